@@ -1,0 +1,37 @@
+# `make demo` and `make test` set up .venv by themselves, from a bare clone.
+PYTHON ?= python3
+BIN := .venv/bin
+CUDA := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1 && \
+  (nvidia-smi | grep -q "CUDA Version: 13" && echo ,cuda13 || echo ,cuda12))
+CHECK := $(if $(CUDA),,$(shell command -v nvidia-smi >/dev/null 2>&1 || echo ,cuda-check))
+BACKENDS := numpy,numba,checked$(if $(CUDA),$(shell echo ,cupy),)
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: demo test lint bench clean
+
+.venv/.base: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else 0'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -e '.[numba,examples$(CUDA)]'
+	touch $@
+
+.venv/.test: .venv/.base
+	$(BIN)/python -m pip install -q -e '.[numba,examples,test,dev$(CUDA)$(CHECK)]'
+	touch $@
+
+demo: .venv/.base
+	$(BIN)/python examples/train_digits.py --compare
+
+test: .venv/.test lint
+	@$(BIN)/python -c 'import torch' 2>/dev/null || echo "PyTorch is not installed: the oracle tests are skipped (pip install 'polytensor[oracle]')"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --polytensor-backends=$(BACKENDS)
+
+lint: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/.test
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/compare.py
+
+clean:
+	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,97 @@
+"""PolyTensor: PyTorch's frontend over NumPy, Numba and CuPy. Use it as ``import polytensor as torch``."""
+
+from __future__ import annotations
+
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
+from typing import Any
+
+from .dtypes import bfloat16 as bfloat16
+from .dtypes import bool_ as bool
+from .dtypes import can_cast as can_cast
+from .dtypes import cdouble as cdouble
+from .dtypes import cfloat as cfloat
+from .dtypes import complex64 as complex64
+from .dtypes import complex128 as complex128
+from .dtypes import double as double
+from .dtypes import dtype as dtype
+from .dtypes import finfo as finfo
+from .dtypes import float16 as float16
+from .dtypes import float32 as float32
+from .dtypes import float64 as float64
+from .dtypes import float_ as float
+from .dtypes import get_default_dtype as get_default_dtype
+from .dtypes import half as half
+from .dtypes import iinfo as iinfo
+from .dtypes import int8 as int8
+from .dtypes import int16 as int16
+from .dtypes import int32 as int32
+from .dtypes import int64 as int64
+from .dtypes import int_ as int
+from .dtypes import long as long
+from .dtypes import promote_types as promote_types
+from .dtypes import set_default_dtype as set_default_dtype
+from .dtypes import short as short
+from .dtypes import uint8 as uint8
+from .devices import Device as device
+from .devices import available_backends as available_backends
+from .devices import backend_status as backend_status
+from .devices import current_backend as current_backend
+from .devices import current_device as get_default_device
+from .devices import register_backend as register_backend
+from .devices import set_backend as set_backend
+from .devices import use_backend as use_backend
+from .size import Size as Size
+from .tensor import Tensor as Tensor
+from .tensor import is_tensor as is_tensor
+from .autograd import enable_grad as enable_grad
+from .autograd import inference_mode as inference_mode
+from .autograd import is_grad_enabled as is_grad_enabled
+from .autograd import no_grad as no_grad
+from .autograd import set_grad_enabled as set_grad_enabled
+from .autograd.modes import is_inference_mode_enabled as is_inference_mode_enabled
+from .ops import *  # noqa: F403
+from .ops.table import result_type as result_type
+from .printing import set_printoptions as set_printoptions
+from .random import Generator as Generator
+from .random import default_generator as default_generator
+from .random import get_rng_state as get_rng_state
+from .random import initial_seed as initial_seed
+from .random import manual_seed as manual_seed
+from .random import seed as seed
+from .random import set_rng_state as set_rng_state
+from .serialization import load as load
+from .serialization import save as save
+from .threads import get_num_threads as get_num_threads
+from .threads import set_num_threads as set_num_threads
+from . import autograd as autograd
+from . import backends as backends
+from . import cuda as cuda
+from . import nn as nn
+from . import optim as optim
+from . import utils as utils
+
+__version__ = "0.1.0"
+strided = "torch.strided"
+contiguous_format = "torch.contiguous_format"
+preserve_format = "torch.preserve_format"
+channels_last = "torch.channels_last"
+
+
+def numel(input: Tensor) -> Any:
+    """How many elements `input` has."""
+    return input.numel()
+
+
+def set_default_device(spec: Any) -> None:
+    """Where new tensors live: 'cpu', 'cuda', or a backend's name."""
+    from . import devices
+
+    devices._set_current(devices.resolve(spec))
+
+
+def is_floating_point(input: Tensor) -> Any:
+    """Whether `input` has a floating dtype."""
+    return input.is_floating_point()

@@ -1,0 +1,68 @@
+"""``python -m polytensor info | run script.py args...``"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import runpy
+import sys
+
+
+def info() -> None:
+    """Backends and whether they can run, devices, threads, versions."""
+    import importlib.metadata
+
+    import polytensor
+    from polytensor import devices
+
+    print(f"polytensor {polytensor.__version__}, Python {platform.python_version()}, {platform.platform()}")
+    chosen = os.environ.get("POLYTENSOR_BACKEND")
+    print(f"POLYTENSOR_BACKEND: {chosen or 'not set (numpy)'}")
+    print("backends:")
+    for name, (ok, reason, hint) in devices.backend_status().items():
+        print(f"  {name:8} " + ("can run" if ok else f"cannot run: {reason}" + (f"; {hint}" if hint else "")))
+    print(f"devices: cpu{''.join(f', cuda:{i}' for i in range(polytensor.cuda.device_count()))}")
+    print(f"threads: {polytensor.get_num_threads()} of {os.cpu_count()} cores")
+    try:
+        from threadpoolctl import threadpool_info
+
+        for pool in threadpool_info():
+            print(f"BLAS: {pool['internal_api']} {pool.get('version')} ({pool.get('architecture')}), {pool['num_threads']} threads")
+    except ImportError:
+        print("BLAS: install threadpoolctl to see which")
+    for package in ("numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "ml_dtypes", "threadpoolctl"):
+        try:
+            print(f"{package}: {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            print(f"{package}: not installed")
+
+
+def run(script: str, args: list[str]) -> None:
+    """Run a PyTorch script with torch resolving to polytensor."""
+    from polytensor.compat import install_torch_alias
+
+    if not os.path.isfile(script):
+        sys.exit(f"python -m polytensor run: no such file: {script}")
+    install_torch_alias()
+    sys.argv = [script, *args]
+    sys.path[0] = os.path.dirname(os.path.abspath(script))
+    runpy.run_path(script, run_name="__main__")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m polytensor")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("info", help="backends, devices, threads, versions")
+    runner = commands.add_parser("run", help="run an unmodified PyTorch script")
+    runner.add_argument("script")
+    runner.add_argument("args", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
+    if options.command == "info":
+        info()
+    else:
+        run(options.script, options.args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""The backward pass: iterative, in dependency order, on raw arrays unless a graph of it is wanted."""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from typing import Any
+
+from ..backends.base import SCALARS
+from .modes import mode
+
+OWN_REFERENCES = 4  # in _leaf: its argument, its `flags`, the caller's variable and getrefcount's own
+wrap: Any = None  # tensor.wrap, set by tensor.py: it imports this package first
+
+
+def _count(roots: list[Any]) -> dict[Any, int]:
+    """How many edges lead to each node below `roots`."""
+    deps: dict[Any, int] = dict.fromkeys(roots, 0)
+    stack = list(deps)
+    while stack:
+        for e in stack.pop().edges:
+            if e is not None and e.is_node:
+                if e in deps:
+                    deps[e] += 1
+                else:
+                    deps[e] = 1
+                    stack.append(e)
+    return deps
+
+
+def _needed(deps: dict[Any, int], roots: list[Any], targets: dict[Any, Any]) -> dict[Any, tuple[bool, ...]]:
+    """For each node, which of its edges lead to a target."""
+    left = dict(deps)
+    ready = [n for n in roots if left[n] == 0]
+    order = []
+    while ready:
+        n = ready.pop()
+        order.append(n)
+        for e in n.edges:
+            if e is not None and e.is_node:
+                left[e] -= 1
+                if left[e] == 0:
+                    ready.append(e)
+    masks: dict[Any, tuple[bool, ...]] = {}
+    for n in reversed(order):
+        masks[n] = tuple(
+            e is not None
+            and (
+                ((e, nr) in targets or any(masks[e])) if e.is_node else (id(e), -1) in targets
+            )
+            for e, nr in zip(n.edges, n.nrs, strict=True)
+        )
+    return masks
+
+
+def run(
+    roots: list[tuple[Any, int, Any]], retain: bool, create: bool, targets: dict[Any, Any] | None, accumulate: bool
+) -> None:
+    """Send gradients from `roots` (node or leaf, output number, gradient) through the graph.
+
+    Gradients are arrays, or Tensors with `create`. `targets` maps (node, output number) or (id(leaf), -1) to a list
+    that receives the gradient Tensor; with it only the paths to targets are computed. With `accumulate` leaves' .grad
+    are added to.
+    """
+    acc: dict[Any, Any] = {}
+    starts: list[Any] = []
+    masks: dict[Any, tuple[bool, ...]] | None = None
+    before = mode.grad
+    mode.grad = create
+    try:
+        for e, nr, g in roots:
+            if not e.is_node:
+                _leaf(e, g, create, targets, accumulate, e._dev)
+                continue
+            if e not in acc:
+                starts.append(e)
+            _add(acc, e, nr, g)
+        deps = _count(starts)
+        if targets is not None:
+            masks = _needed(deps, starts, targets)
+        ready = [n for n in starts if deps[n] == 0]
+        while ready:
+            n = ready.pop()
+            edges = n.edges
+            g = acc.pop(n, None)
+            if g is not None:
+                wanted = None
+                if n.hooks is not None:
+                    g = _pre_hooks(n, g, create)
+                if masks is not None:
+                    wanted = masks[n]
+                    _capture(n, g, create, targets)
+                if wanted is None or True in wanted:
+                    grads = n.run(g, create, wanted)
+                    if grads.__class__ is not list:
+                        grads = list(grads)
+                    if n.hooks is not None and "post" in n.hooks:
+                        grads = _post_hooks(n, grads, g, create)
+                    g = None
+                    if not retain:
+                        n.saved = None
+                    dev = n.dev
+                    nrs = n.nrs
+                    i = 0
+                    for e in edges:
+                        if e is not None:
+                            gi = grads[i]
+                            if gi is not None and (wanted is None or wanted[i]):
+                                if gi.__class__ in SCALARS:
+                                    gi = dev.backend.asarray(gi)
+                                grads[i] = None  # so that a leaf may take an array that nobody else holds
+                                if not e.is_node:
+                                    _leaf(e, gi, create, targets, accumulate, dev)
+                                elif e.outputs == 1 and e not in acc:
+                                    acc[e] = gi
+                                else:
+                                    _add(acc, e, nrs[i], gi)
+                        i += 1
+            for e in edges:
+                if e is not None and e.is_node:
+                    left = deps[e] - 1
+                    deps[e] = left
+                    if left == 0:
+                        ready.append(e)
+    finally:
+        mode.grad = before
+
+
+def _add(acc: dict[Any, Any], e: Any, nr: int, g: Any) -> None:
+    """Add a gradient for output `nr` of node `e` to what has come so far."""
+    if e.outputs == 1:
+        have = acc.get(e)
+        acc[e] = g if have is None else have + g
+        return
+    slots = acc.get(e)
+    if slots is None:
+        slots = acc[e] = [None] * e.outputs
+    slots[nr] = g if slots[nr] is None else slots[nr] + g
+
+
+def _capture(n: Any, g: Any, create: bool, targets: Any) -> None:
+    """Hand the finished gradients of `n`'s outputs to the targets that ask for them."""
+    for nr in range(n.outputs):
+        slot = targets.get((n, nr))
+        gi = g if n.outputs == 1 else g[nr]
+        if slot is not None and gi is not None:
+            slot[0] = gi if create else wrap(gi, n.dev)
+
+
+def _pre_hooks(n: Any, g: Any, create: bool) -> Any:
+    """Hooks on the outputs of `n` (tensor hooks by number, retain_grad, node prehooks)."""
+    gs = [g] if n.outputs == 1 else g
+    gs = [x if create or x is None else wrap(x, n.dev) for x in gs]
+    for nr in range(n.outputs):
+        for fn in list(n.hooks.get(nr, {}).values()):
+            if gs[nr] is not None:
+                new = fn(gs[nr])
+                if new is not None:
+                    gs[nr] = new
+    for fn in list(n.hooks.get("pre", {}).values()):
+        new = fn(tuple(gs))
+        if new is not None:
+            gs = list(new) if isinstance(new, (tuple, list)) else [new]
+    gs = [x if create or x is None else x._a for x in gs]
+    return gs[0] if n.outputs == 1 else gs
+
+
+def _post_hooks(n: Any, grads: Any, g: Any, create: bool) -> Any:
+    def tensors(xs: Any) -> tuple[Any, ...]:
+        return tuple(x if create or x is None else wrap(x, n.dev) for x in xs)
+
+    outs = tensors([g] if n.outputs == 1 else g)
+    for fn in list(n.hooks["post"].values()):
+        new = fn(tensors(grads), outs)
+        if new is not None:
+            new = new if isinstance(new, (tuple, list)) else (new,)
+            grads = [x if create or x is None else x._a for x in new]
+    return list(grads)
+
+
+def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: Any) -> None:
+    """Add `g` to a leaf's .grad, which owns its memory, or hand it to the target's slot."""
+    extras = leaf._x
+    if extras.hooks:
+        t = g if create else wrap(g, dev)
+        for fn in list(extras.hooks.values()):
+            new = fn(t)
+            if new is not None:
+                t = new
+        g = t if create else t._a
+    if targets is not None:
+        slot = targets.get((id(leaf), -1))
+        if slot is None:
+            return
+        if not accumulate:
+            t = g if create else wrap(g, dev)
+            slot[0] = t if slot[0] is None else slot[0] + t
+            return
+    grad = extras.grad
+    if create:
+        extras.grad = g.clone() if grad is None else grad + g
+    elif grad is None:
+        # more than the references of these frames means that somebody else may read or write the array
+        flags = g.flags
+        if getrefcount(g) > OWN_REFERENCES or not flags.owndata or not flags.c_contiguous:
+            g = dev.backend.copy(g)
+        extras.grad = wrap(g, dev)
+    else:
+        dev.backend.iadd(grad._a, g)
+        grad._bump()
+    if extras.post_hooks:
+        for fn in list(extras.post_hooks.values()):
+            fn(leaf)

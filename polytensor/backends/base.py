@@ -1,0 +1,581 @@
+"""The backend contract: every kernel once, over an array namespace `xp`.
+
+A new backend is a subclass that names its `xp` and about ten functions; it is then complete, if slow. Kernels take
+strided arrays first and attributes after, and return arrays. Dtypes and shapes arrive resolved: nothing here promotes.
+float16 and bfloat16 are storage types: reductions and products compute in float32 and round once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from math import copysign, prod
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from . import streams
+from .conv import ConvKernels
+
+# NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
+
+Array = Any
+
+for _d in dtypes.ALL:
+    if _d is not dtypes.bfloat16:
+        _d.array = np.dtype(_d.name)
+try:
+    import ml_dtypes
+except ImportError:  # the extra bf16
+    pass
+else:
+    dtypes.bfloat16.array = np.dtype(ml_dtypes.bfloat16)
+DTYPE_OF: dict[Any, dtypes.dtype] = {d.array: d for d in dtypes.ALL if d.array is not None}
+SCALARS = frozenset(np.sctypeDict.values())  # what NumPy returns for 0-d work; the front wraps it back to an array
+UFUNC = np.ufunc
+FLOAT16 = frozenset(d.array for d in (dtypes.float16, dtypes.bfloat16) if d.array is not None)
+BLOCK = 512  # longest run that a float sum over an outer axis adds up without a block
+
+UFUNCS = dict(
+    add="add", sub="subtract", mul="multiply", div="true_divide", neg="negative", abs="absolute",
+    exp="exp", log="log", log2="log2", log10="log10", log1p="log1p", expm1="expm1", sqrt="sqrt", pow="power",
+    maximum="maximum", minimum="minimum", tanh="tanh", sin="sin", cos="cos", tan="tan", floor="floor", ceil="ceil",
+    trunc="trunc", eq="equal", ne="not_equal", lt="less", le="less_equal", gt="greater",
+    ge="greater_equal", where="where", logical_and="logical_and", logical_or="logical_or", logical_xor="logical_xor",
+    logical_not="logical_not", bitwise_and="bitwise_and", bitwise_or="bitwise_or", bitwise_xor="bitwise_xor",
+    bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", floor_divide="floor_divide",
+    remainder="remainder",
+)  # fmt: skip
+
+
+class Backend(ConvKernels):
+    """Base of all backends; see the module's text for the contract."""
+
+    name = "base"
+    device_type = "cpu"
+    xp: Any = None
+    scalar_types = SCALARS
+
+    # ---- what a new backend must give -------------------------------------------------------------------------
+    @classmethod
+    def availability(cls) -> tuple[bool, str, str]:
+        """(usable here, the reason if not, what to install)."""
+        return True, "", ""
+
+    def __init__(self) -> None:
+        for name, ufunc in UFUNCS.items():
+            if not hasattr(type(self), name):
+                setattr(self, name, getattr(self.xp, ufunc))
+        self._scalars: dict[Any, dict[Any, Array]] = {}
+        self.constants: dict[Any, dict[Any, Any]] = {}  # the front's cache of Python numbers as 0-d tensors
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        return self.xp.empty(shape, dtype)
+
+    def asarray(self, obj: Any, dtype: Any = None) -> Array:
+        return self.xp.asarray(obj, dtype)
+
+    def to_numpy(self, a: Array) -> Any:
+        raise NotImplementedError
+
+    def from_numpy(self, a: Any) -> Array:
+        raise NotImplementedError
+
+    def copy(self, a: Array) -> Array:
+        """A C-contiguous copy."""
+        return self.xp.array(a, order="C", copy=True)
+
+    def synchronize(self) -> None:
+        """Wait for all queued work."""
+
+    def set_num_threads(self, n: int) -> None:
+        """Limit the threads of this backend's kernels and of BLAS."""
+
+    def memory_info(self) -> dict[str, int]:
+        """Bytes: free, total."""
+        return {}
+
+    def random_words(self, seed: int, counter: int, nblocks: int) -> Array:
+        """4 * nblocks uint64 words of Philox4x64-10 with key `seed`, from block `counter` on."""
+        raise NotImplementedError
+
+    # ---- creation, copies, layout -----------------------------------------------------------------------------
+    def full(self, shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
+        out = self.empty(shape, dtype)
+        out.fill(value)
+        return out
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        return self.xp.zeros(shape, dtype)
+
+    def arange(self, start: Any, end: Any, step: Any, dtype: Any) -> Array:
+        n = max(0, -int(-((end - start) / step) // 1))
+        kind = np.int64 if np.dtype(dtype).kind in "iu" else np.float64
+        return (self.xp.arange(n, dtype=kind) * step + start).astype(dtype)
+
+    def linspace(self, start: Any, end: Any, steps: int, dtype: Any) -> Array:
+        return self.xp.linspace(start, end, steps).astype(dtype)
+
+    def eye(self, n: int, m: int, dtype: Any) -> Array:
+        return self.xp.eye(n, m, dtype=dtype)
+
+    def tril(self, x: Array, diagonal: int) -> Array:
+        return self.xp.tril(x, diagonal)
+
+    def triu(self, x: Array, diagonal: int) -> Array:
+        return self.xp.triu(x, diagonal)
+
+    def host(self, data: Any) -> Any:
+        """Numbers, nested sequences or arrays as a NumPy array."""
+        try:
+            return np.asarray(data)
+        except ValueError:
+            return np.empty((), object)  # ragged; the front says so
+
+    def from_dlpack(self, x: Any) -> Array:
+        return self.xp.from_dlpack(x)
+
+    def scalar(self, value: Any, dtype: Any) -> Array:
+        """A cached 0-d array: a ufunc takes it in half the time of a Python number. Integers wrap as in PyTorch."""
+        table = self._scalars.get(dtype)
+        if table is None:
+            table = self._scalars[dtype] = {}
+        found = table.get(value)
+        if found is None or (value == 0 and copysign(1, value) < 0):  # 0.0 and -0.0 are one key
+            if dtype.kind in "iu" and not isinstance(value, float):
+                found = self.asarray(np.asarray(int(value) & (2**64 - 1), np.uint64).astype(dtype))
+            else:
+                found = self.asarray(np.asarray(value).astype(dtype))
+            if len(table) < 256 and not (value == 0 and copysign(1, value) < 0):
+                table[value] = found
+        return found
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        return x.astype(dtype)
+
+    def contiguous(self, x: Array) -> Array:
+        return self.xp.ascontiguousarray(x)
+
+    def reshape(self, x: Array, shape: tuple[int, ...]) -> Array:
+        return x.reshape(shape)
+
+    squeeze = unsqueeze = reshape
+
+    def reshape_copy(self, x: Array, shape: tuple[int, ...]) -> Array:
+        return self.xp.ascontiguousarray(x).reshape(shape)
+
+    def transpose(self, x: Array, d0: int, d1: int) -> Array:
+        return x.swapaxes(d0, d1) if x.ndim else x[...]
+
+    def t(self, x: Array) -> Array:
+        return x.T
+
+    def flip(self, x: Array, dims: tuple[int, ...]) -> Array:
+        return self.contiguous(self.xp.flip(x, dims))
+
+    def permute(self, x: Array, dims: tuple[int, ...]) -> Array:
+        return x.transpose(dims)
+
+    def expand(self, x: Array, shape: tuple[int, ...]) -> Array:
+        out = self.xp.broadcast_to(x, shape)
+        if hasattr(out.flags, "writeable") and x.flags.writeable:
+            out.flags.writeable = True  # the front refuses writes where elements share memory
+        return out
+
+    def slice(self, x: Array, index: tuple[Any, ...]) -> Array:
+        return x[(*index, Ellipsis)]  # with an Ellipsis an element is a 0-d view, not a scalar
+
+    select = slice
+
+    def slice_backward(self, g: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
+        out = self.xp.zeros(shape, g.dtype)
+        out[index] = g
+        return out
+
+    def view_replay(self, x: Array, chain: tuple[Any, ...]) -> Array:
+        """Apply a chain of view kernels, as (name, attributes) pairs."""
+        for name, attrs in chain:
+            x = getattr(self, name)(x, *attrs)
+        return x
+
+    def view_scatter(self, x: Array, src: Array, chain: tuple[Any, ...], order: tuple[int, ...]) -> Array:
+        """`x` with the region that `chain` views replaced by `src`; memory in the axis order `order`."""
+        out = self.empty(tuple(x.shape[i] for i in order), x.dtype).transpose(np.argsort(order).tolist())
+        out[...] = x
+        self.view_replay(out, chain)[...] = src
+        return out
+
+    def cat(self, xs: list[Array], dim: int) -> Array:
+        return self.xp.concatenate(xs, dim)
+
+    def sum_to(self, g: Array, shape: tuple[int, ...]) -> Array:
+        """Sum a gradient over the dimensions in which an input of `shape` was broadcast."""
+        extra = g.ndim - len(shape)
+        dims = tuple(i for i in range(g.ndim) if i < extra or (shape[i - extra] == 1 and g.shape[i] != 1))
+        return self.sum(g, dims, False).reshape(shape)
+
+    def write(self, x: Array, value: Array) -> None:
+        x[...] = value
+
+    def iadd(self, x: Array, value: Array) -> None:
+        x += value
+
+    def data_ptr(self, x: Array) -> int:
+        return int(x.__array_interface__["data"][0])
+
+    # ---- pointwise beyond the array library's own -------------------------------------------------------------
+    def conj(self, x: Array) -> Array:
+        return self.xp.conjugate(x) if x.dtype.kind == "c" else x
+
+    def rsqrt(self, x: Array) -> Array:
+        return 1 / self.xp.sqrt(x)
+
+    def reciprocal(self, x: Array) -> Array:
+        return 1 / x
+
+    def pow_scalar(self, x: Array, p: float) -> Array:
+        return self.xp.power(x, self.scalar(p, x.dtype))
+
+    def fill(self, x: Array, value: Any) -> Array:
+        return self.xp.full_like(x, value)
+
+    def overwrite(self, x: Array, y: Array) -> Array:
+        return self.xp.broadcast_to(y, x.shape)
+
+    def alias(self, x: Array) -> Array:
+        return x
+
+    def square(self, x: Array) -> Array:
+        return x * x
+
+    def sigmoid(self, x: Array) -> Array:
+        return 1 / (1 + self.xp.exp(-x))
+
+    def relu(self, x: Array) -> Array:
+        return self.xp.maximum(x, self.scalar(0, x.dtype))
+
+    def relu_backward(self, g: Array, y: Array) -> Array:
+        return g * self.xp.logical_not(y <= 0)  # NaN passes the gradient, as in PyTorch
+
+    def sign(self, x: Array) -> Array:
+        """0 at NaN, as in PyTorch."""
+        if x.dtype.kind == "b":
+            return x.copy()
+        return self.xp.sign(x) if x.dtype.kind != "f" else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
+
+    def round(self, x: Array) -> Array:
+        return self.xp.rint(x) if x.dtype.kind not in "iu" else x.copy()
+
+    def tanh_backward(self, g: Array, y: Array) -> Array:
+        return g * (1 - y * y)
+
+    def sigmoid_backward(self, g: Array, y: Array) -> Array:
+        return g * ((1 - y) * y)
+
+    def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
+        if lo is not None:
+            x = self.xp.maximum(x, self.scalar(lo, x.dtype))
+        return x if hi is None else self.xp.minimum(x, self.scalar(hi, x.dtype))
+
+    # ---- reductions: dim is a tuple or None -------------------------------------------------------------------
+    def _reduce_add(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        """NumPy adds pairwise along the contiguous axis only; outer axes are added in blocks."""
+        if dim is not None and x.size > BLOCK and x.ndim > 1 and x.dtype.kind == "f":
+            for axis in dim:
+                n = x.shape[axis]
+                if n > BLOCK and axis % x.ndim != x.ndim - 1:
+                    starts = self.xp.arange(0, n, BLOCK)
+                    x = self.xp.add.reduceat(x, starts, axis=axis)
+        return self.xp.add.reduce(x, axis=dim, keepdims=keepdim)
+
+    def sum(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        if x.dtype.char in "fd":
+            return self._reduce_add(x, dim, keepdim)
+        if x.dtype in FLOAT16:
+            return self.cast(self._reduce_add(x.astype(np.float32), dim, keepdim), x.dtype)
+        if x.dtype.kind in "biu":
+            return self.xp.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.int64)
+        return self._reduce_add(x, dim, keepdim)
+
+    def _count(self, x: Array, dim: Any) -> int:
+        return int(x.size) if dim is None else prod(x.shape[d] for d in dim)
+
+    def mean(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        if x.dtype.itemsize == 2:
+            return self.cast(self.mean(x.astype(np.float32), dim, keepdim), x.dtype)
+        n = self._count(x, dim)
+        total = self._reduce_add(x, dim, keepdim)
+        return total / n if total.__class__ in SCALARS else total / self.scalar(n, x.dtype)
+
+    def max_all(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        return self.amax(x, dim, keepdim)
+
+    def min_all(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        return self.amin(x, dim, keepdim)
+
+    def prod(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        if x.dtype in FLOAT16:
+            return self.cast(self.prod(x.astype(np.float32), dim, keepdim), x.dtype)
+        return self.xp.multiply.reduce(x, axis=dim, keepdims=keepdim)
+
+    def amax(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        return self.xp.maximum.reduce(x, axis=dim, keepdims=keepdim)
+
+    def amin(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        return self.xp.minimum.reduce(x, axis=dim, keepdims=keepdim)
+
+    def argmax(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        return x.argmax(axis=dim, keepdims=keepdim)
+
+    def argmin(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        return x.argmin(axis=dim, keepdims=keepdim)
+
+    def max_dim(self, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+        return self.amax(x, dim, keepdim), self.argmax(x, dim, keepdim)
+
+    def min_dim(self, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+        return self.amin(x, dim, keepdim), self.argmin(x, dim, keepdim)
+
+    def var(self, x: Array, dim: Any, correction: float, keepdim: bool) -> Array:
+        if x.dtype in FLOAT16:
+            return self.cast(self.var(x.astype(np.float32), dim, correction, keepdim), x.dtype)
+        d = x - self.mean(x, dim, True)
+        n = self._count(x, dim) - correction
+        return self.sum(d * d, dim, keepdim) / self.scalar(max(n, 0), x.dtype)
+
+    def all(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        return self.xp.all(x, axis=dim, keepdims=keepdim)
+
+    def any(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        return self.xp.any(x, axis=dim, keepdims=keepdim)
+
+    def cumsum(self, x: Array, dim: int) -> Array:
+        return self.xp.cumsum(self.contiguous(x), axis=dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype)
+
+    def argsort(self, x: Array, dim: int, descending: bool) -> Array:
+        if not descending:
+            return self.xp.argsort(x, axis=dim, kind="stable")
+        n = x.shape[dim] - 1  # stable from the back: reverse, sort, reverse, and count from the other end
+        flipped = self.xp.argsort(self.xp.flip(x, dim), axis=dim, kind="stable")
+        return self.contiguous(n - self.xp.flip(flipped, dim))
+
+    # ---- products ---------------------------------------------------------------------------------------------
+    def matmul(self, a: Array, b: Array) -> Array:
+        if a.dtype in FLOAT16:
+            return self.xp.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+        return self.xp.matmul(a, b)
+
+    bmm = mv = dot = matmul
+
+    def addmm(self, b: Array, x: Array, y: Array) -> Array:
+        return self.xp.add(self.matmul(x, y), b)
+
+    def outer(self, x: Array, y: Array) -> Array:
+        return x[:, None] * y
+
+    def linear_bias(self, b: Array, x: Array, w: Array) -> Array:
+        return self.linear(x, w, b)
+
+    def linear_plain(self, x: Array, w: Array) -> Array:
+        return self.linear(x, w, None)
+
+    def linear(self, x: Array, w: Array, b: Array | None) -> Array:
+        y = self.matmul(x, w.T)
+        if b is not None:
+            y += b
+        return y
+
+    # ---- indexing with arrays ---------------------------------------------------------------------------------
+    def check_index(self, index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
+        """IndexError for an out-of-range integer index, where the library itself would wrap around."""
+
+    def index(self, x: Array, index: tuple[Any, ...]) -> Array:
+        self.check_index(index, x.shape)
+        return self.contiguous(x[index])
+
+    def index_put(self, x: Array, index: tuple[Any, ...], value: Array, accumulate: bool) -> None:
+        """Write into `x`; with `accumulate`, equal indices add up."""
+        self.check_index(index, x.shape)
+        if not accumulate or all(not hasattr(i, "dtype") or i.dtype.kind == "b" for i in index):
+            if accumulate:
+                value = x[index] + value
+            x[index] = value
+        else:
+            self.xp.add.at(x, index, value)
+
+    def index_backward(self, g: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
+        out = self.xp.zeros(shape, g.dtype)
+        self.index_put(out, index, g, True)
+        return out
+
+    def index_put_copy(self, x: Array, v: Array, index: tuple[Any, ...], accumulate: bool) -> Array:
+        out = self.copy(x)
+        self.index_put(out, index, v, accumulate)
+        return out
+
+    def scatter_copy(self, x: Array, src: Array, dim: int, index: Array, add: bool) -> Array:
+        out = self.copy(x)
+        (self.scatter_add if add else self.scatter)(out, dim, index, src)
+        return out
+
+    def _along(self, index: Array, dim: int) -> tuple[Any, ...]:
+        grid = list(self.xp.ogrid[tuple(slice(0, n) for n in index.shape)])
+        grid[dim] = index
+        return tuple(grid)
+
+    def gather_(self, x: Array, dim: int, index: Array) -> Array:
+        where = self._along(index, dim)
+        self.check_index(where, x.shape)
+        return x[where]
+
+    def gather_backward(self, g: Array, shape: tuple[int, ...], dim: int, index: Array) -> Array:
+        out = self.xp.zeros(shape, g.dtype)
+        self.scatter_add(out, dim, index, g)
+        return out
+
+    def scatter(self, x: Array, dim: int, index: Array, src: Array) -> None:
+        where = self._along(index, dim)
+        self.check_index(where, x.shape)
+        x[where] = src
+
+    def scatter_add(self, x: Array, dim: int, index: Array, src: Array) -> None:
+        self.index_put(x, self._along(index, dim), src, True)
+
+    def nonzero(self, x: Array) -> Array:
+        return self.xp.stack(self.xp.nonzero(x), 1) if x.ndim else self.xp.zeros((int(x != 0), 0), np.int64)
+
+    # ---- softmax and losses -----------------------------------------------------------------------------------
+    def softmax(self, x: Array, dim: int) -> Array:
+        if x.dtype in FLOAT16:
+            return self.softmax(x.astype(np.float32), dim).astype(x.dtype)
+        if x.size == 0:
+            return x.copy()
+        y = self.contiguous(x - self.amax(x, dim, True))
+        self.xp.exp(y, out=y)
+        y /= self.sum(y, (dim,), True)
+        return y
+
+    def softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
+        if y.dtype in FLOAT16:
+            return self.softmax_backward(g.astype(np.float32), y.astype(np.float32), dim).astype(y.dtype)
+        gy = g * y
+        return gy - y * self.sum(gy, (dim,), True)
+
+    def log_softmax(self, x: Array, dim: int) -> Array:
+        if x.dtype in FLOAT16:
+            return self.log_softmax(x.astype(np.float32), dim).astype(x.dtype)
+        if x.size == 0:
+            return x.copy()
+        y = self.contiguous(x - self.amax(x, dim, True))
+        y -= self.xp.log(self.sum(self.xp.exp(y), (dim,), True))
+        return y
+
+    def log_softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
+        if y.dtype in FLOAT16:
+            return self.log_softmax_backward(g.astype(np.float32), y.astype(np.float32), dim).astype(y.dtype)
+        return g - self.xp.exp(y) * self.sum(g, (dim,), True)
+
+    def _targets(self, t: Array, classes: int, ignore_index: int) -> tuple[Array, Array | None]:
+        """Class indices made safe to gather with, and the mask of kept rows (None: all)."""
+        bad = (t < 0) | (t >= classes)
+        if not bad.any():
+            return t, (None if ignore_index < 0 or ignore_index >= classes else t != ignore_index)
+        keep = t != ignore_index
+        if (bad & keep).any():
+            raise IndexError(f"Target {int(t[bad & keep][0])} is out of bounds.")
+        return self.xp.where(keep, t, 0), keep
+
+    def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
+        """x: (N, C), t: (N,) int64; reduction 0 none, 1 mean, 2 sum. Returns (loss, log-probabilities)."""
+        logp = self.log_softmax(x, 1)
+        t, keep = self._targets(t, x.shape[1], ignore_index)
+        loss = -logp[self.xp.arange(len(t)), t]
+        if keep is not None:
+            loss = self.xp.where(keep, loss, self.scalar(0, x.dtype))
+        if reduction:
+            total = self.sum(loss, None, False)
+            n = len(t) if keep is None else int(keep.sum())
+            loss = self.xp.true_divide(total, n, dtype=x.dtype) if reduction == 1 else total
+        return loss, logp
+
+    def cross_entropy_backward(self, g: Array, logp: Array, t: Array, ignore_index: int, reduction: int) -> Array:
+        t, keep = self._targets(t, logp.shape[1], ignore_index)
+        dx = self.xp.exp(logp)
+        dx[self.xp.arange(len(t)), t] -= 1
+        if reduction == 1:  # with nothing kept the gradient is 0, not NaN
+            g = g / self.scalar(len(t) if keep is None else max(int(keep.sum()), 1), dx.dtype)
+        if reduction == 0:
+            g = g[:, None]
+        dx *= g
+        if keep is not None:
+            dx *= keep[:, None]
+        return dx
+
+    def one_hot(self, t: Array, classes: int, dtype: Any) -> Array:
+        """(N,) int64 to (N, classes); a target out of range gives a row of zeros."""
+        return (t[:, None] == self.xp.arange(classes)).astype(dtype)
+
+    def mse_loss(self, x: Array, t: Array, reduction: int) -> Array:
+        d = x - t
+        d *= d
+        return d if reduction == 0 else (self.mean if reduction == 1 else self.sum)(d, None, False)
+
+    def mse_loss_backward(self, g: Array, x: Array, t: Array, reduction: int) -> Array:
+        d = x - t
+        d *= g * self.scalar(2 / max(d.size, 1) if reduction == 1 else 2, d.dtype)
+        return d
+
+    # ---- fused optimizer steps over lists of arrays, in place -------------------------------------------------
+    def sgd_step(
+        self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
+        dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
+    ) -> None:  # fmt: skip
+        """p -= lr * d with d the (momentum) direction; on the `first` step buffers take the gradient itself."""
+        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+            if maximize:
+                g = -g
+            if weight_decay:
+                g = g + weight_decay * p
+            if bufs is not None:
+                buf = bufs[i]
+                if first:
+                    buf[...] = g
+                else:
+                    buf *= momentum
+                    buf += g if dampening == 0 else (1 - dampening) * g
+                g = g + momentum * buf if nesterov else buf
+            p -= lr * g
+
+    def adam_step(
+        self, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
+        step: int, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
+        maximize: bool,
+    ) -> None:  # fmt: skip
+        """Adam (Kingma and Ba, 2015) and, with `decoupled`, AdamW (Loshchilov and Hutter, 2019)."""
+        scale = 1 / (1 - beta2**step) ** 0.5
+        size = lr / (1 - beta1**step)
+        for i, (p, g, m, v) in enumerate(zip(params, grads, ms, vs, strict=True)):
+            if maximize:
+                g = -g
+            if weight_decay:
+                if decoupled:
+                    p *= 1 - lr * weight_decay
+                else:
+                    g = g + weight_decay * p
+            m += (1 - beta1) * (g - m)
+            v *= beta2
+            v += (1 - beta2) * (g * g)
+            if vmaxs is not None:
+                v = self.xp.maximum(vmaxs[i], v, out=vmaxs[i])
+            d = self.xp.sqrt(v)
+            d *= scale
+            d += eps
+            p -= size * (m / d)
+
+    # ---- random draws -----------------------------------------------------------------------------------------
+    uniform = streams.uniform
+    normal = streams.normal
+    randint = streams.randint
+    randperm = streams.randperm
+    bernoulli = streams.bernoulli

@@ -1,0 +1,273 @@
+"""The Numba backend: NumPy, with the kernels of this package where they win.
+
+A kernel takes contiguous, aligned, writeable float32 and float64 arrays with elements; all else goes to NumPy. Numba
+and the kernels are imported when the backend is made.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..numpy import NumpyBackend
+
+Array = Any
+Pair = tuple[int, int]
+REDUCE = 32768  # elements from which a reduction of ours beats NumPy's
+POINTWISE = 4096
+
+
+def fits(x: Array) -> bool:
+    """Whether kernels take x. (`carray`: C-contiguous, aligned and writeable; others would compile anew.)"""
+    return x.dtype.char in "fd" and x.flags.carray and x.size > 0
+
+
+class NumbaBackend(NumpyBackend):
+    """See the module's text."""
+
+    name = "numba"
+
+    @classmethod
+    def availability(cls) -> tuple[bool, str, str]:
+        try:
+            import_module("numba")
+        except Exception as error:  # Numba raises ImportError and others where NumPy is too new
+            return False, f"Numba cannot be imported ({error})", "pip install 'polytensor[numba]'"
+        return True, "", ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for module in ("threads", "pointwise", "reduce", "softmax", "pool", "conv", "optim"):
+            setattr(self, "_" + module, import_module("." + module, __package__))
+        from ...threads import get_num_threads
+
+        self._threads.set_num_threads(get_num_threads())
+
+    _threads: Any
+    _pointwise: Any
+    _reduce: Any
+    _softmax: Any
+    _pool: Any
+    _conv: Any
+    _optim: Any
+
+    # ---- threads and compilation ------------------------------------------------------------------------------
+    def set_num_threads(self, n: int) -> None:
+        """One budget for kernels and BLAS."""
+        self._threads.set_num_threads(n)
+        super().set_num_threads(n)
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds spent compiling kernels so far; loading them from the cache is not compiling."""
+        return float(self._threads.clock.seconds)
+
+    def warmup(self, dtype: Any = np.float32) -> float:
+        """Compile or load every kernel for a dtype, serial and parallel; the seconds that compiling took."""
+        from .warm import warm
+
+        before = self.compile_seconds
+        warm(self, np.dtype(dtype))
+        return self.compile_seconds - before
+
+    # ---- pointwise --------------------------------------------------------------------------------------------
+    def relu(self, x: Array) -> Array:
+        if x.size >= POINTWISE and fits(x):
+            return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
+        return np.maximum(x, self.scalar(0, x.dtype))
+
+    def sigmoid(self, x: Array) -> Array:
+        if fits(x):
+            return self._pointwise.unary(self._pointwise.sigmoid_kernel, 0.3, x)
+        return super().sigmoid(x)
+
+    def relu_backward(self, g: Array, y: Array) -> Array:
+        if fits(y) and fits(g) and g.shape == y.shape:
+            return self._pointwise.backward(self._pointwise.relu_backward_kernel, g, y)
+        return super().relu_backward(g, y)
+
+    def tanh_backward(self, g: Array, y: Array) -> Array:
+        if fits(y) and fits(g) and g.shape == y.shape:
+            return self._pointwise.backward(self._pointwise.tanh_backward_kernel, g, y)
+        return super().tanh_backward(g, y)
+
+    def sigmoid_backward(self, g: Array, y: Array) -> Array:
+        if fits(y) and fits(g) and g.shape == y.shape:
+            return self._pointwise.backward(self._pointwise.sigmoid_backward_kernel, g, y)
+        return super().sigmoid_backward(g, y)
+
+    # ---- reductions -------------------------------------------------------------------------------------------
+    def _trailing(self, x: Array, dim: Any) -> tuple[tuple[int, ...], int]:
+        """(the reduced dimensions, sorted; how many of them close x's shape)."""
+        if dim.__class__ is int:
+            dim = (dim,)
+        dims = tuple(range(x.ndim)) if dim is None else tuple(sorted(d % x.ndim for d in dim))
+        k = 0
+        while k < len(dims) and dims[-1 - k] == x.ndim - 1 - k:
+            k += 1
+        return dims, k
+
+    def _shape(self, x: Array, dims: tuple[int, ...], keepdim: bool) -> tuple[int, ...]:
+        if keepdim:
+            return tuple(1 if i in dims else n for i, n in enumerate(x.shape))
+        return tuple(n for i, n in enumerate(x.shape) if i not in dims)
+
+    def _reduce_add(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        if x.size < REDUCE or not fits(x) or dim == ():
+            return super()._reduce_add(x, dim, keepdim)
+        dims, k = self._trailing(x, dim)
+        shape = self._shape(x, dims, keepdim)
+        if k == x.ndim:
+            total = self._reduce.sum_all(x)
+            return np.full(shape, total, x.dtype) if keepdim else total
+        if k:
+            rows = self._reduce.sum_rows(x, prod(x.shape[x.ndim - k :]), x.shape[: x.ndim - k])
+            rest = dims[: len(dims) - k]
+            return (self._reduce_add(rows, rest, False) if rest else rows).reshape(shape)
+        if dims == tuple(range(len(dims))):
+            return self._reduce.sum_columns(x, prod(x.shape[: len(dims)]), shape)
+        return super()._reduce_add(x, dim, keepdim)
+
+    def _extreme(self, x: Array, dim: Any, keepdim: bool, minimum: bool) -> Array:
+        if x.size >= REDUCE and fits(x) and dim != ():
+            dims, k = self._trailing(x, dim)
+            if k == len(dims):
+                n = prod(x.shape[x.ndim - k :])
+                return self._reduce.extreme(x, n, minimum, self._shape(x, dims, keepdim))
+        return (np.min if minimum else np.max)(x, axis=dim, keepdims=keepdim)
+
+    def amax(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        return self._extreme(x, dim, keepdim, False)
+
+    def amin(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        return self._extreme(x, dim, keepdim, True)
+
+    def var(self, x: Array, dim: Any, correction: float, keepdim: bool) -> Array:
+        if x.size < POINTWISE or not fits(x) or dim == ():
+            return super().var(x, dim, correction, keepdim)
+        dims, k = self._trailing(x, dim)
+        if k != len(dims):
+            return super().var(x, dim, correction, keepdim)
+        shape = self._shape(x, dims, keepdim)
+        n = prod(x.shape[x.ndim - k :])
+        mean = self.mean(x, dims, True)
+        if k == x.ndim:
+            squares = np.full(shape, self._reduce.squares_all(x, mean.item()), x.dtype)
+        else:
+            squares = self._reduce.squares_rows(x, n, mean, shape)
+        return squares / self.scalar(max(n - correction, 0), x.dtype)
+
+    # ---- softmax and losses -----------------------------------------------------------------------------------
+    def _last(self, x: Array, dim: int) -> bool:
+        return fits(x) and (dim == -1 or dim == x.ndim - 1)
+
+    def softmax(self, x: Array, dim: int) -> Array:
+        return self._softmax.softmax(x, False) if self._last(x, dim) else super().softmax(x, dim)
+
+    def log_softmax(self, x: Array, dim: int) -> Array:
+        return self._softmax.softmax(x, True) if self._last(x, dim) else super().log_softmax(x, dim)
+
+    def softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
+        if self._last(y, dim) and fits(g):
+            return self._softmax.softmax_backward(g, y, False)
+        return super().softmax_backward(g, y, dim)
+
+    def log_softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
+        if self._last(y, dim) and fits(g):
+            return self._softmax.softmax_backward(g, y, True)
+        return super().log_softmax_backward(g, y, dim)
+
+    def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
+        if fits(x) and t.dtype == np.int64 and t.flags.carray:
+            return self._softmax.cross_entropy(x, t, ignore_index, reduction)  # type: ignore[no-any-return]
+        return super().cross_entropy(x, t, ignore_index, reduction)
+
+    def cross_entropy_backward(self, g: Array, logp: Array, t: Array, ignore_index: int, reduction: int) -> Array:
+        if fits(logp) and fits(g) and t.dtype == np.int64 and t.flags.carray:
+            return self._softmax.cross_entropy_backward(g, logp, t, ignore_index, reduction)
+        return super().cross_entropy_backward(g, logp, t, ignore_index, reduction)
+
+    def mse_loss(self, x: Array, t: Array, reduction: int) -> Array:
+        if reduction and fits(x) and fits(t) and x.shape == t.shape:
+            total = self._reduce.mse_sum(x, t)
+            return total / x.dtype.type(x.size) if reduction == 1 else total
+        return super().mse_loss(x, t, reduction)
+
+    def mse_loss_backward(self, g: Array, x: Array, t: Array, reduction: int) -> Array:
+        if fits(x) and fits(t) and fits(g) and x.shape == t.shape:
+            return self._pointwise.mse_backward(g, x, t, 2 / x.size if reduction == 1 else 2)
+        return super().mse_loss_backward(g, x, t, reduction)
+
+    # ---- convolution and pooling ------------------------------------------------------------------------------
+    def conv2d(
+        self, x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    ) -> Array:
+        if x.dtype.char not in "fd" or not x.size or not w.size:
+            return super().conv2d(x, w, b, stride, padding, dilation, groups)
+        b = None if b is None else _own(b)
+        return self._conv.conv2d(_own(x), _own(w), b, stride, padding, dilation, groups)
+
+    def conv2d_grad_input(
+        self, g: Array, w: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+    ) -> Array:
+        if g.dtype.char not in "fd" or not g.size or not w.size:
+            return super().conv2d_grad_input(g, w, shape, stride, padding, dilation, groups)
+        return self._conv.conv2d_grad_input(_own(g), _own(w), shape, stride, padding, dilation, groups)
+
+    def conv2d_grad_weight(
+        self, g: Array, x: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+    ) -> Array:
+        if g.dtype.char not in "fd" or not g.size or not x.size:
+            return super().conv2d_grad_weight(g, x, shape, stride, padding, dilation, groups)
+        return self._conv.conv2d_grad_weight(_own(g), _own(x), shape, stride, padding, dilation, groups)
+
+    def max_pool2d(
+        self, x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+    ) -> tuple[Array, Array]:
+        if not fits(x):
+            return super().max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
+        return self._pool.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)  # type: ignore[no-any-return]
+
+    def max_pool2d_grad(self, g: Array, index: Array, shape: tuple[int, ...]) -> Array:
+        if not fits(g) or not index.flags.carray:
+            return super().max_pool2d_grad(g, index, shape)
+        return self._pool.max_pool2d_grad(g, index, shape)
+
+    def max_pool2d_gather(self, u: Array, index: Array) -> Array:
+        if not fits(u) or not index.flags.carray or not index.size:
+            return super().max_pool2d_gather(u, index)
+        return self._pool.max_pool2d_gather(u, index)
+
+    # ---- optimizers -------------------------------------------------------------------------------------------
+    def sgd_step(
+        self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
+        dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
+    ) -> None:  # fmt: skip
+        attrs = (lr, momentum, dampening, weight_decay, nesterov, maximize, first)
+        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+            buf = None if bufs is None else bufs[i]
+            if fits(p) and fits(g) and (buf is None or fits(buf)):
+                self._optim.sgd(p, g, buf, *attrs)
+            else:
+                super().sgd_step([p], [g], None if buf is None else [buf], *attrs)
+
+    def adam_step(
+        self, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
+        step: int, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
+        maximize: bool,
+    ) -> None:  # fmt: skip
+        attrs = (step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
+        for i, (p, g, m, v) in enumerate(zip(params, grads, ms, vs, strict=True)):
+            top = None if vmaxs is None else vmaxs[i]
+            if fits(p) and fits(g) and fits(m) and fits(v) and (top is None or fits(top)):
+                self._optim.adam(p, g, m, v, top, *attrs)
+            else:
+                super().adam_step([p], [g], [m], [v], None if top is None else [top], *attrs)
+
+
+def _own(x: Array) -> Array:
+    """x itself where kernels take its layout, else a copy that they take."""
+    return x if x.flags.carray else np.array(x, order="C")

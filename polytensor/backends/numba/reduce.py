@@ -1,0 +1,272 @@
+"""Reductions over contiguous runs.
+
+Sums go by fixed blocks, folded in halves (pairwise, as fast as vectors go, and the same bits however it is compiled);
+the sums of blocks are added in float64 and rounded once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange, types
+from numba.extending import overload
+
+from .pointwise import span
+from .threads import Kernel
+
+BLOCK = 2048
+GROUP = 16  # blocks to a task
+COLUMNS, ROWS = 1024, 64  # a part of a sum over rows
+
+
+@njit(error_model="numpy")
+def fold(t: Any) -> Any:
+    """The sum of t, which is overwritten."""
+    m = t.size
+    while m > 16:
+        h = (m + 1) // 2
+        a, b = t[: m - h], t[h:m]
+        for i in range(a.size):
+            a[i] += b[i]
+        m = h
+    total = t.dtype.type(0)
+    for i in range(m):
+        total += t[i]
+    return total
+
+
+@njit(error_model="numpy")
+def block_sum(x: Any, t: Any) -> Any:
+    """The sum of x; t is room for half of it."""
+    n = x.size
+    if n < 32:
+        total = x.dtype.type(0)
+        for i in range(n):
+            total += x[i]
+        return total
+    h = (n + 1) // 2
+    a, b = x[: n - h], x[h:]
+    for i in range(a.size):
+        t[i] = a[i] + b[i]
+    if n - h < h:
+        t[h - 1] = x[h - 1]
+    return fold(t[:h])
+
+
+def _sum_flat(x: Any, out: Any) -> None:
+    """The sum of each block of x, into out."""
+    for group in prange((out.size + GROUP - 1) // GROUP):
+        t = np.empty(BLOCK, x.dtype)
+        for b in range(group * GROUP, min(out.size, group * GROUP + GROUP)):
+            out[b] = block_sum(x[span(b, x.size, BLOCK)], t)
+
+
+def _sum_rows(x: Any, n: int, out: Any) -> None:
+    """The sum of each row of n elements."""
+    per = max(1, GROUP * BLOCK // n)
+    for task in prange((out.size + per - 1) // per):
+        t = np.empty(BLOCK, x.dtype)
+        for r in range(task * per, min(out.size, task * per + per)):
+            row = x[r * n : r * n + n]
+            whole = 0.0
+            for b in range((n + BLOCK - 1) // BLOCK):
+                whole += block_sum(row[span(b, n, BLOCK)], t)
+            out[r] = whole
+
+
+def _sum_columns(x: Any, n: int, out: Any) -> None:
+    """The sum over n rows of out.size elements."""
+    width = out.size
+    for task in prange((width + COLUMNS - 1) // COLUMNS):
+        s = span(task, width, COLUMNS)
+        o = out[s]
+        total = np.zeros(o.size, np.float64)
+        part = np.empty(o.size, out.dtype)
+        for start in range(0, n, ROWS):
+            part[:] = 0
+            for r in range(start, min(n, start + ROWS)):
+                xs = x[r * width : r * width + width][s]
+                for i in range(part.size):
+                    part[i] += xs[i]
+            for i in range(part.size):
+                total[i] += part[i]
+        for i in range(o.size):
+            o[i] = total[i]
+
+
+@njit(error_model="numpy")
+def block_squares(x: Any, mean: Any, t: Any) -> Any:
+    """The sum of (x - mean)**2; t is room for as much."""
+    t = t[: x.size]
+    for i in range(x.size):
+        d = x[i] - mean
+        t[i] = d * d
+    return fold(t)
+
+
+def _squares_flat(x: Any, mean: Any, out: Any) -> None:
+    """The sum of (x - mean)**2 of each block."""
+    for group in prange((out.size + GROUP - 1) // GROUP):
+        t = np.empty(BLOCK, x.dtype)
+        for b in range(group * GROUP, min(out.size, group * GROUP + GROUP)):
+            out[b] = block_squares(x[span(b, x.size, BLOCK)], mean, t)
+
+
+def _squares_rows(x: Any, n: int, mean: Any, out: Any) -> None:
+    """The sum of (x - mean[row])**2 of each row of n elements."""
+    per = max(1, GROUP * BLOCK // n)
+    for task in prange((out.size + per - 1) // per):
+        t = np.empty(BLOCK, x.dtype)
+        for r in range(task * per, min(out.size, task * per + per)):
+            row = x[r * n : r * n + n]
+            whole = 0.0
+            for b in range((n + BLOCK - 1) // BLOCK):
+                whole += block_squares(row[span(b, n, BLOCK)], mean[r], t)
+            out[r] = whole
+
+
+def _mse_flat(x: Any, t: Any, out: Any) -> None:
+    """The sum of (x - t)**2 of each block."""
+    for group in prange((out.size + GROUP - 1) // GROUP):
+        room = np.empty(BLOCK, x.dtype)
+        for b in range(group * GROUP, min(out.size, group * GROUP + GROUP)):
+            s = span(b, x.size, BLOCK)
+            xs, ts = x[s], t[s]
+            squares = room[: xs.size]
+            for i in range(xs.size):
+                d = xs[i] - ts[i]
+                squares[i] = d * d
+            out[b] = fold(squares)
+
+
+def order_key(x: Any, flip: Any) -> Any:
+    """A float's bits as an integer in the same order (flip 0) or the opposite one (flip -1).
+
+    Integer maxima vectorise; float ones do not while NaN counts.
+    """
+
+
+def key_value(k: Any, flip: Any, dtype: Any) -> Any:
+    """The float of a key."""
+
+
+def _keys(x: Any) -> Any:
+    return (np.float32, np.int32, 31) if x == types.float32 else (np.float64, np.int64, 63)
+
+
+@overload(order_key, jit_options={"error_model": "numpy"})
+def _order_key(x: Any, flip: Any) -> Any:
+    dtype, integer, bits = _keys(x)
+    shift, mask = integer(bits), integer(2**bits - 1)
+
+    def impl(x: Any, flip: Any) -> Any:
+        b = dtype(x).view(integer)
+        return integer(integer(b ^ integer(integer(b >> shift) & mask)) ^ flip)
+
+    return impl
+
+
+@overload(key_value, jit_options={"error_model": "numpy"})
+def _key_value(k: Any, flip: Any, dtype: Any) -> Any:
+    real, integer, bits = (np.float32, np.int32, 31) if k == types.int32 else (np.float64, np.int64, 63)
+    shift, mask = integer(bits), integer(2**bits - 1)
+
+    def impl(k: Any, flip: Any, dtype: Any) -> Any:
+        b = integer(k ^ flip)
+        return integer(b ^ integer(integer(b >> shift) & mask)).view(real)
+
+    return impl
+
+
+def _extreme_rows(x: Any, n: int, flip: Any, out: Any) -> None:
+    """The maximum (flip 0) or minimum (flip -1) of each row of n elements; NaN wins."""
+    per = max(1, GROUP * BLOCK // n)
+    for task in prange((out.size + per - 1) // per):
+        for r in range(task * per, min(out.size, task * per + per)):
+            row = x[r * n : r * n + n]
+            best = order_key(row[0], flip)
+            nan = False
+            for i in range(row.size):
+                best = max(best, order_key(row[i], flip))
+                nan |= row[i] != row[i]
+            out[r] = x.dtype.type(np.nan) if nan else key_value(best, flip, x.dtype)
+
+
+sum_flat_kernel = Kernel(_sum_flat)
+sum_rows_kernel = Kernel(_sum_rows)
+sum_columns_kernel = Kernel(_sum_columns)
+squares_flat_kernel = Kernel(_squares_flat)
+squares_rows_kernel = Kernel(_squares_rows)
+mse_flat_kernel = Kernel(_mse_flat)
+extreme_rows_kernel = Kernel(_extreme_rows)
+
+
+def _total(parts: Any, dtype: Any) -> Any:
+    return np.add.reduce(parts, dtype=np.float64).astype(dtype)
+
+
+def _blocks(x: Any) -> Any:
+    return np.empty(-(-x.size // BLOCK), x.dtype)
+
+
+def sum_all(x: Any) -> Any:
+    """The sum of all elements, as a scalar of x's dtype."""
+    parts = _blocks(x)
+    sum_flat_kernel(0.08 * x.size, x.reshape(-1), parts)
+    return _total(parts, x.dtype)
+
+
+def mse_sum(x: Any, t: Any) -> Any:
+    """The sum of (x - t)**2."""
+    parts = _blocks(x)
+    mse_flat_kernel(0.1 * x.size, x.reshape(-1), t.reshape(-1), parts)
+    return _total(parts, x.dtype)
+
+
+def squares_all(x: Any, mean: Any) -> Any:
+    """The sum of (x - mean)**2 of all elements."""
+    parts = _blocks(x)
+    squares_flat_kernel(0.1 * x.size, x.reshape(-1), x.dtype.type(mean), parts)
+    return _total(parts, x.dtype)
+
+
+def sum_rows(x: Any, n: int, shape: tuple[int, ...]) -> Any:
+    """Sums of runs of n elements, as an array of `shape`."""
+    out = np.empty(shape, x.dtype)
+    sum_rows_kernel(0.08 * x.size, x.reshape(-1), n, out.reshape(-1))
+    return out
+
+
+def squares_rows(x: Any, n: int, mean: Any, shape: tuple[int, ...]) -> Any:
+    out = np.empty(shape, x.dtype)
+    squares_rows_kernel(0.1 * x.size, x.reshape(-1), n, mean.reshape(-1), out.reshape(-1))
+    return out
+
+
+def sum_columns(x: Any, n: int, shape: tuple[int, ...]) -> Any:
+    """Sums over n rows, as an array of `shape`."""
+    out = np.empty(shape, x.dtype)
+    sum_columns_kernel(0.1 * x.size, x.reshape(-1), n, out.reshape(-1))
+    return out
+
+
+def extreme(x: Any, n: int, minimum: bool, shape: tuple[int, ...]) -> Any:
+    """Maxima or minima of runs of n elements, as an array of `shape`."""
+    flip = (np.int32 if x.itemsize == 4 else np.int64)(-1 if minimum else 0)
+    out = np.empty(shape, x.dtype)
+    rows = out.reshape(-1)
+    flat = x.reshape(-1)
+    if out.size < GROUP and n >= GROUP * BLOCK:  # few long rows: first the extremes of their parts
+        part = GROUP * BLOCK
+        whole = n // part
+        for r in range(out.size):
+            row = flat[r * n : r * n + n]
+            parts = np.empty(whole + (n % part > 0), x.dtype)
+            extreme_rows_kernel(0.1 * n, row, part, flip, parts[:whole])
+            if n % part:
+                extreme_rows_kernel(0, row[whole * part :], n % part, flip, parts[whole:])
+            extreme_rows_kernel(0, parts, parts.size, flip, rows[r : r + 1])
+    else:
+        extreme_rows_kernel(0.1 * x.size, flat, n, flip, rows)
+    return out

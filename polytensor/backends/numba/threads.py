@@ -1,0 +1,133 @@
+"""Compiling kernels, and the one thread budget that Numba and BLAS share.
+
+A kernel is one Python function over flat contiguous arrays, compiled twice: serial, and with its `prange` loop spread
+over threads. It cuts its work in fixed blocks and is compiled without any fast-math flag, so that the bits depend
+neither on the number of threads nor on how LLVM vectorises either form.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import types
+from collections.abc import Callable
+from importlib import import_module
+from time import perf_counter
+from typing import Any
+
+import numba
+from numba.core import event
+from numba.np.ufunc import parallel
+
+PARALLEL_NS: float = 100_000  # serial work worth the 22 us that waking the threads costs
+
+_lock = threading.Lock()  # the workqueue layer aborts on concurrent use, and two owners of the cores are slow
+_local = threading.local()
+_budget = numba.config.NUMBA_NUM_THREADS
+_forked = False
+_limits: Any = None
+
+
+def _load_openmp() -> None:
+    """Load Numba's OpenMP layer with threads that sleep at once when idle.
+
+    Spinning OpenMP threads beside OpenBLAS's cost a training step 8 to 17 times its time. GNU OpenMP reads the
+    variable while it is loaded, so it is set around the import only: a PyTorch in this process keeps its own default.
+    """
+    if numba.config.THREADING_LAYER != "default" or parallel._is_initialized:
+        return  # the user has chosen
+    spin = os.environ.get("GOMP_SPINCOUNT")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    try:
+        import_module("numba.np.ufunc.omppool")
+    except ImportError:  # no OpenMP here: Numba falls back on its workqueue
+        return
+    finally:
+        if spin is None:
+            del os.environ["GOMP_SPINCOUNT"]
+    numba.config.THREADING_LAYER = "omp"
+
+
+def _after_fork() -> None:
+    global _forked, _lock
+    _forked = True  # the threads are not there any more, and the OpenMP layer would abort
+    _lock = threading.Lock()
+
+
+_load_openmp()
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def get_num_threads() -> int:
+    """How many threads kernels may use."""
+    return 1 if _forked else _budget
+
+
+def set_num_threads(n: int) -> None:
+    """Let kernels use `n` threads, at most as many as Numba started with."""
+    global _budget
+    _budget = max(1, min(int(n), numba.config.NUMBA_NUM_THREADS))
+
+
+def limit_blas(n: int) -> None:
+    """The same for BLAS, where threadpoolctl is installed to do it."""
+    global _limits
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return
+    _limits = threadpool_limits(int(n), user_api="blas")
+
+
+class Kernel:
+    """Decorates the body of a kernel, whose outer loop is over numba.prange. Call it with its serial work in nanoseconds, then its arguments."""
+
+    __slots__ = ("parallel", "serial")
+
+    def __init__(self, body: Callable[..., Any]) -> None:
+        # Numba's cache is keyed by name but not by options: the second form needs a name of its own
+        twin = types.FunctionType(body.__code__, body.__globals__, body.__name__ + "_parallel", body.__defaults__)
+        twin.__qualname__ = twin.__name__
+        twin.__module__ = body.__module__
+        options = {"error_model": "numpy", "cache": True, "nogil": True}
+        self.serial = numba.njit(**options)(body)
+        self.parallel = numba.njit(parallel=True, **options)(twin)
+
+    def __call__(self, work: float, *args: Any) -> Any:
+        if work < PARALLEL_NS or _budget == 1 or _forked or not _lock.acquire(False):
+            return self.serial(*args)
+        try:
+            if getattr(_local, "threads", None) != _budget:  # Numba's own setting is per thread
+                numba.set_num_threads(_budget)
+                _local.threads = _budget
+            return self.parallel(*args)
+        finally:
+            _lock.release()
+
+
+class CompileClock(event.Listener):
+    """Seconds spent compiling functions of this package (loads from the cache are not compilations)."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._depth = 0
+        self._start = 0.0
+
+    def _ours(self, e: Any) -> bool:
+        return bool(e.data["dispatcher"].py_func.__module__.startswith(__package__))
+
+    def on_start(self, e: Any) -> None:
+        if self._ours(e):
+            if self._depth == 0:
+                self._start = perf_counter()
+            self._depth += 1
+
+    def on_end(self, e: Any) -> None:
+        if self._ours(e):
+            self._depth -= 1
+            if self._depth == 0:
+                self.seconds += perf_counter() - self._start
+
+
+clock = CompileClock()
+event.register("numba:compile", clock)

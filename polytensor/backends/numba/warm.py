@@ -1,0 +1,54 @@
+"""Compile or load every kernel ahead of its first use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import threads
+
+ONE = (1, 1)
+NONE = (0, 0)
+
+
+def _run(backend: Any, dtype: Any) -> None:
+    x = np.linspace(-1, 1, 1 << 16, dtype=dtype).reshape(256, 256)
+    for f in (backend.relu, backend.sigmoid):
+        f(x)
+    for f in (backend.relu_backward, backend.tanh_backward, backend.sigmoid_backward):
+        f(x, x)
+    for dim in (None, (0,), (1,)):
+        backend.sum(x, dim, False)
+        backend.amax(x, dim, False)
+        backend.var(x, dim, 1, False)
+    g = np.ones((), dtype)
+    backend.softmax_backward(x, backend.softmax(x, 1), 1)
+    backend.log_softmax_backward(x, backend.log_softmax(x, 1), 1)
+    t = np.zeros(256, np.int64)
+    backend.cross_entropy_backward(g, backend.cross_entropy(x, t, -100, 1)[1], t, -100, 1)
+    backend.mse_loss(x, x, 1)
+    backend.mse_loss_backward(g, x, x, 1)
+    image, w = x[:16].reshape(4, 4, 16, 16).copy(), x[0, :144].reshape(4, 4, 3, 3).copy()
+    y = backend.conv2d(image, w, x[0, :4].copy(), ONE, ONE, ONE, 1)
+    backend.conv2d_grad_input(y, w, image.shape, ONE, ONE, ONE, 1)
+    backend.conv2d_grad_weight(y, image, w.shape, ONE, ONE, ONE, 1)
+    for kernel in ((2, 2), (3, 3)):
+        pooled, index = backend.max_pool2d(image, kernel, (2, 2), NONE, ONE, False)
+        backend.max_pool2d_grad(pooled, index, image.shape)
+        backend.max_pool2d_gather(image, index)
+    p, s = x.copy(), [x * x, x * x, x * x]
+    backend.sgd_step([p], [x], None, 0.1, 0, 0, 0, False, False, False)
+    backend.sgd_step([p], [x], s[:1], 0.1, 0.9, 0, 0, False, False, False)
+    backend.adam_step([p], [x], s[:1], s[1:2], None, 1, 0.1, 0.9, 0.999, 1e-8, 0, False, False)
+    backend.adam_step([p], [x], s[:1], s[1:2], s[2:], 1, 0.1, 0.9, 0.999, 1e-8, 0, False, False)
+
+
+def warm(backend: Any, dtype: Any) -> None:
+    """Run every kernel once serial and, where there are threads, once parallel."""
+    usual = threads.PARALLEL_NS
+    try:
+        for threads.PARALLEL_NS in (float("inf"), 0) if threads.get_num_threads() > 1 else (float("inf"),):
+            _run(backend, dtype)
+    finally:
+        threads.PARALLEL_NS = usual

@@ -1,0 +1,71 @@
+"""The NumPy backend: the CPU reference."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import numpy as np
+
+from .base import Backend
+
+
+class NumpyBackend(Backend):
+    """`base` over NumPy, plus the stream of random words in C."""
+
+    name = "numpy"
+    xp = np
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._local = threading.local()
+
+    def to_numpy(self, a: Any) -> Any:
+        return a
+
+    def from_numpy(self, a: Any) -> Any:
+        return a
+
+    def expand(self, x: Any, shape: tuple[int, ...]) -> Any:
+        # np.broadcast_to costs ten times as much
+        if not x.flags.c_contiguous or x.__class__ is not np.ndarray or x.size == 0:
+            return super().expand(x, shape)
+        extra = len(shape) - x.ndim
+        have = x.strides
+        strides = [0] * extra + [0 if n == 1 else have[i] for i, n in enumerate(x.shape)]
+        return np.ndarray(shape, x.dtype, x, 0, strides)
+
+    def sigmoid(self, x: Any) -> Any:
+        y = np.negative(x)
+        np.exp(y, out=y) if y.__class__ is np.ndarray else None
+        if y.__class__ is not np.ndarray:
+            return 1 / (1 + np.exp(y))
+        y += 1
+        return np.reciprocal(y, out=y)
+
+    def set_num_threads(self, n: int) -> None:
+        try:
+            from threadpoolctl import threadpool_limits
+        except ImportError:  # without it only OMP_NUM_THREADS and its kin, set before the start, limit BLAS
+            return
+        threadpool_limits(n, "blas")
+
+    def random_words(self, seed: int, counter: int, nblocks: int) -> Any:
+        bits = getattr(self._local, "bits", None)
+        if bits is None:  # constructing a Philox costs 8 us: keep one and set its state
+            bits = self._local.bits = np.random.Philox(0)
+        mask = 2**64 - 1
+        key = np.array([seed & mask, (seed >> 64) & mask], np.uint64)
+        # random_raw steps the counter before each block
+        before = (counter - 1) & (2**256 - 1)
+        words = np.array([(before >> s) & mask for s in (0, 64, 128, 192)], np.uint64)
+        bits.state = {
+            "bit_generator": "Philox", "state": {"counter": words, "key": key},
+            "buffer": np.zeros(4, np.uint64), "buffer_pos": 4, "has_uint32": 0, "uinteger": 0,
+        }  # fmt: skip
+        return bits.random_raw(4 * nblocks)
+
+    def memory_info(self) -> dict[str, int]:
+        page = os.sysconf("SC_PAGE_SIZE")
+        return {"free": page * os.sysconf("SC_AVPHYS_PAGES"), "total": page * os.sysconf("SC_PHYS_PAGES")}

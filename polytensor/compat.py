@@ -1,0 +1,49 @@
+"""`import torch` answered by polytensor: the same module objects under PyTorch's names."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds torch and torch.* by importing polytensor and polytensor.*."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        if fullname == "torch" or fullname.startswith("torch."):
+            return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        if fullname == "torchvision" or fullname.startswith("torchvision."):
+            name = "polytensor.vision" + fullname[11:]
+            if importlib.util.find_spec("polytensor.vision") and importlib.util.find_spec(name):
+                return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        return None
+
+    def create_module(self, spec: Any) -> ModuleType:
+        name = spec.name
+        ours = "polytensor.vision" + name[11:] if name.startswith("torchvision") else "polytensor" + name[5:]
+        if ours == "polytensor.utils.data" or ours.startswith("polytensor.utils.data."):
+            ours = "polytensor.data" + ours[21:]
+        try:
+            module = importlib.import_module(ours)
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(f"No module named {name!r}: PolyTensor does not have it", name=name) from error
+        self._kept = (module.__spec__, module.__loader__, module.__package__)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__, module.__loader__, module.__package__ = self._kept  # the import system wrote torch's there
+
+
+def install_torch_alias() -> None:
+    """From now on `import torch` gives polytensor. RuntimeError if PyTorch itself was imported before."""
+    have = sys.modules.get("torch")
+    if have is not None:
+        if have.__name__ != "polytensor":
+            raise RuntimeError("PyTorch is already imported; install the alias before it")
+        return
+    sys.meta_path.insert(0, _Finder())

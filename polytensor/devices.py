@@ -1,0 +1,235 @@
+"""Devices and backends: which there are, which are usable, and which one is current.
+
+A Tensor carries an interned `Device`; a Device has a backend. ``cpu`` may stand on NumPy or on Numba (they share the
+memory), ``cuda:N`` stands on CuPy. Equality, hash and ``str`` use type and index alone, as in PyTorch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+BUILTIN = {
+    "numpy": "polytensor.backends.numpy:NumpyBackend",
+    "numba": "polytensor.backends.numba:NumbaBackend",
+    "cupy": "polytensor.backends.cupy:CupyBackend",
+}
+_factories: dict[str, str | Callable[[], Any]] = dict(BUILTIN)
+_instances: dict[str, Any] = {}
+_current: Any = None  # the Device where new tensors live; None until first use
+_entry_points_read = False
+
+
+class Device:
+    """A place where tensors live (``torch.device``): ``type`` ('cpu' or 'cuda'), ``index`` and its backend."""
+
+    __slots__ = ("_hash", "backend", "index", "type")
+
+    def __new__(cls, type: Any = None, index: int | None = None) -> Device:
+        return resolve(type, index)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (resolve, (self.type, self.index))
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Device) and self.type == other.type and self.index == other.index
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __enter__(self) -> Device:
+        _stack.append(current_device())
+        _set_current(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        _set_current(_stack.pop())
+
+
+_stack: list[Device] = []
+_interned: dict[tuple[str, int | None], Device] = {}
+
+
+def _intern(backend: Any, index: int | None = None) -> Device:
+    key = (backend.name, index)
+    found = _interned.get(key)
+    if found is None:
+        found = object.__new__(Device)
+        found.type = backend.device_type
+        found.index = index
+        found.backend = backend
+        found._hash = hash((found.type, index))
+        _interned[key] = found
+    return found
+
+
+def register_backend(name: str, factory: str | Callable[[], Any]) -> None:
+    """Make a backend known by name: a callable that returns a Backend, or 'package.module:Class'.
+
+    Installed packages can do the same with an entry point in the group ``polytensor.backends``.
+    """
+    _factories[name] = factory
+    _instances.pop(name, None)
+
+
+def _read_entry_points() -> None:
+    global _entry_points_read
+    if _entry_points_read:
+        return
+    _entry_points_read = True
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group="polytensor.backends"):
+        _factories.setdefault(point.name, point.value)
+
+
+def _load(name: str) -> Any:
+    factory = _factories[name]
+    if isinstance(factory, str):
+        module, _, attribute = factory.partition(":")
+        factory = getattr(import_module(module), attribute)
+    return factory
+
+
+def backend_names() -> list[str]:
+    """Every known backend, usable here or not."""
+    _read_entry_points()
+    return list(_factories)
+
+
+def backend_status() -> dict[str, tuple[bool, str, str]]:
+    """For each known backend: (usable here, the reason if not, what to install)."""
+    result = {}
+    for name in backend_names():
+        try:
+            ok, reason, hint = _load(name).availability()
+        except Exception as error:
+            ok, reason, hint = False, f"{type(error).__name__}: {error}", ""
+        result[name] = (ok, reason, hint)
+    return result
+
+
+def available_backends() -> list[str]:
+    """The names of the backends that can run here."""
+    return [name for name, (ok, _, _) in backend_status().items() if ok]
+
+
+def get_backend(name: str) -> Any:
+    """The backend called `name`. RuntimeError with one line that says what, why and what to do."""
+    found = _instances.get(name)
+    if found is not None:
+        return found
+    if name not in _factories:
+        _read_entry_points()
+    if name not in _factories:
+        raise RuntimeError(
+            f"unknown PolyTensor backend {name!r}: choose one of {', '.join(backend_names())}"
+        )
+    factory = _load(name)
+    ok, reason, hint = factory.availability()
+    if not ok:
+        raise RuntimeError(
+            f"PolyTensor backend {name!r} cannot run here: {reason}"
+            + (f"; {hint}" if hint else "")
+            + f" (usable now: {', '.join(available_backends())})"
+        )
+    _instances[name] = backend = factory()
+    return backend
+
+
+def _set_current(dev: Device) -> None:
+    global _current
+    _current = dev
+
+
+def current_device() -> Device:
+    """The Device of new tensors. The environment variable is read here, at first use."""
+    if _current is None:
+        set_backend(os.environ.get("POLYTENSOR_BACKEND") or "numpy")
+    return _current  # type: ignore[no-any-return]
+
+
+def set_backend(name: str) -> None:
+    """Choose where new tensors live and which kernels ``cpu`` means: 'numpy', 'numba', 'cupy' or a registered one."""
+    backend = get_backend(name)
+    _set_current(_intern(backend, 0 if backend.device_type == "cuda" else None))
+
+
+def current_backend() -> str:
+    """The name of the backend that new tensors live on."""
+    return current_device().backend.name  # type: ignore[no-any-return]
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Within the block new tensors live on backend `name`; also a decorator."""
+    before = current_device()
+    set_backend(name)
+    try:
+        yield
+    finally:
+        _set_current(before)
+
+
+def cpu_device() -> Device:
+    """The current CPU device: the current backend if it is a CPU one, else NumPy."""
+    dev = current_device()
+    return dev if dev.type == "cpu" else _intern(get_backend("numpy"))
+
+
+def backend_device(name: str) -> Device:
+    """The Device of backend `name` (index 0 on CUDA)."""
+    backend = get_backend(name)
+    return _intern(backend, 0 if backend.device_type == "cuda" else None)
+
+
+def cuda_allowed() -> bool:
+    """False where POLYTENSOR_BACKEND names a CPU backend, so that a script which prefers cuda obeys it."""
+    chosen = os.environ.get("POLYTENSOR_BACKEND")
+    if chosen and chosen != "cupy":
+        return False
+    return bool(backend_status()["cupy"][0])
+
+
+def resolve(spec: Any = None, index: int | None = None) -> Device:
+    """A Device from 'cpu', 'cuda', 'cuda:1', a backend's name, an index, a Device or None (the current one)."""
+    if spec is None:
+        return current_device()
+    if isinstance(spec, Device):
+        return spec
+    if isinstance(spec, int) and not isinstance(spec, bool):
+        spec, index = "cuda", spec
+    if not isinstance(spec, str):
+        raise TypeError(f"device(): expected a string, an int or a device, got {type(spec).__name__}")
+    kind, _, number = spec.partition(":")
+    if number:
+        if index is not None:
+            raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {spec}")
+        if not number.isdigit():
+            raise RuntimeError(f"Invalid device string: '{spec}'")
+        index = int(number)
+    if kind == "cpu":
+        return cpu_device()
+    if kind == "cuda":
+        backend = get_backend("cupy")
+        index = backend.current_index() if index is None else index
+        count = backend.device_count()
+        if index >= count:
+            raise RuntimeError(f"CUDA error: invalid device ordinal {index}: there are {count} CUDA devices")
+        return _intern(backend, index)
+    if kind in backend_names():
+        return backend_device(kind)
+    raise RuntimeError(
+        f"Expected one of cpu, cuda device type at start of device string: {kind} (or a backend: {', '.join(backend_names())})"
+    )

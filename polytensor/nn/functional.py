@@ -1,0 +1,190 @@
+"""Functions behind the layers. Source: torch.nn.functional."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ops.creation import zeros
+from ..ops.indexing import gather
+from ..ops.layers import conv2d as conv2d
+from ..ops.layers import cross_entropy_index
+from ..ops.layers import dropout as _dropout
+from ..ops.layers import log_softmax as log_softmax
+from ..ops.layers import max_pool2d as max_pool2d
+from ..ops.layers import mse_loss as _mse_loss
+from ..ops.layers import pad as pad
+from ..ops.layers import softmax as softmax
+from ..ops.pointwise import relu as _relu
+from ..ops.pointwise import sigmoid as sigmoid
+from ..ops.pointwise import tanh as tanh
+from ..ops.products import linear as linear
+from ..tensor import Tensor
+
+REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
+
+
+def _reduction(name: str) -> int:
+    if name not in REDUCTIONS:
+        raise ValueError(f"{name} is not a valid value for reduction")
+    return REDUCTIONS[name]
+
+
+def _reduced(loss: Any, reduction: str) -> Tensor:
+    kind = _reduction(reduction)
+    return loss if kind == 0 else loss.mean() if kind == 1 else loss.sum()  # type: ignore[no-any-return]
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(0, x)."""
+    return input.relu_() if inplace else _relu(input)  # type: ignore[attr-defined, no-any-return]
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zero elements with probability p and scale the rest by 1 / (1 - p), in training only."""
+    r = _dropout(input, p, training)
+    return input.copy_(r) if inplace and r is not input else r  # type: ignore[attr-defined, no-any-return]
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Class indices (int64) to rows of 0 and 1 (int64)."""
+    from ..dtypes import int64
+
+    if tensor.dtype is not int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if tensor.numel() and int(tensor.min()) < 0:  # type: ignore[attr-defined]
+        raise RuntimeError("Class values must be non-negative.")
+    if num_classes == -1:
+        if not tensor.numel():
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        num_classes = int(tensor.max()) + 1  # type: ignore[attr-defined]
+    elif tensor.numel() and int(tensor.max()) >= num_classes:  # type: ignore[attr-defined]
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    out = zeros(*tensor.shape, num_classes, dtype=int64, device=tensor.device)
+    return out.scatter_(-1, tensor.unsqueeze(-1), value=1)  # type: ignore[attr-defined, no-any-return]
+
+
+def nll_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, ignore_index: int = -100,
+    reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """-weight[t] * input[t]; input (N, C), (C,) or (N, C, d1, ...). The mean is weighted."""
+    if input.dim() == 1:
+        return nll_loss(input.unsqueeze(0), target.unsqueeze(0), weight, None, ignore_index, None, reduction).reshape(  # type: ignore[attr-defined, no-any-return]
+            (1,) if reduction == "none" else ()
+        )
+    if input.shape[0] != target.shape[0] or input.shape[2:] != target.shape[1:]:
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]}) (input "
+            f"{list(input.shape)}, target {list(target.shape)})"
+        )
+    keep = target != ignore_index
+    safe = target.masked_fill(~keep, 0)  # type: ignore[attr-defined]
+    classes = input.shape[1]
+    if safe.numel() and not (0 <= int(safe.min()) and int(safe.max()) < classes):
+        bad = int(safe.min()) if int(safe.min()) < 0 else int(safe.max())
+        raise IndexError(f"Target {bad} is out of bounds.")
+    loss = -gather(input, 1, safe.unsqueeze(1)).squeeze(1)  # type: ignore[attr-defined]
+    scale = keep.to(input.dtype)  # type: ignore[attr-defined]
+    if weight is not None:
+        scale = scale * weight[safe]  # type: ignore[index]
+    loss = (loss * scale).masked_fill(~keep, 0)
+    kind = _reduction(reduction)
+    return loss if kind == 0 else loss.sum() / scale.sum() if kind == 1 else loss.sum()  # type: ignore[no-any-return]
+
+
+def cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, ignore_index: int = -100,
+    reduce: Any = None, reduction: str = "mean", label_smoothing: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """log_softmax and nll_loss; target holds class indices, or probabilities of input's shape."""
+    kind = _reduction(reduction)
+    if (
+        weight is None and label_smoothing == 0.0 and input.ndim == 2 and target.ndim == 1 and target._a.dtype.name == "int64"
+        and input._a.dtype.kind == "f"
+    ):  # fmt: skip
+        if input._a.shape[0] != target._a.shape[0]:
+            raise ValueError(
+                f"Expected input batch_size ({input._a.shape[0]}) to match target batch_size ({target._a.shape[0]})."
+            )
+        return cross_entropy_index(input, target, ignore_index, kind)
+    dim = 0 if input.dim() == 1 else 1
+    logp = log_softmax(input, dim)
+    if target.shape == input.shape and target.is_floating_point():
+        classes = input.shape[dim]
+        if label_smoothing:
+            target = target * (1 - label_smoothing) + label_smoothing / classes  # type: ignore[operator]
+        terms = logp * target  # type: ignore[operator]
+        if weight is not None:
+            terms = terms * weight.reshape([-1 if i == dim else 1 for i in range(input.dim())])  # type: ignore[attr-defined]
+        loss = -terms.sum(dim)
+        return loss if kind == 0 else loss.sum() if kind == 2 else loss.sum() / (input.numel() / classes)  # type: ignore[no-any-return]
+    if target.is_floating_point():
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype} (target {list(target.shape)})")
+    loss = nll_loss(logp, target, weight, None, ignore_index, None, reduction)
+    if not label_smoothing:
+        return loss
+    keep = (target != ignore_index).to(input.dtype)  # type: ignore[attr-defined]
+    if weight is not None:
+        smooth = -(logp * weight.reshape([-1 if i == dim else 1 for i in range(input.dim())])).sum(dim) * keep  # type: ignore[attr-defined, operator]
+        count = (weight[target.masked_fill(target == ignore_index, 0)] * keep).sum()  # type: ignore[attr-defined, index]
+    else:
+        smooth = -logp.sum(dim) * keep  # type: ignore[attr-defined]
+        count = keep.sum()
+    smooth = smooth if kind == 0 else smooth.sum() if kind == 2 else smooth.sum() / count
+    return loss * (1 - label_smoothing) + smooth * (label_smoothing / input.shape[dim])  # type: ignore[operator, no-any-return]
+
+
+def mse_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None
+) -> Tensor:
+    """(input - target) ** 2; warns where the shapes differ, as PyTorch does."""
+    kind = _reduction(reduction)
+    if input.shape != target.shape:
+        import warnings
+
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead "
+            "to incorrect results due to broadcasting. Please ensure they have the same size.",
+            UserWarning,
+            stacklevel=2,
+        )
+    if input._a.dtype != target._a.dtype:
+        from ..dtypes import promote_types
+
+        common = promote_types(input.dtype, target.dtype)
+        input, target = input.to(common), target.to(common)  # type: ignore[attr-defined]
+    if weight is not None:
+        return _reduced((input - target) ** 2 * weight, reduction)  # type: ignore[operator]
+    return _mse_loss(input, target, kind)
+
+
+def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+    """|input - target|."""
+    return _reduced((input - target).abs(), reduction)  # type: ignore[operator]
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", pos_weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Binary cross-entropy of sigmoid(input), without overflow."""
+    if target.shape != input.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    softplus = (-input.abs()).exp().log1p()  # type: ignore[attr-defined]
+    if pos_weight is None:
+        loss = (1 - target) * input + (-input).clamp(min=0) + softplus  # type: ignore[operator]
+    else:
+        factor = (pos_weight - 1) * target + 1  # type: ignore[operator]
+        loss = (1 - target) * input + factor * ((-input).clamp(min=0) + softplus)  # type: ignore[operator]
+    return _reduced(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """-(t log p + (1 - t) log(1 - p)), logarithms cut at -100."""
+    if target.shape != input.shape:
+        raise ValueError(f"Using a target size ({target.shape}) that is different to the input size ({input.shape})")
+    loss = -(target * input.log().clamp(min=-100) + (1 - target) * (1 - input).log().clamp(min=-100))  # type: ignore[attr-defined, operator]
+    return _reduced(loss if weight is None else loss * weight, reduction)

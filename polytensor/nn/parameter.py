@@ -1,0 +1,3 @@
+"""Parameter, under PyTorch's path."""
+
+from ..tensor import Parameter as Parameter

@@ -1,0 +1,322 @@
+"""Primitives behind layers: convolution, pooling, softmax, losses, dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..tensor import Tensor, check_dim, wrap
+from . import pointwise as pw
+from .shape import broadcast_tensors
+from .table import F, attach, check_tensor, primitive, same_device
+
+# ---- convolution: the three maps are each other's derivatives, so any order is closed ------------------------------
+_conv = primitive(
+    "conv2d_",
+    "x w",
+    (
+        lambda F, g, w, x_shape, stride, padding, dilation, groups: F.conv2d_grad_input(
+            g, w, x_shape, stride, padding, dilation, groups
+        ),
+        lambda F, g, x, w_shape, stride, padding, dilation, groups: F.conv2d_grad_weight(
+            g, x, w_shape, stride, padding, dilation, groups
+        ),
+    ),
+    "stride padding dilation groups",
+    node="ConvolutionBackward0",
+)
+primitive(
+    "conv2d_grad_input",
+    "g w",
+    (
+        lambda F, u, w, stride, padding, dilation, groups: F.conv2d_(u, w, stride, padding, dilation, groups),
+        lambda F, u, g, w_shape, stride, padding, dilation, groups: F.conv2d_grad_weight(
+            g, u, w_shape, stride, padding, dilation, groups
+        ),
+    ),
+    "shape stride padding dilation groups",
+    node="ConvolutionBackwardBackward0",
+)
+primitive(
+    "conv2d_grad_weight",
+    "g x",
+    (
+        lambda F, u, x, stride, padding, dilation, groups: F.conv2d_(x, u, stride, padding, dilation, groups),
+        lambda F, u, g, x_shape, stride, padding, dilation, groups: F.conv2d_grad_input(
+            g, u, x_shape, stride, padding, dilation, groups
+        ),
+    ),
+    "shape stride padding dilation groups",
+    node="ConvolutionBackwardBackward0",
+)
+
+
+def _conv_bias_rule(
+    F: Any, g: Any, need: Any, x: Any, w: Any, x_shape: Any, w_shape: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+) -> Any:
+    return [
+        F.conv2d_grad_input(g, w, x_shape, stride, padding, dilation, groups) if need[0] else None,
+        F.conv2d_grad_weight(g, x, w_shape, stride, padding, dilation, groups) if need[1] else None,
+        F.sum(g, (0, 2, 3), False) if need[2] else None,
+    ]
+
+
+_conv_bias = primitive(
+    "conv2d", "x w b", _conv_bias_rule, "stride padding dilation groups", node="ConvolutionBackward0"
+)  # fmt: skip
+
+
+def _pair(v: Any) -> tuple[int, int]:
+    if isinstance(v, (tuple, list)):
+        return (int(v[0]), int(v[0])) if len(v) == 1 else (int(v[0]), int(v[1]))
+    return (int(v), int(v))
+
+
+def conv2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """input (N, C, H, W) or (C, H, W), weight (O, C/groups, kh, kw). Source: torch.nn.functional.conv2d."""
+    x, w = check_tensor(input, "conv2d"), check_tensor(weight, "conv2d", "weight")
+    if x._a.ndim == 3:
+        return conv2d(x.unsqueeze(0), w, bias, stride, padding, dilation, groups).squeeze(0)  # type: ignore[attr-defined, no-any-return]
+    if x._a.ndim != 4:
+        raise RuntimeError(f"Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: {list(x._a.shape)}")
+    if x._a.dtype != w._a.dtype:
+        raise RuntimeError(f"Input type ({x.dtype}) and weight type ({w.dtype}) should be the same")
+    if w._a.ndim != 4:
+        raise RuntimeError(f"weight should be 4-dimensional, got {list(w._a.shape)}")
+    same_device("conv2d", x, w)
+    stride, dilation = _pair(stride), _pair(dilation)
+    kernel = w._a.shape[2:]
+    if groups <= 0:
+        raise RuntimeError("non-positive groups is not supported")
+    if min(stride) <= 0:
+        raise RuntimeError("non-positive stride is not supported")
+    if padding == "same":
+        if stride != (1, 1):
+            raise RuntimeError("padding='same' is not supported for strided convolutions")
+        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        if total[0] % 2 or total[1] % 2:
+            x = pad(x, (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2))
+            padding = (0, 0)
+        else:
+            padding = (total[0] // 2, total[1] // 2)
+    elif padding == "valid":
+        padding = (0, 0)
+    padding = _pair(padding)
+    if min(padding) < 0:
+        raise RuntimeError("negative padding is not supported")
+    shape = x._a.shape
+    if shape[1] != w._a.shape[1] * groups or w._a.shape[0] % groups:
+        raise RuntimeError(
+            f"Given groups={groups}, weight of size {list(w._a.shape)}, expected input{list(shape)} to have "
+            f"{w._a.shape[1] * groups} channels, but got {shape[1]} channels instead"
+        )
+    for i in (0, 1):
+        if shape[2 + i] + 2 * padding[i] < dilation[i] * (kernel[i] - 1) + 1:
+            raise RuntimeError(
+                f"Calculated padded input size per channel: ({shape[2] + 2 * padding[0]} x {shape[3] + 2 * padding[1]}). "
+                f"Kernel size: ({dilation[0] * (kernel[0] - 1) + 1} x {dilation[1] * (kernel[1] - 1) + 1}). Kernel size can't "
+                "be greater than actual input size"
+            )
+    if bias is None:
+        return _conv(x, w, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+    if bias._a.shape != w._a.shape[:1]:
+        raise RuntimeError(
+            f"Given weight of size {list(w._a.shape)}, expected bias to be 1-dimensional with {w._a.shape[0]} elements, but "
+            f"got bias of size {list(bias._a.shape)} instead"
+        )
+    return _conv_bias(x, w, bias, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+
+
+def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+    """Constant padding; `pad` lists (left, right) from the last dimension back; negative crops. Source: F.pad."""
+    from .creation import full
+
+    if mode != "constant":
+        raise NotImplementedError(f"padding mode {mode!r} is not there yet: only 'constant'")
+    widths = list(pad)
+    shape = list(input._a.shape)
+    index: list[Any] = [slice(None)] * len(shape)
+    for i in range(len(widths) // 2):
+        d = len(shape) - 1 - i
+        left, right = widths[2 * i], widths[2 * i + 1]
+        if left < 0 or right < 0:
+            input = input.narrow(d, max(-left, 0), shape[d] - max(-left, 0) - max(-right, 0))  # type: ignore[attr-defined]
+        index[d] = slice(max(left, 0), max(left, 0) + input._a.shape[d])
+        shape[d] += left + right
+    out = full(shape, value or 0, dtype=input.dtype, device=input._dev)
+    out[tuple(index)] = input  # type: ignore[index]
+    return out
+
+
+# ---- pooling -----------------------------------------------------------------------------------------------------------
+def _pool_rule(F: Any, g: Any, need: Any, x_shape: Any, out1: Any) -> Any:
+    return [F.max_pool2d_grad(g[0], out1._a if isinstance(out1, Tensor) else out1, x_shape)]
+
+
+_pool = primitive(
+    "max_pool2d", "x", _pool_rule, "kernel stride padding dilation ceil_mode", outs=2, node="MaxPool2DWithIndicesBackward0"
+)
+primitive("max_pool2d_grad", "g", (lambda F, u, index: F.max_pool2d_gather(u, index),), "index shape")
+primitive("max_pool2d_gather", "x", (lambda F, u, x_shape, index: F.max_pool2d_grad(u, index, x_shape),), "index")
+
+
+def max_pool2d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """Maximum over windows of (N, C, H, W) or (C, H, W); indices are flat in H * W. Source: F.max_pool2d."""
+    x = check_tensor(input, "max_pool2d")
+    if x._a.ndim == 3:
+        r = max_pool2d(x.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode, True)  # type: ignore[attr-defined]
+        return tuple(t.squeeze(0) for t in r) if return_indices else r[0].squeeze(0)
+    if x._a.ndim != 4:
+        raise RuntimeError(f"max_pool2d(): Expected 3D or 4D input, but got {list(x._a.shape)}")
+    kernel = _pair(kernel_size)
+    stride = kernel if stride is None or stride == [] else _pair(stride)
+    padding, dilation = _pair(padding), _pair(dilation)
+    if min(kernel) <= 0:
+        raise RuntimeError("kernel size should be greater than zero, but got " f"kH: {kernel[0]} kW: {kernel[1]}")
+    if min(stride) <= 0:
+        raise RuntimeError(f"stride should be greater than zero, but got dH: {stride[0]} dW: {stride[1]}")
+    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+        raise RuntimeError(
+            f"pad should be at most half of effective kernel size, but got pad={max(padding)}, kernel_size={max(kernel)} "
+            f"and dilation={max(dilation)}"
+        )
+    from ..backends.conv import out_size
+
+    size = [
+        out_size(n, k, s, p, d, ceil_mode)
+        for n, k, s, p, d in zip(x._a.shape[2:], kernel, stride, padding, dilation, strict=True)
+    ]
+    if min(size) < 1:
+        raise RuntimeError(
+            f"Given input size: ({'x'.join(map(str, x._a.shape[1:]))}). Calculated output size: "
+            f"({x._a.shape[1]}x{size[0]}x{size[1]}). Output size is too small"
+        )
+    values, indices = _pool(x, kernel, stride, padding, dilation, ceil_mode)
+    return (values, indices) if return_indices else values
+
+
+# ---- softmax -----------------------------------------------------------------------------------------------------------
+_softmax = primitive("softmax", "x", (lambda F, g, out, dim: F.softmax_backward(g, out, dim),), "dim")
+_log_softmax = primitive("log_softmax", "x", (lambda F, g, out, dim: F.log_softmax_backward(g, out, dim),), "dim")
+
+
+def _softmax_backward(g: Tensor, y: Tensor, dim: int) -> Tensor:
+    gy = pw.mul(g, y)
+    return pw.sub(gy, pw.mul(y, F.sum(gy, (dim,), True)))
+
+
+def _log_softmax_backward(g: Tensor, y: Tensor, dim: int) -> Tensor:
+    return pw.sub(g, pw.mul(pw.exp(y), F.sum(g, (dim,), True)))
+
+
+F.softmax_backward, F.log_softmax_backward = _softmax_backward, _log_softmax_backward
+
+
+def _soft(name: str, row: Any) -> Any:
+    def op(input: Tensor, dim: int | None = None, dtype: Any = None, _stacklevel: int = 3) -> Tensor:
+        x = check_tensor(input, name)
+        if dtype is not None and x._a.dtype != dtype.array:
+            x = F.cast(x, dtype.array)
+        if x._a.dtype.kind in "biu":
+            raise NotImplementedError(f'"{name}_lastdim_kernel_impl" not implemented for {x.dtype}')
+        if dim is None:
+            import warnings
+
+            warnings.warn(
+                f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+                UserWarning,
+                stacklevel=2,
+            )
+            dim = 0 if x._a.ndim in (0, 1, 3) else 1
+        d = check_dim(dim, x._a.ndim)
+        if x._a.ndim == 0:
+            return row(x.reshape(1), 0).reshape(())  # type: ignore[attr-defined, no-any-return]
+        return row(x, d)  # type: ignore[no-any-return]
+
+    op.__name__ = name
+    op.__doc__ = f"{name} along `dim`. Source: torch.nn.functional.{name}."
+    return op
+
+
+softmax = _soft("softmax", _softmax)
+log_softmax = _soft("log_softmax", _log_softmax)
+
+# ---- losses ------------------------------------------------------------------------------------------------------------
+
+
+def _cross_entropy_rule(F: Any, g: Any, need: Any, out1: Any, t: Any, ignore_index: int, reduction: int) -> Any:
+    """Gradients may come for the loss and, in a derivative of a derivative, for the log-probabilities."""
+    dx = None if g[0] is None else F.cross_entropy_backward(g[0], out1, t, ignore_index, reduction)
+    if g[1] is not None:
+        through = F.log_softmax_backward(g[1], out1, 1)
+        dx = through if dx is None else F.add(dx, through)
+    return [dx]
+
+
+_cross_entropy = primitive(
+    "cross_entropy", "x", _cross_entropy_rule, "t ignore_index reduction", outs=2, node="NllLossBackward0"
+)
+
+
+def _cross_entropy_backward(g: Tensor, logp: Tensor, t: Any, ignore_index: int, reduction: int) -> Tensor:
+    """(softmax - onehot) * g, zero where ignored."""
+    dev = logp._dev
+    onehot = wrap(dev.backend.one_hot(t, logp._a.shape[1], logp._a.dtype), dev)
+    keep = wrap(t != ignore_index, dev)
+    scale = F.cast(keep, logp._a.dtype)
+    if reduction == 1:
+        scale = pw.div(scale, F.sum(scale, None, False))
+    return pw.mul(pw.sub(pw.exp(logp), onehot), pw.mul(scale, g).unsqueeze(1))  # type: ignore[attr-defined, no-any-return]
+
+
+F.cross_entropy_backward = _cross_entropy_backward
+
+
+def cross_entropy_index(input: Tensor, target: Tensor, ignore_index: int = -100, reduction: int = 1) -> Tensor:
+    """input (N, C), target (N,) int64; reduction 0 none, 1 mean, 2 sum. One fused pass forward, one backward."""
+    loss, _ = _cross_entropy(input, target._a, ignore_index, reduction)
+    return loss  # type: ignore[no-any-return]
+
+
+def _mse_rule(F: Any, g: Any, need: Any, x: Any, t: Any, reduction: int) -> Any:
+    dx = F.mse_loss_backward(g, x, t, reduction)
+    return [dx if need[0] else None, F.neg(dx) if need[1] else None]
+
+
+_mse = primitive("mse_loss", "x t", _mse_rule, "reduction")
+
+
+def _mse_backward(g: Tensor, x: Tensor, t: Tensor, reduction: int) -> Tensor:
+    return pw.mul(pw.sub(x, t), pw.mul(g, 2 / max(x._a.size, 1) if reduction == 1 else 2))
+
+
+F.mse_loss_backward = _mse_backward
+
+
+def mse_loss(input: Tensor, target: Tensor, reduction: int = 1) -> Tensor:
+    """Squared error, broadcast; reduction 0 none, 1 mean, 2 sum."""
+    if input._a.shape != target._a.shape:
+        input, target = broadcast_tensors(input, target)
+    return _mse(input, target, reduction)  # type: ignore[no-any-return]
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Zero elements with probability p and scale the rest by 1/(1-p), in training only. Source: F.dropout."""
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not training or p == 0.0:
+        return input
+    from .random_ops import dropout_mask
+
+    mask = dropout_mask(input._a.shape, p, input._a.dtype, input._dev, None)
+    return pw.mul(input, wrap(mask, input._dev))
+
+
+for _name in ("softmax", "log_softmax"):
+    attach(_name, globals()[_name])
+Tensor.relu = pw.relu  # type: ignore[attr-defined]

@@ -1,0 +1,410 @@
+"""Pointwise primitives: arithmetic, exponentials, comparison, logic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import dtypes
+from ..backends.base import DTYPE_OF
+from ..tensor import Tensor
+from .table import (
+    COMPARE, FLOAT, F, PROMOTE, attach, binary, constant, inplace, prepare, primitive, shape_error, unary, write_out,
+)  # fmt: skip
+
+# ---- plumbing that rules use ------------------------------------------------------------------------------------------
+primitive("cast", "x", (lambda F, g, x_dtype: F.cast(g, x_dtype),), "dtype", node="ToCopyBackward0")
+primitive("alias", "x", (lambda F, g: g,), node="AliasBackward0")
+primitive("conj", "x", (lambda F, g: F.conj(g),))
+F.conj = lambda x: x  # no complex tensors yet: a real array is its own conjugate
+
+NEG_BOOL = (
+    "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
+    "`logical_not()` operator instead."
+)
+SUB_BOOL = (
+    "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` "
+    "or `logical_not()` operator instead."
+)
+
+# ---- arithmetic -------------------------------------------------------------------------------------------------------
+_add = binary("add", (lambda F, g: g, lambda F, g: g))
+_sub = binary("sub", (lambda F, g: g, lambda F, g: F.neg(g)), refuse="b", message=SUB_BOOL)
+mul = binary("mul", (lambda F, g, y: F.mul(g, F.conj(y)), lambda F, g, x: F.mul(g, F.conj(x))))
+_div = binary(
+    "div",
+    (
+        lambda F, g, y: F.div(g, F.conj(y)),
+        lambda F, g, x, y: F.neg(F.div(F.mul(g, x), F.mul(y, y))),
+    ),
+    kind=FLOAT,
+)
+floor_divide = binary("floor_divide", None, refuse="b")
+remainder = binary("remainder", (lambda F, g: g, lambda F, g, x, y: F.neg(F.mul(g, F.floor(F.div(x, y))))), refuse="b")
+
+
+def _power_of_exponent(F: Any, g: Any, x: Any, y: Any, out: Any) -> Any:
+    # the derivative is 0 where the base is 0 and the exponent not negative, as in PyTorch
+    zero = F.mul(g, 0)
+    return F.where(F.logical_and(F.eq(x, 0), F.ge(y, 0)), zero, F.mul(g, F.mul(out, F.log(x))))
+
+
+def _power_of_base(F: Any, g: Any, x: Any, y: Any) -> Any:
+    safe = F.where(F.eq(y, 0), F.mul(y, 0), F.sub(y, 1))
+    return F.where(F.eq(y, 0), F.mul(g, 0), F.mul(g, F.mul(y, F.pow(x, safe))))
+
+
+_pow = binary("pow", (_power_of_base, _power_of_exponent), refuse="b")
+
+
+def _larger(F: Any, g: Any, x: Any, y: Any) -> Any:
+    """The gradient unless x < y, half of it at ties (so NaN keeps it, as in PyTorch)."""
+    return F.where(F.eq(x, y), F.mul(g, 0.5), F.where(F.lt(x, y), F.mul(g, 0), g))
+
+
+maximum = binary("maximum", (lambda F, g, x, y: _larger(F, g, x, y), lambda F, g, x, y: _larger(F, g, y, x)))
+minimum = binary("minimum", (lambda F, g, x, y: _larger(F, g, y, x), lambda F, g, x, y: _larger(F, g, x, y)))
+_square = unary("square", lambda F, g, x: F.mul(F.mul(g, 2), x), node="PowBackward0")
+neg = unary("neg", lambda F, g: F.neg(g), refuse=NEG_BOOL)
+abs = unary("abs", lambda F, g, x: F.mul(g, F.sign(x)), refuse='"abs_cpu" not implemented for \'Bool\'')
+sign = unary("sign", lambda F, g: F.mul(g, 0))
+
+# ---- exponentials, trigonometry ---------------------------------------------------------------------------------------
+exp = unary("exp", lambda F, g, out: F.mul(g, F.conj(out)), FLOAT)
+expm1 = unary("expm1", lambda F, g, out: F.mul(g, F.add(out, 1)), FLOAT)
+log = unary("log", lambda F, g, x: F.div(g, F.conj(x)), FLOAT)
+log2 = unary("log2", lambda F, g, x: F.div(g, F.mul(x, 0.6931471805599453)), FLOAT)
+log10 = unary("log10", lambda F, g, x: F.div(g, F.mul(x, 2.302585092994046)), FLOAT)
+log1p = unary("log1p", lambda F, g, x: F.div(g, F.add(x, 1)), FLOAT)
+sqrt = unary("sqrt", lambda F, g, out: F.div(g, F.mul(out, 2)), FLOAT)
+rsqrt = unary("rsqrt", lambda F, g, out: F.mul(F.mul(g, -0.5), F.mul(out, F.mul(out, out))), FLOAT)
+reciprocal = unary("reciprocal", lambda F, g, out: F.neg(F.mul(g, F.mul(out, out))), FLOAT)
+sin = unary("sin", lambda F, g, x: F.mul(g, F.cos(x)), FLOAT)
+cos = unary("cos", lambda F, g, x: F.neg(F.mul(g, F.sin(x))), FLOAT)
+tan = unary("tan", lambda F, g, out: F.mul(g, F.add(F.mul(out, out), 1)), FLOAT)
+tanh = unary("tanh", lambda F, g, out: F.tanh_backward(g, out), FLOAT)
+sigmoid = unary("sigmoid", lambda F, g, out: F.sigmoid_backward(g, out), FLOAT)
+relu = unary("relu", lambda F, g, out: F.relu_backward(g, out), refuse="Boolean inputs not supported for relu")
+F.tanh_backward = lambda g, y: mul(g, _sub(1.0, mul(y, y)))
+F.sigmoid_backward = lambda g, y: mul(g, mul(_sub(1.0, y), y))
+F.relu_backward = lambda g, y: mul(g, F.cast(logical_not(le(y, 0)), y._a.dtype))
+
+floor = unary("floor", lambda F, g: F.mul(g, 0), refuse='"floor" not implemented for \'Bool\'')
+ceil = unary("ceil", lambda F, g: F.mul(g, 0), refuse='"ceil" not implemented for \'Bool\'')
+trunc = unary("trunc", lambda F, g: F.mul(g, 0), refuse='"trunc" not implemented for \'Bool\'')
+_round = unary("round", lambda F, g: F.mul(g, 0), refuse='"round_cpu" not implemented for \'Bool\'')
+
+# ---- comparison and logic ---------------------------------------------------------------------------------------------
+eq = binary("eq", None, COMPARE)
+ne = binary("ne", None, COMPARE)
+lt = binary("lt", None, COMPARE)
+le = binary("le", None, COMPARE)
+gt = binary("gt", None, COMPARE)
+ge = binary("ge", None, COMPARE)
+logical_and = binary("logical_and", None, COMPARE)
+logical_or = binary("logical_or", None, COMPARE)
+logical_xor = binary("logical_xor", None, COMPARE)
+logical_not = unary("logical_not", None, COMPARE)
+bitwise_and = binary("bitwise_and", None, refuse="f")
+bitwise_or = binary("bitwise_or", None, refuse="f")
+bitwise_xor = binary("bitwise_xor", None, refuse="f")
+bitwise_not = unary("bitwise_not", None)
+isnan = unary("isnan", None, COMPARE)
+isinf = unary("isinf", None, COMPARE)
+isfinite = unary("isfinite", None, COMPARE)
+
+
+# ---- fronts with more arguments ---------------------------------------------------------------------------------------
+def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+    """input + alpha * other, broadcast and promoted. Source: torch.add."""
+    return _add(input, other if alpha == 1 else mul(other, alpha), out=out)
+
+
+def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+    """input - alpha * other. Source: torch.sub."""
+    return _sub(input, other if alpha == 1 else mul(other, alpha), out=out)
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
+    """input / other; rounding_mode None (true division), 'floor' or 'trunc'. Source: torch.div."""
+    if rounding_mode is None:
+        return _div(input, other, out=out)
+    if rounding_mode == "floor":
+        return floor_divide(input, other, out=out)
+    if rounding_mode == "trunc":
+        r = trunc(_div(input, other))
+        want = prepare("div", PROMOTE, input, other)[0]._a.dtype
+        r = r if r._a.dtype == want else F.cast(r, want)
+        return r if out is None else write_out(out, r)
+    raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+
+
+def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
+    """input ** exponent. RuntimeError for an integer tensor to a negative integer power. Source: torch.pow."""
+    if isinstance(input, Tensor) and input._a.dtype.kind in "biu":
+        if isinstance(exponent, int) and exponent.__class__ is not bool:
+            if exponent < 0:
+                raise RuntimeError("Integers to negative integer powers are not allowed.")
+            if input._a.dtype.kind == "b":
+                input = F.cast(input, dtypes.int64.array)
+    elif exponent.__class__ is int or exponent.__class__ is float:
+        if exponent == 2:
+            if isinstance(input, Tensor):
+                return _square(input, out=out)
+        if isinstance(input, Tensor) and input._a.dtype.kind == "f":
+            return _pow_scalar(input, float(exponent)) if out is None else write_out(out, _pow_scalar(input, float(exponent)))
+    return _pow(input, exponent, out=out)
+
+
+def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """input * input. Source: torch.square."""
+    return pow(input, 2, out=out)
+
+
+def _pow_scalar_rule(F: Any, g: Any, x: Any, p: float) -> Any:
+    return F.mul(g, 0) if p == 0 else F.mul(F.mul(g, p), F.pow_scalar(x, p - 1))
+
+
+_pow_scalar = primitive("pow_scalar", "x", (_pow_scalar_rule,), "p", node="PowBackward0")
+
+
+def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
+    """To the nearest integer, ties to even; `decimals` digits after the point. Source: torch.round."""
+    if decimals == 0:
+        return _round(input, out=out)
+    scale = 10.0**decimals
+    return _div(_round(mul(input, scale)), scale, out=out)
+
+
+def _clamp_rule(F: Any, g: Any, x: Any, lo: Any, hi: Any) -> Any:
+    inside = None if lo is None else F.ge(x, lo)
+    if hi is not None:
+        below = F.le(x, hi)
+        inside = below if inside is None else F.logical_and(inside, below)
+    return F.where(inside, g, F.mul(g, 0))
+
+
+_clamp = primitive("clamp", "x", (_clamp_rule,), "lo hi")
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """Limit the values to [min, max]; either may be a number, a tensor or None, not both None. Source: torch.clamp."""
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if (min is None or min.__class__ in (int, float)) and (max is None or max.__class__ in (int, float)) and (
+        input._a.dtype.kind == "f"
+    ):
+        r = _clamp(input, min, max)
+    elif isinstance(min, Tensor) or isinstance(max, Tensor):
+        r = input
+        if min is not None:
+            r = maximum(r, min)
+        if max is not None:
+            r = minimum(r, max)
+    else:
+        bounds = [b for b in (min, max) if b is not None]
+        (x, *rest) = prepare("clamp", PROMOTE, input, *bounds)
+        cast = [b.item() for b in rest]
+        r = _clamp(x, cast.pop(0) if min is not None else None, cast.pop(0) if max is not None else None)
+    return r if out is None else write_out(out, r)
+
+
+_where = primitive(
+    "where",
+    "c x y",
+    (None, lambda F, g, c: F.where(c, g, F.mul(g, 0)), lambda F, g, c: F.where(c, F.mul(g, 0), g)),
+    broadcast=True,
+)
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None) -> Any:
+    """input where condition (bool) holds, else other; broadcast. With one argument: nonzero. Source: torch.where."""
+    if input is None and other is None:
+        from .indexing import nonzero
+
+        return nonzero(condition, as_tuple=True)
+    if (
+        input.__class__ is Tensor is other.__class__ is condition.__class__
+        and input._a.dtype is other._a.dtype
+        and input._dev is other._dev is condition._dev
+        and condition._a.dtype.kind == "b"
+        and out is None
+    ):
+        try:
+            return _where(condition, input, other)
+        except ValueError:
+            raise shape_error(input._a, other._a) from None
+    if not isinstance(condition, Tensor):
+        raise TypeError(f"where(): argument 'condition' must be Tensor, not {type(condition).__name__}")
+    if condition._a.dtype.kind != "b":
+        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+    if isinstance(input, Tensor) or isinstance(other, Tensor):
+        x, y = prepare("where", PROMOTE, input, other)
+    else:
+        d = dtypes.result_dtype(None, None, dtypes.promote_types(dtypes.scalar_dtype(input), dtypes.scalar_dtype(other)))
+        x, y = (constant(condition._dev, d.array, v) for v in (input, other))
+    try:
+        r = _where(condition, x, y)
+    except ValueError:
+        raise shape_error(x._a, y._a if x._a.ndim >= y._a.ndim else condition._a) from None
+    return r if out is None else write_out(out, r)
+
+
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """input + weight * (end - input). Source: torch.lerp."""
+    return _add(input, mul(_sub(end, input), weight))
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """input + value * tensor1 * tensor2. Source: torch.addcmul."""
+    return add(input, mul(tensor1, tensor2), alpha=value)
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """input + value * tensor1 / tensor2. Source: torch.addcdiv."""
+    return add(input, _div(tensor1, tensor2), alpha=value)
+
+
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    return clamp(input, min=min)
+
+
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    return clamp(input, max=max)
+
+
+def _fill_rule(F: Any, g: Any) -> Any:
+    return F.mul(g, 0)
+
+
+_fill = primitive("fill", "x", (_fill_rule,), "value")
+
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Set every element to a number (or 0-dim tensor), in place."""
+    value = value.item() if isinstance(value, Tensor) else value
+    return inplace(lambda x: _fill(x, value), "fill_")(self)  # type: ignore[no-any-return]
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to 0, in place."""
+    return fill_(self, 0)
+
+
+def _copy_rule_x(F: Any, g: Any) -> Any:
+    return F.mul(g, 0)
+
+
+primitive("overwrite", "x y", (_copy_rule_x, lambda F, g: g), node="CopyBackwards", broadcast=True)
+
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Write `src` (broadcast, converted, from any device) into self. Source: torch.Tensor.copy_."""
+    from .creation import as_tensor, to_device
+
+    src = src if isinstance(src, Tensor) else as_tensor(src)
+    if src._dev is not self._dev:
+        src = to_device(src, self._dev)
+    if src._a.dtype != self._a.dtype:
+        src = F.cast(src, self._a.dtype)
+
+    def overwrite(x: Tensor) -> Tensor:
+        try:
+            return F.overwrite(x, src)  # type: ignore[no-any-return]
+        except ValueError:
+            raise shape_error(self._a, src._a) from None
+
+    return _inplace_of(self, overwrite, "copy_", src)
+
+
+def _inplace_of(x: Tensor, fn: Any, name: str, *others: Tensor) -> Tensor:
+    """Run inplace(fn) and let gradients of `others` count as a reason to record."""
+    return inplace(lambda t, *_: fn(t), name)(x, *others)  # type: ignore[no-any-return]
+
+
+for _name, _fn, _in_place in (
+    ("pow", pow, True), ("round", round, True),
+    ("clamp", clamp, True), ("clip", clamp, True), ("clamp_min", clamp_min, True), ("clamp_max", clamp_max, True),
+    ("lerp", lerp, True), ("addcmul", addcmul, True), ("addcdiv", addcdiv, True),
+):  # fmt: skip
+    attach(_name, _fn, True, _in_place)
+def _with_alpha(plain: Any, name: str) -> Any:
+    def method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+        return plain(self, other if alpha == 1 else mul(other, alpha))  # type: ignore[no-any-return]
+
+    method.__name__ = name
+    return method
+
+
+Tensor.add_ = _with_alpha(Tensor.add_, "add_")  # type: ignore[attr-defined]
+Tensor.sub_ = _with_alpha(Tensor.sub_, "sub_")  # type: ignore[attr-defined]
+for _name, _fn in (("add", add), ("sub", sub), ("subtract", sub), ("true_divide", _div)):
+    attach(_name, _fn)
+for _name, _fn in (("div", div), ("divide", div)):
+    attach(_name, _fn, True, True)
+for _name, _fn in (("multiply", mul), ("absolute", abs), ("negative", neg)):
+    attach(_name, _fn, True, True)
+for _name, _fn in (("greater", gt), ("less", lt), ("greater_equal", ge), ("less_equal", le), ("not_equal", ne)):
+    attach(_name, _fn)
+for _name, _fn in (("fill_", fill_), ("zero_", zero_), ("copy_", copy_)):
+    attach(_name, _fn)
+multiply, subtract, divide, true_divide, absolute, negative, clip = mul, sub, div, _div, abs, neg, clamp
+attach("square", square, True, True)
+Tensor.where = lambda self, condition, other: where(condition, self, other)  # type: ignore[attr-defined]
+
+
+def _reflected(fn: Any) -> Any:
+    def method(self: Tensor, other: Any) -> Tensor:
+        return fn(other, self)  # type: ignore[no-any-return]
+
+    return method
+
+
+def _compare(fn: Any, otherwise: Any = NotImplemented) -> Any:
+    def method(self: Tensor, other: Any) -> Any:
+        if isinstance(other, (Tensor, float, int)) or hasattr(other, "__array__"):
+            return fn(self, other)
+        return otherwise
+
+    return method
+
+
+for _name, _fn in (
+    ("add", _add), ("sub", _sub), ("mul", mul), ("truediv", _div), ("floordiv", floor_divide), ("mod", remainder),
+    ("pow", pow), ("and", bitwise_and), ("or", bitwise_or), ("xor", bitwise_xor),
+):  # fmt: skip
+    setattr(Tensor, f"__{_name}__", _fn)
+    setattr(Tensor, f"__r{_name}__", _fn if _name in ("add", "mul", "and", "or", "xor") else _reflected(_fn))
+for _name, _method in (
+    ("add", "add_"), ("sub", "sub_"), ("mul", "mul_"), ("truediv", "div_"), ("floordiv", "floor_divide_"),
+    ("mod", "remainder_"), ("pow", "pow_"), ("and", "bitwise_and_"), ("or", "bitwise_or_"), ("xor", "bitwise_xor_"),
+):  # fmt: skip
+    setattr(Tensor, f"__i{_name}__", getattr(Tensor, _method))
+for _name, _fn in (("eq", eq), ("ne", ne), ("lt", lt), ("le", le), ("gt", gt), ("ge", ge)):
+    setattr(Tensor, f"__{_name}__", _compare(_fn, {"eq": False, "ne": True}.get(_name, NotImplemented)))
+Tensor.__neg__ = neg  # type: ignore[attr-defined]
+Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+Tensor.__abs__ = abs  # type: ignore[attr-defined]
+Tensor.__invert__ = bitwise_not  # type: ignore[attr-defined]
+
+
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
+    """|input - other| <= atol + rtol * |other|, elementwise. Source: torch.isclose."""
+    near = logical_or(eq(input, other), le(abs(_sub(input, other)), _add(mul(abs(other), rtol), atol)))
+    near = logical_and(near, logical_or(isfinite(input), eq(input, other)))
+    return logical_or(near, logical_and(isnan(input), isnan(other))) if equal_nan else near
+
+
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether all elements are close. Source: torch.allclose."""
+    if input._a.dtype != other._a.dtype:
+        raise RuntimeError(f"{DTYPE_OF[input._a.dtype]} did not match {DTYPE_OF[other._a.dtype]}")
+    return bool(isclose(input, other, rtol, atol, equal_nan)._a.all())
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Same shape and same elements. Source: torch.equal."""
+    return input._a.shape == other._a.shape and bool((input._a == other._a).all())
+
+
+for _name, _fn in (("isclose", isclose), ("allclose", allclose), ("equal", equal)):
+    attach(_name, _fn)

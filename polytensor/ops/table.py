@@ -1,0 +1,495 @@
+"""The table of primitives: one Row per primitive, and the constructors that turn rows into functions.
+
+A Row names its kernel, its inputs and attributes and one derivative rule per input. A rule is called as
+``rule(F, g, ...)`` where F is the backend (on arrays) or the namespace `F` of this module (on Tensors, for derivatives
+of derivatives); the names of its further parameters say what is saved: inputs, ``out``, ``<input>_shape``, attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from math import copysign
+from types import SimpleNamespace
+from typing import Any
+
+from .. import devices, dtypes
+from ..autograd.modes import mode
+from ..autograd.node import Node
+from ..backends.base import DTYPE_OF, SCALARS, UFUNC
+from ..tensor import LEAF, Tensor, make_view, new, rebase, wrap
+
+F = SimpleNamespace()  # kernel name -> the same function on Tensors
+ROWS: dict[str, Row] = {}
+
+PROMOTE, FLOAT, COMPARE = range(3)
+
+
+class Row:
+    """One primitive; see the module's text."""
+
+    def __init__(
+        self,
+        name: str,
+        inputs: str,
+        rules: tuple[Callable[..., Any] | None, ...] | Callable[..., Any] | None,
+        attrs: str = "",
+        node: str | None = None,
+        outs: int = 1,
+        view: bool = False,
+        broadcast: bool = False,
+    ) -> None:
+        self.name = name
+        self.inputs = inputs.split()
+        self.attrs = attrs.split()
+        self.view = view
+        self.broadcast = broadcast
+        self.outs = outs
+        self.joint: Callable[..., Any] | None = rules if callable(rules) else None
+        self.rules = rules if isinstance(rules, tuple) else ()
+        self.differentiable = rules is not None
+        self.save_spec: list[tuple[str, int]] = []
+        self.users: list[set[int]] = []
+        self.rule_args = [self._read(rule, i) for i, rule in enumerate(self.rules)]
+        self.joint_args = self._read(self.joint, -1, 3) if self.joint else ()
+        self.saves_input0 = ("in", 0) in self.save_spec
+        self.saves_out = any(kind == "out" for kind, _ in self.save_spec)
+        title = node or "".join(part.capitalize() for part in name.split("_")) + "Backward0"
+        self.node: Any = type(title, (Node,), {"__slots__": (), "row": self, "outputs": outs})
+        self.record = self._compile()
+        ROWS[name] = self
+
+    def _read(self, rule: Callable[..., Any] | None, i: int, skip: int = 2) -> tuple[int, ...]:
+        """Which saved values `rule` takes, by the names of its parameters."""
+        if rule is None:
+            return ()
+        positions = []
+        for p in list(signature(rule).parameters)[skip:]:
+            if p in self.inputs:
+                spec = ("in", self.inputs.index(p))
+            elif p == "out" or (p.startswith("out") and p[3:].isdigit()):
+                spec = ("out", int(p[3:] or 0))
+            elif p.endswith("_shape") and p[:-6] in self.inputs:
+                spec = ("shape", self.inputs.index(p[:-6]))
+            elif p.endswith("_dtype") and p[:-6] in self.inputs:
+                spec = ("dtype", self.inputs.index(p[:-6]))
+            elif p in self.attrs:
+                spec = ("attr", self.attrs.index(p))
+            else:
+                raise TypeError(f"the derivative of {self.name} asks for {p!r}, which it does not have")
+            if spec not in self.save_spec:
+                self.save_spec.append(spec)
+                self.users.append(set())
+            k = self.save_spec.index(spec)
+            self.users[k].add(i)
+            positions.append(k)
+        return tuple(positions)
+
+    def _compile(self) -> Any:
+        """Write `record` out for this row: no loop and no test remains that is known now.
+
+        It makes the Node of a call and hangs it on the outputs; inputs are Tensors.
+        """
+        lines = ["def record(inputs, attrs, outs):", " n = new(node)", " r = outs[0]"]
+        count = len(self.inputs)
+        lines.append(f" {''.join(f't{i}, ' for i in range(count))}= inputs")
+        for i in range(count):
+            lines.append(f" e{i} = t{i}._fn")
+            lines.append(f" if e{i} is LEAF: e{i} = t{i}")
+        lines.append(f" n.edges = ({''.join(f'e{i}, ' for i in range(count))})")
+        lines.append(f" n.nrs = ({''.join(f't{i}._nr, ' for i in range(count))})")
+        lines.append(" n.hooks = None; n.dev = r._dev")
+        shapes = "".join(f"t{i}._a.shape, " for i in range(count))
+        lines.append(f" n.shapes = ({shapes})" if self.broadcast else " n.shapes = None")
+        for k, ((kind, i), users) in enumerate(zip(self.save_spec, self.users, strict=True)):
+            if kind == "in":
+                lines.append(f" s{k} = t{i}; c = t{i}._s; v{k} = 0 if c is None else c[0]")
+                if -1 not in users and users != set(range(count)):
+                    test = " and ".join(f"e{u} is None" for u in sorted(users))
+                    lines.append(f" if {test}: s{k} = v{k} = None")
+            elif kind == "out":
+                lines.append(f" c = outs[{i}]._cell(); s{k} = outs[{i}]._alias(None, 0); v{k} = c[0]; s{k}._s = c")
+            else:
+                value = {"attr": f"attrs[{i}]", "shape": f"t{i}._a.shape", "dtype": f"t{i}._a.dtype"}[kind]
+                lines.append(f" s{k} = {value}; v{k} = None")
+        ks = range(len(self.save_spec))
+        lines.append(f" n.saved = ({''.join(f's{k}, ' for k in ks)})")
+        versioned = any(kind in ("in", "out") for kind, _ in self.save_spec)
+        lines.append(f" n.vers = ({''.join(f'v{k}, ' for k in ks)})" if versioned else " n.vers = None")
+        if self.name == "cast":
+            lines.append(" if r._a.dtype.kind not in 'biu': r._fn = n")
+        elif self.outs == 1:
+            lines.append(" r._fn = n")
+        else:
+            lines.append(" for nr, r in enumerate(outs):")
+            lines.append("  if r._a.dtype.kind not in 'biu': r._fn = n; r._nr = nr")
+        names: dict[str, Any] = {"new": new, "node": self.node, "LEAF": LEAF}
+        exec("\n".join(lines), names)
+        return names["record"]
+
+
+def apply(row: Row) -> Callable[..., Any]:
+    """The function of a row with the kernel's own signature: inputs (Tensors), then attributes. It checks nothing.
+
+    Written out per row, so that a call costs no loop and no argument scanning.
+    """
+    name, inputs, attrs = row.name, row.inputs, row.attrs
+    arrays = ", ".join([f"{i}._a" for i in inputs] + attrs)
+    lines = [f"def {name}({', '.join(inputs + attrs)}):", f" _dev = {inputs[0]}._dev; _v = _dev.backend.{name}({arrays})"]
+    pack = f"({''.join(i + ', ' for i in inputs)}), ({''.join(a + ', ' for a in attrs)})"
+    if row.view:
+        lines.append(f" _r = make_view({inputs[0]}, _v, {name!r}, ({''.join(a + ', ' for a in attrs)}))")
+    elif row.outs == 1:
+        lines.append(" if _v.__class__ in SCALARS: _v = _dev.backend.asarray(_v)")
+        lines.append(" _r = new(Tensor); _r._a = _v; _r._dev = _dev; _r._s = _r._fn = _r._v = _r._x = None; _r._nr = 0")
+    else:
+        lines.append(" _r = tuple([wrap(_o, _dev) for _o in _v])")
+    if row.differentiable:
+        any_grad = " or ".join(f"{i}._fn is not None" for i in inputs)
+        lines.append(f" if ({any_grad}) and mode.grad: record({pack}, {'(_r,)' if row.outs == 1 else '_r'})")
+    lines.append(" return _r")
+    names: dict[str, Any] = {
+        "make_view": make_view, "SCALARS": SCALARS, "new": new, "Tensor": Tensor, "wrap": wrap, "mode": mode,
+        "record": row.record,
+    }  # fmt: skip
+    exec("\n".join(lines), names)
+    call: Callable[..., Any] = names[name]
+    setattr(F, name, call)
+    return call
+
+
+def primitive(name: str, inputs: str, rules: Any, attrs: str = "", **kw: Any) -> Callable[..., Any]:
+    """A row and its plain function."""
+    return apply(Row(name, inputs, rules, attrs, **kw))
+
+
+# ---- what the front does around a kernel ----------------------------------------------------------------------------
+def constant(dev: Any, dtype: Any, value: Any) -> Tensor:
+    """A Python number as a cached 0-d tensor of an array dtype."""
+    constants = dev.backend.constants
+    table = constants.get(dtype)
+    if table is None:
+        table = constants[dtype] = {}
+    found = table.get(value)
+    if found is None or (value == 0 and copysign(1, value) < 0):
+        found = wrap(dev.backend.scalar(value, dtype), dev)
+        if len(table) < 256 and not (value == 0 and copysign(1, value) < 0):
+            table[value] = found
+    return found  # type: ignore[no-any-return]
+
+
+def shape_error(a: Any, b: Any) -> RuntimeError:
+    """PyTorch's message for shapes that do not broadcast."""
+    for i in range(1, min(a.ndim, b.ndim) + 1):
+        m, n = a.shape[-i], b.shape[-i]
+        if m != n and 1 not in (m, n):
+            return RuntimeError(
+                f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension "
+                f"{max(a.ndim, b.ndim) - i} (shapes {list(a.shape)} and {list(b.shape)})"
+            )
+    return RuntimeError(f"shapes {list(a.shape)} and {list(b.shape)} do not fit together")
+
+
+def check_tensor(x: Any, op: str, name: str = "input") -> Tensor:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(x).__name__}")
+    return x
+
+
+def operand(x: Any, op: str) -> Any:
+    """A Tensor or a Python number; NumPy scalars and arrays are taken too."""
+    if isinstance(x, (Tensor, bool, int, float, complex)):
+        return x
+    if hasattr(x, "__array__") and hasattr(x, "dtype"):
+        if x.__class__ in SCALARS:
+            return x.item()
+        from .creation import as_tensor
+
+        return as_tensor(x)
+    raise TypeError(f"{op}(): argument must be Tensor or Number, not {type(x).__name__}")
+
+
+def same_device(op: str, *tensors: Tensor) -> Any:
+    """The device on which an op on these tensors runs; RuntimeError if they are on different ones."""
+    dev = tensors[0]._dev
+    for t in tensors[1:]:
+        if t._dev is not dev:
+            if t._dev == dev:  # cpu on numpy and on numba share the memory; the current one computes
+                dev = devices.cpu_device() if dev.type == "cpu" else dev
+            else:
+                raise RuntimeError(
+                    f"Expected all tensors to be on the same device, but found at least two devices, {dev} and {t._dev}! "
+                    f"(in {op}; move one with .to('{dev}') or .cpu())"
+                )
+    return dev
+
+
+def result_type(*xs: Any) -> dtypes.dtype:
+    """PyTorch's promotion over tensors with dimensions, 0-dim tensors and numbers."""
+    ranks: list[Any] = [None, None, None]
+    for x in xs:
+        if isinstance(x, Tensor):
+            k, d = (0 if x._a.ndim else 1), DTYPE_OF[x._a.dtype]
+        else:
+            k, d = 2, dtypes.scalar_dtype(x)
+        ranks[k] = d if ranks[k] is None else dtypes.promote_types(ranks[k], d)
+    return dtypes.result_dtype(*ranks)
+
+
+def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
+    """Operands as Tensors of one dtype on one device: the general path of every pointwise op."""
+    xs = tuple(operand(x, op) for x in xs)
+    tensors = [x for x in xs if isinstance(x, Tensor)]
+    if not tensors:
+        raise TypeError(f"{op}(): argument 'input' must be Tensor, not {type(xs[0]).__name__}")
+    dims = [t for t in tensors if t._a.ndim] or tensors
+    dev = same_device(op, *dims)
+    target = result_type(*xs)
+    if kind == FLOAT:
+        target = dtypes.to_float(target)
+    array = target.array
+    result = []
+    for x in xs:
+        if not isinstance(x, Tensor):
+            result.append(constant(dev, array, x))
+            continue
+        if x._dev is not dev:
+            if x._dev != dev:
+                if x._dev.type != "cpu":
+                    same_device(op, dims[0], x)
+                from .creation import to_device
+
+                x = to_device(x, dev)
+            else:
+                x = alias_on(x, dev)
+        result.append(x if x._a.dtype is array or x._a.dtype == array else F.cast(x, array))
+    return result
+
+
+def alias_on(x: Tensor, dev: Any) -> Tensor:
+    """`x` on another backend that shares its memory; recorded as a view so that gradients pass."""
+    r = x._alias(None, 0)
+    r._s = x._cell()
+    r._dev = dev
+    if x._fn is not None and mode.grad:
+        ROWS["alias"].record((x,), (), (r,))
+    return r
+
+
+def write_out(out: Tensor, r: Tensor) -> Tensor:
+    """Store a result in `out=`, resizing it as PyTorch does."""
+    if out._fn is not None and mode.grad or r._fn is not None:
+        raise RuntimeError(
+            "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+            "requires grad."
+        )
+    have, want = DTYPE_OF[r._a.dtype], DTYPE_OF[out._a.dtype]
+    if not dtypes.can_cast(have, want):
+        raise RuntimeError(f"result type {have.name.capitalize()} can't be cast to the desired output type {want}")
+    if out._a.shape != r._a.shape:
+        out._a = out._dev.backend.empty(r._a.shape, out._a.dtype)
+    out._dev.backend.write(out._a, r._a)
+    out._bump()
+    return out
+
+
+def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
+    """Write the result `r` into the memory of `x`, count the write, take over the history."""
+    a, v = x._a, r._a
+    if v.shape != a.shape:
+        raise RuntimeError(
+            f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(v.shape)} (in {op})"
+        )
+    if v.dtype != a.dtype:
+        have, want = DTYPE_OF[v.dtype], DTYPE_OF[a.dtype]
+        if not dtypes.can_cast(have, want):
+            raise RuntimeError(f"result type {TYPE_NAME[have.name]} can't be cast to the desired output type {TYPE_NAME[want.name]}")
+        r = F.cast(r, a.dtype)
+        v = r._a
+    x._dev.backend.write(a, v)
+    x._bump()
+    fn = r._fn
+    if fn is not None and fn is not LEAF:
+        if fn.row is not None and fn.row.saves_out:
+            saved, vers = list(fn.saved), list(fn.vers)
+            for k, (kind, _) in enumerate(fn.row.save_spec):
+                if kind == "out":
+                    saved[k] = x._alias(None, 0)
+                    vers[k] = x._s[0]  # type: ignore[index]
+            fn.saved, fn.vers = tuple(saved), tuple(vers)
+        rebase(x, r)
+    return x
+
+
+TYPE_NAME = {
+    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+}  # fmt: skip
+
+
+def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The in-place method of an op: compute, write, rebase. PyTorch's checks come first."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        self._check_inplace()
+        old = self
+        if mode.grad and (self._fn is not None or any(isinstance(t, Tensor) and t._fn is not None for t in args)):
+            # what the op saves of self must outlive the write
+            old = self._alias(self._fn, self._nr)
+            old._s = None
+            old._a = self._dev.backend.copy(self._a)
+            args = tuple(old if t is self else t for t in args)
+        return finish_inplace(self, fn(old, *args, **kwargs), name)
+
+    method.__name__ = name
+    method.__doc__ = f"In-place {name[:-1]}."
+    return method
+
+
+def attach(name: str, fn: Callable[..., Any], method: bool = True, in_place: bool = False) -> Any:
+    """Hang a function on Tensor under its PyTorch name, with its in-place form."""
+    if method:
+        setattr(Tensor, name, fn)
+    if in_place:
+        setattr(Tensor, name + "_", inplace(fn, name + "_"))
+    return fn
+
+
+# ---- constructors -----------------------------------------------------------------------------------------------------
+def unary(
+    name: str,
+    rule: Callable[..., Any] | None,
+    kind: int = PROMOTE,
+    node: str | None = None,
+    method: bool = True,
+    refuse: str = "",
+) -> Callable[..., Tensor]:
+    """A pointwise function of one tensor; kind FLOAT takes integers to the default dtype. `refuse`: the error for bool."""
+    row = Row(name, "x", None if rule is None else (rule,), node=node)
+    to_float = kind == FLOAT
+    record = row.record
+    recording = rule is not None
+
+    def op(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        try:
+            a = input._a
+        except AttributeError:
+            raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}") from None
+        if to_float and a.dtype.kind in "biu":
+            return op(F.cast(input, dtypes.get_default_dtype().array), out=out)
+        if refuse and a.dtype.kind == "b":
+            raise (NotImplementedError if "implemented" in refuse else RuntimeError)(refuse)
+        dev = input._dev
+        v = getattr(dev.backend, name)(a)
+        if v.__class__ in SCALARS:
+            v = dev.backend.asarray(v)
+        r: Tensor = new(Tensor)
+        r._a = v
+        r._dev = dev
+        r._s = r._fn = r._v = r._x = None
+        r._nr = 0
+        if input._fn is not None and recording and mode.grad:
+            record((input,), (), (r,))
+        return r if out is None else write_out(out, r)
+
+    op.__name__ = op.__qualname__ = name
+    setattr(F, name, op)
+    return attach(name, op, method, in_place=kind != COMPARE)  # type: ignore[no-any-return]
+
+
+def binary(
+    name: str,
+    rules: tuple[Callable[..., Any] | None, ...] | None,
+    kind: int = PROMOTE,
+    node: str | None = None,
+    refuse: str = "",
+    method: bool = True,
+    message: str = "",
+) -> Callable[..., Tensor]:
+    """A pointwise function of two operands with broadcasting and promotion.
+
+    `refuse`: dtype kinds that it rejects; `message`: the error for any bool operand.
+    """
+    row = Row(name, "x y", rules, node=node, broadcast=True)
+    record = row.record
+    recording = rules is not None
+    fast = frozenset("fV" if kind == FLOAT else set("biufV") - set(refuse))
+
+    def slow(input: Any, other: Any, out: Tensor | None) -> Tensor:
+        x, y = prepare(name, kind, input, other)
+        if message and (is_bool(input) or is_bool(other)):
+            raise RuntimeError(message)
+        if x._a.dtype.kind in refuse:
+            raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[x._a.dtype].name]}'")
+        r = op(x, y) if x._a.dtype.kind in fast else F_compute(row, x, y)
+        return r if out is None else write_out(out, r)
+
+    def op(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
+        try:
+            a = input._a
+            c = other.__class__
+            if (c is float or c is int) and a.dtype.kind == "f":
+                other = constant(input._dev, a.dtype, other)
+            b = other._a
+        except AttributeError:
+            return slow(input, other, out)
+        dev = input._dev
+        dtype = a.dtype
+        if dtype is not b.dtype or dev is not other._dev or out is not None or dtype.kind not in fast:
+            return slow(input, other, out)
+        try:
+            v = getattr(dev.backend, name)(a, b)
+        except ValueError:
+            raise shape_error(a, b) from None
+        if v.__class__ in SCALARS:
+            v = dev.backend.asarray(v)
+        r: Tensor = new(Tensor)
+        r._a = v
+        r._dev = dev
+        r._s = r._fn = r._v = r._x = None
+        r._nr = 0
+        if (input._fn is not None or other._fn is not None) and recording and mode.grad:
+            record((input, other), (), (r,))
+        return r
+
+    op.__name__ = op.__qualname__ = name
+    setattr(F, name, op)
+    attach(name, op, method)
+    general = inplace(op, name + "_")
+
+    def in_place(self: Tensor, other: Any) -> Tensor:
+        fn = self._fn
+        if fn is None and self._v is None:  # the plain case: write straight into self
+            a = self._a
+            c = other.__class__
+            if (c is float or c is int) and a.dtype.kind == "f":
+                other = constant(self._dev, a.dtype, other)
+            if isinstance(other, Tensor) and other._fn is None and other._dev is self._dev:
+                b = other._a
+                kernel = getattr(self._dev.backend, name)
+                if (
+                    kernel.__class__ is UFUNC and a.dtype is b.dtype and a.dtype.kind in fast
+                    and kind != COMPARE and (b.ndim == 0 or b.shape == a.shape)
+                ):  # fmt: skip
+                    kernel(a, b, out=a)
+                    self._bump()
+                    return self
+        return general(self, other)  # type: ignore[no-any-return]
+
+    in_place.__name__ = name + "_"
+    setattr(Tensor, name + "_", in_place)
+    return op
+
+
+def is_bool(x: Any) -> bool:
+    return x.__class__ is bool or (isinstance(x, Tensor) and x._a.dtype.kind == "b")
+
+
+def F_compute(row: Row, x: Tensor, y: Tensor) -> Tensor:
+    """Run a binary row on prepared operands whose dtype has no fast path."""
+    try:
+        r = wrap(getattr(x._dev.backend, row.name)(x._a, y._a), x._dev)
+    except ValueError:
+        raise shape_error(x._a, y._a) from None
+    return r

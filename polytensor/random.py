@@ -1,0 +1,123 @@
+"""Generator and seeds. One default Generator serves every device, so a seed gives the same numbers everywhere."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .tensor import Tensor
+
+_MASK = 2**64 - 1
+DEFAULT_SEED = 67280421310721  # PyTorch's
+
+
+class Generator:
+    """A position in the random stream: a seed and a block counter. Source: torch.Generator.
+
+    The stream is Philox4x64-10 with the seed as key; `device` is accepted, since draws are the same on each.
+    """
+
+    def __init__(self, device: Any = "cpu") -> None:
+        self.device = device
+        self._seed = DEFAULT_SEED
+        self._counter = 0
+        self._lock = threading.Lock()
+
+    def reserve(self, nblocks: int) -> tuple[int, int]:
+        """Take `nblocks` blocks: (seed, counter of the first)."""
+        with self._lock:
+            first = self._counter
+            self._counter = first + nblocks
+        return self._seed, first
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream of `seed` (any 64-bit integer; negative ones count from 2**64). RuntimeError otherwise."""
+        seed = int(seed)
+        if not -(2**63) <= seed <= _MASK:
+            raise RuntimeError(f"Overflow when unpacking long: seed {seed} is out of [-2**63, 2**64)")
+        self._seed, self._counter = seed & _MASK, 0
+        return self
+
+    def seed(self) -> int:
+        """Seed from the system's entropy, and say with what."""
+        self.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)
+        return self._seed
+
+    def initial_seed(self) -> int:
+        return self._seed
+
+    def get_state(self) -> Tensor:
+        """Seed and counter as 16 bytes (uint8)."""
+        from .ops.creation import tensor
+        from .dtypes import uint8
+
+        state = self._seed.to_bytes(8, "little") + self._counter.to_bytes(8, "little")
+        return tensor(list(state), dtype=uint8, device="cpu")
+
+    def set_state(self, state: Tensor) -> Generator:
+        """Go back to a state of get_state(). TypeError or RuntimeError for anything else."""
+        if not isinstance(state, Tensor) or state.dtype.name != "uint8":
+            raise TypeError("expected a torch.ByteTensor, but got " + getattr(state, "type", lambda: type(state).__name__)())
+        data = bytes(state.tolist())
+        if len(data) != 16:
+            raise RuntimeError(f"Expected a generator state of 16 bytes, but got {len(data)}")
+        self._seed, self._counter = int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little")
+        return self
+
+    def clone_state(self) -> Generator:
+        """A Generator of its own at the same position."""
+        other = Generator(self.device)
+        other._seed, other._counter = self._seed, self._counter
+        return other
+
+    def __repr__(self) -> str:
+        return f"<torch.Generator seed={self._seed} counter={self._counter}>"
+
+    def __reduce__(self) -> Any:
+        return _restore, (self._seed, self._counter)
+
+
+def _restore(seed: int, counter: int) -> Generator:
+    g = Generator()
+    g._seed, g._counter = seed, counter
+    return g
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator of all devices. Source: torch.manual_seed."""
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seed from the system's entropy."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    default_generator.set_state(new_state)
+
+
+@contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
+    """Draws within the block leave the default generator as it was."""
+    state = default_generator.clone_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            default_generator._seed, default_generator._counter = state._seed, state._counter

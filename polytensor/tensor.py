@@ -1,0 +1,569 @@
+"""Tensor: slots, views and versions, in-place writes under autograd, the NumPy bridge.
+
+Methods that are ops come from the op table (``polytensor.ops``), which attaches them to this class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from weakref import ref
+
+from . import autograd, devices, dtypes
+from .autograd import engine
+from .autograd.modes import mode
+from .autograd.node import AccumulateGrad, Handle, add_hook
+from .backends.base import DTYPE_OF
+from .size import Size
+
+new = object.__new__
+
+
+class _Leaf:
+    """Stands in `_fn` of a leaf that requires grad."""
+
+    is_node = False
+
+
+LEAF = _Leaf()
+
+
+class Extras:
+    """What only some tensors have: gradient and hooks."""
+
+    __slots__ = ("acc", "grad", "hooks", "name", "post_hooks", "retains")
+
+    def __init__(self) -> None:
+        self.grad: Any = None
+        self.hooks: dict[int, Any] | None = None
+        self.post_hooks: dict[int, Any] | None = None
+        self.acc: Any = None
+        self.retains = False
+        self.name: str | None = None
+
+
+class Tensor:
+    """A strided array on a device, with autograd. Source: torch.Tensor.
+
+    ``_a`` the backend's array, ``_dev`` the Device, ``_s`` the version cell [version, limit, views...] that views
+    share (None: never written nor viewed), ``_fn`` the Node that made it (LEAF: a leaf that requires grad), ``_nr``
+    which output of that Node, ``_v`` for a view (base, chain of view kernels), ``_x`` Extras.
+    """
+
+    __slots__ = ("__weakref__", "_a", "_dev", "_fn", "_nr", "_s", "_v", "_x")
+    __array_priority__ = 1000
+    is_node = False
+    is_sparse = is_quantized = is_nested = is_mkldnn = is_meta = False
+    names: Any = property(lambda self: (None,) * self._a.ndim)
+
+    def __new__(cls, *args: Any, device: Any = None, dtype: Any = None) -> Any:
+        from .ops.creation import legacy_tensor
+
+        return legacy_tensor(cls, args, None, device)
+
+    # ---- plumbing -----------------------------------------------------------------------------------------------
+    def _alias(self, fn: Any, nr: int) -> Tensor:
+        """The same memory and version under another history."""
+        r: Tensor = new(Tensor)
+        r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = self._a, self._dev, self._s, fn, nr, None, None
+        return r
+
+    def _cell(self) -> list[Any]:
+        s = self._s
+        if s is None:
+            s = self._s = [0, 64]
+        return s
+
+    def _bump(self) -> None:
+        """Count a write."""
+        s = self._s
+        if s is None:
+            self._s = [1, 64]
+        else:
+            s[0] += 1
+
+    def _extras(self) -> Extras:
+        x = self._x
+        if x is None:
+            x = self._x = Extras()
+        return x
+
+    def _accumulate_node(self) -> AccumulateGrad:
+        x = self._extras()
+        node = x.acc() if x.acc is not None else None
+        if node is None:
+            node = AccumulateGrad(self)
+            x.acc = ref(node)
+        return node
+
+    def _check_inplace(self) -> None:
+        """Errors of PyTorch for an in-place write under grad mode to a leaf or a view of one."""
+        if mode.grad:
+            if self._fn is LEAF:
+                raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+            if self._v is not None and self._v[0]._fn is LEAF:
+                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        a = self._a
+        if self._v is not None and 0 in a.strides and a.size > 1:
+            if any(st == 0 and n > 1 for st, n in zip(a.strides, a.shape, strict=True)):
+                raise RuntimeError(
+                    "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                    "location. Please clone() the tensor before performing the operation."
+                )
+
+    # ---- properties ---------------------------------------------------------------------------------------------
+    @property
+    def shape(self) -> Size:
+        return Size(self._a.shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return DTYPE_OF[self._a.dtype]
+
+    @property
+    def device(self) -> devices.Device:
+        return self._dev
+
+    @property
+    def ndim(self) -> int:
+        return self._a.ndim  # type: ignore[no-any-return]
+
+    @property
+    def is_cuda(self) -> bool:
+        return self._dev.type == "cuda"
+
+    is_cpu = property(lambda self: self._dev.type == "cpu")
+    layout = property(lambda self: "torch.strided")
+    itemsize = property(lambda self: self._a.dtype.itemsize)
+    nbytes = property(lambda self: self._a.nbytes)
+    _version = property(lambda self: 0 if self._s is None else self._s[0])
+    _base = property(lambda self: None if self._v is None else self._v[0])
+    output_nr = property(lambda self: self._nr)
+    is_leaf = property(lambda self: self._fn is None or self._fn is LEAF)
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._fn is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def grad_fn(self) -> Any:
+        fn = self._fn
+        return None if fn is LEAF else fn
+
+    @property
+    def grad(self) -> Any:
+        x = self._x
+        if x is None:
+            if self._fn is not None and self._fn is not LEAF:
+                import warnings
+
+                warnings.warn(
+                    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+                    "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated "
+                    "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            return None
+        return x.grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is None:
+            if self._x is not None:
+                self._x.grad = None
+            return
+        if not isinstance(value, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value._a.shape != self._a.shape:
+            raise RuntimeError(
+                f"assigned grad has data of a different size: expected {list(self._a.shape)}, got {list(value._a.shape)}"
+            )
+        if value._a.dtype != self._a.dtype:
+            raise RuntimeError(
+                f"assigned grad has data of a different type: expected {self.dtype}, got {value.dtype}"
+            )
+        self._extras().grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self.grad = None
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history and with a version counter of its own."""
+        return wrap(self._a, self._dev)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self._a, self._dev = value._a, value._dev
+
+    # ---- autograd -----------------------------------------------------------------------------------------------
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Start (or stop) recording on a leaf. RuntimeError for integers and for non-leaves."""
+        if requires_grad:
+            if self._fn is None:
+                if self._a.dtype.kind in "biu":
+                    raise RuntimeError("only Tensors of floating point dtype can require gradients")
+                self._extras()
+                self._fn = LEAF
+        elif self._fn is LEAF:
+            self._fn = None
+        elif self._fn is not None:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
+                "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        return self
+
+    def detach(self) -> Tensor:
+        """The same memory and version counter, without history."""
+        self._cell()
+        return self._alias(None, 0)
+
+    def detach_(self) -> Tensor:
+        if self._v is not None and self._fn is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self._fn, self._nr = None, 0
+        return self
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
+        """Add d(self)/d(leaf) into each leaf's .grad. `gradient` (same shape) is needed unless self is a scalar."""
+        autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def register_hook(self, hook: Any) -> Handle:
+        """Call hook(grad) when the gradient is known; a Tensor that it returns replaces it."""
+        if self._fn is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self._fn is not LEAF:
+            return add_hook(self._fn, self._nr, hook)
+        x = self._extras()
+        if x.hooks is None:
+            x.hooks = {}
+        handle = Handle(x.hooks)
+        x.hooks[handle.id] = hook
+        return handle
+
+    def register_post_accumulate_grad_hook(self, hook: Any) -> Handle:
+        """Call hook(self) after .grad was added to. Leaves only."""
+        if self._fn is not LEAF:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        x = self._extras()
+        if x.post_hooks is None:
+            x.post_hooks = {}
+        handle = Handle(x.post_hooks)
+        x.post_hooks[handle.id] = hook
+        return handle
+
+    def retain_grad(self) -> None:
+        """Keep .grad of a non-leaf too."""
+        if self._fn is None:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self._fn is LEAF or (self._x is not None and self._x.retains):
+            return
+        extras = self._extras()
+        extras.retains = True
+        holder = ref(extras_owner(self))
+
+        def keep(g: Tensor) -> None:
+            t = holder()
+            if t is not None:
+                t._x.grad = g.clone() if t._x.grad is None else t._x.grad + g
+
+        add_hook(self._fn, self._nr, keep)
+
+    @property
+    def retains_grad(self) -> bool:
+        return self._x is not None and self._x.retains
+
+    # ---- layout -------------------------------------------------------------------------------------------------
+    def size(self, dim: int | None = None) -> Any:
+        return Size(self._a.shape) if dim is None else self._a.shape[check_dim(dim, self._a.ndim)]
+
+    def dim(self) -> int:
+        return self._a.ndim  # type: ignore[no-any-return]
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        return int(self._a.size)
+
+    nelement = numel
+
+    def stride(self, dim: int | None = None) -> Any:
+        a = self._a
+        if a.size == 0:  # NumPy answers 0s
+            strides, n = [], 1
+            for length in reversed(a.shape):
+                strides.append(n)
+                n *= max(length, 1)
+            result = tuple(reversed(strides))
+        else:
+            result = tuple(s // a.dtype.itemsize for s in a.strides)
+        return result if dim is None else result[check_dim(dim, a.ndim)]
+
+    def storage_offset(self) -> int:
+        base = self._v[0]._a if self._v is not None else self._a
+        backend = self._dev.backend
+        return (backend.data_ptr(self._a) - backend.data_ptr(base)) // self._a.dtype.itemsize  # type: ignore[no-any-return]
+
+    def data_ptr(self) -> int:
+        return self._dev.backend.data_ptr(self._a)  # type: ignore[no-any-return]
+
+    def element_size(self) -> int:
+        return self._a.dtype.itemsize  # type: ignore[no-any-return]
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        return bool(self._a.flags.c_contiguous)
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        return self.dtype.is_complex
+
+    def get_device(self) -> int:
+        return -1 if self._dev.index is None else self._dev.index
+
+    def pin_memory(self) -> Tensor:
+        return self
+
+    def is_pinned(self) -> bool:
+        return False
+
+    def share_memory_(self) -> Tensor:
+        return self
+
+    # ---- to Python and NumPy --------------------------------------------------------------------------------------
+    def item(self) -> Any:
+        """The value of a tensor of one element as a Python number. RuntimeError for any other size."""
+        a = self._a
+        if a.size != 1:
+            raise RuntimeError(f"a Tensor with {a.size} elements cannot be converted to Scalar")
+        return a.item()
+
+    def tolist(self) -> Any:
+        return self._a.tolist()
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """The NumPy array that shares this CPU tensor's memory. RuntimeError if it requires grad, TypeError on CUDA."""
+        if force:
+            return self._dev.backend.to_numpy(self._a)
+        if self._fn is not None:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self._dev.type != "cpu":
+            raise TypeError(
+                f"can't convert {self._dev} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                "memory first."
+            )
+        self._cell()
+        return self._a
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        a = self.numpy()
+        if dtype is not None and a.dtype != dtype:
+            return a.astype(dtype)
+        return a.copy() if copy else a
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return wrap(self._dev.backend.asarray(array), self._dev)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self._fn is not None:
+            raise BufferError(
+                "Can't export tensors that require gradient, use tensor.detach() first"
+            )
+        return self._a.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self._a.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        if self._dev.type != "cuda":
+            raise AttributeError(f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {self.type()}")
+        return self._a.__cuda_array_interface__
+
+    def __bool__(self) -> bool:
+        a = self._a
+        if a.size != 1:
+            if a.size == 0:
+                raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return bool(a.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        a = self._a
+        if a.size != 1 or a.dtype.kind not in "biu":
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(a.item())
+
+    def __len__(self) -> int:
+        if self._a.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._a.shape[0]  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self._a.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))  # type: ignore[attr-defined, no-any-return]
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).any().item())  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        from .printing import tensor_str
+
+        return tensor_str(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self._a.ndim == 0 else object.__format__(self, spec)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+                "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+                "see https://github.com/pytorch/pytorch/pull/103001"
+            )
+        if id(self) in memo:
+            return memo[id(self)]  # type: ignore[no-any-return]
+        r: Tensor = new(type(self))
+        r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = (
+            self._dev.backend.copy(self._a), self._dev, None, self._fn, 0, None, None,
+        )  # fmt: skip
+        if self._x is not None:
+            r._extras()
+            if self._x.grad is not None:
+                r._x.grad = self._x.grad.__deepcopy__(memo)
+        memo[id(self)] = r
+        return r
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError("only leaf tensors can be pickled; use detach() first")
+        array = self._dev.backend.to_numpy(self._a)
+        return rebuild, (type(self), array, str(self._dev), self._fn is LEAF)
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module registers as a parameter; requires grad unless told otherwise."""
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+        if data is None:
+            from .ops.creation import empty
+
+            data = empty(0)
+        r: Parameter = new(cls)
+        r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = data._a, data._dev, data._cell(), None, 0, None, None
+        return r.requires_grad_() if requires_grad else r
+
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        pass
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+
+def rebuild(cls: Any, array: Any, device: str, requires_grad: bool) -> Tensor:
+    """Unpickle a tensor; one saved on a device that is not here comes back on the CPU."""
+    try:
+        dev = devices.resolve(device)
+    except RuntimeError:
+        dev = devices.cpu_device()
+    r: Tensor = new(cls)
+    r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = dev.backend.from_numpy(array), dev, None, None, 0, None, None
+    return r.requires_grad_() if requires_grad else r
+
+
+def extras_owner(t: Tensor) -> Tensor:
+    return t
+
+
+def wrap(array: Any, dev: Any) -> Tensor:
+    """A plain tensor around a backend's array (a NumPy scalar becomes 0-d)."""
+    r: Tensor = new(Tensor)
+    r._a = dev.backend.asarray(array) if array.__class__ in dev.backend.scalar_types else array
+    r._dev = dev
+    r._s = r._fn = r._v = r._x = None
+    r._nr = 0
+    return r
+
+
+engine.wrap = wrap
+
+
+def check_dim(dim: int, ndim: int) -> int:
+    """A dimension as a non-negative int. IndexError as in PyTorch."""
+    try:
+        dim = dim.__index__()
+    except AttributeError:
+        raise TypeError(f"dim must be an int, got {type(dim).__name__}") from None
+    n = ndim or 1
+    if not -n <= dim < n:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+    return dim + n if dim < 0 else dim
+
+
+def make_view(x: Tensor, array: Any, kernel: str, attrs: tuple[Any, ...]) -> Tensor:
+    """A tensor that shares memory and version with `x`, and knows how to be made again from its base."""
+    r: Tensor = new(Tensor)
+    r._a = array
+    r._dev = x._dev
+    r._fn = r._x = None
+    r._nr = 0
+    s = x._s
+    if s is None:
+        s = x._s = [0, 64]
+    r._s = s
+    v = x._v
+    r._v = (x, ((kernel, attrs),)) if v is None else (v[0], (*v[1], (kernel, attrs)))
+    s.append(ref(r))
+    if len(s) > s[1]:
+        s[2:] = [w for w in s[2:] if w() is not None]
+        s[1] = 2 * len(s) + 64
+    return r
+
+
+def rebase(x: Tensor, r: Tensor) -> None:
+    """After a write to x's memory: x takes the history of `r`; base and views of x follow."""
+    from .ops.shape import copy_slices, replay
+
+    s = x._cell()
+    if x._v is None:
+        x._fn, x._nr = r._fn, r._nr
+        root = x
+    else:
+        root, chain = x._v
+        copy_slices(root, r, chain)
+    for weak in s[2:]:
+        view = weak()
+        if view is not None and view._v is not None and view._v[0] is root:
+            replay(root, view)
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a Tensor."""
+    return isinstance(obj, Tensor)

@@ -1,0 +1,11 @@
+"""Tools for testing code that uses PolyTensor: closeness, gradients, and equality of the backends.
+
+>>> import polytensor as torch
+>>> torch.testing.assert_close(torch.ones(2) * 2, torch.full((2,), 2.0))
+"""
+
+from ..autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .comparison import TOLERANCES, assert_close
+from .equivalence import check_equivalence
+
+__all__ = ["TOLERANCES", "GradcheckError", "assert_close", "check_equivalence", "gradcheck", "gradgradcheck"]

@@ -1,0 +1,36 @@
+"""Shared by all tests: the `checked` backend, the plugin in a bare checkout, and the PyTorch oracle."""
+
+from importlib.metadata import entry_points
+
+import pytest
+from checked_backend import CheckedBackend
+from oracle import Here
+
+import polytensor
+from polytensor import devices
+
+devices.register_backend("checked", CheckedBackend)
+
+# an installed PolyTensor brings the plugin along by its entry point
+if not any(point.value == "polytensor.testing.plugin" for point in entry_points(group="pytest11")):
+    pytest_plugins = ["polytensor.testing.plugin"]
+
+
+@pytest.fixture(scope="session")
+def oracle():
+    """PyTorch, the oracle; tests that ask for it are skipped where it is not installed (extra `oracle`)."""
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def t(device):
+    """PolyTensor on each backend in turn."""
+    return Here(polytensor, device)
+
+
+@pytest.fixture(params=["polytensor", "pytorch"])
+def both(request):
+    """PolyTensor, and PyTorch itself, so that what a test asserts is its behaviour and no idea of ours."""
+    if request.param == "pytorch":
+        return Here(request.getfixturevalue("oracle"))
+    return Here(polytensor)

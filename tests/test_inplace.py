@@ -1,0 +1,139 @@
+"""In-place writes under autograd: leaves, versions, views and their bases; also on PyTorch itself."""
+
+import pytest
+from oracle import LEAF, MODIFIED, VIEW, short
+
+
+def test_inplace_on_leaves(both):
+    t = both
+    for write in (
+        lambda x: x.add_(1), lambda x: x.zero_(), lambda x: x.__setitem__(0, 1.0),
+        lambda x: x.copy_(x.detach() * 2),
+        lambda x: x.__iadd__(1), lambda x: x.clamp_(0, 1),
+    ):  # fmt: skip
+        with pytest.raises(RuntimeError, match=LEAF):
+            write(t.leaf([1.0, 2.0]))
+    for view in (lambda x: x[0], lambda x: x[:], lambda x: x.view(2, 1), lambda x: x.unsqueeze(0)):
+        with pytest.raises(RuntimeError, match=VIEW):
+            view(t.leaf([1.0, 2.0])).mul_(2)
+    x = t.leaf([1.0, 2.0])
+    with t.no_grad():
+        x -= 0.5
+        x[0] = 9
+    assert x.tolist() == [9, 1.5]
+    assert x.is_leaf
+
+
+def test_inplace_changes_what_was_saved(both):
+    t = both
+    x = t.leaf([1.0, 2.0])
+    for make in (
+        lambda y: y.exp(), lambda y: y * y, lambda y: y.sigmoid(), lambda y: y.tanh(), lambda y: t.sqrt(y),
+    ):  # fmt: skip
+        z = make(x * 1)
+        w = z * z
+        z.add_(1)
+        with pytest.raises(RuntimeError, match=MODIFIED):
+            w.sum().backward()
+    a = x * 1
+    b = a + 1  # saves nothing
+    a.mul_(2)
+    (b + a).sum().backward()
+    assert x.grad.tolist() == [3, 3]
+
+
+def test_message_names_the_version(both):
+    x = both.leaf([1.0, 2.0])
+    y = x.exp()
+    loss = y.sum()
+    y.mul_(2)
+    y.mul_(2)
+    text = r"\[torch\.DoubleTensor \[2\]\], which is output 0 of \w+, is at version 2; expected version 0"
+    with pytest.raises(RuntimeError, match=text):
+        loss.backward()
+
+
+def test_inplace_on_views_rebases_history(both):
+    t = both
+    x, v = t.leaf([[1.0, 2.0], [3.0, 4.0]]), t.leaf([5.0, 6.0])
+    base = x * 1
+    view = base[0]
+    view.mul_(v)
+    assert short(base.grad_fn) == "CopySlices"
+    base.sum().backward()
+    assert x.grad.tolist() == [[5, 6], [1, 1]]
+    assert v.grad.tolist() == [1, 2]
+
+
+def test_views_follow_a_write_to_their_base(both):
+    x = both.leaf([1.0, 2.0, 3.0])
+    base = x * 2
+    view = base[1:]
+    base.mul_(10)
+    assert view.tolist() == [40, 60]
+    view.sum().backward()
+    assert x.grad.tolist() == [0, 20, 20]
+
+
+def test_assignment_is_differentiable(both):
+    t = both
+    x, v = t.leaf([1.0, 2.0, 3.0]), t.leaf(7.0)
+    y = t.zeros(3, dtype=t.float64, device=t.device)
+    y[1:] = x[:2] * 2
+    y[0] = v
+    y[y > 6] = 1.0
+    assert y.requires_grad
+    (y * t.leaf([1.0, 2.0, 3.0], grad=False)).sum().backward()
+    assert x.grad.tolist() == [4, 6, 0]
+    assert v.grad.item() == 0
+
+
+def test_view_of_a_view_and_chunks(both):
+    t = both
+    x = t.leaf([[1.0, 2.0], [3.0, 4.0]])
+    base = x.clone()
+    base.t()[0].view(2, 1).squeeze(1).add_(1).mul_(3)
+    base.sum().backward()
+    assert x.grad.tolist() == [[3, 1], [3, 1]]
+    a, _ = (x * 1).unbind(0)
+    with pytest.raises(
+        RuntimeError, match="is a view and is being modified inplace. This view is the output of a function"
+    ):
+        a.mul_(2)
+
+
+def test_view_made_under_no_grad(both):
+    x = both.leaf([1.0, 2.0])
+    with both.no_grad():
+        view = x[0:1]
+    with pytest.raises(
+        RuntimeError, match="A view was created in no_grad mode and is being modified inplace"
+    ):
+        view.mul_(2)
+
+
+def test_expanded_write_is_refused(both):
+    y = both.leaf([1.0], grad=False).expand(3)
+    with pytest.raises(
+        RuntimeError, match="more than one element of the written-to tensor refers to a single memory"
+    ):
+        y.add_(1)
+
+
+def test_versions(both):
+    x = both.leaf([1.0, 2.0], grad=False)
+    view, detached = x[0], x.detach()
+    x.add_(1)
+    view.mul_(2)
+    assert x._version == view._version == detached._version == 2
+    x.data.add_(1)
+    assert x._version == 2
+
+
+def test_inplace_on_graph_tensor(both):
+    x = both.leaf([1.0, 2.0])
+    y = x * 3
+    y += x
+    y *= 2
+    y.sum().backward()
+    assert x.grad.tolist() == [8, 8]

@@ -1,0 +1,339 @@
+"""The Numba kernels against NumPy's, serial and parallel: special values, layouts, ties, threads, forks."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from polytensor.backends.numpy import NumpyBackend
+
+pytest.importorskip("numba")
+from polytensor.backends.numba import NumbaBackend
+
+NUMPY = NumpyBackend()
+NUMBA = NumbaBackend()
+THREADS = NUMBA._threads
+SHAPES = [(), (0,), (3, 0), (1,), (7,), (64, 10), (5, 33, 17), (40, 3, 1000), (300, 300), (3, 70000)]
+RTOL = {"float32": 2e-6, "float64": 1e-14}
+
+
+@pytest.fixture(params=["serial", "parallel"])
+def mode(request, monkeypatch):
+    """Every kernel in its serial, then in its parallel form."""
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", np.inf if request.param == "serial" else 0)
+    return request.param
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+def values(shape, dtype, seed=0, special=False):
+    x = np.asarray(np.random.default_rng(seed).standard_normal(shape)).astype(dtype)
+    if special and x.size > 5:
+        flat = x.reshape(-1)
+        flat[[1, 3, 4]] = np.nan, np.inf, -np.inf
+        flat[-1] = -np.nan  # the sign bit of 0 / 0 on x86
+    return x
+
+
+def layouts(x):
+    """x as it is, as a non-contiguous view, and read-only."""
+    yield x
+    if x.ndim:
+        wide = np.repeat(x, 2, axis=-1)
+        yield wide[..., ::2]
+        yield np.asfortranarray(x)
+    locked = x.copy()
+    locked.flags.writeable = False
+    yield locked
+
+
+def same(actual, expected, scale=1.0):
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.dtype == expected.dtype
+    assert actual.shape == expected.shape
+    if actual.dtype.kind != "f":
+        np.testing.assert_array_equal(actual, expected)
+        return
+    rtol = RTOL[str(actual.dtype)] * scale
+    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("special", [False, True])
+def test_pointwise(mode, dtype, shape, special):
+    for x in layouts(values(shape, dtype, special=special)):
+        g = values(shape, dtype, 1)
+        with np.errstate(all="ignore"):
+            same(NUMBA.relu(x), NUMPY.relu(x))
+            same(NUMBA.sigmoid(x), NUMPY.sigmoid(x))
+            finite = np.where(np.isfinite(x), x, np.asarray(0, x.dtype))
+            for name in ("relu_backward", "tanh_backward", "sigmoid_backward"):
+                same(getattr(NUMBA, name)(g, finite), getattr(NUMPY, name)(g, finite))
+
+
+def test_exp_over_its_whole_range(dtype):
+    """sigmoid(x) = 1 / (1 + exp(-x)) through overflow, underflow, denormals and NaN."""
+    top = 120 if dtype == "float32" else 800
+    x = np.concatenate([np.linspace(-top, top, 100001), [np.inf, -np.inf, np.nan]]).astype(dtype)
+    with np.errstate(all="ignore"):
+        wide = x.astype(np.longdouble)
+        expected = 1 / (1 + np.exp(-wide))
+        softmax = np.stack([x[:-3], np.full(len(x) - 3, x[:-3].max(), dtype)], 1)
+        exact = np.exp((softmax[:, 0] - softmax[0, 1]).astype(np.longdouble))
+    actual = NUMBA.sigmoid(x)
+    tiny = np.finfo(dtype).tiny  # numbers below it are held with fewer bits
+    np.testing.assert_allclose(actual, expected.astype(dtype), rtol=4 * np.finfo(dtype).eps, atol=tiny)
+    ours = NUMBA.softmax(softmax, 1)[:, 0]
+    np.testing.assert_allclose(
+        ours, (exact / (1 + exact)).astype(dtype), rtol=8 * np.finfo(dtype).eps, atol=tiny
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("special", [False, True])
+def test_reductions(mode, dtype, shape, special):
+    x = np.asarray(values(shape, dtype, special=special) + np.asarray(0.5, dtype))
+    dims = [
+        None,
+        *((i,) for i in range(x.ndim)),
+        tuple(range(x.ndim)),
+        tuple(range(x.ndim))[::2],
+        (-1,) if x.ndim else (),
+    ]
+    with np.errstate(all="ignore"):
+        for a in layouts(x):
+            for dim in dims:
+                for keepdim in (False, True):
+                    same(
+                        NUMBA.sum(a, dim, keepdim),
+                        a.sum(axis=dim, keepdims=keepdim, dtype="f8").astype(dtype),
+                        300,
+                    )
+                    same(NUMBA.mean(a, dim, keepdim), NUMPY.mean(a, dim, keepdim), 300)
+                    same(NUMBA.var(a, dim, 1, keepdim), NUMPY.var(a, dim, 1, keepdim), 300)
+                    if x.size:
+                        same(NUMBA.amax(a, dim, keepdim), NUMPY.amax(a, dim, keepdim))
+                        same(NUMBA.amin(a, dim, keepdim), NUMPY.amin(a, dim, keepdim))
+
+
+def test_sums_keep_their_digits(dtype):
+    x = np.full((1 << 22,), 0.1, dtype)
+    for got in (
+        NUMBA.sum(x, None, False),
+        NUMBA.sum(x.reshape(-1, 2), (0,), False) * 2,
+        NUMBA.sum(x[None], (1,), False),
+    ):
+        np.testing.assert_allclose(got, float(x[0]) * x.size, rtol=2e-6 if dtype == "float32" else 1e-12)
+    assert NUMBA.var(x + np.asarray(1e3, dtype), None, 0, False) <= 1e-7
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (7,), (64, 10), (5, 33, 17), (3, 70000), (4096, 30)])
+@pytest.mark.parametrize("special", [False, True])
+def test_softmax(mode, dtype, shape, special):
+    for x in layouts(values(shape, dtype, special=special) * 5):
+        g = values(shape, dtype, 1)
+        with np.errstate(all="ignore"):
+            for dim in (-1, x.ndim - 1, 0):
+                for name in ("softmax", "log_softmax"):
+                    y = getattr(NUMPY, name)(x, dim)
+                    same(getattr(NUMBA, name)(x, dim), y, 20)
+                    back = name + "_backward"
+                    same(getattr(NUMBA, back)(g, y, dim), getattr(NUMPY, back)(g, y, dim), 300)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (64, 10), (5, 3000), (4096, 30)])
+@pytest.mark.parametrize("reduction", [0, 1, 2])
+def test_cross_entropy(mode, dtype, shape, reduction):
+    rng = np.random.default_rng(3)
+    t = rng.integers(0, shape[1], shape[0])
+    for ignore in (-100, 0):
+        for x in layouts(values(shape, dtype) * 3):
+            for target in (t, np.repeat(t, 2)[::2], np.where(t == 0, ignore, t)):
+                with np.errstate(all="ignore"):
+                    loss, logp = NUMPY.cross_entropy(x, target, ignore, reduction)
+                    ours = NUMBA.cross_entropy(x, target, ignore, reduction)
+                    same(ours[0], loss, 50)
+                    same(ours[1], logp, 20)
+                    g = np.asarray(values(np.shape(loss), dtype, 1))
+                    got = NUMBA.cross_entropy_backward(g, logp, target, ignore, reduction)
+                    if (target == ignore).all():  # as in PyTorch, though the mean over nothing is NaN
+                        same(got, np.zeros(shape, dtype))
+                    else:
+                        same(got, NUMPY.cross_entropy_backward(g, logp, target, ignore, reduction), 50)
+
+
+def test_cross_entropy_refuses_bad_targets(dtype):
+    x = values((4, 3), dtype)
+    for bad in (3, -1, -100):
+        with pytest.raises(IndexError, match=f"Target {bad} is out of bounds"):
+            NUMBA.cross_entropy(x, np.array([0, 1, bad, 2]), -5, 1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("reduction", [0, 1, 2])
+def test_mse(mode, dtype, shape, reduction):
+    t = values(shape, dtype, 1)
+    for x in layouts(values(shape, dtype)):
+        with np.errstate(all="ignore"):
+            loss = NUMPY.mse_loss(x, t, reduction)
+            same(NUMBA.mse_loss(x, t, reduction), loss, 20)
+            g = np.asarray(values(np.shape(loss), dtype, 2))
+            same(NUMBA.mse_loss_backward(g, x, t, reduction), NUMPY.mse_loss_backward(g, x, t, reduction), 20)
+
+
+POOLS = [
+    ((2, 2), (2, 2), (0, 0), (1, 1), False), ((2, 2), (2, 2), (0, 0), (1, 1), True),
+    ((3, 2), (1, 2), (1, 1), (1, 1), False), ((3, 3), (2, 2), (1, 1), (1, 2), True), ((1, 1), (3, 1), (0, 0), (1, 1), False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("kind", ["plain", "ties", "special", "-inf"])
+def test_max_pool(mode, dtype, pool, kind):
+    x = values((3, 4, 9, 12), dtype)
+    if kind == "ties":
+        x = np.round(x)
+    elif kind == "special":
+        x[np.random.default_rng(0).random(x.shape) < 0.2] = np.nan
+        x[np.random.default_rng(1).random(x.shape) < 0.2] = np.inf
+    elif kind == "-inf":
+        x[:] = -np.inf
+    for a in layouts(x):
+        y, index = NUMPY.max_pool2d(a, *pool)
+        ours, at = NUMBA.max_pool2d(a, *pool)
+        same(ours, y)
+        same(at, index)
+        g = values(y.shape, dtype, 1)
+        same(NUMBA.max_pool2d_grad(g, index, x.shape), NUMPY.max_pool2d_grad(g, index, x.shape))
+        same(NUMBA.max_pool2d_gather(x, index), NUMPY.max_pool2d_gather(x, index))
+
+
+CONVS = [  # x, w, stride, padding, dilation, groups
+    ((2, 1, 12, 12), (6, 1, 5, 5), (1, 1), (0, 0), (1, 1), 1), ((3, 4, 9, 8), (6, 2, 3, 2), (2, 1), (1, 2), (1, 2), 2),
+    ((2, 4, 7, 7), (4, 1, 3, 3), (2, 3), (2, 1), (2, 1), 4), ((2, 8, 6, 5), (3, 8, 1, 1), (1, 1), (0, 0), (1, 1), 1),
+    ((2, 3, 6, 6), (2, 3, 1, 1), (2, 2), (1, 0), (1, 1), 1), ((1, 1, 2, 2), (1, 1, 3, 3), (1, 1), (3, 3), (1, 1), 1),
+    ((70, 3, 40, 40), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CONVS)
+def test_conv(mode, dtype, case):
+    shape, kernel, *attrs = case
+    w, b = values(kernel, dtype, 1), values(kernel[:1], dtype, 2)
+    for x in list(layouts(values(shape, dtype)))[: 2 if len(shape) and shape[0] > 9 else 4]:
+        for bias in (None, b, np.repeat(b, 2)[::2]):
+            y = NUMPY.conv2d(x, w, bias, *attrs)
+            same(NUMBA.conv2d(x, w, bias, *attrs), y, 20)
+        g = values(y.shape, dtype, 3)
+        same(NUMBA.conv2d_grad_input(g, w, shape, *attrs), NUMPY.conv2d_grad_input(g, w, shape, *attrs), 50)
+        got = NUMBA.conv2d_grad_weight(g, x, kernel, *attrs)
+        expected = NUMPY.conv2d_grad_weight(g, x, kernel, *attrs)
+        same(got, expected, 50 * max(1.0, np.abs(expected).max(initial=0)))
+        assert got.flags.owndata  # a leaf's .grad takes it without a copy
+
+
+@pytest.mark.parametrize("momentum, nesterov, dampening", [(0, False, 0), (0.9, False, 0.1), (0.9, True, 0)])
+@pytest.mark.parametrize("decay, maximize", [(0, False), (0.01, True)])
+def test_sgd(mode, dtype, momentum, nesterov, dampening, decay, maximize):
+    def run(backend):
+        ps = [values((50, 40), dtype), values((7,), dtype, 1), values((6, 8), dtype, 2)[:, ::2]]
+        bufs = [np.empty_like(p) for p in ps] if momentum else None
+        for step in range(3):
+            gs = [values(p.shape, dtype, 10 + step) for p in ps]
+            backend.sgd_step(ps, gs, bufs, 0.1, momentum, dampening, decay, nesterov, maximize, step == 0)
+        return ps + (bufs or [])
+
+    for a, e in zip(run(NUMBA), run(NUMPY), strict=True):
+        same(a, e, 5)
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+@pytest.mark.parametrize(
+    "decay, decoupled, maximize", [(0, False, False), (0.01, False, True), (0.01, True, False)]
+)
+def test_adam(mode, dtype, amsgrad, decay, decoupled, maximize):
+    def run(backend):
+        ps = [values((50, 40), dtype), values((7,), dtype, 1), values((6, 8), dtype, 2)[:, ::2]]
+        ms, vs, tops = ([np.zeros(p.shape, dtype) for p in ps] for _ in range(3))
+        for step in range(1, 4):
+            gs = [values(p.shape, dtype, 10 + step) for p in ps]
+            top = tops if amsgrad else None
+            backend.adam_step(ps, gs, ms, vs, top, step, 1e-2, 0.9, 0.999, 1e-8, decay, decoupled, maximize)
+        return ps + ms + vs + tops
+
+    for a, e in zip(run(NUMBA), run(NUMPY), strict=True):
+        same(a, e, 20)
+
+
+def test_optimizers_keep_an_infinite_parameter(dtype):
+    p, g = np.array([np.inf, 1.0], dtype), np.ones(2, dtype)
+    NUMBA.sgd_step([p], [g], None, 0.1, 0, 0, 0, False, False, False)
+    assert p[0] == np.inf
+
+
+def test_bits_do_not_depend_on_threads(dtype, monkeypatch):
+    x = values((1000, 999), dtype)
+
+    def run():
+        y = (
+            NUMBA.sum(x, (0,), False),
+            NUMBA.sum(x, (1,), False),
+            NUMBA.var(x, None, 1, False),
+            NUMBA.softmax(x, 1),
+        )
+        return [np.asarray(a).tobytes() for a in (*y, NUMBA.sum(x, None, False), NUMBA.mse_loss(x, x * x, 1))]
+
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", np.inf)
+    serial = run()
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", 0)
+    before = THREADS.get_num_threads()
+    try:
+        for n in (1, 2, 4):
+            THREADS.set_num_threads(n)
+            assert run() == serial
+    finally:
+        THREADS.set_num_threads(before)
+
+
+def test_a_busy_budget_means_serial(monkeypatch):
+    """Two threads never run parallel kernels at once, and neither waits."""
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", 0)
+    x = values((300, 300), "float32")
+    with THREADS._lock:
+        same(NUMBA.sigmoid(x), NUMPY.sigmoid(x))
+
+
+FORK = """
+import os, numpy as np
+from polytensor.backends.numba import NumbaBackend
+b = NumbaBackend()
+b._threads.PARALLEL_NS = 0
+x = np.ones((300, 300), "f")
+b.sigmoid(x)
+pid = os.fork()
+if pid == 0:
+    b.sigmoid(x)
+    os._exit(b._threads.get_num_threads() - 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_runs_serial():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=120)
+
+
+def test_importing_the_package_leaves_numba_alone():
+    code = "import sys, polytensor.backends.numba; raise SystemExit('numba' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_warmup_counts_compile_seconds():
+    NUMBA.warmup(np.float32)
+    assert NUMBA.warmup(np.float32) == 0
+    assert NUMBA.compile_seconds >= 0

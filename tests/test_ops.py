@@ -1,0 +1,109 @@
+"""Every sample of ops_table on every backend, against PyTorch and against the NumPy backend."""
+
+import zlib
+
+import numpy as np
+import pytest
+from ops_table_nn import SAMPLES
+
+import polytensor
+from polytensor import devices
+
+# PyTorch warns of a broadcast target and of too few samples for a variance; here only results are compared
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+TOLERANCE = {"float16": (2e-3, 1e-5), "float32": (2e-5, 1e-5), "float64": (1e-9, 1e-11)}
+NAMES = [s.name for s in SAMPLES]
+
+
+def flat(out):
+    return [z for y in out for z in flat(y)] if isinstance(out, (tuple, list)) else [out]
+
+
+def outcome(module, sample, device=None, grad=False):
+    """('error', class, text) or ('values', described outputs, gradients in the float64 inputs)."""
+    arrays = sample.inputs(np.random.default_rng(zlib.crc32(sample.name.encode())))
+    tensors = [module.from_numpy(a) for a in arrays]
+    if device is not None:
+        tensors = [x.to(device) for x in tensors]
+    wanted = [x for x in tensors if x.dtype == module.float64] if grad else []
+    try:
+        for x in wanted:
+            x.requires_grad_()
+        outputs = flat(sample.fn(module, *tensors))
+        grads = []
+        roots = [y for y in outputs if isinstance(y, module.Tensor) and y.requires_grad]
+        if roots:
+            grads = module.autograd.grad(
+                roots, wanted, [weights(module, y) for y in roots], allow_unused=True
+            )
+    except Exception as error:  # noqa: BLE001 any class is a result here
+        return "error", type(error).__name__, str(error)
+    described = [describe(y) if isinstance(y, module.Tensor) else y for y in outputs]
+    return "values", described, [None if g is None else describe(g)[0] for g in grads]
+
+
+def weights(module, y):
+    values = np.cos(np.arange(int(np.prod(tuple(y.shape))))).reshape(tuple(y.shape))
+    return module.from_numpy(values).to(y.device).to(y.dtype)
+
+
+def describe(y):
+    y = y.detach().cpu() if y.device.type == "cuda" else y.detach()
+    return y.cpu().numpy(), str(y.dtype), tuple(y.shape), tuple(y.stride()), y.is_contiguous()
+
+
+def compare(sample, actual, expected, exact_layout=True):
+    assert actual[0] == expected[0], f"{sample.name}: got {actual}, expected {expected}"
+    if expected[0] == "error":
+        assert actual[1] == expected[1], f"{sample.name}: got {actual}, expected {expected}"
+        return
+    assert len(actual[1]) == len(expected[1])
+    for a, e in zip(actual[1], expected[1], strict=True):
+        if not isinstance(e, tuple):
+            assert a == e
+            continue
+        assert a[1:3] == e[1:3], f"dtype and shape {a[1:3]}, expected {e[1:3]}"
+        close(a[0], e[0], e[0].dtype.name)
+        if sample.strides:
+            # a dimension of one element may have any stride
+            pairs = [(s, t) for n, s, t in zip(e[2], a[3], e[3], strict=True) if n != 1]
+            assert all(s == t for s, t in pairs), f"strides {a[3]}, expected {e[3]}"
+        elif sample.layout and exact_layout and e[4]:
+            assert a[4], "PyTorch's result is contiguous"
+    # a float64 gradient that came by way of a float32 result is good to float32
+    coarsest = (
+        "float32"
+        if any(isinstance(e, tuple) and e[1].endswith("float32") for e in expected[1])
+        else "float64"
+    )
+    assert len(actual[2]) == len(expected[2]), "requires_grad differs"
+    for a, e in zip(actual[2], expected[2], strict=True):
+        assert (a is None) == (e is None), f"gradient {a}, expected {e}"
+        if e is not None:
+            close(a, e, coarsest)
+
+
+def close(a, e, dtype):
+    rtol, atol = TOLERANCE.get(dtype, (0, 0))
+    np.testing.assert_allclose(a, e, rtol, atol, equal_nan=True)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=NAMES)
+def test_matches_pytorch(sample, device, oracle):
+    expected = outcome(oracle, sample, grad=sample.grad)
+    compare(sample, outcome(polytensor, sample, device, sample.grad), expected)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=NAMES)
+def test_matches_numpy(sample, device):
+    if device.backend.name == "numpy":
+        return  # the reference itself
+    actual = outcome(polytensor, sample, device, sample.grad)
+    with devices.use_backend("numpy"):
+        expected = outcome(polytensor, sample, devices.backend_device("numpy"), sample.grad)
+    compare(sample, actual, expected, exact_layout=False)
+
+
+def test_names_are_unique():
+    assert len(set(NAMES)) == len(NAMES)
