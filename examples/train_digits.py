@@ -12,11 +12,12 @@ import os
 import time
 
 import numpy as np
-import polytensor as torch
-from polytensor import nn
 from polytensor.utils.data import DataLoader, TensorDataset, random_split
 from sklearn.datasets import load_digits
 from tqdm import tqdm
+
+import polytensor as torch
+from polytensor import nn
 
 
 class NeuralNetwork(nn.Module):

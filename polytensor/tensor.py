@@ -101,10 +101,24 @@ class Tensor:
         if mode.grad:
             if self._fn is LEAF:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-            if self._v is not None and self._v[0]._fn is LEAF:
+            v = self._v
+            if v is not None and len(v) > 2 and v[0]._fn is not None:
+                if v[2] == "no_grad":
+                    raise RuntimeError(
+                        "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that "
+                        "this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
+                        "both the view and the inplace either both inside the no_grad block (if you don't want the inplace "
+                        "to be tracked) or both outside (if you want the inplace to be tracked)."
+                    )
+                raise RuntimeError(
+                    f"Output 0 of {v[2]} is a view and is being modified inplace. This view is the output of a function that "
+                    "returns multiple views. Such functions do not allow the output views to be modified inplace. You "
+                    "should replace the inplace operation by an out-of-place one."
+                )
+            if v is not None and v[0]._fn is LEAF:
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         a = self._a
-        if self._v is not None and 0 in a.strides and a.size > 1:
+        if 0 in a.strides and a.size > 1:
             if any(st == 0 and n > 1 for st, n in zip(a.strides, a.shape, strict=True)):
                 raise RuntimeError(
                     "unsupported operation: more than one element of the written-to tensor refers to a single memory "
@@ -539,7 +553,9 @@ def make_view(x: Tensor, array: Any, kernel: str, attrs: tuple[Any, ...]) -> Ten
         s = x._s = [0, 64]
     r._s = s
     v = x._v
-    r._v = (x, ((kernel, attrs),)) if v is None else (v[0], (*v[1], (kernel, attrs)))
+    r._v = (x, ((kernel, attrs),)) if v is None else (v[0], (*v[1], (kernel, attrs)), *v[2:])
+    if x._fn is not None and not mode.grad:
+        r._v = (*r._v[:2], "no_grad")
     s.append(ref(r))
     if len(s) > s[1]:
         s[2:] = [w for w in s[2:] if w() is not None]
@@ -556,7 +572,7 @@ def rebase(x: Tensor, r: Tensor) -> None:
         x._fn, x._nr = r._fn, r._nr
         root = x
     else:
-        root, chain = x._v
+        root, chain = x._v[:2]
         copy_slices(root, r, chain)
     for weak in s[2:]:
         view = weak()

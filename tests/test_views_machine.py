@@ -242,11 +242,17 @@ class Autograd(RuleBasedStateMachine):
 
     @rule(which=PICK, op=st.sampled_from(["mul_", "add_", "fill_"]), value=VALUE)
     def write(self, which, op, value):
-        self.both(lambda x: getattr(x, op)(value), which)
+        if op != "fill_" or not self.overlapping(which):
+            self.both(lambda x: getattr(x, op)(value), which)
 
     @rule(which=PICK, op=st.sampled_from(["tanh_", "neg_", "sigmoid_", "zero_"]))
     def write_unary(self, which, op):
-        self.both(lambda x: getattr(x, op)(), which)
+        if op != "zero_" or not self.overlapping(which):
+            self.both(lambda x: getattr(x, op)(), which)
+
+    def overlapping(self, which):
+        """Whether elements share memory. PyTorch then lets zero_ and fill_ pass, only to fail in backward."""
+        return not self.over and overlaps(self.pairs[which % len(self.pairs)][1].detach().numpy())
 
     @rule(which=PICK, other=PICK, op=st.sampled_from(["mul_", "add_", "copy_"]))
     def write_tensor(self, which, other, op):
@@ -261,6 +267,22 @@ class Autograd(RuleBasedStateMachine):
                 return x.mul_(value)
 
         self.both(run, which)
+
+    @rule(which=PICK, other=PICK, mask=st.booleans(), number=st.booleans())
+    def assign_indexed(self, which, other, mask, number):
+        def run(x, y):
+            module = polytensor if isinstance(x, polytensor.Tensor) else self.oracle
+            index = x.detach() > 0 if mask else module.tensor([0], device=x.device)
+            x[index] = 0.5 if number else y.clone().sum()
+            return x
+
+        if not self.overlapping(which):
+            self.both(run, which, other)
+
+    @rule(which=PICK, value=VALUE)
+    def write_data(self, which, value):
+        if not self.overlapping(which):
+            self.both(lambda x: x.data.mul_(value), which)
 
     @rule(which=PICK, other=PICK)
     def assign(self, which, other):

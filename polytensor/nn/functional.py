@@ -69,9 +69,7 @@ def nll_loss(
 ) -> Tensor:  # fmt: skip
     """-weight[t] * input[t]; input (N, C), (C,) or (N, C, d1, ...). The mean is weighted."""
     if input.dim() == 1:
-        return nll_loss(input.unsqueeze(0), target.unsqueeze(0), weight, None, ignore_index, None, reduction).reshape(  # type: ignore[attr-defined, no-any-return]
-            (1,) if reduction == "none" else ()
-        )
+        return nll_loss(input.unsqueeze(0), target.unsqueeze(0), weight, None, ignore_index, None, reduction).reshape(())  # type: ignore[attr-defined, no-any-return]
     if input.shape[0] != target.shape[0] or input.shape[2:] != target.shape[1:]:
         raise ValueError(
             f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]}) (input "

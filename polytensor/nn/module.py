@@ -10,7 +10,6 @@ from ..autograd.node import Handle
 from ..tensor import Parameter, Tensor
 
 
-
 class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
     """What load_state_dict returns."""
 

@@ -12,7 +12,6 @@ from .shape import sizes
 from .table import ROWS, F, attach, check_tensor, primitive
 
 
-
 def _dtype(d: Any) -> dtypes.dtype:
     """A dtype from ours, or a Python type."""
     if isinstance(d, dtypes.dtype):

@@ -291,8 +291,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` where mask (bool) holds. Source: torch.masked_fill."""
-    from .pointwise import where
     from .creation import tensor
+    from .pointwise import where
 
     v = value if isinstance(value, Tensor) else tensor(value, dtype=input.dtype, device=input._dev)
     return where(mask, v.to(input.dtype), input)  # type: ignore[attr-defined, no-any-return]

@@ -8,7 +8,20 @@ from .. import dtypes
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
 from .table import (
-    COMPARE, FLOAT, F, PROMOTE, attach, binary, constant, inplace, prepare, primitive, shape_error, unary, write_out,
+    COMPARE,
+    FLOAT,
+    PROMOTE,
+    F,
+    attach,
+    binary,
+    constant,
+    inplace,
+    prepare,
+    primitive,
+    renamed,
+    shape_error,
+    unary,
+    write_out,
 )  # fmt: skip
 
 # ---- plumbing that rules use ------------------------------------------------------------------------------------------
@@ -53,7 +66,7 @@ def _power_of_base(F: Any, g: Any, x: Any, y: Any) -> Any:
     return F.where(F.eq(y, 0), F.mul(g, 0), F.mul(g, F.mul(y, F.pow(x, safe))))
 
 
-_pow = binary("pow", (_power_of_base, _power_of_exponent), refuse="b")
+_pow = binary("pow", (_power_of_base, _power_of_exponent), node="PowBackward1", refuse="b")
 
 
 def _larger(F: Any, g: Any, x: Any, y: Any) -> Any:
@@ -141,7 +154,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor
 def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
     """input ** exponent. RuntimeError for an integer tensor to a negative integer power. Source: torch.pow."""
     if isinstance(input, Tensor) and input._a.dtype.kind in "biu":
-        if isinstance(exponent, int) and exponent.__class__ is not bool:
+        if exponent.__class__ is bool and input._a.dtype.kind == "b":
+            return logical_or(input, not exponent, out=out)
+        if isinstance(exponent, int):
             if exponent < 0:
                 raise RuntimeError("Integers to negative integer powers are not allowed.")
             if input._a.dtype.kind == "b":
@@ -152,7 +167,8 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
                 return _square(input, out=out)
         if isinstance(input, Tensor) and input._a.dtype.kind == "f":
             return _pow_scalar(input, float(exponent)) if out is None else write_out(out, _pow_scalar(input, float(exponent)))
-    return _pow(input, exponent, out=out)
+    r = _pow(input, exponent, out=out)
+    return r if isinstance(input, Tensor) else renamed(r, "PowBackward2")
 
 
 def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -183,7 +199,7 @@ def _clamp_rule(F: Any, g: Any, x: Any, lo: Any, hi: Any) -> Any:
     return F.where(inside, g, F.mul(g, 0))
 
 
-_clamp = primitive("clamp", "x", (_clamp_rule,), "lo hi")
+_clamp = primitive("clamp", "x", (_clamp_rule,), "lo hi", node="ClampBackward1")
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Tensor:
@@ -368,11 +384,16 @@ def _compare(fn: Any, otherwise: Any = NotImplemented) -> Any:
     return method
 
 
+def _rsub(other: Any, self: Tensor) -> Tensor:
+    return renamed(_sub(other, self), "RsubBackward1")
+
+
 for _name, _fn in (
     ("add", _add), ("sub", _sub), ("mul", mul), ("truediv", _div), ("floordiv", floor_divide), ("mod", remainder),
     ("pow", pow), ("and", bitwise_and), ("or", bitwise_or), ("xor", bitwise_xor),
 ):  # fmt: skip
     setattr(Tensor, f"__{_name}__", _fn)
+    _fn = _rsub if _name == "sub" else _fn
     setattr(Tensor, f"__r{_name}__", _fn if _name in ("add", "mul", "and", "or", "xor") else _reflected(_fn))
 for _name, _method in (
     ("add", "add_"), ("sub", "sub_"), ("mul", "mul_"), ("truediv", "div_"), ("floordiv", "floor_divide_"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..autograd.node import Node
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
 from . import shape as sh
-from .table import F, attach, check_tensor, primitive, same_device, write_out
+from .table import ROWS, F, attach, check_tensor, primitive, same_device, write_out
 
 
 def _swap_last(F: Any, x: Any) -> Any:
@@ -52,6 +53,25 @@ def _linear_rule_no_bias(F: Any, g: Any, need: Any, x: Any, w: Any, x_shape: Any
 
 _linear_bias = primitive("linear_bias", "b x w", _linear_rule, node="AddmmBackward0")
 _linear_plain = primitive("linear_plain", "x w", _linear_rule_no_bias, node="MmBackward0")
+
+
+class TBackward0(Node):
+    """The transpose of the weight, which PyTorch's graph of a linear layer shows and ours folds into the product."""
+
+    __slots__ = ()
+
+
+def _show_transpose(self: Any) -> Any:
+    *others, (e, nr) = Node.next_functions.fget(self)  # type: ignore[attr-defined]
+    if e is None:
+        return (*others, (None, 0))
+    t = object.__new__(TBackward0)
+    t.edges, t.nrs, t.hooks, t.saved = (self.edges[-1],), (nr,), None, ()
+    return (*others, (t, 0))
+
+
+for _name in ("linear_bias", "linear_plain"):
+    ROWS[_name].node.next_functions = property(_show_transpose)
 _addmm = primitive(
     "addmm",
     "b x y",

@@ -11,7 +11,7 @@ from .. import dtypes
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
-from .table import F, attach, check_tensor, primitive, write_out
+from .table import F, attach, check_tensor, primitive, renamed, write_out
 
 ValuesIndices = namedtuple("ValuesIndices", ["values", "indices"])
 max_result = namedtuple("max", ["values", "indices"])
@@ -126,7 +126,7 @@ def sum(
 ) -> Tensor:
     """Sum over `dim` (int, tuple or None: all). Integers and bools add up in int64. Source: torch.sum."""
     x = _to(check_tensor(input, "sum"), dtype)
-    r = _sum(x, None if dim is None else _dims(x, dim), keepdim)
+    r = _sum(x, None, keepdim) if dim is None else renamed(_sum(x, _dims(x, dim), keepdim), "SumBackward1")
     if dtype is not None and r._a.dtype != dtype.array:
         r = F.cast(r, dtype.array)
     return _out(r, out)
@@ -142,7 +142,8 @@ def mean(
             "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
             f"Got: {_long_name(x)}"
         )
-    return _out(_mean(x, None if dim is None else _dims(x, dim), keepdim), out)
+    r = _mean(x, None, keepdim) if dim is None else renamed(_mean(x, _dims(x, dim), keepdim), "MeanBackward1")
+    return r if out is None else write_out(out, r)
 
 
 def _long_name(x: Tensor) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from ..autograd.modes import mode
 from ..size import Size
 from ..tensor import LEAF, Tensor, check_dim, wrap
-from .table import ROWS, F, Row, attach, check_tensor, primitive, result_type, same_device, write_out
+from .table import ROWS, F, Row, attach, check_tensor, primitive, renamed, result_type, same_device, write_out
 
 _view = primitive("reshape", "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True)
 _clone_shape = primitive("reshape_copy", "x", (lambda F, g, x_shape: F.reshape_copy(g, x_shape),), "shape", node="UnsafeViewBackward0")
@@ -280,7 +280,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if dim is None:
         return _squeeze(input, tuple(n for n in shape if n != 1))  # type: ignore[no-any-return]
     drop = {check_dim(d, len(shape)) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))}
-    return _squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop))  # type: ignore[no-any-return]
+    return renamed(_squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop)), "SqueezeBackward1")
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
@@ -489,14 +489,22 @@ def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and {list(x._a.shape)} at "
                 f"entry {i}"
             )
-    return cat([unsqueeze(x, dim) for x in tensors], check_dim(dim, len(first) + 1), out=out)
+    r = cat([unsqueeze(x, dim) for x in tensors], check_dim(dim, len(first) + 1), out=out)
+    return renamed(r, "StackBackward0")
+
+
+def _several(views: tuple[Tensor, ...], name: str) -> tuple[Tensor, ...]:
+    """Mark views that came from one call: PyTorch refuses to write to them in place under autograd."""
+    for v in views:
+        v._v = (*v._v[:2], name)  # type: ignore[index]
+    return views
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along `dim`, as views. Source: torch.unbind."""
     d = check_dim(dim, input._a.ndim)
     before = (slice(None),) * d
-    return tuple(_select(input, (*before, i)) for i in range(input._a.shape[d]))
+    return _several(tuple(_select(input, (*before, i)) for i in range(input._a.shape[d])), "UnbindBackward0")
 
 
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
@@ -519,7 +527,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     for size in sections:
         result.append(_slice(tensor, (*(slice(None),) * d, slice(start, start + size))))
         start += size
-    return tuple(result)
+    return _several(tuple(result), "SplitBackward0")
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:

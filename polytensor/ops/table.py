@@ -163,6 +163,21 @@ def primitive(name: str, inputs: str, rules: Any, attrs: str = "", **kw: Any) ->
     return apply(Row(name, inputs, rules, attrs, **kw))
 
 
+def renamed(r: Tensor, name: str) -> Tensor:
+    """`r` with the node name that PyTorch gives to this overload of an op (SumBackward1 for a sum over dims)."""
+    fn = r._fn
+    if fn is not None and fn.is_node:
+        cls = type(fn)
+        found = _renamed.get((cls, name))
+        if found is None:
+            found = _renamed[cls, name] = type(name, (cls,), {"__slots__": ()})
+        fn.__class__ = found
+    return r
+
+
+_renamed: dict[Any, Any] = {}
+
+
 # ---- what the front does around a kernel ----------------------------------------------------------------------------
 def constant(dev: Any, dtype: Any, value: Any) -> Tensor:
     """A Python number as a cached 0-d tensor of an array dtype."""
@@ -469,7 +484,7 @@ def binary(
                 b = other._a
                 kernel = getattr(self._dev.backend, name)
                 if (
-                    kernel.__class__ is UFUNC and a.dtype is b.dtype and a.dtype.kind in fast
+                    kernel.__class__ is UFUNC and a.dtype is b.dtype and 0 not in a.strides and a.dtype.kind in fast
                     and kind != COMPARE and (b.ndim == 0 or b.shape == a.shape)
                 ):  # fmt: skip
                     kernel(a, b, out=a)

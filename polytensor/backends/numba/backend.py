@@ -16,8 +16,11 @@ from ..numpy import NumpyBackend
 
 Array = Any
 Pair = tuple[int, int]
-REDUCE = 32768  # elements from which a reduction of ours beats NumPy's
+# the elements from which our kernels beat NumPy
+TINY = 512
 POINTWISE = 4096
+REDUCE = 32768
+COLUMNS = 1 << 18
 
 
 def fits(x: Array) -> bool:
@@ -85,17 +88,17 @@ class NumbaBackend(NumpyBackend):
         return super().sigmoid(x)
 
     def relu_backward(self, g: Array, y: Array) -> Array:
-        if fits(y) and fits(g) and g.shape == y.shape:
+        if y.size >= TINY and fits(y) and fits(g) and g.shape == y.shape:
             return self._pointwise.backward(self._pointwise.relu_backward_kernel, g, y)
         return super().relu_backward(g, y)
 
     def tanh_backward(self, g: Array, y: Array) -> Array:
-        if fits(y) and fits(g) and g.shape == y.shape:
+        if y.size >= TINY and fits(y) and fits(g) and g.shape == y.shape:
             return self._pointwise.backward(self._pointwise.tanh_backward_kernel, g, y)
         return super().tanh_backward(g, y)
 
     def sigmoid_backward(self, g: Array, y: Array) -> Array:
-        if fits(y) and fits(g) and g.shape == y.shape:
+        if y.size >= TINY and fits(y) and fits(g) and g.shape == y.shape:
             return self._pointwise.backward(self._pointwise.sigmoid_backward_kernel, g, y)
         return super().sigmoid_backward(g, y)
 
@@ -116,6 +119,8 @@ class NumbaBackend(NumpyBackend):
         return tuple(n for i, n in enumerate(x.shape) if i not in dims)
 
     def _reduce_add(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        if x.size <= TINY:
+            return np.add.reduce(x, axis=dim, keepdims=keepdim)
         if x.size < REDUCE or not fits(x) or dim == ():
             return super()._reduce_add(x, dim, keepdim)
         dims, k = self._trailing(x, dim)
@@ -127,22 +132,27 @@ class NumbaBackend(NumpyBackend):
             rows = self._reduce.sum_rows(x, prod(x.shape[x.ndim - k :]), x.shape[: x.ndim - k])
             rest = dims[: len(dims) - k]
             return (self._reduce_add(rows, rest, False) if rest else rows).reshape(shape)
-        if dims == tuple(range(len(dims))):
+        if dims == tuple(range(len(dims))) and x.size >= COLUMNS:
             return self._reduce.sum_columns(x, prod(x.shape[: len(dims)]), shape)
         return super()._reduce_add(x, dim, keepdim)
 
     def _extreme(self, x: Array, dim: Any, keepdim: bool, minimum: bool) -> Array:
-        if x.size >= REDUCE and fits(x) and dim != ():
+        """Over the last axes alone; NumPy is as fast elsewhere."""
+        if dim is not None and fits(x):
             dims, k = self._trailing(x, dim)
-            if k == len(dims):
-                n = prod(x.shape[x.ndim - k :])
+            n = prod(x.shape[x.ndim - k :])
+            if k == len(dims) and n < REDUCE:
                 return self._reduce.extreme(x, n, minimum, self._shape(x, dims, keepdim))
-        return (np.min if minimum else np.max)(x, axis=dim, keepdims=keepdim)
+        return (np.minimum if minimum else np.maximum).reduce(x, axis=dim, keepdims=keepdim)
 
     def amax(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        if x.size < REDUCE or dim == ():
+            return np.maximum.reduce(x, axis=dim, keepdims=keepdim)
         return self._extreme(x, dim, keepdim, False)
 
     def amin(self, x: Array, dim: Any, keepdim: bool) -> Array:
+        if x.size < REDUCE or dim == ():
+            return np.minimum.reduce(x, axis=dim, keepdims=keepdim)
         return self._extreme(x, dim, keepdim, True)
 
     def var(self, x: Array, dim: Any, correction: float, keepdim: bool) -> Array:
@@ -191,13 +201,13 @@ class NumbaBackend(NumpyBackend):
         return super().cross_entropy_backward(g, logp, t, ignore_index, reduction)
 
     def mse_loss(self, x: Array, t: Array, reduction: int) -> Array:
-        if reduction and fits(x) and fits(t) and x.shape == t.shape:
+        if reduction and x.size >= TINY and fits(x) and fits(t) and x.shape == t.shape:
             total = self._reduce.mse_sum(x, t)
             return total / x.dtype.type(x.size) if reduction == 1 else total
         return super().mse_loss(x, t, reduction)
 
     def mse_loss_backward(self, g: Array, x: Array, t: Array, reduction: int) -> Array:
-        if fits(x) and fits(t) and fits(g) and x.shape == t.shape:
+        if x.size >= POINTWISE and fits(x) and fits(t) and fits(g) and x.shape == t.shape:
             return self._pointwise.mse_backward(g, x, t, 2 / x.size if reduction == 1 else 2)
         return super().mse_loss_backward(g, x, t, reduction)
 
@@ -249,7 +259,7 @@ class NumbaBackend(NumpyBackend):
         attrs = (lr, momentum, dampening, weight_decay, nesterov, maximize, first)
         for i, (p, g) in enumerate(zip(params, grads, strict=True)):
             buf = None if bufs is None else bufs[i]
-            if fits(p) and fits(g) and (buf is None or fits(buf)):
+            if p.size >= TINY and fits(p) and fits(g) and (buf is None or fits(buf)):
                 self._optim.sgd(p, g, buf, *attrs)
             else:
                 super().sgd_step([p], [g], None if buf is None else [buf], *attrs)

@@ -11,7 +11,7 @@ from ..conv import out_size
 from .threads import Kernel
 
 Pair = tuple[int, int]
-WORKSPACE = 1 << 20  # elements of columns held at a time: they should stay in the cache
+WORKSPACE = 1 << 18  # elements of columns held at a time: they should stay in the cache
 
 
 def _im2col(
@@ -19,34 +19,31 @@ def _im2col(
     cols: Any,
 ) -> None:  # fmt: skip
     """For each plane of x: kh * kw rows of oh * ow elements, zero where the window leaves the plane."""
-    area = oh * ow
-    for plane in prange(x.size // (h * w)):
-        xs = x[plane * h * w : (plane + 1) * h * w]
+    planes = x.size // (h * w)
+    xs, cs = x.reshape(planes, h, w), cols.reshape(planes * kh * kw, oh, ow)
+    for plane in prange(planes):
         for k in range(kh * kw):
-            row = cols[(plane * kh * kw + k) * area : (plane * kh * kw + k + 1) * area]
+            row = np.uint64(plane * kh * kw + k)  # unsigned indices cannot wrap: the inner loops are plain copies
             top, left = k // kw * dh - ph, k % kw * dw - pw
             # output columns whose input column lies inside: 0 <= j * sw + left < w
             first = min(ow, max(0, (sw - 1 - left) // sw))
             last = max(first, min(ow, (w - 1 - left) // sw + 1))
             for i in range(oh):
                 r = i * sh + top
-                o = row[i * ow : i * ow + ow]
                 if r < 0 or r >= h:
-                    o[:] = 0
+                    for j in range(ow):
+                        cs[row, i, j] = 0
                     continue
-                if first > 0:
-                    o[:first] = 0
-                if last < ow:
-                    o[last:] = 0
-                inner = o[first:last]
-                start = r * w + first * sw + left
+                for j in range(first):
+                    cs[row, i, j] = 0
+                for j in range(last, ow):
+                    cs[row, i, j] = 0
                 if sw == 1:
-                    source = xs[start : start + inner.size]
-                    for j in range(inner.size):
-                        inner[j] = source[j]
+                    for j in range(np.uint64(first), np.uint64(last)):
+                        cs[row, np.uint64(i), j] = xs[plane, np.uint64(r), np.uint64(j + np.uint64(left))]
                 else:
-                    for j in range(inner.size):
-                        inner[j] = xs[start + j * sw]
+                    for j in range(first, last):
+                        cs[row, i, j] = xs[plane, r, j * sw + left]
 
 
 def _col2im(
@@ -54,12 +51,12 @@ def _col2im(
     x: Any,
 ) -> None:  # fmt: skip
     """The adjoint of _im2col: x is overwritten with the sums."""
-    area = oh * ow
-    for plane in prange(x.size // (h * w)):
-        xs = x[plane * h * w : (plane + 1) * h * w]
-        xs[:] = 0
+    planes = x.size // (h * w)
+    xs, cs = x.reshape(planes, h, w), cols.reshape(planes * kh * kw, oh, ow)
+    for plane in prange(planes):
+        xs[plane] = 0
         for k in range(kh * kw):
-            row = cols[(plane * kh * kw + k) * area : (plane * kh * kw + k + 1) * area]
+            row = np.uint64(plane * kh * kw + k)
             top, left = k // kw * dh - ph, k % kw * dw - pw
             first = min(ow, max(0, (sw - 1 - left) // sw))
             last = max(first, min(ow, (w - 1 - left) // sw + 1))
@@ -67,15 +64,12 @@ def _col2im(
                 r = i * sh + top
                 if r < 0 or r >= h:
                     continue
-                inner = row[i * ow + first : i * ow + last]
-                start = r * w + first * sw + left
                 if sw == 1:
-                    target = xs[start : start + inner.size]
-                    for j in range(inner.size):
-                        target[j] += inner[j]
+                    for j in range(np.uint64(first), np.uint64(last)):
+                        xs[plane, np.uint64(r), np.uint64(j + np.uint64(left))] += cs[row, np.uint64(i), j]
                 else:
-                    for j in range(inner.size):
-                        xs[start + j * sw] += inner[j]
+                    for j in range(first, last):
+                        xs[plane, r, j * sw + left] += cs[row, i, j]
 
 
 def _add_bias(y: Any, b: Any, area: int) -> None:
@@ -122,7 +116,7 @@ class Windows:
         if self.plain:
             return x.reshape(len(x), self.groups, self.rows, self.area)
         cols = cols[: len(x)]
-        im2col_kernel(0.15 * cols.size, x.reshape(-1), *self.attrs, cols.reshape(-1))
+        im2col_kernel(0.3 * cols.size, x.reshape(-1), *self.attrs, cols.reshape(-1))
         return cols
 
 
@@ -158,7 +152,7 @@ def conv2d_grad_input(
     for s in win.chunks():
         cols = buffer[: s.stop - s.start]
         np.matmul(wt, gs[s], out=cols)
-        col2im_kernel(0.2 * cols.size, cols.reshape(-1), *win.attrs, dx[s].reshape(-1))
+        col2im_kernel(0.4 * cols.size, cols.reshape(-1), *win.attrs, dx[s].reshape(-1))
     return dx
 
 
@@ -172,5 +166,6 @@ def conv2d_grad_weight(
     gs = g.reshape(win.n, groups, o // groups, win.area)
     cols = None if win.plain else win.empty(g.dtype)
     for s in win.chunks():
-        total += np.matmul(gs[s], win.columns(x[s], cols).swapaxes(2, 3)).sum(0)
+        parts = np.matmul(win.columns(x[s], cols), gs[s].swapaxes(2, 3))  # the other way round is slower
+        total += parts.sum(0).swapaxes(1, 2)
     return dw

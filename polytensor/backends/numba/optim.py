@@ -83,6 +83,10 @@ adam_kernel = Kernel(_adam)
 amsgrad_kernel = Kernel(_amsgrad)
 
 
+def flat(x: Any) -> Any:
+    return x if x.ndim == 1 else x.reshape(-1)
+
+
 def sgd(
     p: Any, g: Any, buf: Any, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool,
     maximize: bool, first: bool,
@@ -91,13 +95,13 @@ def sgd(
     f = p.dtype.type
     sign = f(-1 if maximize else 1)
     if buf is None:
-        sgd_kernel(0.1 * p.size, p.reshape(-1), g.reshape(-1), f(lr), sign, f(weight_decay))
+        sgd_kernel(0.1 * p.size, flat(p), flat(g), f(lr), sign, f(weight_decay))
         return
     if first:
         buf[...] = 0  # then momentum * buf + g is g
     sgd_momentum_kernel(
-        0.15 * p.size, p.reshape(-1), g.reshape(-1), buf.reshape(-1), f(lr), f(momentum),
-        f(1 if first else 1 - dampening), sign, f(weight_decay), nesterov,
+        0.15 * p.size, flat(p), flat(g), flat(buf), f(lr), f(momentum), f(1 if first else 1 - dampening), sign,
+        f(weight_decay), nesterov,
     )  # fmt: skip
 
 
@@ -111,8 +115,8 @@ def adam(
         f(-1 if maximize else 1), f(0 if decoupled else weight_decay), f(1 - lr * weight_decay if decoupled else 1),
         f(1 - beta1), f(beta2), f(1 - beta2), f(1 / (1 - beta2**step) ** 0.5), f(lr / (1 - beta1**step)), f(eps),
     )  # fmt: skip
-    flat = (p.reshape(-1), g.reshape(-1), m.reshape(-1), v.reshape(-1))
+    arrays = (flat(p), flat(g), flat(m), flat(v))
     if top is None:
-        adam_kernel(0.5 * p.size, *flat, *common)
+        adam_kernel(0.5 * p.size, *arrays, *common)
     else:
-        amsgrad_kernel(0.5 * p.size, *flat, top.reshape(-1), *common)
+        amsgrad_kernel(0.5 * p.size, *arrays, flat(top), *common)

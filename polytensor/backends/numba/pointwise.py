@@ -91,8 +91,7 @@ def _relu_backward(g: Any, y: Any, out: Any) -> None:
         s = span(b, y.size, BLOCK)
         gs, ys, o = g[s], y[s], out[s]
         for i in range(o.size):
-            v = gs[i]
-            o[i] = v if ys[i] > zero else zero
+            o[i] = zero if ys[i] <= zero else gs[i]  # NaN passes the gradient, as in PyTorch
 
 
 def _sigmoid(x: Any, out: Any) -> None:

@@ -25,7 +25,6 @@ _lock = threading.Lock()  # the workqueue layer aborts on concurrent use, and tw
 _local = threading.local()
 _budget = numba.config.NUMBA_NUM_THREADS
 _forked = False
-_limits: Any = None
 
 
 def _load_openmp() -> None:
@@ -67,16 +66,6 @@ def set_num_threads(n: int) -> None:
     """Let kernels use `n` threads, at most as many as Numba started with."""
     global _budget
     _budget = max(1, min(int(n), numba.config.NUMBA_NUM_THREADS))
-
-
-def limit_blas(n: int) -> None:
-    """The same for BLAS, where threadpoolctl is installed to do it."""
-    global _limits
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        return
-    _limits = threadpool_limits(int(n), user_api="blas")
 
 
 class Kernel:

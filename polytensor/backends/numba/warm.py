@@ -48,7 +48,10 @@ def warm(backend: Any, dtype: Any) -> None:
     """Run every kernel once serial and, where there are threads, once parallel."""
     usual = threads.PARALLEL_NS
     try:
-        for threads.PARALLEL_NS in (float("inf"), 0) if threads.get_num_threads() > 1 else (float("inf"),):
+        threads.PARALLEL_NS = float("inf")
+        _run(backend, dtype)
+        if threads.get_num_threads() > 1:
+            threads.PARALLEL_NS = 0
             _run(backend, dtype)
     finally:
         threads.PARALLEL_NS = usual

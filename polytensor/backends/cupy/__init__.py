@@ -1,0 +1,3 @@
+"""The CuPy backend: CUDA devices."""
+
+from .backend import CupyBackend as CupyBackend

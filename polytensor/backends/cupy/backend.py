@@ -1,0 +1,137 @@
+"""CupyBackend: `base` over CuPy, with kernels of our own for the random stream and pooling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..base import Backend
+from ..conv import Pair, out_size
+from . import kernels
+
+HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
+
+
+class CupyBackend(Backend):
+    """CUDA through CuPy; see Backend for the contract."""
+
+    name = "cupy"
+    device_type = "cuda"
+
+    @classmethod
+    def availability(cls) -> tuple[bool, str, str]:
+        try:
+            import cupy
+        except ImportError as error:
+            return False, f"CuPy is not installed ({error})", HINT
+        if not cupy.cuda.is_available():
+            return False, "CuPy is installed, but no CUDA device or driver is usable", "an NVIDIA driver and GPU are needed"
+        return True, "", ""
+
+    def __init__(self) -> None:
+        import cupy
+
+        self.xp = cupy
+        super().__init__()
+        self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
+        self._pools: dict[str, Any] = {}
+
+    # ---- memory and devices -------------------------------------------------------------------------------------------
+    def to_numpy(self, a: Any) -> Any:
+        return self.xp.asnumpy(a)
+
+    def from_numpy(self, a: Any) -> Any:
+        return self.xp.asarray(a)
+
+    def synchronize(self) -> None:
+        self.xp.cuda.get_current_stream().synchronize()
+
+    def memory_info(self) -> dict[str, int]:
+        free, total = self.xp.cuda.runtime.memGetInfo()
+        return {"free": free, "total": total}
+
+    def device_count(self) -> int:
+        return int(self.xp.cuda.runtime.getDeviceCount())
+
+    def current_index(self) -> int:
+        return int(self.xp.cuda.runtime.getDevice())
+
+    def device_name(self) -> str:
+        return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
+
+    def empty_cache(self) -> None:
+        self.xp.get_default_memory_pool().free_all_blocks()
+
+    def data_ptr(self, x: Any) -> int:
+        return int(x.data.ptr)
+
+    # ---- kernels ------------------------------------------------------------------------------------------------------
+    def random_words(self, seed: int, counter: int, nblocks: int) -> Any:
+        np = self.xp
+        out = np.empty(4 * nblocks, np.uint64)
+        if nblocks:
+            args = (np.uint64(seed), np.uint64(counter), np.uint64(nblocks), out)
+            self._philox((min((nblocks + 255) // 256, 65535),), (256,), args)
+        return out
+
+    def max_pool2d(
+        self, x: Any, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+    ) -> tuple[Any, Any]:
+        ctype = {"float32": "float", "float64": "double", "int64": "long long", "int32": "int"}.get(str(x.dtype))
+        if ctype is None:
+            return super().max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
+        np = self.xp
+        n, c, h, w = x.shape
+        oh = out_size(h, kernel[0], stride[0], padding[0], dilation[0], ceil_mode)
+        ow = out_size(w, kernel[1], stride[1], padding[1], dilation[1], ceil_mode)
+        y = np.empty((n, c, oh, ow), x.dtype)
+        index = np.empty((n, c, oh, ow), np.int64)
+        if ctype not in self._pools:
+            name = f"max_pool2d<{ctype}>"
+            module = np.RawModule(code=kernels.MAX_POOL2D, options=("-std=c++17",), name_expressions=(name,))
+            self._pools[ctype] = module.get_function(name)
+        if y.size:
+            sizes = [np.int32(v) for v in (h, w, oh, ow, *kernel, *stride, *padding, *dilation)]
+            args = (np.ascontiguousarray(x), y, index, np.int64(y.size), *sizes)
+            self._pools[ctype]((min((y.size + 255) // 256, 65535),), (256,), args)
+        return y, index
+
+    def check_index(self, index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
+        position = 0
+        for i in index:
+            if hasattr(i, "dtype") and i.dtype.kind in "iu" and i.size:
+                n = shape[position]
+                if bool(((i < -n) | (i >= n)).any()):
+                    raise IndexError(f"index is out of bounds for dimension {position} with size {n}")
+            position += i.ndim if hasattr(i, "dtype") and i.dtype.kind == "b" else 1
+
+    def index_put(self, x: Any, index: tuple[Any, ...], value: Any, accumulate: bool) -> None:
+        if not accumulate:
+            super().index_put(x, index, value, accumulate)
+        elif all(not hasattr(i, "dtype") or i.dtype.kind == "b" for i in index):
+            x[index] = x[index] + value
+        else:
+            import cupyx
+
+            self.check_index(index, x.shape)
+            cupyx.scatter_add(x, index, value)
+
+    def max_pool2d_grad(self, g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+        import cupyx
+
+        n, c, h, w = shape
+        out = self.xp.zeros((n * c * h * w,), g.dtype)
+        flat = index.reshape(n * c, -1) + self.xp.arange(n * c)[:, None] * (h * w)
+        cupyx.scatter_add(out, flat.ravel(), g.ravel())
+        return out.reshape(shape)
+
+    def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        return self.xp.sum(x, axis=dim, keepdims=keepdim)  # CuPy adds in blocks on every axis
+
+    def amax(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        return self.xp.amax(x, axis=dim, keepdims=keepdim)
+
+    def amin(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        return self.xp.amin(x, axis=dim, keepdims=keepdim)
+
+    def prod(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        return self.xp.prod(x, axis=dim, keepdims=keepdim)

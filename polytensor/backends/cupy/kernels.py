@@ -1,0 +1,44 @@
+"""CUDA sources. They compile without a GPU (see tests/test_cupy.py)."""
+
+PHILOX = r"""
+// Philox4x64-10 (Salmon et al., 2011): block i of the stream is words 4i .. 4i+3, as numpy.random.Philox gives them.
+typedef unsigned long long u64;
+extern "C" __global__ void philox4x64(u64 key0, u64 counter, u64 blocks, u64* out) {
+    for (u64 i = blockIdx.x * (u64)blockDim.x + threadIdx.x; i < blocks; i += (u64)gridDim.x * blockDim.x) {
+        u64 c0 = counter + i, c1 = 0, c2 = 0, c3 = 0, k0 = key0, k1 = 0;
+        for (int round = 0; round < 10; ++round) {
+            u64 hi0 = __umul64hi(0xD2E7470EE14C6C93ULL, c0), lo0 = 0xD2E7470EE14C6C93ULL * c0;
+            u64 hi1 = __umul64hi(0xCA5A826395121157ULL, c2), lo1 = 0xCA5A826395121157ULL * c2;
+            c0 = hi1 ^ c1 ^ k0; c1 = lo1; c2 = hi0 ^ c3 ^ k1; c3 = lo0;
+            k0 += 0x9E3779B97F4A7C15ULL; k1 += 0xBB67AE8584CAA73BULL;
+        }
+        out[4 * i] = c0; out[4 * i + 1] = c1; out[4 * i + 2] = c2; out[4 * i + 3] = c3;
+    }
+}
+"""
+
+MAX_POOL2D = r"""
+// One thread per output element. The first maximum wins, and so does the first NaN.
+typedef long long i64;
+template <typename T>
+__global__ void max_pool2d(const T* x, T* y, i64* index, i64 total, int H, int W, int OH, int OW, int KH, int KW,
+                           int SH, int SW, int PH, int PW, int DH, int DW) {
+    for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
+        int ow = i % OW, oh = (i / OW) % OH;
+        const T* plane = x + i / ((i64)OW * OH) * H * W;
+        T best = 0;
+        i64 where = -1;
+        for (int a = 0; a < KH; ++a) {
+            int h = oh * SH - PH + a * DH;
+            if (h < 0 || h >= H) continue;
+            for (int b = 0; b < KW; ++b) {
+                int w = ow * SW - PW + b * DW;
+                if (w < 0 || w >= W) continue;
+                T v = plane[(i64)h * W + w];
+                if (where < 0 || v > best || (v != v && best == best)) { best = v; where = (i64)h * W + w; }
+            }
+        }
+        y[i] = best; index[i] = where;
+    }
+}
+"""

@@ -1,0 +1,83 @@
+"""CuPy without a GPU: every CUDA source compiles, every name that is used exists, and absence is told clearly."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from polytensor import devices
+from polytensor.backends.base import UFUNCS
+from polytensor.backends.cupy import kernels
+
+BACKENDS = Path(devices.__file__).parent / "backends"
+
+
+@pytest.fixture(scope="module")
+def cupy():
+    return pytest.importorskip("cupy")
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("name", ["PHILOX", "MAX_POOL2D"])
+def test_source_compiles(cupy, name, arch):
+    nvrtc = pytest.importorskip("cupy.cuda.nvrtc")
+    source = getattr(kernels, name)
+    names = (
+        ("max_pool2d<float>", "max_pool2d<double>", "max_pool2d<long long>") if name == "MAX_POOL2D" else ()
+    )
+    try:
+        program = nvrtc.createProgram(source, f"{name}.cu", (), ())
+    except RuntimeError as error:
+        pytest.skip(f"NVRTC is not installed: {error}")
+    for n in names:
+        nvrtc.addNameExpression(program, n)
+    nvrtc.compileProgram(program, (f"-arch={arch}", "-std=c++17"))
+    assert len(nvrtc.getPTX(program)) > 500
+
+
+def used_names(path):
+    """Dotted names that a file reads from xp, self.xp or np (in the CuPy backend np is cupy)."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Attribute):
+            continue
+        parts = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        root = node.id if isinstance(node, ast.Name) else None
+        parts.reverse()
+        if root == "self" and parts[0] == "xp":
+            found.add(tuple(parts[1:]))
+        elif root in ("xp", "cupy") or (root == "np" and "cupy" in str(path.parent.name)):
+            found.add(tuple(parts))
+    return {p for p in found if p}
+
+
+@pytest.mark.parametrize("file", ["base.py", "conv.py", "streams.py", "cupy/backend.py"])
+def test_every_name_exists_in_cupy(cupy, file):
+    missing = []
+    for parts in used_names(BACKENDS / file):
+        obj = cupy
+        for part in parts:
+            if not hasattr(obj, part):
+                missing.append(".".join(parts))
+                break
+            obj = getattr(obj, part)
+            if not (isinstance(obj, type(cupy)) or isinstance(obj, type)):
+                break
+    assert not missing
+
+
+def test_every_ufunc_exists_in_cupy(cupy):
+    assert [u for u in UFUNCS.values() if not hasattr(cupy, u)] == []
+
+
+def test_absence_is_told_in_one_line(cupy):
+    if cupy.cuda.is_available():
+        pytest.skip("a CUDA device is usable here")
+    with pytest.raises(
+        RuntimeError, match="backend 'cupy' cannot run here: .*CUDA device or driver"
+    ) as caught:
+        devices.get_backend("cupy")
+    assert "\n" not in str(caught.value)
