@@ -27,6 +27,10 @@ class Device:
     """A place where tensors live (``torch.device``): ``type`` ('cpu' or 'cuda'), ``index`` and its backend."""
 
     __slots__ = ("_hash", "backend", "index", "type")
+    type: str
+    index: int | None
+    backend: Any
+    _hash: int
 
     def __new__(cls, type: Any = None, index: int | None = None) -> Device:
         return resolve(type, index)

@@ -51,6 +51,13 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_a", "_dev", "_fn", "_nr", "_s", "_v", "_x")
+    _a: Any
+    _dev: devices.Device
+    _s: Any
+    _fn: Any
+    _nr: int
+    _v: Any
+    _x: Any
     __array_priority__ = 1000
     is_node = False
     is_sparse = is_quantized = is_nested = is_mkldnn = is_meta = False

@@ -251,8 +251,8 @@ class Autograd(RuleBasedStateMachine):
             self.both(lambda x: getattr(x, op)(), which)
 
     def overlapping(self, which):
-        """Whether elements share memory. PyTorch then lets zero_ and fill_ pass, only to fail in backward."""
-        return not self.over and overlaps(self.pairs[which % len(self.pairs)][1].detach().numpy())
+        """Whether elements share memory (or the program is over). PyTorch then lets zero_ and fill_ pass, only to fail in backward."""
+        return self.over or overlaps(self.pairs[which % len(self.pairs)][1].detach().numpy())
 
     @rule(which=PICK, other=PICK, op=st.sampled_from(["mul_", "add_", "copy_"]))
     def write_tensor(self, which, other, op):
@@ -276,7 +276,7 @@ class Autograd(RuleBasedStateMachine):
             x[index] = 0.5 if number else y.clone().sum()
             return x
 
-        if not self.overlapping(which):
+        if not self.overlapping(which) and self.pairs[which % len(self.pairs)][1].numel():
             self.both(run, which, other)
 
     @rule(which=PICK, value=VALUE)

@@ -40,7 +40,7 @@ class FunctionCtx:
             return self._saved
         if node.saved is None:
             raise RuntimeError(FREED)
-        result = []
+        result: list[Any] = []
         for t, version, nr in node.saved:
             if t is None:
                 result.append(None)
@@ -77,7 +77,7 @@ class FunctionNode(Node):
             raise RuntimeError(
                 f"function {self.name()} returned an incorrect number of gradients (expected {count}, got {len(result)})"
             )
-        grads = []
+        grads: list[Any] = []
         for i, e in zip(self.positions, self.edges, strict=True):
             r = result[i]
             if r is None or e is None:
@@ -155,7 +155,7 @@ class Function:
                 r = r._alias(None, 0)
             r._fn, r._nr = node, nr
             results[nr] = r
-        saved = []
+        saved: list[Any] = []
         for t in ctx._saved:
             out = next((nr for nr, r in enumerate(originals) if t is r), None)
             if t is None:

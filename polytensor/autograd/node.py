@@ -121,7 +121,7 @@ class Node:
         if row.joint is not None:
             need = tuple(e is not None and (wanted is None or wanted[i]) for i, e in enumerate(edges))
             return row.joint(F, g, need, *[vals[k] for k in row.joint_args])
-        result = []
+        result: list[Any] = []
         rules = row.rules
         args = row.rule_args
         shapes = self.shapes

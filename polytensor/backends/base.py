@@ -305,7 +305,7 @@ class Backend(ConvKernels):
         if x.dtype.itemsize == 2:
             return self.cast(self.mean(x.astype(np.float32), dim, keepdim), x.dtype)
         n = self._count(x, dim)
-        total = self._reduce_add(x, dim, keepdim)
+        total: Any = self._reduce_add(x, dim, keepdim)
         return total / n if total.__class__ in SCALARS else total / self.scalar(n, x.dtype)
 
     def max_all(self, x: Array, dim: Any, keepdim: bool) -> Array:

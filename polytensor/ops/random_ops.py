@@ -141,7 +141,10 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
     return wrap(mask.astype(input._a.dtype), input._dev)
 
 
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None, out: Any = None) -> Tensor:
+def normal(
+    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None,
+    out: Any = None,
+) -> Tensor:  # fmt: skip
     """Normal numbers with given mean and std (numbers with `size`, or tensors). Source: torch.normal."""
     for s in (std,):
         if not isinstance(s, Tensor) and s < 0:

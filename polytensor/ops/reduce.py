@@ -14,8 +14,8 @@ from . import pointwise as pw
 from .table import F, attach, check_tensor, primitive, renamed, write_out
 
 ValuesIndices = namedtuple("ValuesIndices", ["values", "indices"])
-max_result = namedtuple("max", ["values", "indices"])
-min_result = namedtuple("min", ["values", "indices"])
+max_result: Any = namedtuple("max", ["values", "indices"])  # type: ignore[name-match]
+min_result: Any = namedtuple("min", ["values", "indices"])  # type: ignore[name-match]
 
 
 def _dims(x: Tensor, dim: Any) -> tuple[int, ...] | None:

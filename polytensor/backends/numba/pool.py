@@ -45,26 +45,23 @@ def _max_pool(
 
 
 def _max_pool_2x2(x: Any, h: int, w: int, oh: int, ow: int, y: Any, idx: Any) -> None:
-    """Windows of 2 x 2 side by side, without branches."""
+    """Windows of 2 x 2 side by side, without branches (unsigned indices cannot wrap)."""
+    one, two = np.uint64(1), np.uint64(2)
     for plane in prange(y.size // (oh * ow)):
         for i in range(oh):
             start = plane * h * w + 2 * i * w
-            a, b = x[start : start + w], x[start + w : start + 2 * w]
+            above, below = x[start : start + w], x[start + w : start + 2 * w]
             out = (plane * oh + i) * ow
             ys, ks = y[out : out + ow], idx[out : out + ow]
-            base = 2 * i * w
-            for j in range(ys.size):
-                v, at = a[2 * j], base + 2 * j
-                n = a[2 * j + 1]
-                better = (n > v) | ((n != n) & (v == v))
-                v, at = (n if better else v), (base + 2 * j + 1 if better else at)
-                n = b[2 * j]
-                better = (n > v) | ((n != n) & (v == v))
-                v, at = (n if better else v), (base + w + 2 * j if better else at)
-                n = b[2 * j + 1]
-                better = (n > v) | ((n != n) & (v == v))
-                ys[j] = n if better else v
-                ks[j] = base + w + 2 * j + 1 if better else at
+            for j in range(np.uint64(ow)):
+                a, b, c, d = above[two * j], above[two * j + one], below[two * j], below[two * j + one]
+                right_above = (b > a) | (np.isnan(b) & (a == a))
+                right_below = (d > c) | (np.isnan(d) & (c == c))
+                u = b if right_above else a
+                v = d if right_below else c
+                lower = (v > u) | (np.isnan(v) & (u == u))
+                ys[j] = v if lower else u
+                ks[j] = 2 * i * w + np.int64(two * j) + (w + right_below if lower else np.int64(right_above))
 
 
 def _scatter(g: Any, idx: Any, size: int, area: int, out: Any) -> None:

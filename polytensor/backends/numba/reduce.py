@@ -20,7 +20,7 @@ GROUP = 16  # blocks to a task
 COLUMNS, ROWS = 1024, 64  # a part of a sum over rows
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def lane_sum(x: Any) -> Any:
     """The sum of a short x in eight lanes, as NumPy does it. (Unsigned indices: they cannot wrap.)"""
     a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = x.dtype.type(0)
@@ -42,10 +42,12 @@ def lane_sum(x: Any) -> Any:
     return total
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def fold(t: Any) -> Any:
     """The sum of t, which is overwritten."""
     m = t.size
+    if m <= SHORT:  # t itself: a slice costs more than a short sum
+        return lane_sum(t)
     while m > SHORT:
         h = (m + 1) // 2
         a, b = t[: m - h], t[h:m]
@@ -55,7 +57,7 @@ def fold(t: Any) -> Any:
     return lane_sum(t[:m])
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def block_sum(x: Any, t: Any) -> Any:
     """The sum of x; t is room for half of it."""
     n = x.size
@@ -85,6 +87,9 @@ def _sum_rows(x: Any, n: int, out: Any) -> None:
         t = np.empty(BLOCK, x.dtype)
         for r in range(task * per, min(out.size, task * per + per)):
             row = x[r * n : r * n + n]
+            if n <= SHORT:
+                out[r] = lane_sum(row)
+                continue
             whole = 0.0
             for b in range((n + BLOCK - 1) // BLOCK):
                 whole += block_sum(row[span(b, n, BLOCK)], t)
@@ -111,7 +116,7 @@ def _sum_columns(x: Any, n: int, out: Any) -> None:
             o[i] = total[i]
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def block_squares(x: Any, mean: Any, t: Any) -> Any:
     """The sum of (x - mean)**2; t is room for as much."""
     t = t[: x.size]
