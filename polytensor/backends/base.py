@@ -306,7 +306,7 @@ class Backend(ConvKernels):
             return self.cast(self.mean(x.astype(np.float32), dim, keepdim), x.dtype)
         n = self._count(x, dim)
         total: Any = self._reduce_add(x, dim, keepdim)
-        return total / n if total.__class__ in SCALARS else total / self.scalar(n, x.dtype)
+        return total / n if total.__class__ in SCALARS else total / self.scalar(n, x.dtype)  # type: ignore[operator]
 
     def max_all(self, x: Array, dim: Any, keepdim: bool) -> Array:
         return self.amax(x, dim, keepdim)
