@@ -73,19 +73,21 @@ def _softmax_backward(g: Any, y: Any, n: int, log: bool, out: Any) -> None:
                     o[i] = ys[i] * (gs[i] - total)
 
 
-def _pick(logp: Any, t: Any, n: int, ignore: int, losses: Any) -> int:
-    """losses = -logp[row, t[row]]; zero where t is `ignore`. The number of rows kept, or -1 - (a bad row)."""
-    kept = 0
+def _pick(logp: Any, t: Any, n: int, ignore: int, losses: Any) -> tuple[int, float]:
+    """losses = -logp[row, t[row]]; zero where t is `ignore`. The number of rows kept (or -1 - a bad row), the sum."""
+    kept, total = 0, 0.0
     for r in range(t.size):
         c = t[r]
         if c == ignore:
             losses[r] = 0
         elif c < 0 or c >= n:
-            return -1 - r
+            return -1 - r, total
         else:
-            losses[r] = -logp[r * n + c]
+            loss = -logp[r * n + c]
+            losses[r] = loss
+            total += loss
             kept += 1
-    return kept
+    return kept, total
 
 
 def _cross_entropy_backward(g: Any, logp: Any, t: Any, n: int, ignore: int, kept: int, out: Any) -> None:
@@ -130,13 +132,14 @@ def cross_entropy(x: Any, t: Any, ignore_index: int, reduction: int) -> tuple[An
     """The contract's cross_entropy for contiguous x (N, C) and t (N,) int64."""
     logp = softmax(x, True)
     losses = np.empty(t.shape, x.dtype)
-    kept = pick_kernel.serial(logp.reshape(-1), t, x.shape[1], ignore_index, losses)
+    kept, total = pick_kernel.serial(logp.reshape(-1), t, x.shape[1], ignore_index, losses)
     if kept < 0:
         raise IndexError(f"Target {t[-1 - kept]} is out of bounds.")
     if reduction == 0:
         return losses, logp
-    total = np.add.reduce(losses, dtype=np.float64)
-    return np.asarray(total / np.float64(kept) if reduction == 1 else total, x.dtype), logp
+    if reduction == 1:
+        total = total / kept if kept else np.nan
+    return np.array(total, x.dtype), logp
 
 
 def cross_entropy_backward(g: Any, logp: Any, t: Any, ignore_index: int, reduction: int) -> Any:

@@ -1,0 +1,135 @@
+"""The package as a whole: architecture, import cost, commands, backends chosen by the environment, the example."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import polytensor
+
+ROOT = Path(polytensor.__file__).parent
+# where an array library may be imported: the backends, and the named boundary files
+BOUNDARY = {"serialization.py", "printing.py", "testing/comparison.py", "testing/equivalence.py", "autograd/gradcheck.py"}
+LIBRARIES = {"numpy", "numba", "cupy", "cupyx", "ml_dtypes"}
+NAMES = {"numpy", "numba", "cupy"}
+NAMED = {"devices.py", "__main__.py", "cuda.py", "testing/equivalence.py"}  # these choose among backends by name
+
+
+def sources():
+    for path in sorted(ROOT.rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith("backends/"):
+            yield name, ast.parse(path.read_text())
+
+
+def test_array_libraries_stay_in_the_backends():
+    wrong = []
+    for name, tree in sources():
+        for node in ast.walk(tree):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [a.name for a in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                modules = [node.module]
+            if name not in BOUNDARY:
+                wrong += [f"{name}: imports {m}" for m in modules if m.split(".")[0] in LIBRARIES]
+            if name not in NAMED and isinstance(node, ast.Compare):
+                for c in [node.left, *node.comparators]:
+                    if isinstance(c, ast.Constant) and c.value in NAMES:
+                        wrong.append(f"{name}:{node.lineno}: asks which backend it is on")
+    assert not wrong
+
+
+def python(*args, env=None, cwd=None):
+    return subprocess.run(
+        [sys.executable, *args], capture_output=True, text=True, timeout=300, cwd=cwd, env={**os.environ, **(env or {})}
+    )
+
+
+def test_import_is_light():
+    done = python("-c", "import polytensor, sys; print([m for m in ('numba', 'cupy', 'torch', 'scipy') if m in sys.modules])")
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["nope", "cupy"])
+def test_unusable_backend_is_one_clear_line(name):
+    if name in polytensor.available_backends():
+        pytest.skip(f"{name} can run here")
+    code = "import polytensor as t; t.ones(2)"
+    done = python("-c", code, env={"POLYTENSOR_BACKEND": name})
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert name in last and last.startswith("RuntimeError") and ("choose one of" in last or "cannot run here" in last)
+
+
+def test_variable_set_after_import_counts():
+    code = "import polytensor as t, os; os.environ['POLYTENSOR_BACKEND'] = 'numba'; t.ones(2); print(t.current_backend())"
+    pytest.importorskip("numba")
+    assert python("-c", code).stdout.strip() == "numba"
+
+
+def test_cuda_obeys_the_variable():
+    code = "import polytensor as t; print(t.cuda.is_available(), t.backends.mps.is_available())"
+    assert python("-c", code, env={"POLYTENSOR_BACKEND": "numpy"}).stdout.split() == ["False", "False"]
+
+
+def test_info():
+    done = python("-m", "polytensor", "info")
+    assert done.returncode == 0 and "numpy    can run" in done.stdout and "threads:" in done.stdout
+
+
+def test_run_an_unmodified_script(tmp_path):
+    script = tmp_path / "s.py"
+    script.write_text(
+        "import sys, torch\nimport torch.nn as nn\nimport torch.nn.functional as F\nfrom torch.utils.data import DataLoader\n"
+        "import polytensor\nassert torch is polytensor and nn is polytensor.nn and torch.utils.data is polytensor.data\n"
+        "print(sys.argv[1:], __name__, nn.Linear(2, 3), F.relu(torch.tensor([-1., 2.])))\nsys.exit(3)\n"
+    )
+    done = python("-m", "polytensor", "run", str(script), "--x", "1")
+    assert done.returncode == 3, done.stderr
+    assert done.stdout.strip() == "['--x', '1'] __main__ Linear(in_features=2, out_features=3, bias=True) tensor([0., 2.])"
+    missing = python("-m", "polytensor", "run", str(tmp_path / "no.py"))
+    assert missing.returncode != 0 and "no such file" in missing.stderr
+
+
+def test_two_cpu_backends_share_memory():
+    pytest.importorskip("numba")
+    x = polytensor.ones(3)
+    y = x.to("numba")
+    y.add_(1)
+    assert x.tolist() == [2, 2, 2] and x._version == y._version == 1 and x.device == y.device
+    assert (x + y).tolist() == [4, 4, 4]
+
+
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
+    pytest.importorskip("sklearn")
+    script = str(ROOT.parent / "examples" / "train_digits.py")
+    whole, part = str(tmp_path / "whole.pt"), str(tmp_path / "part.pt")
+    common = ["--quiet", "--batch-size", "128"]
+    assert python(script, *common, "--epochs", "3", "--checkpoint", whole).returncode == 0
+    assert python(script, *common, "--epochs", "1", "--checkpoint", part).returncode == 0
+    done = python(script, *common, "--epochs", "3", "--checkpoint", part, "--resume")
+    assert done.returncode == 0, done.stderr
+    a, b = polytensor.load(whole)["model"], polytensor.load(part)["model"]
+    assert all(a[k].numpy().tobytes() == b[k].numpy().tobytes() for k in a)
+
+
+def test_repr_is_pytorchs(oracle):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    cases = [
+        np.float32(1.5), np.zeros((0, 3)), np.zeros(0), np.array([True, False]), np.arange(10000.0), np.array([1e-5, 1.0]),
+        np.array([1e9, 1.0]), np.array([np.nan, np.inf, 1.0, 2.0]), np.array([0.0, np.nan]), np.zeros((3, 0, 2), "i4"),
+        np.arange(2000).reshape(2, 10, 100), np.array([100000.0, 1.0, 2.0]), np.array(7), np.array(True),
+    ]  # fmt: skip
+    for _ in range(300):
+        shape = tuple(rng.integers(0, 7, rng.integers(0, 4)))
+        a = rng.standard_normal(shape) * 10.0 ** rng.integers(-6, 10)
+        cases.append(np.asarray(np.round(a) if rng.random() < 0.3 else a, rng.choice(["f4", "f8", "i8", "i4"])))
+    for c in cases:
+        c = np.asarray(c)
+        assert repr(polytensor.from_numpy(c.copy())) == repr(oracle.from_numpy(c.copy()))
