@@ -392,6 +392,8 @@ class Backend(ConvKernels):
 
     def index(self, x: Array, index: tuple[Any, ...]) -> Array:
         self.check_index(index, x.shape)
+        if len(index) == 1 and index[0].__class__ is not slice and index[0].dtype.kind != "b":
+            return x.take(index[0], 0)
         return self.contiguous(x[index])
 
     def index_put(self, x: Array, index: tuple[Any, ...], value: Array, accumulate: bool) -> None:

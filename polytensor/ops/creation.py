@@ -258,7 +258,7 @@ BoolTensor = _legacy_class("BoolTensor", dtypes.bool_)
 
 
 def _shape(size: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
-    shape = sizes(size) if "size" not in kwargs else sizes((kwargs["size"],))
+    shape = sizes((kwargs["size"],)) if kwargs else sizes(size)
     for n in shape:
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
@@ -270,7 +270,9 @@ def _creator(name: str, value: Any) -> Any:
         shape = _shape(size, kw)
         dev = devices.resolve(device)
         d = array_dtype(dtypes.get_default_dtype() if dtype is None else _dtype(dtype))
-        r = _finish(_filled(dev, shape, d, value), dev, requires_grad)
+        r = wrap(_filled(dev, shape, d, value), dev)
+        if requires_grad:
+            r.requires_grad_()
         if out is None:
             return r
         from .table import write_out

@@ -132,13 +132,6 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
                             f"The shape of the mask {list(i.shape)} at index {k} does not match the shape of the indexed "
                             f"tensor {list(x._a.shape)} at index {position + k}"
                         )
-            elif i.size:
-                n = x._a.shape[position]
-                low, high = int(i.min()), int(i.max())
-                if low < -n or high >= n:
-                    raise IndexError(
-                        f"index {low if low < -n else high} is out of bounds for dimension {position} with size {n}"
-                    )
             basic.extend([slice(None)] * dims)
             if dims == 0:  # a 0-dim mask adds a dimension
                 basic.append(None)
@@ -162,6 +155,8 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     try:  # the plain cases; what NumPy refuses is said below in PyTorch's words
         if c is int:
             return _select(self, (index,))  # type: ignore[no-any-return]
+        if c is Tensor and index._a.ndim and index._a.dtype.char == "l" and index._dev is self._dev:
+            return _index(self, (index._a,))  # type: ignore[no-any-return]
         if c is slice:
             index = (index,)
         if c is slice or c is tuple:
@@ -180,11 +175,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     basic, advanced = _parse(self, index)
     if advanced is None:
         return _basic(self, basic)
-    x = _basic(self, basic) if basic else self
-    try:
-        return _index(x, advanced)  # type: ignore[no-any-return]
-    except IndexError as error:
-        raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together: {error}") from None
+    return _index(_basic(self, basic) if basic else self, advanced)  # type: ignore[no-any-return]
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:

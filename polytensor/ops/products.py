@@ -100,8 +100,18 @@ def _mismatch(x: Tensor, y: Tensor) -> RuntimeError:
 
 def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Matrix product; vectors and batches as in PyTorch (dot, mv, mm, broadcast bmm). Source: torch.matmul."""
-    x, y = check_tensor(input, "matmul"), check_tensor(other, "matmul", "other")
-    _same_dtype(x, y, "matmul")
+    x, y = input, other
+    if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
+        check_tensor(x, "matmul")
+        check_tensor(y, "matmul", "other")
+    a, b = x._a, y._a
+    if a.dtype is not b.dtype or x._dev is not y._dev:
+        _same_dtype(x, y, "matmul")
+    if a.ndim == 2 and b.ndim == 2 and out is None:
+        try:
+            return _mm(x, y)  # type: ignore[no-any-return]
+        except ValueError:
+            raise _mismatch(x, y) from None
     m, n = x._a.ndim, y._a.ndim
     if m == 0 or n == 0:
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {m}D and {n}D")

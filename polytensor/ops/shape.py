@@ -145,7 +145,7 @@ def sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
     if len(args) == 1 and isinstance(args[0], (tuple, list)):
         args = tuple(args[0])
     try:
-        return tuple(n.__index__() for n in args)
+        return tuple([n if n.__class__ is int else n.__index__() for n in args])
     except AttributeError:
         raise TypeError(f"expected a shape of ints, got {args!r}") from None
 

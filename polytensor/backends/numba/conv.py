@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
+from llvmlite import ir
+from numba import njit, prange, types
+from numba.extending import intrinsic
 
 from ..conv import out_size
 from .threads import Kernel
@@ -14,36 +16,86 @@ Pair = tuple[int, int]
 WORKSPACE = 1 << 18  # elements of columns held at a time: they should stay in the cache
 
 
+@intrinsic
+def copy64(ctx: Any, dst: Any, i: Any, src: Any, j: Any) -> Any:
+    """Copy 64 bytes from src[j:] to dst[i:] in one vector move; a loop would be checked for overlap each time."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[0]
+        single = kind.dtype == types.float32
+        vector = ir.VectorType(ir.FloatType() if single else ir.DoubleType(), 16 if single else 8).as_pointer()
+        to, source = (context.make_array(t)(context, builder, a).data for t, a in zip((kind, kind), args[::2], strict=True))
+        value = builder.load(builder.bitcast(builder.gep(source, [args[3]]), vector), align=4)
+        builder.store(value, builder.bitcast(builder.gep(to, [args[1]]), vector), align=4)
+        return context.get_dummy_value()
+
+    return types.void(dst, types.uint64, src, types.uint64), generate
+
+
+@njit(error_model="numpy", forceinline=True)
+def inside(n: int, windows: int, stride: int, offset: int) -> tuple[int, int]:
+    """The windows i (first, last + 1) that read inside: 0 <= i * stride + offset < n."""
+    if stride == 1:
+        first, last = -offset, n - offset
+    else:  # divisions cost as much as copying a short row
+        first, last = (stride - 1 - offset) // stride, (n - 1 - offset) // stride + 1
+    first = min(windows, max(0, first))
+    return first, max(first, min(windows, last))
+
+
 def _im2col(
     x: Any, h: int, w: int, oh: int, ow: int, kh: int, kw: int, sh: int, sw: int, ph: int, pw: int, dh: int, dw: int,
     cols: Any,
 ) -> None:  # fmt: skip
-    """For each plane of x: kh * kw rows of oh * ow elements, zero where the window leaves the plane."""
-    planes = x.size // (h * w)
-    xs, cs = x.reshape(planes, h, w), cols.reshape(planes * kh * kw, oh, ow)
-    for plane in prange(planes):
-        for k in range(kh * kw):
-            row = np.uint64(plane * kh * kw + k)  # unsigned indices cannot wrap: the inner loops are plain copies
-            top, left = k // kw * dh - ph, k % kw * dw - pw
-            # output columns whose input column lies inside: 0 <= j * sw + left < w
-            first = min(ow, max(0, (sw - 1 - left) // sw))
-            last = max(first, min(ow, (w - 1 - left) // sw + 1))
-            for i in range(oh):
-                r = i * sh + top
-                if r < 0 or r >= h:
-                    for j in range(ow):
-                        cs[row, i, j] = 0
-                    continue
-                for j in range(first):
-                    cs[row, i, j] = 0
-                for j in range(last, ow):
-                    cs[row, i, j] = 0
-                if sw == 1:
-                    for j in range(np.uint64(first), np.uint64(last)):
-                        cs[row, np.uint64(i), j] = xs[plane, np.uint64(r), np.uint64(j + np.uint64(left))]
+    """For each plane of x: kh * kw rows of oh * ow elements, zero where the window leaves the plane.
+
+    Short rows are copied whole vectors at a time: what that writes too much is overwritten by the rows after.
+    """
+    area = oh * ow
+    size = kh * kw * area
+    lanes = 64 // x.itemsize
+    room = (ow + lanes - 1) // lanes * lanes
+    step, down = np.uint64(ow), np.uint64(sh * w)  # unsigned indices cannot wrap, so loops become plain copies
+    for plane in prange(x.size // (h * w)):
+        cs = cols[plane * size : (plane + 1) * size]
+        start = 0
+        for ki in range(kh):
+            top = ki * dh - ph
+            low, high = inside(h, oh, sh, top)
+            rows = high - low
+            for kj in range(kw):
+                left = kj * dw - pw
+                first, last = inside(w, ow, sw, left)
+                n = last - first
+                to = start + low * ow + first
+                source = (plane * h + low * sh + top) * w + first * sw + left
+                short = sw == 1 and n == ow and rows > 0 and ow <= 4 * lanes
+                short = short and to + (rows - 1) * ow + room <= size
+                short = short and source + (rows - 1) * sh * w + room <= x.size
+                a, b = np.uint64(to), np.uint64(source)
+                if short:
+                    for _ in range(rows):
+                        copy64(cs, a, x, b)
+                        for j in range(lanes, room, lanes):
+                            copy64(cs, a + np.uint64(j), x, b + np.uint64(j))
+                        a += step
+                        b += down
+                    if rows < oh:
+                        cs[start : start + low * ow] = 0
+                        cs[start + high * ow : start + area] = 0
                 else:
-                    for j in range(first, last):
-                        cs[row, i, j] = xs[plane, r, j * sw + left]
+                    if n < ow or rows < oh:
+                        cs[start : start + area] = 0
+                    for _ in range(rows):
+                        if sw == 1:
+                            for j in range(np.uint64(n)):
+                                cs[a + j] = x[b + j]
+                        else:
+                            for j in range(np.uint64(n)):
+                                cs[a + j] = x[b + np.uint64(j * np.uint64(sw))]
+                        a += step
+                        b += down
+                start += area
 
 
 def _col2im(
@@ -51,25 +103,30 @@ def _col2im(
     x: Any,
 ) -> None:  # fmt: skip
     """The adjoint of _im2col: x is overwritten with the sums."""
-    planes = x.size // (h * w)
-    xs, cs = x.reshape(planes, h, w), cols.reshape(planes * kh * kw, oh, ow)
-    for plane in prange(planes):
-        xs[plane] = 0
-        for k in range(kh * kw):
-            row = np.uint64(plane * kh * kw + k)
-            top, left = k // kw * dh - ph, k % kw * dw - pw
-            first = min(ow, max(0, (sw - 1 - left) // sw))
-            last = max(first, min(ow, (w - 1 - left) // sw + 1))
-            for i in range(oh):
-                r = i * sh + top
-                if r < 0 or r >= h:
-                    continue
-                if sw == 1:
-                    for j in range(np.uint64(first), np.uint64(last)):
-                        xs[plane, np.uint64(r), np.uint64(j + np.uint64(left))] += cs[row, np.uint64(i), j]
-                else:
-                    for j in range(first, last):
-                        xs[plane, r, j * sw + left] += cs[row, i, j]
+    area = oh * ow
+    step, down = np.uint64(ow), np.uint64(sh * w)
+    for plane in prange(x.size // (h * w)):
+        x[plane * h * w : (plane + 1) * h * w] = 0
+        start = plane * kh * kw * area
+        for ki in range(kh):
+            top = ki * dh - ph
+            low, high = inside(h, oh, sh, top)
+            for kj in range(kw):
+                left = kj * dw - pw
+                first, last = inside(w, ow, sw, left)
+                n = np.uint64(last - first)
+                a = np.uint64(start + low * ow + first)
+                b = np.uint64((plane * h + low * sh + top) * w + first * sw + left)
+                for _ in range(high - low):
+                    if sw == 1:
+                        for j in range(n):
+                            x[b + j] += cols[a + j]
+                    else:
+                        for j in range(n):
+                            x[b + np.uint64(j * np.uint64(sw))] += cols[a + j]
+                    a += step
+                    b += down
+                start += area
 
 
 def _add_bias(y: Any, b: Any, area: int) -> None:
