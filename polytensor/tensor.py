@@ -560,7 +560,8 @@ def make_view(x: Tensor, array: Any, kernel: str, attrs: tuple[Any, ...]) -> Ten
         s = x._s = [0, 64]
     r._s = s
     v = x._v
-    r._v = (x, ((kernel, attrs),)) if v is None else (v[0], (*v[1], (kernel, attrs)), *v[2:])
+    # a leaf is the base of its own views, also where it is a view itself
+    r._v = (x, ((kernel, attrs),)) if v is None or x._fn is LEAF else (v[0], (*v[1], (kernel, attrs)), *v[2:])
     if x._fn is not None and not mode.grad:
         r._v = (*r._v[:2], "no_grad")
     s.append(ref(r))

@@ -1,7 +1,10 @@
 """In-place writes under autograd: leaves, versions, views and their bases; also on PyTorch itself."""
 
+import numpy as np
 import pytest
 from oracle import LEAF, MODIFIED, VIEW, short
+
+import polytensor
 
 
 def test_inplace_on_leaves(both):
@@ -137,3 +140,22 @@ def test_inplace_on_graph_tensor(both):
     y *= 2
     y.sum().backward()
     assert x.grad.tolist() == [8, 8]
+
+
+def test_leaf_that_is_a_view(both):
+    base = both.leaf([1.0, 2.0], grad=False)
+    x = base[:].requires_grad_()
+    with pytest.raises(RuntimeError, match=VIEW):
+        x[0].mul_(2)
+    (x[0] * 3).backward()
+    assert x.grad.tolist() == [3, 0]
+
+
+def test_leaf_moved_between_cpu_backends(device):
+    x = polytensor.from_numpy(np.array([1.0, 2.0])).to("numpy").to(device).requires_grad_()
+    with pytest.raises(RuntimeError, match=VIEW):
+        x[0].mul_(2)
+    y = x * 1
+    y[0].mul_(5)
+    y.sum().backward()
+    assert x.grad.tolist() == [5, 1]

@@ -89,9 +89,7 @@ def test_exp_over_its_whole_range(dtype):
     tiny = np.finfo(dtype).tiny  # numbers below it are held with fewer bits
     np.testing.assert_allclose(actual, expected.astype(dtype), rtol=4 * np.finfo(dtype).eps, atol=tiny)
     ours = NUMBA.softmax(softmax, 1)[:, 0]
-    np.testing.assert_allclose(
-        ours, (exact / (1 + exact)).astype(dtype), rtol=8 * np.finfo(dtype).eps, atol=tiny
-    )
+    np.testing.assert_allclose(ours, (exact / (1 + exact)).astype(dtype), rtol=8 * np.finfo(dtype).eps, atol=tiny)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -253,9 +251,7 @@ def test_sgd(mode, dtype, momentum, nesterov, dampening, decay, maximize):
 
 
 @pytest.mark.parametrize("amsgrad", [False, True])
-@pytest.mark.parametrize(
-    "decay, decoupled, maximize", [(0, False, False), (0.01, False, True), (0.01, True, False)]
-)
+@pytest.mark.parametrize("decay, decoupled, maximize", [(0, False, False), (0.01, False, True), (0.01, True, False)])
 def test_adam(mode, dtype, amsgrad, decay, decoupled, maximize):
     def run(backend):
         ps = [values((50, 40), dtype), values((7,), dtype, 1), values((6, 8), dtype, 2)[:, ::2]]

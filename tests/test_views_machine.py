@@ -311,9 +311,8 @@ class Autograd(RuleBasedStateMachine):
         assert type(mine) is type(theirs), f"{mine!r}, expected {theirs!r}"
         if theirs is None:
             for m, t in self.leaves:
-                if (
-                    t.is_leaf
-                ):  # the third one stops being a leaf when something that needs grad is written into it
+                # the third one stops being a leaf when something that needs grad is written into it
+                if t.is_leaf:
                     assert (m.grad is None) == (t.grad is None)
                     if t.grad is not None:
                         close(m.grad, t.grad)

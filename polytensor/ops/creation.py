@@ -54,7 +54,16 @@ def _from_data(data: Any, dtype: Any, dev: Any) -> Any:
         if data._dev.type != dev.type:
             a = backend.from_numpy(data._dev.backend.to_numpy(a))
         return backend.cast(a, dtype) if dtype is not None and a.dtype != dtype else backend.copy(a)
-    host = backend.host(_plain(data))
+    if isinstance(data, (list, tuple)) and _mixed(data):
+        found: list[Any] = []
+        data = _plain(data, found)
+        if dtype is None:
+            plain = _python_dtype(backend.host(data))
+            for d in found:
+                high = dtypes.promote_types(d, DTYPE_OF[plain])
+                plain = (high if high.category > d.category else d).array
+            dtype = plain
+    host = backend.host(data)
     if host.dtype.kind in "OUSmM":
         if host.dtype.kind in "US":
             raise TypeError(f"new(): invalid data type 'str' ({data!r})")
@@ -73,11 +82,21 @@ def _from_data(data: Any, dtype: Any, dev: Any) -> Any:
     return backend.from_numpy(host.astype(dtype, order="C", copy=True))
 
 
-def _plain(data: Any) -> Any:
-    """Nested data with tensors replaced by Python values."""
-    if isinstance(data, (list, tuple)) and data and any(isinstance(x, (Tensor, list, tuple)) for x in data):
-        return [x._dev.backend.to_numpy(x._a) if isinstance(x, Tensor) else _plain(x) for x in data]
+def _plain(data: Any, found: list[Any]) -> Any:
+    """Nested data with one-element tensors replaced by numbers; `found` collects what decides the dtype."""
+    if isinstance(data, (list, tuple)):
+        return [_plain(x, found) for x in data]
+    if isinstance(data, Tensor):
+        if data._a.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        found.append(data.dtype)
+        return data._a.item()
     return data
+
+
+def _mixed(data: Any) -> bool:
+    """Whether a tensor stands somewhere in nested data; what comes first is asked first."""
+    return isinstance(data, Tensor) or (isinstance(data, (list, tuple)) and any(_mixed(x) for x in data))
 
 
 def tensor(

@@ -145,9 +145,7 @@ add_bias_kernel = Kernel(_add_bias)
 class Windows:
     """The geometry of one convolution: x (N, C, H, W) read through (kh, kw) windows, oh * ow of them."""
 
-    def __init__(
-        self, shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> None:
         self.n, self.c, self.h, self.w = shape
         self.oh = out_size(self.h, kernel[0], stride[0], padding[0], dilation[0])
         self.ow = out_size(self.w, kernel[1], stride[1], padding[1], dilation[1])
@@ -177,9 +175,7 @@ class Windows:
         return cols
 
 
-def conv2d(
-    x: Any, w: Any, b: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Any:
+def conv2d(x: Any, w: Any, b: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Any:
     """The contract's conv2d for contiguous arrays with elements."""
     o = w.shape[0]
     win = Windows(x.shape, w.shape[2:], stride, padding, dilation, groups)
@@ -194,9 +190,7 @@ def conv2d(
     return y
 
 
-def conv2d_grad_input(
-    g: Any, w: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Any:
+def conv2d_grad_input(g: Any, w: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Any:
     o = w.shape[0]
     win = Windows(shape, w.shape[2:], stride, padding, dilation, groups)
     dx = np.empty(shape, g.dtype)
@@ -213,9 +207,7 @@ def conv2d_grad_input(
     return dx
 
 
-def conv2d_grad_weight(
-    g: Any, x: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Any:
+def conv2d_grad_weight(g: Any, x: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Any:
     o = shape[0]
     win = Windows(x.shape, shape[2:], stride, padding, dilation, groups)
     dw = np.zeros(shape, g.dtype)
