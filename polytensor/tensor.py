@@ -260,6 +260,12 @@ class Tensor:
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
     ) -> None:
         """Add d(self)/d(leaf) into each leaf's .grad. `gradient` (same shape) is needed unless self is a scalar."""
+        fn = self._fn
+        if gradient is None and inputs is None and not create_graph and fn is not None and fn.is_node and self._a.ndim == 0:
+            # the loss of a training step
+            g = self._dev.backend.scalar(1, self._a.dtype)
+            engine.run([(fn, self._nr, g)], bool(retain_graph), False, None, True)
+            return
         autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def register_hook(self, hook: Any) -> Handle:

@@ -90,7 +90,7 @@ def run(
                     wanted = masks[n]
                     _capture(n, g, create, targets)
                 if wanted is None or True in wanted:
-                    grads = n.run(g, create, wanted)
+                    grads = n.run(g, create, wanted) if create or wanted is not None or n.fast is None else n.fast(g)
                     if grads.__class__ is not list:
                         grads = list(grads)
                     if n.hooks is not None and "post" in n.hooks:

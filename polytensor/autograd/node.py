@@ -33,6 +33,7 @@ class Node:
         "__weakref__", "dev", "edges", "hooks", "nrs", "saved", "shapes", "vers",
     )  # fmt: skip
     row: Any = None
+    fast: Any = None  # `run` on arrays for all edges, written out per row (ops.table)
     is_node = True
     hooks: Any
     edges: tuple[Any, ...]

@@ -41,6 +41,8 @@ def _keep(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
 
 def _spread(F: Any, g: Any, shape: tuple[int, ...], dim: Any) -> Any:
     """A reduced gradient back to the input's shape."""
+    if dim is None and not g.shape:
+        return F.expand(g, shape)
     return F.expand(F.reshape(g, _keep(shape, dim)), shape)
 
 

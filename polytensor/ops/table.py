@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import devices, dtypes
 from ..autograd.modes import mode
-from ..autograd.node import Node
+from ..autograd.node import FREED, Node, modified
 from ..backends.base import DTYPE_OF, SCALARS, UFUNC
 from ..tensor import LEAF, Tensor, make_view, new, rebase, wrap
 
@@ -57,6 +57,8 @@ class Row:
         title = node or "".join(part.capitalize() for part in name.split("_")) + "Backward0"
         self.node: Any = type(title, (Node,), {"__slots__": (), "row": self, "outputs": outs})
         self.record = self._compile()
+        if self.differentiable:
+            self.node.fast = self._compile_backward()
         ROWS[name] = self
 
     def _read(self, rule: Callable[..., Any] | None, i: int, skip: int = 2) -> tuple[int, ...]:
@@ -126,6 +128,43 @@ class Row:
         names: dict[str, Any] = {"new": new, "node": self.node, "LEAF": LEAF}
         exec("\n".join(lines), names)
         return names["record"]
+
+
+    def _compile_backward(self) -> Any:
+        """Write out Node.run for the common case: on arrays, for all edges."""
+        lines = ["def fast(n, g):", " if n.saved is None: raise RuntimeError(FREED)", " F = n.dev.backend"]
+        if self.save_spec:
+            lines.append(f" {''.join(f's{k}, ' for k in range(len(self.save_spec)))}= n.saved")
+            if any(kind in ("in", "out") for kind, _ in self.save_spec):
+                lines.append(f" {''.join(f'v{k}, ' for k in range(len(self.save_spec)))}= n.vers")
+        for k, (kind, _) in enumerate(self.save_spec):
+            if kind in ("in", "out"):
+                lines.append(f" if s{k} is not None:")
+                lines.append(f"  c = s{k}._s")
+                lines.append(f"  if c is not None and c[0] != v{k}: raise modified(s{k}._a, n.saved_from(s{k}), c[0], v{k})")
+                lines.append(f"  s{k} = s{k}._a")
+        count = len(self.inputs)
+        lines.append(f" {''.join(f'e{i}, ' for i in range(count))}= n.edges")
+        names: dict[str, Any] = {"FREED": FREED, "modified": modified, "joint": self.joint}
+        if self.joint is not None:
+            need = "".join(f"e{i} is not None, " for i in range(count))
+            lines.append(f" return joint(F, g, ({need}){''.join(f', s{k}' for k in self.joint_args)})")
+        else:
+            for i, rule in enumerate(self.rules):
+                names[f"rule{i}"] = rule
+                if rule is None:
+                    lines.append(f" g{i} = None")
+                    continue
+                lines.append(f" if e{i} is None: g{i} = None")
+                lines.append(f" else: g{i} = rule{i}(F, g{''.join(f', s{k}' for k in self.rule_args[i])})")
+            if self.broadcast:
+                lines.append(" shapes = n.shapes")
+                for i, rule in enumerate(self.rules):
+                    if rule is not None:
+                        lines.append(f" if g{i} is not None and g{i}.shape != shapes[{i}]: g{i} = F.sum_to(g{i}, shapes[{i}])")
+            lines.append(f" return [{', '.join(f'g{i}' for i in range(count))}]")
+        exec("\n".join(lines), names)
+        return names["fast"]
 
 
 def apply(row: Row) -> Callable[..., Any]:
