@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .base import Backend
+from .base import BLOCK, Backend
+
+_add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 
 
 class NumpyBackend(Backend):
@@ -20,6 +22,7 @@ class NumpyBackend(Backend):
     def __init__(self) -> None:
         super().__init__()
         self._local = threading.local()
+        self._zeros: dict[Any, Any] = {}
 
     def to_numpy(self, a: Any) -> Any:
         return a
@@ -36,13 +39,32 @@ class NumpyBackend(Backend):
         strides = [0] * extra + [0 if n == 1 else have[i] for i, n in enumerate(x.shape)]
         return np.ndarray(shape, x.dtype, x, 0, strides)
 
+    # small arrays: one ufunc call, positional arguments
+    def sum(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        if x.size <= BLOCK and x.dtype.char in "fd":
+            return _add(x, dim, None, None, keepdim)
+        return super().sum(x, dim, keepdim)
+
+    def amax(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        return _max(x, dim, None, None, keepdim)
+
+    def amin(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        return _min(x, dim, None, None, keepdim)
+
+    max_all, min_all = amax, amin
+
+    def relu(self, x: Any) -> Any:
+        zero = self._zeros.get(x.dtype)
+        if zero is None:
+            zero = self._zeros[x.dtype] = np.zeros((), x.dtype)
+        return np.maximum(x, zero)
+
     def sigmoid(self, x: Any) -> Any:
-        y = np.negative(x)
-        np.exp(y, out=y) if y.__class__ is np.ndarray else None
+        y = np.exp(np.negative(x))
         if y.__class__ is not np.ndarray:
-            return 1 / (1 + np.exp(y))
-        y += 1
-        return np.reciprocal(y, out=y)
+            return 1 / (1 + y)
+        np.add(y, self.scalar(1, y.dtype), y)
+        return np.reciprocal(y, y)
 
     def set_num_threads(self, n: int) -> None:
         try:

@@ -127,6 +127,8 @@ def sum(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
 ) -> Tensor:
     """Sum over `dim` (int, tuple or None: all). Integers and bools add up in int64. Source: torch.sum."""
+    if dim is None and dtype is None and out is None and isinstance(input, Tensor):
+        return _sum(input, None, keepdim)  # type: ignore[no-any-return]
     x = _to(check_tensor(input, "sum"), dtype)
     r = _sum(x, None, keepdim) if dim is None else renamed(_sum(x, _dims(x, dim), keepdim), "SumBackward1")
     if dtype is not None and r._a.dtype != dtype.array:
@@ -193,6 +195,8 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | N
 def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> Any:
     def op(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         x = check_tensor(input, name)
+        if not args and not kwargs and out is None and x._a.size:
+            return whole(x, None, False)
         other = kwargs.pop("other", args[0] if args and isinstance(args[0], Tensor) else None)
         if other is not None:
             return pairwise(x, other, out=out)

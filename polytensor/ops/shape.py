@@ -427,7 +427,10 @@ _cat_rows: dict[int, Row] = {}
 
 
 def _cat(tensors: list[Tensor], dim: int) -> Tensor:
-    dev = same_device("cat", *tensors)
+    dev = tensors[0]._dev
+    for t in tensors:
+        if t._dev is not dev:
+            dev = same_device("cat", *tensors)
     r = wrap(dev.backend.cat([t._a for t in tensors], dim), dev)
     if any([t._fn is not None for t in tensors]) and mode.grad:
         lengths = tuple(t._a.shape[dim] for t in tensors)
@@ -439,13 +442,14 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors joined along an existing dimension, promoted to one dtype. Source: torch.cat."""
     if isinstance(tensors, Tensor):
         raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
-    tensors = [check_tensor(x, "cat", "tensors") for x in tensors]
+    tensors = [x if x.__class__ is Tensor else check_tensor(x, "cat", "tensors") for x in tensors]
     if out is None and tensors:
-        a = tensors[0]._a
-        if dim.__class__ is int and 0 <= dim < a.ndim and a.shape != (0,):
-            dtype, dev = a.dtype, tensors[0]._dev
-            for x in tensors:
-                if x._a.dtype is not dtype or x._dev is not dev or x._a.ndim != a.ndim:
+        arrays = [x._a for x in tensors]
+        a = arrays[0]
+        dtype, ndim = a.dtype, a.ndim
+        if dim.__class__ is int and 0 <= dim < ndim and (ndim > 1 or a.size):
+            for b in arrays:
+                if b.dtype is not dtype or b.ndim != ndim:
                     break
             else:
                 try:

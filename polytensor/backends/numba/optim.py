@@ -93,12 +93,12 @@ def sgd(
     f = p.dtype.type
     sign = f(-1 if maximize else 1)
     if buf is None:
-        sgd_kernel(0.1 * p.size, flat(p), flat(g), f(lr), sign, f(weight_decay))
+        sgd_kernel(0.4 * p.size, flat(p), flat(g), f(lr), sign, f(weight_decay))
         return
     if first:
         buf[...] = 0  # then momentum * buf + g is g
     sgd_momentum_kernel(
-        0.15 * p.size, flat(p), flat(g), flat(buf), f(lr), f(momentum), f(1 if first else 1 - dampening), sign,
+        0.6 * p.size, flat(p), flat(g), flat(buf), f(lr), f(momentum), f(1 if first else 1 - dampening), sign,
         f(weight_decay), nesterov,
     )  # fmt: skip
 
@@ -115,6 +115,6 @@ def adam(
     )  # fmt: skip
     arrays = (flat(p), flat(g), flat(m), flat(v))
     if top is None:
-        adam_kernel(0.5 * p.size, *arrays, *common)
+        adam_kernel(1.0 * p.size, *arrays, *common)
     else:
-        amsgrad_kernel(0.5 * p.size, *arrays, flat(top), *common)
+        amsgrad_kernel(1.0 * p.size, *arrays, flat(top), *common)
