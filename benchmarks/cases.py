@@ -72,7 +72,9 @@ def linear_regression(t: Any) -> Case:
 def mlp_sgd(t: Any) -> Case:
     n = t.nn
     net = n.Sequential(n.Flatten(), n.Linear(784, 512), n.ReLU(), n.Linear(512, 512), n.ReLU(), n.Linear(512, 10))
-    return _step(t, net, n.CrossEntropyLoss(), t.optim.SGD(net.parameters(), lr=1e-3), t.randn(64, 28, 28), _classes(t, 64))
+    return _step(
+        t, net, n.CrossEntropyLoss(), t.optim.SGD(net.parameters(), lr=1e-3), t.randn(64, 28, 28), _classes(t, 64)
+    )
 
 
 def mlp_adam(t: Any) -> Case:

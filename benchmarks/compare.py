@@ -97,10 +97,14 @@ def report(result: dict) -> None:
         print(f"\n{group}\n  {'case':28} {'PyTorch':>9} {'numpy':>9} {'numba':>9}  {'numpy/P':>7} {'numba/P':>7}")
         for case, v in cases.items():
             p = v["pytorch"]
-            print(f"  {case:28} {p:9.2f} {v['numpy']:9.2f} {v['numba']:9.2f}  {v['numpy'] / p:7.2f} {v['numba'] / p:7.2f}")
+            print(
+                f"  {case:28} {p:9.2f} {v['numpy']:9.2f} {v['numba']:9.2f}  {v['numpy'] / p:7.2f} {v['numba'] / p:7.2f}"
+            )
         means = {s: geometric([v[s] / v["pytorch"] for v in cases.values()]) for s in ("numpy", "numba")}
         best = geometric([min(v["numpy"], v["numba"]) / v["pytorch"] for v in cases.values()])
-        print(f"  geometric mean: numpy {means['numpy']:.2f}, numba {means['numba']:.2f}, better of the two per case {best:.2f}")
+        print(
+            f"  geometric mean: numpy {means['numpy']:.2f}, numba {means['numba']:.2f}, better of the two per case {best:.2f}"
+        )
     print(f"\nfirst calls, seconds (Numba's compilation or cache loading is in here): {result['first call seconds']}")
 
 

@@ -1,8 +1,8 @@
 """Train the tutorials' MLP on scikit-learn's handwritten digits (1797 real 8x8 images; no download).
 
-    python examples/train_digits.py --backend numba --epochs 15
-    python examples/train_digits.py --compare        # every backend that can run here, and a table
-    python examples/train_digits.py --checkpoint digits.pt --resume
+python examples/train_digits.py --backend numba --epochs 15
+python examples/train_digits.py --compare        # every backend that can run here, and a table
+python examples/train_digits.py --checkpoint digits.pt --resume
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def datasets(dtype: torch.dtype) -> tuple[TensorDataset, TensorDataset]:
     labels = torch.tensor(digits.target.astype(np.int64), device="cpu")
     whole = TensorDataset(images, labels)
     train, test = random_split(whole, [1437, 360], generator=torch.Generator().manual_seed(0))
-    return tuple(TensorDataset(*(t[torch.tensor(part.indices, device="cpu")] for t in whole.tensors)) for part in (train, test))
+    return tuple(
+        TensorDataset(*(t[torch.tensor(part.indices, device="cpu")] for t in whole.tensors)) for part in (train, test)
+    )
 
 
 def accuracy(model: nn.Module, loader: DataLoader) -> float:

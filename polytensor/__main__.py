@@ -28,7 +28,9 @@ def info() -> None:
         from threadpoolctl import threadpool_info
 
         for pool in threadpool_info():
-            print(f"BLAS: {pool['internal_api']} {pool.get('version')} ({pool.get('architecture')}), {pool['num_threads']} threads")
+            print(
+                f"BLAS: {pool['internal_api']} {pool.get('version')} ({pool.get('architecture')}), {pool['num_threads']} threads"
+            )
     except ImportError:
         print("BLAS: install threadpoolctl to see which")
     for package in ("numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "ml_dtypes", "threadpoolctl"):

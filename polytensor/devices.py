@@ -39,7 +39,9 @@ class Device:
         return (resolve, (self.type, self.index))
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        return (
+            f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        )
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -137,9 +139,7 @@ def get_backend(name: str) -> Any:
     if name not in _factories:
         _read_entry_points()
     if name not in _factories:
-        raise RuntimeError(
-            f"unknown PolyTensor backend {name!r}: choose one of {', '.join(backend_names())}"
-        )
+        raise RuntimeError(f"unknown PolyTensor backend {name!r}: choose one of {', '.join(backend_names())}")
     factory = _load(name)
     ok, reason, hint = factory.availability()
     if not ok:

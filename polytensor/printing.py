@@ -24,7 +24,12 @@ def set_printoptions(
     """Digits after the point, elements before summarising, items at each edge, line width. Source: torch.set_printoptions."""
     if profile is not None:
         options.update(PROFILES[profile])
-    for name, value in (("precision", precision), ("threshold", threshold), ("edgeitems", edgeitems), ("linewidth", linewidth)):
+    for name, value in (
+        ("precision", precision),
+        ("threshold", threshold),
+        ("edgeitems", edgeitems),
+        ("linewidth", linewidth),
+    ):
         if value is not None:
             options[name] = value
     options["sci_mode"] = sci_mode
@@ -163,5 +168,3 @@ def tensor_str(t: Any) -> str:
     elif t.requires_grad:
         suffixes.append("requires_grad=True")
     return _with_suffixes(prefix + text, suffixes, indent)
-
-

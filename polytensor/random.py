@@ -60,7 +60,9 @@ class Generator:
     def set_state(self, state: Tensor) -> Generator:
         """Go back to a state of get_state(). TypeError or RuntimeError for anything else."""
         if not isinstance(state, Tensor) or state.dtype.name != "uint8":
-            raise TypeError("expected a torch.ByteTensor, but got " + getattr(state, "type", lambda: type(state).__name__)())
+            raise TypeError(
+                "expected a torch.ByteTensor, but got " + getattr(state, "type", lambda: type(state).__name__)()
+            )
         data = bytes(state.tolist())
         if len(data) != 16:
             raise RuntimeError(f"Expected a generator state of 16 bytes, but got {len(data)}")

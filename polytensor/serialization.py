@@ -54,7 +54,6 @@ class _Storage:
         self.dtype, self.key, self.location, self.count = dtype, key, location, count
 
 
-
 class _Pickler(pickle._Pickler):  # the Python one: it can write references by name alone
     def __init__(self, file: Any) -> None:
         super().__init__(file, protocol=2)
@@ -155,7 +154,9 @@ def _write(obj: Any, file: Any, stem: str) -> None:
         entry("version", b"3\n")
 
 
-def save(obj: Any, f: Any, pickle_module: Any = None, pickle_protocol: int = 2, _use_new_zipfile_serialization: bool = True) -> None:
+def save(
+    obj: Any, f: Any, pickle_module: Any = None, pickle_protocol: int = 2, _use_new_zipfile_serialization: bool = True
+) -> None:
     """Write `obj` to a path or a binary file. A path is replaced in one step, or not at all. Source: torch.save."""
     if hasattr(f, "write"):
         _write(obj, f, "archive")
@@ -224,7 +225,12 @@ class _Archive:
         if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage":
             raise self.error("it refers to something other than a storage")
         _, kind, key, location, count = pid
-        if not isinstance(kind, _StorageType) or not isinstance(key, str) or not isinstance(count, int) or not isinstance(location, str):
+        if (
+            not isinstance(kind, _StorageType)
+            or not isinstance(key, str)
+            or not isinstance(count, int)
+            or not isinstance(location, str)
+        ):
             raise self.error("a storage is described wrongly")
         d = dtypes.BY_NAME[kind.dtype]
         if d.array is None:
@@ -280,9 +286,17 @@ class _Builder:
                 "Use torch.load with map_location='cpu' to map the storages to the CPU."
             ) from None
 
-    def tensor(self, storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, *rest: Any) -> Tensor:
+    def tensor(
+        self, storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, *rest: Any
+    ) -> Tensor:
         bad = self.archive.error
-        if not isinstance(storage, _Loaded) or type(offset) is not int or offset < 0 or not _ints(size) or not _ints(stride):
+        if (
+            not isinstance(storage, _Loaded)
+            or type(offset) is not int
+            or offset < 0
+            or not _ints(size)
+            or not _ints(stride)
+        ):
             raise bad("a tensor is described wrongly")
         if len(size) != len(stride) or len(size) > 64:
             raise bad("a tensor's size and stride do not match")
@@ -307,7 +321,9 @@ class _Builder:
         location = storage.location
         if callable(self.map_location):
             moved = self.map_location(view, location)
-            dev = devices.resolve(location if moved is None or isinstance(moved, np.ndarray) else getattr(moved, "device", moved))
+            dev = devices.resolve(
+                location if moved is None or isinstance(moved, np.ndarray) else getattr(moved, "device", moved)
+            )
             if moved is not None and isinstance(moved, np.ndarray):
                 dev = devices.cpu_device()
         else:

@@ -123,7 +123,9 @@ class Tensor:
                     "should replace the inplace operation by an out-of-place one."
                 )
             if v is not None and v[0]._fn is LEAF:
-                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+                raise RuntimeError(
+                    "a view of a leaf Variable that requires grad is being used in an in-place operation."
+                )
         a = self._a
         if 0 in a.strides and a.size > 1:
             if any(st == 0 and n > 1 for st, n in zip(a.strides, a.shape, strict=True)):
@@ -207,9 +209,7 @@ class Tensor:
                 f"assigned grad has data of a different size: expected {list(self._a.shape)}, got {list(value._a.shape)}"
             )
         if value._a.dtype != self._a.dtype:
-            raise RuntimeError(
-                f"assigned grad has data of a different type: expected {self.dtype}, got {value.dtype}"
-            )
+            raise RuntimeError(f"assigned grad has data of a different type: expected {self.dtype}, got {value.dtype}")
         self._extras().grad = value
 
     @grad.deleter
@@ -261,7 +261,14 @@ class Tensor:
     ) -> None:
         """Add d(self)/d(leaf) into each leaf's .grad. `gradient` (same shape) is needed unless self is a scalar."""
         fn = self._fn
-        if gradient is None and inputs is None and not create_graph and fn is not None and fn.is_node and self._a.ndim == 0:
+        if (
+            gradient is None
+            and inputs is None
+            and not create_graph
+            and fn is not None
+            and fn.is_node
+            and self._a.ndim == 0
+        ):
             # the loss of a training step
             g = self._dev.backend.scalar(1, self._a.dtype)
             engine.run([(fn, self._nr, g)], bool(retain_graph), False, None, True)
@@ -407,9 +414,7 @@ class Tensor:
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         if self._fn is not None:
-            raise BufferError(
-                "Can't export tensors that require gradient, use tensor.detach() first"
-            )
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach() first")
         return self._a.__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> Any:

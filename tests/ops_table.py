@@ -39,9 +39,7 @@ def arr(*shape, dtype=F64, lo=-2.0, hi=2.0, layout="c"):
     """A maker of an array: layout c, t (transposed), s (every second column of a wider one), e (expanded)."""
 
     def make(rng):
-        full = {"t": shape[::-1], "s": (*shape[:-1], 2 * (shape or (1,))[-1]), "e": (1, *shape[1:])}.get(
-            layout, shape
-        )
+        full = {"t": shape[::-1], "s": (*shape[:-1], 2 * (shape or (1,))[-1]), "e": (1, *shape[1:])}.get(layout, shape)
         if dtype is BOOL:
             x = rng.random(full) < 0.5
         elif dtype is I64:
@@ -391,9 +389,7 @@ CREATE = {
     "item": lambda t: t.zeros(2).item(),
     "bool": lambda t: bool(t.zeros(2)),
     "tensortensor": lambda t: t.stack([t.tensor(1), t.tensor(2.5)]),
-    "float": lambda t: t.tensor(
-        [float(t.tensor(2.5)), int(t.tensor(3.7)), len(t.zeros(4, 2)), t.tensor(3).item()]
-    ),
+    "float": lambda t: t.tensor([float(t.tensor(2.5)), int(t.tensor(3.7)), len(t.zeros(4, 2)), t.tensor(3).item()]),
     "len0d": lambda t: len(t.tensor(3)),
     "iter0d": lambda t: list(t.tensor(3)),
     "tolist": lambda t: t.tensor(t.arange(6).view(2, 3).tolist()),

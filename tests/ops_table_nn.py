@@ -111,9 +111,7 @@ for name, (xs, args, kw) in POOL.items():
         "ties": (ints(*xs, hi=2),),
     }
     variants["floatties"] = (lambda rng, xs=xs: np.round(rng.uniform(-1, 1, xs)),)
-    family(
-        f"max_pool2d.{name}", lambda t, x, a=args, kw=kw: t.nn.functional.max_pool2d(x, *a, **kw), variants
-    )
+    family(f"max_pool2d.{name}", lambda t, x, a=args, kw=kw: t.nn.functional.max_pool2d(x, *a, **kw), variants)
     family(
         f"max_pool2d.{name}.idx",
         lambda t, x, a=args, kw=kw: t.nn.functional.max_pool2d(x, *a, return_indices=True, **kw),
@@ -137,9 +135,7 @@ SOFT = {
 }
 for op in ("softmax", "log_softmax"):
     for d in (0, 1, -1, 5):
-        family(
-            f"{op}.{d}", lambda t, x, op=op, d=d: getattr(t, op)(x, d), SOFT if d != 5 else {"c": SOFT["c"]}
-        )
+        family(f"{op}.{d}", lambda t, x, op=op, d=d: getattr(t, op)(x, d), SOFT if d != 5 else {"c": SOFT["c"]})
     family(f"F.{op}", lambda t, x, op=op: getattr(t.nn.functional, op)(x, dim=0, dtype=t.float64), SOFT)
 family("allmask", lambda t, x: t.softmax(x, 1), {"": (const([[-np.inf, -np.inf]]),)})
 

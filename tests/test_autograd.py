@@ -332,9 +332,7 @@ def test_tensor_hooks(both):
     handle.remove()
     (x * 2).sum().backward()
     assert len(seen) == 1
-    with pytest.raises(
-        RuntimeError, match="cannot register a hook on a tensor that doesn't require gradient"
-    ):
+    with pytest.raises(RuntimeError, match="cannot register a hook on a tensor that doesn't require gradient"):
         t.leaf([1.0], grad=False).register_hook(print)
 
 
@@ -468,9 +466,7 @@ def test_function_wrong_number_of_gradients(both):
         def backward(ctx, g):
             return g
 
-    with pytest.raises(
-        RuntimeError, match=r"returned an incorrect number of gradients \(expected 2, got 1\)"
-    ):
+    with pytest.raises(RuntimeError, match=r"returned an incorrect number of gradients \(expected 2, got 1\)"):
         Bad.apply(t.leaf([1.0]), t.leaf([1.0])).sum().backward()
 
 

@@ -22,9 +22,7 @@ def cupy():
 def test_source_compiles(cupy, name, arch):
     nvrtc = cupy.cuda.nvrtc
     source = getattr(kernels, name)
-    names = (
-        ("max_pool2d<float>", "max_pool2d<double>", "max_pool2d<long long>") if name == "MAX_POOL2D" else ()
-    )
+    names = ("max_pool2d<float>", "max_pool2d<double>", "max_pool2d<long long>") if name == "MAX_POOL2D" else ()
     try:
         program = nvrtc.createProgram(source, f"{name}.cu", (), ())
     except (RuntimeError, ImportError, OSError) as error:
@@ -76,8 +74,6 @@ def test_every_ufunc_exists_in_cupy(cupy):
 def test_absence_is_told_in_one_line(cupy):
     if cupy.cuda.is_available():
         pytest.skip("a CUDA device is usable here")
-    with pytest.raises(
-        RuntimeError, match="backend 'cupy' cannot run here: .*CUDA device or driver"
-    ) as caught:
+    with pytest.raises(RuntimeError, match="backend 'cupy' cannot run here: .*CUDA device or driver") as caught:
         devices.get_backend("cupy")
     assert "\n" not in str(caught.value)

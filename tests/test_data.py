@@ -39,7 +39,9 @@ def test_batches():
 
 def test_shuffle_is_seeded():
     def order(seed):
-        loader = DataLoader(TensorDataset(pt.arange(20)), batch_size=7, shuffle=True, generator=pt.Generator().manual_seed(seed))
+        loader = DataLoader(
+            TensorDataset(pt.arange(20)), batch_size=7, shuffle=True, generator=pt.Generator().manual_seed(seed)
+        )
         return [i for (b,) in loader for i in b.tolist()]
 
     assert order(1) == order(1) != order(2)

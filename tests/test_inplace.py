@@ -109,17 +109,13 @@ def test_view_made_under_no_grad(both):
     x = both.leaf([1.0, 2.0])
     with both.no_grad():
         view = x[0:1]
-    with pytest.raises(
-        RuntimeError, match="A view was created in no_grad mode and is being modified inplace"
-    ):
+    with pytest.raises(RuntimeError, match="A view was created in no_grad mode and is being modified inplace"):
         view.mul_(2)
 
 
 def test_expanded_write_is_refused(both):
     y = both.leaf([1.0], grad=False).expand(3)
-    with pytest.raises(
-        RuntimeError, match="more than one element of the written-to tensor refers to a single memory"
-    ):
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single memory"):
         y.add_(1)
 
 

@@ -34,9 +34,7 @@ def outcome(module, sample, device=None, grad=False):
         grads = []
         roots = [y for y in outputs if isinstance(y, module.Tensor) and y.requires_grad]
         if roots:
-            grads = module.autograd.grad(
-                roots, wanted, [weights(module, y) for y in roots], allow_unused=True
-            )
+            grads = module.autograd.grad(roots, wanted, [weights(module, y) for y in roots], allow_unused=True)
     except Exception as error:  # noqa: BLE001 any class is a result here
         return "error", type(error).__name__, str(error)
     described = [describe(y) if isinstance(y, module.Tensor) else y for y in outputs]
@@ -72,11 +70,7 @@ def compare(sample, actual, expected, exact_layout=True):
         elif sample.layout and exact_layout and e[4]:
             assert a[4], "PyTorch's result is contiguous"
     # a float64 gradient that came by way of a float32 result is good to float32
-    coarsest = (
-        "float32"
-        if any(isinstance(e, tuple) and e[1].endswith("float32") for e in expected[1])
-        else "float64"
-    )
+    coarsest = "float32" if any(isinstance(e, tuple) and e[1].endswith("float32") for e in expected[1]) else "float64"
     assert len(actual[2]) == len(expected[2]), "requires_grad differs"
     for a, e in zip(actual[2], expected[2], strict=True):
         assert (a is None) == (e is None), f"gradient {a}, expected {e}"

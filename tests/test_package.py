@@ -12,7 +12,13 @@ import polytensor
 
 ROOT = Path(polytensor.__file__).parent
 # where an array library may be imported: the backends, and the named boundary files
-BOUNDARY = {"serialization.py", "printing.py", "testing/comparison.py", "testing/equivalence.py", "autograd/gradcheck.py"}
+BOUNDARY = {
+    "serialization.py",
+    "printing.py",
+    "testing/comparison.py",
+    "testing/equivalence.py",
+    "autograd/gradcheck.py",
+}
 LIBRARIES = {"numpy", "numba", "cupy", "cupyx", "ml_dtypes"}
 NAMES = {"numpy", "numba", "cupy"}
 NAMED = {"devices.py", "__main__.py", "cuda.py", "testing/equivalence.py"}  # these choose among backends by name
@@ -50,7 +56,9 @@ def python(*args, env=None, cwd=None):
 
 
 def test_import_is_light():
-    done = python("-c", "import polytensor, sys; print([m for m in ('numba', 'cupy', 'torch', 'scipy') if m in sys.modules])")
+    done = python(
+        "-c", "import polytensor, sys; print([m for m in ('numba', 'cupy', 'torch', 'scipy') if m in sys.modules])"
+    )
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
@@ -66,7 +74,9 @@ def test_unusable_backend_is_one_clear_line(name):
 
 
 def test_variable_set_after_import_counts():
-    code = "import polytensor as t, os; os.environ['POLYTENSOR_BACKEND'] = 'numba'; t.ones(2); print(t.current_backend())"
+    code = (
+        "import polytensor as t, os; os.environ['POLYTENSOR_BACKEND'] = 'numba'; t.ones(2); print(t.current_backend())"
+    )
     pytest.importorskip("numba")
     assert python("-c", code).stdout.strip() == "numba"
 
@@ -90,7 +100,9 @@ def test_run_an_unmodified_script(tmp_path):
     )
     done = python("-m", "polytensor", "run", str(script), "--x", "1")
     assert done.returncode == 3, done.stderr
-    assert done.stdout.strip() == "['--x', '1'] __main__ Linear(in_features=2, out_features=3, bias=True) tensor([0., 2.])"
+    assert (
+        done.stdout.strip() == "['--x', '1'] __main__ Linear(in_features=2, out_features=3, bias=True) tensor([0., 2.])"
+    )
     missing = python("-m", "polytensor", "run", str(tmp_path / "no.py"))
     assert missing.returncode != 0 and "no such file" in missing.stderr
 

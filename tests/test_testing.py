@@ -160,9 +160,7 @@ def test_a_third_party_backend_by_entry_point(tmp_path):
     info = tmp_path / "other-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[polytensor.backends]\nchecked = checked_backend:CheckedBackend\n"
-    )
+    (info / "entry_points.txt").write_text("[polytensor.backends]\nchecked = checked_backend:CheckedBackend\n")
     code = "import polytensor as t; x = t.ones(2) + 1; print(x.device.backend.name, x.tolist())"
     here = Path(__file__).parent
     path = os.pathsep.join([str(tmp_path), str(here), str(here.parent)])

@@ -43,10 +43,7 @@ def _needed(deps: dict[Any, int], roots: list[Any], targets: dict[Any, Any]) -> 
     masks: dict[Any, tuple[bool, ...]] = {}
     for n in reversed(order):
         masks[n] = tuple(
-            e is not None
-            and (
-                ((e, nr) in targets or any(masks[e])) if e.is_node else (id(e), -1) in targets
-            )
+            e is not None and (((e, nr) in targets or any(masks[e])) if e.is_node else (id(e), -1) in targets)
             for e, nr in zip(n.edges, n.nrs, strict=True)
         )
     return masks

@@ -84,9 +84,7 @@ def gradgradcheck(
         xs = args[:n]
         for i in wanted:
             xs[i].requires_grad_()
-        grads = _grad(
-            _outputs(func, xs), [xs[i] for i in wanted], args[n:], create_graph=True, allow_unused=True
-        )
+        grads = _grad(_outputs(func, xs), [xs[i] for i in wanted], args[n:], create_graph=True, allow_unused=True)
         return tuple(g for g in grads if g is not None)
 
     return gradcheck(
@@ -201,8 +199,7 @@ def _check_jacobian(
                 f"The tolerance for nondeterminism was {nondet_tol}."
             )
         numerical = [
-            _difference(lambda: _flat(_outputs(func, inputs)[j]), x, _one(x, k), eps)
-            for k in range(x.numel())
+            _difference(lambda: _flat(_outputs(func, inputs)[j]), x, _one(x, k), eps) for k in range(x.numel())
         ]
         _compare(analytical[i], numerical, i, j, atol, rtol)
 
@@ -228,11 +225,7 @@ def _analytical(y: Any, wanted: list[Tensor], check_dtypes: bool) -> list[list[l
 
 
 def _close(a: list[list[float]], b: list[list[float]], atol: float, rtol: float) -> bool:
-    return all(
-        abs(p - q) <= atol + rtol * abs(q)
-        for u, v in zip(a, b, strict=True)
-        for p, q in zip(u, v, strict=True)
-    )
+    return all(abs(p - q) <= atol + rtol * abs(q) for u, v in zip(a, b, strict=True) for p, q in zip(u, v, strict=True))
 
 
 def _compare(a: list[list[float]], n: list[list[float]], i: int, j: int, atol: float, rtol: float) -> None:

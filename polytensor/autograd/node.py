@@ -105,7 +105,9 @@ class Node:
                 vals.append(e._alias(self, i))
             else:
                 edge = self.edges[i]
-                vals.append(e._alias(None, 0) if edge is None else e._alias(edge, self.nrs[i]) if edge.is_node else edge)
+                vals.append(
+                    e._alias(None, 0) if edge is None else e._alias(edge, self.nrs[i]) if edge.is_node else edge
+                )
         return vals
 
     def run(self, g: Any, tensors: bool, wanted: Any) -> Any:

@@ -9,6 +9,11 @@ mkl = SimpleNamespace(is_available=lambda: False)
 mkldnn = SimpleNamespace(is_available=lambda: False)
 openmp = SimpleNamespace(is_available=lambda: False)
 cudnn = SimpleNamespace(
-    is_available=lambda: False, version=lambda: None, enabled=False, benchmark=False, deterministic=True, allow_tf32=False
+    is_available=lambda: False,
+    version=lambda: None,
+    enabled=False,
+    benchmark=False,
+    deterministic=True,
+    allow_tf32=False,
 )
 cuda = SimpleNamespace(is_built=lambda: True, matmul=SimpleNamespace(allow_tf32=False))

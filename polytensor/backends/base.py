@@ -262,7 +262,9 @@ class Backend(ConvKernels):
         """0 at NaN, as in PyTorch."""
         if x.dtype.kind == "b":
             return x.copy()
-        return self.xp.sign(x) if x.dtype.kind != "f" else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
+        return (
+            self.xp.sign(x) if x.dtype.kind != "f" else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
+        )
 
     def round(self, x: Array) -> Array:
         return self.xp.rint(x) if x.dtype.kind not in "iu" else x.copy()

@@ -77,9 +77,7 @@ def normal(
     return out if out.dtype == dtype else out.astype(dtype)
 
 
-def randint(
-    backend: Any, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, low: int, high: int
-) -> Array:
+def randint(backend: Any, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, low: int, high: int) -> Array:
     """Integers in [low, high): the high 64 bits of word times range, in 32-bit halves."""
     w = _words(backend, seed, counter, prod(shape))
     span = high - low

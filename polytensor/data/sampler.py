@@ -34,7 +34,9 @@ class SequentialSampler(Sampler):
 class RandomSampler(Sampler):
     """A new permutation each time, or draws with replacement."""
 
-    def __init__(self, data_source: Any, replacement: bool = False, num_samples: int | None = None, generator: Any = None) -> None:
+    def __init__(
+        self, data_source: Any, replacement: bool = False, num_samples: int | None = None, generator: Any = None
+    ) -> None:
         self.data_source, self.replacement, self.generator = data_source, replacement, generator
         self._num_samples = num_samples
         if self.num_samples <= 0:

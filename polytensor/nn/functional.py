@@ -69,7 +69,9 @@ def nll_loss(
 ) -> Tensor:  # fmt: skip
     """-weight[t] * input[t]; input (N, C), (C,) or (N, C, d1, ...). The mean is weighted."""
     if input.dim() == 1:
-        return nll_loss(input.unsqueeze(0), target.unsqueeze(0), weight, None, ignore_index, None, reduction).reshape(())  # type: ignore[attr-defined, no-any-return]
+        return nll_loss(input.unsqueeze(0), target.unsqueeze(0), weight, None, ignore_index, None, reduction).reshape(
+            ()
+        )  # type: ignore[attr-defined, no-any-return]
     if input.shape[0] != target.shape[0] or input.shape[2:] != target.shape[1:]:
         raise ValueError(
             f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]}) (input "
@@ -133,7 +135,12 @@ def cross_entropy(
 
 
 def mse_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Any = None,
 ) -> Tensor:
     """(input - target) ** 2; warns where the shapes differ, as PyTorch does."""
     kind = _reduction(reduction)
@@ -156,7 +163,9 @@ def mse_loss(
     return _mse_loss(input, target, kind)
 
 
-def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
+def l1_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
     """|input - target|."""
     return _reduced((input - target).abs(), reduction)  # type: ignore[operator]
 

@@ -29,7 +29,9 @@ class Identity(Module):
 class Linear(Module):
     """y = x @ weight.T + bias; x (*, in_features), weight (out_features, in_features). Source: torch.nn.Linear."""
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(ops.empty(out_features, in_features, device=device, dtype=dtype))
@@ -76,7 +78,9 @@ class Conv2d(Module):
         self.kernel_size, self.stride, self.dilation = _pair(kernel_size), _pair(stride), _pair(dilation)
         self.padding = padding if isinstance(padding, str) else _pair(padding)
         self.padding_mode = padding_mode
-        self.weight = Parameter(ops.empty(out_channels, in_channels // groups, *self.kernel_size, device=device, dtype=dtype))
+        self.weight = Parameter(
+            ops.empty(out_channels, in_channels // groups, *self.kernel_size, device=device, dtype=dtype)
+        )
         if bias:
             self.bias = Parameter(ops.empty(out_channels, device=device, dtype=dtype))
         else:
@@ -223,7 +227,9 @@ class L1Loss(_Loss):
 
 
 class _WeightedLoss(_Loss):
-    def __init__(self, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> None:
+    def __init__(
+        self, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    ) -> None:
         super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
 
@@ -269,7 +275,12 @@ class BCEWithLogitsLoss(_Loss):
     """Binary cross-entropy of logits."""
 
     def __init__(
-        self, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean", pos_weight: Any = None
+        self,
+        weight: Any = None,
+        size_average: Any = None,
+        reduce: Any = None,
+        reduction: str = "mean",
+        pos_weight: Any = None,
     ) -> None:
         super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)

@@ -138,7 +138,9 @@ class Module:
             d["_modules"][name] = None
         elif name in d.get("_buffers", ()):
             if value is not None and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{type(value).__name__}' as buffer '{name}' (torch.Tensor or None expected)")
+                raise TypeError(
+                    f"cannot assign '{type(value).__name__}' as buffer '{name}' (torch.Tensor or None expected)"
+                )
             d["_buffers"][name] = value
         else:
             object.__setattr__(self, name, value)
@@ -324,7 +326,9 @@ class Module:
 
         target = kwargs.get("dtype") or next((a for a in args if isinstance(a, dtype)), None)
         if target is not None and not target.is_floating_point and not target.is_complex:
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={target}")
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={target}"
+            )
         rest = tuple(a for a in args if not isinstance(a, dtype))
         other = {k: v for k, v in kwargs.items() if k != "dtype"}
 
@@ -431,7 +435,9 @@ class Module:
         self.__dict__["_hooked"] = True
         return handle
 
-    def register_forward_hook(self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False) -> Handle:
+    def register_forward_hook(
+        self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> Handle:
         """Call hook(module, args, output) after forward; a result replaces the output."""
         return self._hook(self._forward_hooks, (hook, with_kwargs))
 

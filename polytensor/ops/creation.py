@@ -285,7 +285,9 @@ def _shape(size: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
 
 
 def _creator(name: str, value: Any) -> Any:
-    def make(*size: Any, out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **kw: Any) -> Tensor:
+    def make(
+        *size: Any, out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **kw: Any
+    ) -> Tensor:
         shape = _shape(size, kw)
         dev = devices.resolve(device)
         d = array_dtype(dtypes.get_default_dtype() if dtype is None else _dtype(dtype))
@@ -321,7 +323,9 @@ def full(
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     dev = devices.resolve(device)
     d = array_dtype(dtypes.scalar_dtype(value) if dtype is None else _dtype(dtype))
-    return _finish(dev.backend.full(_shape((size,) if not isinstance(size, int) else (size,), {}), value, d), dev, requires_grad)
+    return _finish(
+        dev.backend.full(_shape((size,) if not isinstance(size, int) else (size,), {}), value, d), dev, requires_grad
+    )
 
 
 def _like(name: str, value: Any) -> Any:
@@ -343,10 +347,18 @@ ones_like = _like("ones_like", 1)
 empty_like = _like("empty_like", None)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of input's shape, dtype and device, of one value. Source: torch.full_like."""
     d = input.dtype if dtype is None else dtype
-    return full(input._a.shape, fill_value, dtype=d, device=input._dev if device is None else device, requires_grad=requires_grad)
+    return full(
+        input._a.shape,
+        fill_value,
+        dtype=d,
+        device=input._dev if device is None else device,
+        requires_grad=requires_grad,
+    )
 
 
 def _new(make: Any) -> Any:
@@ -356,7 +368,9 @@ def _new(make: Any) -> Any:
     return method
 
 
-def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     return tensor(data, dtype=dtype or self.dtype, device=device or self._dev, requires_grad=requires_grad)
 
 
@@ -382,7 +396,9 @@ def arange(
     return _finish(dev.backend.arange(start, end, step, array_dtype(_dtype(dtype))), dev, requires_grad)
 
 
-def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`steps` values from start to end, both included. Source: torch.linspace."""
     dev = devices.resolve(device)
     d = array_dtype(dtypes.get_default_dtype() if dtype is None else _dtype(dtype))

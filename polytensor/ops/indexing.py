@@ -18,7 +18,9 @@ _index_put = primitive(
     "index_put_copy",
     "x v",
     (
-        lambda F, g, index, accumulate: g if accumulate else F.index_put_copy(g, F.mul(F.index(g, index), 0), index, False),
+        lambda F, g, index, accumulate: (
+            g if accumulate else F.index_put_copy(g, F.mul(F.index(g, index), 0), index, False)
+        ),
         lambda F, g, v_shape, index: F.sum_to(F.index(g, index), v_shape),
     ),
     "index accumulate",
@@ -33,7 +35,9 @@ _scatter = primitive(
     "scatter_copy",
     "x src",
     (
-        lambda F, g, src, dim, index, add: g if add else F.scatter_copy(g, F.mul(F.gather_(g, dim, index), 0), dim, index, False),
+        lambda F, g, src, dim, index, add: (
+            g if add else F.scatter_copy(g, F.mul(F.gather_(g, dim, index), 0), dim, index, False)
+        ),
         lambda F, g, src_shape, dim, index: F.gather_(g, dim, index),
     ),
     "dim index add",
@@ -84,7 +88,9 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
                     raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
                 i = i.astype("int64")
         else:
-            raise TypeError(f"only integers, slices (`:`), ellipsis (`...`), None and tensors are valid indices (got {i!r})")
+            raise TypeError(
+                f"only integers, slices (`:`), ellipsis (`...`), None and tensors are valid indices (got {i!r})"
+            )
         if i.__class__ is int or i.__class__ is slice:
             used += 1
         elif i is not None and i is not Ellipsis:
@@ -214,7 +220,9 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
             return finish_inplace(self, _index_put(old, values, index, accumulate), "index_put_")
         backend.index_put(self._a, index, values._a, accumulate)
     except ValueError as error:
-        raise RuntimeError(f"shape mismatch: value tensor of shape {list(values._a.shape)} cannot be broadcast: {error}") from None
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(values._a.shape)} cannot be broadcast: {error}"
+        ) from None
     self._bump()
     return self
 

@@ -51,7 +51,17 @@ primitive(
 
 
 def _conv_bias_rule(
-    F: Any, g: Any, need: Any, x: Any, w: Any, x_shape: Any, w_shape: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+    F: Any,
+    g: Any,
+    need: Any,
+    x: Any,
+    w: Any,
+    x_shape: Any,
+    w_shape: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
 ) -> Any:
     return [
         F.conv2d_grad_input(g, w, x_shape, stride, padding, dilation, groups) if need[0] else None,
@@ -80,7 +90,9 @@ def conv2d(
     if x._a.ndim == 3:
         return conv2d(x.unsqueeze(0), w, bias, stride, padding, dilation, groups).squeeze(0)  # type: ignore[attr-defined, no-any-return]
     if x._a.ndim != 4:
-        raise RuntimeError(f"Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: {list(x._a.shape)}")
+        raise RuntimeError(
+            f"Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: {list(x._a.shape)}"
+        )
     if x._a.dtype != w._a.dtype:
         raise RuntimeError(f"Input type ({x.dtype}) and weight type ({w.dtype}) should be the same")
     if w._a.ndim != 4:
@@ -156,7 +168,12 @@ def _pool_rule(F: Any, g: Any, need: Any, x_shape: Any, out1: Any) -> Any:
 
 
 _pool = primitive(
-    "max_pool2d", "x", _pool_rule, "kernel stride padding dilation ceil_mode", outs=2, node="MaxPool2DWithIndicesBackward0"
+    "max_pool2d",
+    "x",
+    _pool_rule,
+    "kernel stride padding dilation ceil_mode",
+    outs=2,
+    node="MaxPool2DWithIndicesBackward0",
 )
 primitive("max_pool2d_grad", "g", (lambda F, u, index: F.max_pool2d_gather(u, index),), "index shape")
 primitive("max_pool2d_gather", "x", (lambda F, u, x_shape, index: F.max_pool2d_grad(u, index, x_shape),), "index")
@@ -177,7 +194,7 @@ def max_pool2d(
     stride = kernel if stride is None or stride == [] else _pair(stride)
     padding, dilation = _pair(padding), _pair(dilation)
     if min(kernel) <= 0:
-        raise RuntimeError("kernel size should be greater than zero, but got " f"kH: {kernel[0]} kW: {kernel[1]}")
+        raise RuntimeError(f"kernel size should be greater than zero, but got kH: {kernel[0]} kW: {kernel[1]}")
     if min(stride) <= 0:
         raise RuntimeError(f"stride should be greater than zero, but got dH: {stride[0]} dW: {stride[1]}")
     if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):

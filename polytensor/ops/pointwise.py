@@ -78,7 +78,7 @@ maximum = binary("maximum", (lambda F, g, x, y: _larger(F, g, x, y), lambda F, g
 minimum = binary("minimum", (lambda F, g, x, y: _larger(F, g, y, x), lambda F, g, x, y: _larger(F, g, x, y)))
 _square = unary("square", lambda F, g, x: F.mul(F.mul(g, 2), x), node="PowBackward0")
 neg = unary("neg", lambda F, g: F.neg(g), refuse=NEG_BOOL)
-abs = unary("abs", lambda F, g, x: F.mul(g, F.sign(x)), refuse='"abs_cpu" not implemented for \'Bool\'')
+abs = unary("abs", lambda F, g, x: F.mul(g, F.sign(x)), refuse="\"abs_cpu\" not implemented for 'Bool'")
 sign = unary("sign", lambda F, g: F.mul(g, 0))
 
 # ---- exponentials, trigonometry ---------------------------------------------------------------------------------------
@@ -101,10 +101,10 @@ F.tanh_backward = lambda g, y: mul(g, _sub(1.0, mul(y, y)))
 F.sigmoid_backward = lambda g, y: mul(g, mul(_sub(1.0, y), y))
 F.relu_backward = lambda g, y: mul(g, F.cast(logical_not(le(y, 0)), y._a.dtype))
 
-floor = unary("floor", lambda F, g: F.mul(g, 0), refuse='"floor" not implemented for \'Bool\'')
-ceil = unary("ceil", lambda F, g: F.mul(g, 0), refuse='"ceil" not implemented for \'Bool\'')
-trunc = unary("trunc", lambda F, g: F.mul(g, 0), refuse='"trunc" not implemented for \'Bool\'')
-_round = unary("round", lambda F, g: F.mul(g, 0), refuse='"round_cpu" not implemented for \'Bool\'')
+floor = unary("floor", lambda F, g: F.mul(g, 0), refuse="\"floor\" not implemented for 'Bool'")
+ceil = unary("ceil", lambda F, g: F.mul(g, 0), refuse="\"ceil\" not implemented for 'Bool'")
+trunc = unary("trunc", lambda F, g: F.mul(g, 0), refuse="\"trunc\" not implemented for 'Bool'")
+_round = unary("round", lambda F, g: F.mul(g, 0), refuse="\"round_cpu\" not implemented for 'Bool'")
 
 # ---- comparison and logic ---------------------------------------------------------------------------------------------
 eq = binary("eq", None, COMPARE)
@@ -166,7 +166,11 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
             if isinstance(input, Tensor):
                 return _square(input, out=out)
         if isinstance(input, Tensor) and input._a.dtype.kind == "f":
-            return _pow_scalar(input, float(exponent)) if out is None else write_out(out, _pow_scalar(input, float(exponent)))
+            return (
+                _pow_scalar(input, float(exponent))
+                if out is None
+                else write_out(out, _pow_scalar(input, float(exponent)))
+            )
     r = _pow(input, exponent, out=out)
     return r if isinstance(input, Tensor) else renamed(r, "PowBackward2")
 
@@ -206,8 +210,10 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
     """Limit the values to [min, max]; either may be a number, a tensor or None, not both None. Source: torch.clamp."""
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if (min is None or min.__class__ in (int, float)) and (max is None or max.__class__ in (int, float)) and (
-        input._a.dtype.kind == "f"
+    if (
+        (min is None or min.__class__ in (int, float))
+        and (max is None or max.__class__ in (int, float))
+        and (input._a.dtype.kind == "f")
     ):
         r = _clamp(input, min, max)
     elif isinstance(min, Tensor) or isinstance(max, Tensor):
@@ -252,11 +258,15 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
     if not isinstance(condition, Tensor):
         raise TypeError(f"where(): argument 'condition' must be Tensor, not {type(condition).__name__}")
     if condition._a.dtype.kind != "b":
-        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+        )
     if isinstance(input, Tensor) or isinstance(other, Tensor):
         x, y = prepare("where", PROMOTE, input, other)
     else:
-        d = dtypes.result_dtype(None, None, dtypes.promote_types(dtypes.scalar_dtype(input), dtypes.scalar_dtype(other)))
+        d = dtypes.result_dtype(
+            None, None, dtypes.promote_types(dtypes.scalar_dtype(input), dtypes.scalar_dtype(other))
+        )
         x, y = (constant(condition._dev, d.array, v) for v in (input, other))
     try:
         r = _where(condition, x, y)
@@ -343,6 +353,8 @@ for _name, _fn, _in_place in (
     ("lerp", lerp, True), ("addcmul", addcmul, True), ("addcdiv", addcdiv, True),
 ):  # fmt: skip
     attach(_name, _fn, True, _in_place)
+
+
 def _with_alpha(plain: Any, name: str) -> Any:
     def method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
         return plain(self, other if alpha == 1 else mul(other, alpha))  # type: ignore[no-any-return]

@@ -99,7 +99,9 @@ def randint(*args: Any, **kwargs: Any) -> Tensor:
         raise TypeError(f"randint() got an unexpected keyword argument {next(iter(kwargs))!r}")
     dev = devices.resolve(device)
     low, high = int(low), int(high)
-    r = _finish(_randint(_shape((size,), {}), array_dtype(_dtype(dtype)), dev, generator, low, high), dev, requires_grad)
+    r = _finish(
+        _randint(_shape((size,), {}), array_dtype(_dtype(dtype)), dev, generator, low, high), dev, requires_grad
+    )
     return r if out is None else write_out(out, r)
 
 
@@ -110,7 +112,13 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
 
 
 def randperm(
-    n: int, *, generator: Any = None, out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    n: int,
+    *,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A random permutation of 0 .. n-1. Source: torch.randperm."""
     if n < 0:

@@ -222,9 +222,7 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
         return result(values, indices)
 
     op.__name__ = name
-    op.__doc__ = (
-        f"torch.{name}: the {name}imum of all elements; (values, indices) along `dim`; or elementwise with another tensor."
-    )
+    op.__doc__ = f"torch.{name}: the {name}imum of all elements; (values, indices) along `dim`; or elementwise with another tensor."
     return op
 
 
@@ -234,7 +232,7 @@ min = _extreme("min", _min_all, _min_dim, pw.minimum, min_result)
 
 def _arg_check(x: Tensor, d: int | None, name: str) -> None:
     if x._a.dtype.kind == "b":
-        raise RuntimeError(f'"{name}_cpu" not implemented for \'Bool\'')
+        raise RuntimeError(f"\"{name}_cpu\" not implemented for 'Bool'")
     if x._a.size == 0:
         if d is None:
             raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
@@ -260,7 +258,12 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 
 def var(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> Tensor:
     """Variance over `dim` with divisor n - correction (default 1). Source: torch.var."""
     if isinstance(dim, bool):
@@ -273,7 +276,12 @@ def var(
 
 
 def std(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> Tensor:
     """Standard deviation: the root of var. Source: torch.std."""
     return pw.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
@@ -299,7 +307,9 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
     """Vector p-norm over `dim` (all: None). Source: torch.norm."""
     if input._a.dtype.kind in "biu":
-        raise RuntimeError("linalg.vector_norm: Expected a floating point or complex tensor as input. Got " + _long_name(input))
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got " + _long_name(input)
+        )
     if p in ("fro", None) or p == 2:
         return pw.sqrt(sum(pw.square(input), dim, keepdim))
     if p == float("inf"):

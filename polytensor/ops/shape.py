@@ -10,8 +10,12 @@ from ..size import Size
 from ..tensor import LEAF, Tensor, check_dim, wrap
 from .table import ROWS, F, Row, attach, check_tensor, primitive, renamed, result_type, same_device, write_out
 
-_view = primitive("reshape", "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True)
-_clone_shape = primitive("reshape_copy", "x", (lambda F, g, x_shape: F.reshape_copy(g, x_shape),), "shape", node="UnsafeViewBackward0")
+_view = primitive(
+    "reshape", "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True
+)
+_clone_shape = primitive(
+    "reshape_copy", "x", (lambda F, g, x_shape: F.reshape_copy(g, x_shape),), "shape", node="UnsafeViewBackward0"
+)
 
 
 def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
@@ -30,7 +34,13 @@ _select = primitive(
     "select", "x", (lambda F, g, x_shape, index: F.slice_backward(g, x_shape, index),), "index", view=True
 )  # fmt: skip
 primitive("slice_backward", "x", (lambda F, g, index: F.slice(g, index),), "shape index")
-primitive("view_replay", "x", (lambda F, g, x_shape, chain: _unview(F, g, x_shape, chain),), "chain", node="AsStridedBackward0")
+primitive(
+    "view_replay",
+    "x",
+    (lambda F, g, x_shape, chain: _unview(F, g, x_shape, chain),),
+    "chain",
+    node="AsStridedBackward0",
+)
 primitive(
     "view_scatter",
     "x src",
@@ -280,7 +290,9 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if dim is None:
         return _squeeze(input, tuple(n for n in shape if n != 1))  # type: ignore[no-any-return]
     drop = {check_dim(d, len(shape)) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))}
-    return renamed(_squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop)), "SqueezeBackward1")
+    return renamed(
+        _squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop)), "SqueezeBackward1"
+    )
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
@@ -387,9 +399,7 @@ def repeat(input: Tensor, *reps: Any) -> Tensor:
     reps = sizes(reps)
     shape = input._a.shape
     if len(reps) < len(shape):
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
-        )
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
     shape = (1,) * (len(reps) - len(shape)) + tuple(shape)
     x = view(contiguous(input), [n for pair in zip([1] * len(shape), shape, strict=True) for n in pair])
     x = expand(x, [n for pair in zip(reps, shape, strict=True) for n in pair])
@@ -557,7 +567,9 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     d = check_dim(dim, input._a.ndim)
     n = input._a.shape[d]
     if not -n <= index < n:
-        raise IndexError(f"select(): index {index} out of range for tensor of size {list(input._a.shape)} at dimension {d}")
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input._a.shape)} at dimension {d}"
+        )
     return _select(input, (*(slice(None),) * d, index))  # type: ignore[no-any-return]
 
 

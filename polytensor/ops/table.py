@@ -129,7 +129,6 @@ class Row:
         exec("\n".join(lines), names)
         return names["record"]
 
-
     def _compile_backward(self) -> Any:
         """Write out Node.run for the common case: on arrays, for all edges."""
         lines = ["def fast(n, g):", " if n.saved is None: raise RuntimeError(FREED)", " F = n.dev.backend"]
@@ -141,7 +140,9 @@ class Row:
             if kind in ("in", "out"):
                 lines.append(f" if s{k} is not None:")
                 lines.append(f"  c = s{k}._s")
-                lines.append(f"  if c is not None and c[0] != v{k}: raise modified(s{k}._a, n.saved_from(s{k}), c[0], v{k})")
+                lines.append(
+                    f"  if c is not None and c[0] != v{k}: raise modified(s{k}._a, n.saved_from(s{k}), c[0], v{k})"
+                )
                 lines.append(f"  s{k} = s{k}._a")
         count = len(self.inputs)
         lines.append(f" {''.join(f'e{i}, ' for i in range(count))}= n.edges")
@@ -161,7 +162,9 @@ class Row:
                 lines.append(" shapes = n.shapes")
                 for i, rule in enumerate(self.rules):
                     if rule is not None:
-                        lines.append(f" if g{i} is not None and g{i}.shape != shapes[{i}]: g{i} = F.sum_to(g{i}, shapes[{i}])")
+                        lines.append(
+                            f" if g{i} is not None and g{i}.shape != shapes[{i}]: g{i} = F.sum_to(g{i}, shapes[{i}])"
+                        )
             lines.append(f" return [{', '.join(f'g{i}' for i in range(count))}]")
         exec("\n".join(lines), names)
         return names["fast"]
@@ -174,7 +177,10 @@ def apply(row: Row) -> Callable[..., Any]:
     """
     name, inputs, attrs = row.name, row.inputs, row.attrs
     arrays = ", ".join([f"{i}._a" for i in inputs] + attrs)
-    lines = [f"def {name}({', '.join(inputs + attrs)}):", f" _dev = {inputs[0]}._dev; _v = _dev.backend.{name}({arrays})"]
+    lines = [
+        f"def {name}({', '.join(inputs + attrs)}):",
+        f" _dev = {inputs[0]}._dev; _v = _dev.backend.{name}({arrays})",
+    ]
     pack = f"({''.join(i + ', ' for i in inputs)}), ({''.join(a + ', ' for a in attrs)})"
     if row.view:
         lines.append(f" _r = make_view({inputs[0]}, _v, {name!r}, ({''.join(a + ', ' for a in attrs)}))")
@@ -357,7 +363,9 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
     if v.dtype != a.dtype:
         have, want = DTYPE_OF[v.dtype], DTYPE_OF[a.dtype]
         if not dtypes.can_cast(have, want):
-            raise RuntimeError(f"result type {TYPE_NAME[have.name]} can't be cast to the desired output type {TYPE_NAME[want.name]}")
+            raise RuntimeError(
+                f"result type {TYPE_NAME[have.name]} can't be cast to the desired output type {TYPE_NAME[want.name]}"
+            )
         r = F.cast(r, a.dtype)
         v = r._a
     x._dev.backend.write(a, v)

@@ -79,9 +79,7 @@ def _compare(actual: Any, expected: Any, o: dict[str, Any]) -> None:
         _compare_items(((k, actual[k], expected[k]) for k in expected), o)
     elif _is_sequence(actual) and _is_sequence(expected):
         if len(actual) != len(expected):
-            raise _Mismatch(
-                AssertionError, f"The length of the sequences mismatch: {len(actual)} != {len(expected)}"
-            )
+            raise _Mismatch(AssertionError, f"The length of the sequences mismatch: {len(actual)} != {len(expected)}")
         _compare_items(((i, a, e) for i, (a, e) in enumerate(zip(actual, expected, strict=True))), o)
     elif actual is None or expected is None:
         if actual is not expected:

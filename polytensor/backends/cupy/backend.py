@@ -24,7 +24,11 @@ class CupyBackend(Backend):
         except ImportError as error:
             return False, f"CuPy is not installed ({error})", HINT
         if not cupy.cuda.is_available():
-            return False, "CuPy is installed, but no CUDA device or driver is usable", "an NVIDIA driver and GPU are needed"
+            return (
+                False,
+                "CuPy is installed, but no CUDA device or driver is usable",
+                "an NVIDIA driver and GPU are needed",
+            )
         return True, "", ""
 
     def __init__(self) -> None:

@@ -213,23 +213,31 @@ class NumbaBackend(NumpyBackend):
         return NumpyBackend.mse_loss_backward(self, g, x, t, reduction)
 
     # ---- convolution and pooling ------------------------------------------------------------------------------
-    def conv2d(self, x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
+    def conv2d(
+        self, x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    ) -> Array:
         if x.dtype.char not in "fd" or not x.size or not w.size:
             return super().conv2d(x, w, b, stride, padding, dilation, groups)
         b = None if b is None else _own(b)
         return self._conv.conv2d(_own(x), _own(w), b, stride, padding, dilation, groups)
 
-    def conv2d_grad_input(self, g: Array, w: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
+    def conv2d_grad_input(
+        self, g: Array, w: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+    ) -> Array:
         if g.dtype.char not in "fd" or not g.size or not w.size:
             return super().conv2d_grad_input(g, w, shape, stride, padding, dilation, groups)
         return self._conv.conv2d_grad_input(_own(g), _own(w), shape, stride, padding, dilation, groups)
 
-    def conv2d_grad_weight(self, g: Array, x: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
+    def conv2d_grad_weight(
+        self, g: Array, x: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+    ) -> Array:
         if g.dtype.char not in "fd" or not g.size or not x.size:
             return super().conv2d_grad_weight(g, x, shape, stride, padding, dilation, groups)
         return self._conv.conv2d_grad_weight(_own(g), _own(x), shape, stride, padding, dilation, groups)
 
-    def max_pool2d(self, x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool) -> tuple[Array, Array]:
+    def max_pool2d(
+        self, x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+    ) -> tuple[Array, Array]:
         if not fits(x):
             return super().max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
         return self._pool.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)  # type: ignore[no-any-return]

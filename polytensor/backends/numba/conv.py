@@ -24,7 +24,9 @@ def copy64(ctx: Any, dst: Any, i: Any, src: Any, j: Any) -> Any:
         kind = signature.args[0]
         single = kind.dtype == types.float32
         vector = ir.VectorType(ir.FloatType() if single else ir.DoubleType(), 16 if single else 8).as_pointer()
-        to, source = (context.make_array(t)(context, builder, a).data for t, a in zip((kind, kind), args[::2], strict=True))
+        to, source = (
+            context.make_array(t)(context, builder, a).data for t, a in zip((kind, kind), args[::2], strict=True)
+        )
         value = builder.load(builder.bitcast(builder.gep(source, [args[3]]), vector), align=4)
         builder.store(value, builder.bitcast(builder.gep(to, [args[1]]), vector), align=4)
         return context.get_dummy_value()
@@ -145,7 +147,9 @@ add_bias_kernel = Kernel(_add_bias)
 class Windows:
     """The geometry of one convolution: x (N, C, H, W) read through (kh, kw) windows, oh * ow of them."""
 
-    def __init__(self, shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    ) -> None:
         self.n, self.c, self.h, self.w = shape
         self.oh = out_size(self.h, kernel[0], stride[0], padding[0], dilation[0])
         self.ow = out_size(self.w, kernel[1], stride[1], padding[1], dilation[1])
@@ -190,7 +194,9 @@ def conv2d(x: Any, w: Any, b: Any, stride: Pair, padding: Pair, dilation: Pair, 
     return y
 
 
-def conv2d_grad_input(g: Any, w: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Any:
+def conv2d_grad_input(
+    g: Any, w: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Any:
     o = w.shape[0]
     win = Windows(shape, w.shape[2:], stride, padding, dilation, groups)
     dx = np.empty(shape, g.dtype)
@@ -207,7 +213,9 @@ def conv2d_grad_input(g: Any, w: Any, shape: tuple[int, ...], stride: Pair, padd
     return dx
 
 
-def conv2d_grad_weight(g: Any, x: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Any:
+def conv2d_grad_weight(
+    g: Any, x: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Any:
     o = shape[0]
     win = Windows(x.shape, shape[2:], stride, padding, dilation, groups)
     dw = np.zeros(shape, g.dtype)

@@ -22,7 +22,9 @@ def _sgd(p: Any, g: Any, lr: Any, sign: Any, decay: Any) -> None:
             ps[i] -= lr * d
 
 
-def _sgd_momentum(p: Any, g: Any, buf: Any, lr: Any, momentum: Any, keep: Any, sign: Any, decay: Any, nesterov: bool) -> None:
+def _sgd_momentum(
+    p: Any, g: Any, buf: Any, lr: Any, momentum: Any, keep: Any, sign: Any, decay: Any, nesterov: bool
+) -> None:
     """buf = momentum * buf + keep * d; p -= lr * (d + momentum * buf with nesterov, else buf)."""
     for b in prange((p.size + BLOCK - 1) // BLOCK):
         s = span(b, p.size, BLOCK)

@@ -25,7 +25,9 @@ def _exp_for(dtype: Any, integer: Any, bits: int, bias: int, lo: float, hi: floa
     ln2_hi = dtype(0.693359375) if bits == 23 else dtype(6.93147180369123816490e-01)
     ln2_lo = dtype(-2.12194440e-4) if bits == 23 else dtype(1.90821492927058770002e-10)
     low, high, one = dtype(lo), dtype(hi), dtype(1)
-    c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13 = (dtype(1 / float(np.prod(np.arange(1.0, k + 1)))) for k in range(3, 14))
+    c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13 = (
+        dtype(1 / float(np.prod(np.arange(1.0, k + 1)))) for k in range(3, 14)
+    )
     half = dtype(0.5)
     shift, unit = integer(bits), integer(bias)
     single = degree == 7

@@ -145,5 +145,7 @@ def cross_entropy(x: Any, t: Any, ignore_index: int, reduction: int) -> tuple[An
 def cross_entropy_backward(g: Any, logp: Any, t: Any, ignore_index: int, reduction: int) -> Any:
     out = np.empty(logp.shape, logp.dtype)
     kept = t.size - np.count_nonzero(t == ignore_index) if reduction == 1 else 1
-    cross_entropy_backward_kernel(COST * logp.size, g.reshape(-1), logp.reshape(-1), t, logp.shape[1], ignore_index, kept, out.reshape(-1))
+    cross_entropy_backward_kernel(
+        COST * logp.size, g.reshape(-1), logp.reshape(-1), t, logp.shape[1], ignore_index, kept, out.reshape(-1)
+    )
     return out
