@@ -250,7 +250,7 @@ def legacy_tensor(cls: type, args: tuple[Any, ...], dtype: Any, device: Any) -> 
         if isinstance(args[0], float):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
         return tensor(args[0], dtype=d, device=dev)
-    return empty(*(args or (0,)), dtype=d, device=dev)
+    return empty(*(args or (0,)), dtype=d, device=dev)  # type: ignore[no-any-return]
 
 
 class _LegacyType(type):

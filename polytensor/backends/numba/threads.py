@@ -94,7 +94,7 @@ class Kernel:
             _lock.release()
 
 
-class CompileClock(event.Listener):
+class CompileClock(event.Listener):  # type: ignore[misc]
     """Seconds spent compiling functions of this package (loads from the cache are not compilations)."""
 
     def __init__(self) -> None:
