@@ -166,6 +166,9 @@ class AccumulateGrad(Node):
         self.variable = variable
         self.edges, self.nrs, self.hooks, self.saved = (), (), None, ()
 
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"  # PyTorch's
+
 
 class Handle:
     """Removes a hook again."""

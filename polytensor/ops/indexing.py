@@ -319,23 +319,23 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """(values, indices) sorted along `dim`. Source: torch.sort."""
-    from .reduce import ValuesIndices
+    from .reduce import sort_result
 
     if input._a.ndim == 0:
-        return ValuesIndices(input.clone(), argsort(input.reshape(1))[0])  # type: ignore[attr-defined, index]
+        return sort_result(input.clone(), argsort(input.reshape(1))[0])  # type: ignore[attr-defined, index]
     index = argsort(input, dim, descending)
-    return ValuesIndices(gather(input, dim, index), index)
+    return sort_result(gather(input, dim, index), index)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """The k largest (or smallest) along `dim` with their indices. Source: torch.topk."""
-    from .reduce import ValuesIndices
+    from .reduce import topk_result
 
     d = check_dim(dim, input._a.ndim)
     if k > input._a.shape[d]:
         raise RuntimeError("selected index k out of range")
     index = argsort(input, d, largest).narrow(d, 0, k).contiguous()  # type: ignore[attr-defined]
-    return ValuesIndices(gather(input, d, index), index)
+    return topk_result(gather(input, d, index), index)
 
 
 Tensor.__getitem__ = getitem  # type: ignore[attr-defined]

@@ -13,9 +13,18 @@ from ..tensor import Tensor, check_dim
 from . import pointwise as pw
 from .table import F, attach, check_tensor, primitive, renamed, write_out
 
-ValuesIndices = namedtuple("ValuesIndices", ["values", "indices"])
-max_result: Any = namedtuple("max", ["values", "indices"])  # type: ignore[name-match]
-min_result: Any = namedtuple("min", ["values", "indices"])  # type: ignore[name-match]
+
+def named_result(name: str) -> Any:
+    """The (values, indices) tuple that an op returns, with PyTorch's repr."""
+
+    def show(self: Any) -> str:
+        return f"torch.return_types.{name}(\nvalues={self.values!r},\nindices={self.indices!r})"
+
+    return type(name, (namedtuple(name, ["values", "indices"]),), {"__slots__": (), "__repr__": show})  # type: ignore[misc]
+
+
+max_result, min_result = named_result("max"), named_result("min")
+sort_result, topk_result = named_result("sort"), named_result("topk")
 
 
 def _dims(x: Tensor, dim: Any) -> tuple[int, ...] | None:
