@@ -344,6 +344,13 @@ class Tensor:
             result = tuple(reversed(strides))
         else:
             result = tuple(s // a.dtype.itemsize for s in a.strides)
+            if 0 in result:  # NumPy gives 0 to a new axis of size 1, PyTorch what a contiguous one would have
+                fixed: list[int] = []
+                n = 1
+                for length, stride in zip(reversed(a.shape), reversed(result), strict=True):
+                    fixed.append(n if stride == 0 and length == 1 else stride)
+                    n = length * fixed[-1]
+                result = tuple(reversed(fixed))
         return result if dim is None else result[check_dim(dim, a.ndim)]
 
     def storage_offset(self) -> int:
