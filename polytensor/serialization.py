@@ -15,7 +15,7 @@ import sys
 import tempfile
 import warnings
 import zipfile
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import numpy as np
 from . import devices, dtypes
 from .size import Size
 from .tensor import Parameter, Tensor, wrap
+from .unpickler import Call, Unpickler
 
 STORAGES = {
     "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
@@ -33,10 +34,6 @@ STORAGES = {
     "ComplexDoubleStorage": "complex128",
 }  # fmt: skip
 STORAGE_OF = {v: k for k, v in STORAGES.items()}
-UNSAFE = (
-    "Weights only load failed: the file asks for {name}, which is not on the list of what a checkpoint may contain. "
-    "Load it with weights_only=False only if you trust its source: it can then run any code."
-)
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------
@@ -347,50 +344,23 @@ class _Builder:
             ("torch._utils", "_rebuild_tensor_v2"): self.tensor,
             ("torch._utils", "_rebuild_parameter"): self.parameter,
             ("torch", "Size"): Size,
-            ("torch", "device"): lambda *a: devices.resolve(*a),
-            ("collections", "OrderedDict"): OrderedDict,
-            ("collections", "Counter"): Counter,
-            ("_codecs", "encode"): _encode,
-            ("builtins", "set"): set, ("__builtin__", "set"): set,
-            ("builtins", "frozenset"): frozenset, ("__builtin__", "frozenset"): frozenset,
-            ("builtins", "bytearray"): _bytearray, ("__builtin__", "bytearray"): _bytearray,
-            ("builtins", "complex"): complex, ("__builtin__", "complex"): complex,
-            ("builtins", "bytes"): _bytes, ("__builtin__", "bytes"): _bytes,
-        }  # fmt: skip
-        return table.get((module, name))
+            ("torch", "device"): devices.resolve,
+        }
+        fn = table.get((module, name))
+        return None if fn is None else Call(fn)
 
 
-def _encode(text: Any, encoding: Any) -> bytes:
-    if not isinstance(text, str) or encoding != "latin1":
-        raise pickle.UnpicklingError("only latin1 text may be encoded")
-    return text.encode("latin1")
+class _AnyUnpickler(pickle.Unpickler):
+    """For weights_only=False: objects of any class."""
 
-
-def _bytearray(data: Any = b"", encoding: Any = None) -> bytearray:
-    if isinstance(data, str) and encoding == "latin-1":
-        return bytearray(data, "latin-1")
-    if not isinstance(data, (bytes, bytearray)):
-        raise pickle.UnpicklingError("a bytearray is made of bytes alone")
-    return bytearray(data)
-
-
-def _bytes(*data: Any) -> bytes:
-    if data and not isinstance(data[0], (bytes, bytearray)):
-        raise pickle.UnpicklingError("bytes are made of bytes alone")
-    return bytes(data[0]) if data else b""
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, builder: _Builder, weights_only: bool) -> None:
+    def __init__(self, data: bytes, builder: _Builder) -> None:
         super().__init__(io.BytesIO(data))
-        self.builder, self.weights_only = builder, weights_only
+        self.builder = builder
 
     def find_class(self, module: str, name: str) -> Any:
         found = self.builder.find(module, name)
         if found is not None:
-            return found
-        if self.weights_only:
-            raise pickle.UnpicklingError(UNSAFE.format(name=f"{module}.{name}"))
+            return found.fn if type(found) is Call else found
         if module == "torch" or module.startswith("torch."):
             module = "polytensor" + module[5:]
         return super().find_class(module, name)
@@ -426,36 +396,11 @@ def _read(file: Any, name: str, map_location: Any, only: bool) -> Any:
     archive = _Archive(file, str(name))
     data = archive.read("data.pkl")
     builder = _Builder(archive, map_location)
-    if only:
-        _check_opcodes(data, archive)
     try:
-        return _Unpickler(data, builder, only).load()
+        if only:
+            return Unpickler(data, builder.find, archive.storage).load()
+        return _AnyUnpickler(data, builder).load()
     except pickle.UnpicklingError as error:
         raise pickle.UnpicklingError(f"cannot load {name}: {error}") from None
     except RuntimeError:
         raise
-    except Exception as error:
-        if not only:
-            raise
-        raise archive.error(f"its pickle is damaged ({type(error).__name__}: {error})") from None
-
-
-def _check_opcodes(data: bytes, archive: _Archive) -> None:
-    """Refuse opcodes that PyTorch never writes and that could reach attributes, or claim huge sizes."""
-    import pickletools
-
-    allowed = {
-        "PROTO", "STOP", "MARK", "POP", "DUP", "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2",
-        "LONG1", "LONG4", "BINFLOAT", "BINUNICODE", "SHORT_BINSTRING", "BINSTRING", "SHORT_BINBYTES", "BINBYTES", "EMPTY_TUPLE",
-        "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS",
-        "GLOBAL", "REDUCE", "BUILD", "NEWOBJ", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET", "BINPERSID", "EMPTY_SET",
-        "ADDITEMS", "MEMOIZE", "FRAME",
-    }  # fmt: skip
-    try:
-        for op, arg, _ in pickletools.genops(data):
-            if op.name not in allowed:
-                raise pickle.UnpicklingError(f"cannot load {archive.name}: opcode {op.name} is not allowed")
-            if op.name == "LONG_BINPUT" and arg > len(data):
-                raise pickle.UnpicklingError(f"cannot load {archive.name}: memo index {arg} is absurd")
-    except ValueError as error:
-        raise archive.error(f"its pickle is damaged ({error})") from None

@@ -239,7 +239,12 @@ def test_conv(mode, dtype, case):
 @pytest.mark.parametrize("decay, maximize", [(0, False), (0.01, True)])
 def test_sgd(mode, dtype, momentum, nesterov, dampening, decay, maximize):
     def run(backend):
-        ps = [values((50, 40), dtype), values((7,), dtype, 1), values((6, 8), dtype, 2)[:, ::2]]
+        ps = [
+            values((50, 40), dtype),
+            values((7,), dtype, 1),
+            values((6, 8), dtype, 2)[:, ::2],
+            values((300, 300), dtype),
+        ]
         bufs = [np.empty_like(p) for p in ps] if momentum else None
         for step in range(3):
             gs = [values(p.shape, dtype, 10 + step) for p in ps]

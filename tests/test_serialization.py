@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections import OrderedDict
 
 import pytest
@@ -84,6 +85,34 @@ def test_hostile_pickle_runs_nothing(oracle, tmp_path, monkeypatch):
     with pytest.raises(pickle.UnpicklingError, match="c.pt.*system"):
         pt.load("c.pt")
     assert not os.path.exists("evil")
+
+
+def written(pickled):
+    """A file whose data.pkl is `pickled`."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as z:
+        z.writestr("a/data.pkl", pickled)
+        z.writestr("a/version", "3")
+        z.writestr("a/byteorder", sys.byteorder)
+    return io.BytesIO(buffer.getvalue())
+
+
+@pytest.mark.parametrize("body, why", {
+    "attributes of a class": (b"ccollections\nCounter\n}U\x04evilK\x01sb.", "sets attributes"),
+    "items of a class": (b"ccollections\nCounter\nU\x01aK\x01s.", "sets items"),
+    "append to a size": (b"ctorch\nSize\nK\x01a.", "appends"),
+    "call of data": (b"](tR.", "calls list"),
+    "a name that is not on the list": (b"cos\nsystem\nU\x04true\x85R.", "os.system"),
+    "a dotted name": (b"ctorch\nSize.__init__\n.", "not on the list"),
+    "exponential copies": (b"]q\x00" + b"".join(b"h\x00c_codecs\nencode\n0" for _ in range(2)) + b"U\x01x(l.", "damaged"),
+    "deep tuples as a key": (b"K\x01" + b"q\x00h\x00\x86" * 60 + b"}q\x01h\x00K\x01s.", "over and over"),
+    "empty stack": (b"R.", "damaged"),
+    "nothing": (b"", "truncated"),
+    "protocol 4": (pickle.dumps([1, 2], 4)[2:], "damaged"),
+}.values())  # fmt: skip
+def test_hostile_opcodes(body, why):
+    with pytest.raises(pickle.UnpicklingError, match=why):
+        pt.load(written(b"\x80\x02" + body))
 
 
 def test_own_classes_are_opt_in(tmp_path):

@@ -2,6 +2,7 @@
 
 from .dataloader import DataLoader as DataLoader
 from .dataloader import default_collate as default_collate
+from .dataloader import default_convert as default_convert
 from .dataset import ConcatDataset as ConcatDataset
 from .dataset import Dataset as Dataset
 from .dataset import IterableDataset as IterableDataset

@@ -7,11 +7,11 @@ from typing import Any
 
 from .. import devices
 from ..backends.base import SCALARS
-from ..dtypes import float64
+from ..dtypes import float64, int64
 from ..ops.creation import as_tensor, tensor
 from ..ops.shape import stack
 from ..tensor import Tensor
-from .dataset import IterableDataset, TensorDataset
+from .dataset import IterableDataset, Subset, TensorDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 
@@ -41,6 +41,31 @@ def default_collate(batch: list[Any]) -> Any:
     raise TypeError(
         f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {type(first)}"
     )
+
+
+def default_convert(sample: Any) -> Any:
+    """A sample that is not batched: arrays and NumPy numbers become tensors, inside containers too."""
+    if isinstance(sample, Tensor):
+        return sample
+    if hasattr(sample, "__array__") and hasattr(sample, "dtype"):
+        return sample if sample.dtype.kind in "USO" else as_tensor(sample, device="cpu")
+    if isinstance(sample, Mapping):
+        return {key: default_convert(x) for key, x in sample.items()}
+    if isinstance(sample, tuple) and hasattr(sample, "_fields"):
+        return type(sample)(*map(default_convert, sample))
+    if isinstance(sample, (tuple, list)):
+        return [default_convert(x) for x in sample]
+    return sample
+
+
+def _tensors_and_rows(dataset: Any) -> Any:
+    """(tensors, rows) where a sample i is row rows[i] (or row i: rows None) of whole tensors; else None."""
+    if type(dataset) is TensorDataset:
+        return dataset.tensors, None
+    if type(dataset) is Subset and (inner := _tensors_and_rows(dataset.dataset)) is not None:
+        tensors, rows = inner
+        return tensors, dataset.indices if rows is None else [rows[i] for i in dataset.indices]
+    return None
 
 
 def _to_default(batch: Any, dev: Any) -> Any:
@@ -76,16 +101,22 @@ class DataLoader:
         if persistent_workers:
             raise ValueError("persistent_workers option needs num_workers > 0")
         if prefetch_factor is not None:
-            raise ValueError("prefetch_factor option could only be specified in multiprocessing. Let num_workers > 0.")
+            raise ValueError(
+                "prefetch_factor option could only be specified in multiprocessing. Let num_workers > 0 to enable "
+                "multiprocessing, otherwise set prefetch_factor to None."
+            )
         if timeout < 0:
             raise ValueError("timeout option should be non-negative")
         if sampler is not None and shuffle:
             raise ValueError("sampler option is mutually exclusive with shuffle")
         self._stream = isinstance(dataset, IterableDataset)
-        if self._stream and (shuffle or sampler is not None or batch_sampler is not None):
-            raise ValueError(
-                "DataLoader with IterableDataset: expected unspecified shuffle, sampler and batch_sampler option"
-            )
+        if self._stream:
+            given = {"shuffle": shuffle or None, "sampler": sampler, "batch_sampler": batch_sampler}
+            for name, value in given.items():
+                if value is not None:
+                    raise ValueError(
+                        f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}"
+                    )
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(
@@ -103,9 +134,10 @@ class DataLoader:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.sampler, self.batch_sampler = sampler, batch_sampler
         batched = batch_sampler is not None or (self._stream and batch_size is not None)
-        self.collate_fn = collate_fn or (default_collate if batched else lambda x: x)
-        # rows of whole tensors need no sample by sample pass
-        self._whole = collate_fn is None and type(dataset) is TensorDataset
+        self.collate_fn = collate_fn or (default_collate if batched else default_convert)
+
+    def __class_getitem__(cls, item: Any) -> Any:
+        return cls
 
     def __len__(self) -> int:
         if self._stream:
@@ -128,10 +160,13 @@ class DataLoader:
                 yield self.collate_fn(self.dataset[i])
         else:
             dataset, collate = self.dataset, self.collate_fn
+            # rows of whole tensors need no sample by sample pass
+            whole = _tensors_and_rows(dataset) if collate is default_collate else None
             for indices in self.batch_sampler:
-                if self._whole:
-                    rows = tensor(indices, device="cpu")
-                    yield [t[rows] for t in dataset.tensors]
+                if whole is not None:
+                    tensors, rows = whole
+                    picked = tensor(indices if rows is None else [rows[i] for i in indices], dtype=int64, device="cpu")
+                    yield [t[picked] for t in tensors]
                 elif hasattr(dataset, "__getitems__"):
                     yield collate(dataset.__getitems__(indices))
                 else:

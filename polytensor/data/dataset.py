@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -54,6 +55,8 @@ class ConcatDataset(Dataset):
         self.datasets = list(datasets)
         if not self.datasets:
             raise AssertionError("datasets should not be an empty iterable")
+        if any(isinstance(d, IterableDataset) for d in self.datasets):
+            raise AssertionError("ConcatDataset does not support IterableDataset")
         self.cumulative_sizes = list(accumulate(len(d) for d in self.datasets))
 
     def __len__(self) -> int:
@@ -61,8 +64,10 @@ class ConcatDataset(Dataset):
 
     def __getitem__(self, index: int) -> Any:
         n = len(self)
-        if not -n <= index < n:
+        if index < -n:
             raise ValueError("absolute value of index should not exceed dataset length")
+        if index >= n:  # an IndexError, so that a plain for loop over the dataset ends
+            raise IndexError(f"index {index} is out of range for a dataset of {n} samples")
         index %= n
         k = bisect_right(self.cumulative_sizes, index)
         return self.datasets[k][index - (self.cumulative_sizes[k - 1] if k else 0)]
@@ -92,10 +97,18 @@ class Subset(Dataset):
 def random_split(dataset: Any, lengths: Sequence[float], generator: Any = None) -> list[Subset]:
     """Disjoint random subsets of given lengths, or of given fractions that sum to 1. ValueError otherwise."""
     n = len(dataset)
-    if isclose(sum(lengths), 1) and sum(lengths) <= 1 + 1e-9 and all(0 <= f <= 1 for f in lengths):
+    if isclose(sum(lengths), 1) and sum(lengths) <= 1:
+        for i, f in enumerate(lengths):
+            if not 0 <= f <= 1:
+                raise ValueError(f"Fraction at index {i} is not between 0 and 1")
         sizes = [floor(n * f) for f in lengths]
         for i in range(n - sum(sizes)):
             sizes[i % len(sizes)] += 1
+        for i, k in enumerate(sizes):
+            if k == 0:
+                warnings.warn(
+                    f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2
+                )
     else:
         sizes = [int(k) for k in lengths]
     if sum(sizes) != n:

@@ -48,16 +48,30 @@ class _Ordered(Module):
         for k, m in enumerate(modules):
             self._modules[str(k)] = m
 
+    def pop(self, i: Any) -> Any:
+        """Remove a child and hand it out; those after it move up."""
+        module = self[i]
+        del self[i]
+        return module
+
+    def __iadd__(self, modules: Any) -> Any:
+        return self.extend(modules)
+
     def append(self, module: Module) -> Any:
         self.add_module(str(len(self)), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Any:
-        for m in modules:
+        if not isinstance(modules, Iterable):
+            name = type(self).__name__
+            raise TypeError(f"{name}.extend should be called with an iterable, but got {type(modules).__name__}")
+        for m in list(modules):
             self.append(m)
         return self
 
     def insert(self, i: int, module: Module) -> Any:
+        if not isinstance(module, Module):
+            raise AssertionError(f"module should be of type: {Module}")
         modules = list(self._modules.values())
         modules.insert(i, module)
         self._renumber(modules)
@@ -79,6 +93,21 @@ class Sequential(_Ordered):
     def _sliced(self, i: slice) -> Sequential:
         return Sequential(OrderedDict(list(self._modules.items())[i]))
 
+    def __add__(self, other: Any) -> Sequential:
+        if not isinstance(other, Sequential):
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+        return Sequential(*self, *other)
+
+    def __mul__(self, times: int) -> Sequential:
+        """The same children (not copies) again and again."""
+        if not isinstance(times, int):
+            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(times)}")
+        if times <= 0:
+            raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
+        return Sequential(*(list(self) * times))
+
+    __rmul__ = __mul__
+
     def forward(self, input: Any) -> Any:
         for m in self._modules.values():
             input = m(input)
@@ -93,8 +122,8 @@ class ModuleList(_Ordered):
         if modules is not None:
             self.extend(modules)
 
-    def __iadd__(self, modules: Iterable[Module]) -> Any:
-        return self.extend(modules)
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *other])
 
     def __repr__(self) -> str:
         children = [repr(m) for m in self]
@@ -119,6 +148,12 @@ class ModuleDict(Module):
             self.update(modules)
 
     def update(self, modules: Any) -> None:
+        """Add modules from a mapping, or from pairs (name, module)."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(
+                "ModuleDict.update should be called with an iterable of key/value pairs, but got "
+                + type(modules).__name__
+            )
         for name, m in modules.items() if hasattr(modules, "items") else modules:
             self[name] = m
 
@@ -141,7 +176,9 @@ class ModuleDict(Module):
         return key in self._modules
 
     def pop(self, key: str) -> Any:
-        return self._modules.pop(key)
+        module = self[key]
+        del self[key]
+        return module
 
     def clear(self) -> None:
         self._modules.clear()

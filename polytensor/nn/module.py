@@ -8,9 +8,10 @@ from typing import Any
 
 from ..autograd.node import Handle
 from ..tensor import Parameter, Tensor
+from .hooks import BackwardWatch
 
 
-class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
+class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
     """What load_state_dict returns."""
 
     __slots__ = ()
@@ -28,7 +29,7 @@ class Module:
 
     training: bool
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self) -> None:
         d = self.__dict__
         d["training"] = True
         d["_parameters"] = {}
@@ -38,6 +39,7 @@ class Module:
         d["_forward_hooks"] = {}
         d["_forward_pre_hooks"] = {}
         d["_backward_hooks"] = {}
+        d["_backward_pre_hooks"] = {}
         d["_hooked"] = False
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -49,60 +51,40 @@ class Module:
         return self.forward(*args, **kwargs)
 
     def _call_with_hooks(self, args: Any, kwargs: Any) -> Any:
-        for fn, with_kwargs in list(self._forward_pre_hooks.values()):
-            if with_kwargs:
-                result = fn(self, args, kwargs)
-                if result is not None:
+        after = list(self._forward_hooks.values())
+        try:
+            for fn, with_kwargs in list(self._forward_pre_hooks.values()):
+                if with_kwargs:
+                    result = fn(self, args, kwargs)
+                    if result is None:
+                        continue
+                    if not isinstance(result, tuple) or len(result) != 2:
+                        raise RuntimeError(
+                            f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {result}."
+                        )
                     args, kwargs = result
-            else:
-                result = fn(self, args)
-                if result is not None:
-                    args = result if isinstance(result, tuple) else (result,)
-        if self._backward_hooks:
-            args = self._watch(args, False)
-        out = self.forward(*args, **kwargs)
-        for fn, with_kwargs in list(self._forward_hooks.values()):
-            result = fn(self, args, kwargs, out) if with_kwargs else fn(self, args, out)
-            if result is not None:
-                out = result
-        if self._backward_hooks:
-            out = self._watch(out if isinstance(out, tuple) else (out,), True)
-            out = out if len(out) > 1 else out[0]
-        return out
-
-    def _watch(self, tensors: Any, outputs: bool) -> Any:
-        """Pass tensors through an identity whose backward sees all their gradients at once."""
-        from ..autograd import Function
-
-        module = self
-
-        class BackwardHook(Function):
-            @staticmethod
-            def forward(ctx: Any, *xs: Any) -> Any:
-                ctx.set_materialize_grads(False)
-                return tuple(x.view_as(x) for x in xs)
-
-            @staticmethod
-            def backward(ctx: Any, *gs: Any) -> Any:
-                if outputs:
-                    module.__dict__["_grad_out"] = gs
                 else:
-                    for fn in list(module._backward_hooks.values()):
-                        new = fn(module, gs, module.__dict__.get("_grad_out"))
-                        if new is not None:
-                            gs = new if isinstance(new, tuple) else (new,)
-                return gs
-
-        where = [i for i, t in enumerate(tensors) if isinstance(t, Tensor)]
-        if not outputs and not any(tensors[i].requires_grad for i in where):
-            return tensors
-        if outputs and not any(tensors[i].requires_grad for i in where):
-            return tensors
-        seen = BackwardHook.apply(*[tensors[i] for i in where])
-        result = list(tensors)
-        for i, t in zip(where, seen, strict=True):
-            result[i] = t
-        return tuple(result)
+                    result = fn(self, args)
+                    if result is not None:
+                        args = result if isinstance(result, tuple) else (result,)
+            watch = None
+            if self._backward_hooks or self._backward_pre_hooks:
+                watch = BackwardWatch(
+                    self, list(self._backward_hooks.values()), list(self._backward_pre_hooks.values())
+                )
+                args = watch.watch_inputs(args)
+            out = self.forward(*args, **kwargs)
+            while after:
+                fn, with_kwargs, _ = after.pop(0)
+                result = fn(self, args, kwargs, out) if with_kwargs else fn(self, args, out)
+                if result is not None:
+                    out = result
+            return out if watch is None else watch.watch_outputs(out)
+        except Exception:
+            for fn, with_kwargs, always in after:
+                if always:
+                    fn(self, args, kwargs, None) if with_kwargs else fn(self, args, None)
+            raise
 
     # ---- attributes -------------------------------------------------------------------------------------------------
     def __getattr__(self, name: str) -> Any:
@@ -117,19 +99,19 @@ class Module:
         if isinstance(value, Parameter):
             if "_parameters" not in d:
                 raise AttributeError("cannot assign parameters before Module.__init__() call")
-            self._forget(name)
+            self._forget(name, "_buffers", "_modules")
             self.register_parameter(name, value)
-        elif isinstance(value, Module):
-            if "_modules" not in d:
-                raise AttributeError("cannot assign module before Module.__init__() call")
-            self._forget(name)
-            d["_modules"][name] = value
         elif name in d.get("_parameters", ()):
             if value is not None:
                 raise TypeError(
                     f"cannot assign '{type(value).__name__}' as parameter '{name}' (torch.nn.Parameter or None expected)"
                 )
             d["_parameters"][name] = None
+        elif isinstance(value, Module):
+            if "_modules" not in d:
+                raise AttributeError("cannot assign module before Module.__init__() call")
+            self._forget(name, "_parameters", "_buffers")
+            d["_modules"][name] = value
         elif name in d.get("_modules", ()):
             if value is not None:
                 raise TypeError(
@@ -145,10 +127,11 @@ class Module:
         else:
             object.__setattr__(self, name, value)
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, name: str, *tables: str) -> None:
+        """Drop a name from where it was; its place in the table that it goes to stays."""
         d = self.__dict__
         d.pop(name, None)
-        for table in ("_parameters", "_buffers", "_modules"):
+        for table in tables:
             d[table].pop(name, None)
         d["_non_persistent"].discard(name)
 
@@ -166,7 +149,7 @@ class Module:
         if not isinstance(name, str):
             raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
         if "." in name:
-            raise KeyError(f'{kind} name can\'t contain "."')
+            raise KeyError(f'{kind} name can\'t contain "."' + (f", got: {name}" if kind == "module" else ""))
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
         if hasattr(self, name) and name not in table:
@@ -268,23 +251,24 @@ class Module:
         """The module of a dotted name. AttributeError if there is none."""
         m = self
         for part in target.split(".") if target else ():
-            child = m._modules.get(part)
-            if child is None:
-                raise AttributeError(f"{type(m).__name__} has no attribute `{part}`")
+            child = _attribute(m, part)
+            if not isinstance(child, Module):
+                raise AttributeError(f"`{part}` is not an nn.Module")
             m = child
         return m
 
     def get_parameter(self, target: str) -> Parameter:
         path, _, name = target.rpartition(".")
-        found = self.get_submodule(path)._parameters.get(name)
-        if found is None:
+        found = _attribute(self.get_submodule(path), name)
+        if not isinstance(found, Parameter):
             raise AttributeError(f"`{name}` is not an nn.Parameter")
-        return found  # type: ignore[no-any-return]
+        return found
 
     def get_buffer(self, target: str) -> Tensor:
         path, _, name = target.rpartition(".")
-        found = self.get_submodule(path)._buffers.get(name)
-        if found is None:
+        owner = self.get_submodule(path)
+        found = _attribute(owner, name)
+        if name not in owner._buffers:
             raise AttributeError(f"`{name}` is not a buffer")
         return found  # type: ignore[no-any-return]
 
@@ -389,7 +373,7 @@ class Module:
                 child.state_dict(destination=out, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
         return out
 
-    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> IncompatibleKeys:
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
         """Copy values by name. RuntimeError listing missing and unexpected keys (if strict) and wrong shapes."""
         if not hasattr(state_dict, "keys"):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
@@ -426,28 +410,40 @@ class Module:
             raise RuntimeError(
                 "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(errors))
             )
-        return IncompatibleKeys(missing, unexpected)
+        return _IncompatibleKeys(missing, unexpected)
 
     # ---- hooks --------------------------------------------------------------------------------------------------------
-    def _hook(self, table: dict[int, Any], value: Any) -> Handle:
+    def _hook(self, table: dict[int, Any], value: Any, prepend: bool) -> Handle:
         handle = Handle(table)
         table[handle.id] = value
+        if prepend:
+            rest = [(k, v) for k, v in table.items() if k != handle.id]
+            for k, v in rest:
+                del table[k]
+                table[k] = v
         self.__dict__["_hooked"] = True
         return handle
 
     def register_forward_hook(
         self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> Handle:
-        """Call hook(module, args, output) after forward; a result replaces the output."""
-        return self._hook(self._forward_hooks, (hook, with_kwargs))
+        """Call hook(module, args, output) after forward; a result replaces the output.
+
+        with_kwargs: hook(module, args, kwargs, output). always_call: with output None also where forward raises.
+        """
+        return self._hook(self._forward_hooks, (hook, with_kwargs, always_call), prepend)
 
     def register_forward_pre_hook(self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
         """Call hook(module, args) before forward; a result replaces the arguments."""
-        return self._hook(self._forward_pre_hooks, (hook, with_kwargs))
+        return self._hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
 
     def register_full_backward_hook(self, hook: Any, prepend: bool = False) -> Handle:
         """Call hook(module, grad_input, grad_output) in backward; a result replaces grad_input."""
-        return self._hook(self._backward_hooks, hook)
+        return self._hook(self._backward_hooks, hook, prepend)
+
+    def register_full_backward_pre_hook(self, hook: Any, prepend: bool = False) -> Handle:
+        """Call hook(module, grad_output) in backward, before the module's own; a result replaces grad_output."""
+        return self._hook(self._backward_pre_hooks, hook, prepend)
 
     # ---- repr, copies ---------------------------------------------------------------------------------------------------
     def extra_repr(self) -> str:
@@ -470,6 +466,12 @@ class Module:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+
+
+def _attribute(m: Module, name: str) -> Any:
+    if not hasattr(m, name):
+        raise AttributeError(f"{type(m).__name__} has no attribute `{name}`")
+    return getattr(m, name)
 
 
 def _indent(text: str) -> str:

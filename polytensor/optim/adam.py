@@ -6,13 +6,11 @@ from typing import Any
 
 from .. import dtypes, ops
 from ..ops.fused import adam_step
-from .optimizer import Optimizer, positive
+from .optimizer import Optimizer, check_common, not_negative
 
 
 class Adam(Optimizer):
     """Adaptive moments (Kingma and Ba, 2015; amsgrad: Reddi et al., 2018). Source: torch.optim.Adam."""
-
-    _decoupled = False
 
     def __init__(
         self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -20,17 +18,15 @@ class Adam(Optimizer):
         capturable: bool = False, differentiable: bool = False, fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:  # fmt: skip
-        positive("learning rate", lr)
-        positive("epsilon value", eps)
-        positive("weight_decay value", weight_decay)
+        check_common(type(self).__name__, lr, foreach, fused, differentiable)
+        not_negative("epsilon value", eps)
+        not_negative("weight_decay value", weight_decay)
         for i, beta in enumerate(betas):
             if not 0.0 <= beta < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-        self._common({"differentiable": differentiable}, type(self).__name__)
         defaults = dict(
             lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize, foreach=foreach,
-            capturable=capturable, differentiable=differentiable, fused=fused,
-            decoupled_weight_decay=decoupled_weight_decay or self._decoupled,
+            capturable=capturable, differentiable=differentiable, fused=fused, decoupled_weight_decay=decoupled_weight_decay,
         )  # fmt: skip
         super().__init__(params, defaults)
 
@@ -59,10 +55,12 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019). Source: torch.optim.AdamW."""
 
-    _decoupled = True
-
     def __init__(
-        self, params: Any, lr: float = 1e-3, betas: Any = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2,
-        amsgrad: bool = False, **kwargs: Any,
+        self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False, foreach: bool | None = None,
+        capturable: bool = False, differentiable: bool = False, fused: bool | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **kwargs)
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize, capturable=capturable,
+            differentiable=differentiable, fused=fused, decoupled_weight_decay=True,
+        )  # fmt: skip

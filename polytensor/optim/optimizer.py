@@ -6,6 +6,8 @@ from collections import defaultdict
 from typing import Any
 
 from ..autograd import enable_grad, no_grad
+from ..dtypes import float32
+from ..ops.creation import tensor
 from ..tensor import Tensor
 
 
@@ -33,9 +35,16 @@ class Optimizer:
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will "
+                "change between runs. Please use a list instead."
+            )
         params = [params] if isinstance(params, Tensor) else list(params)
         names = None
-        if params and isinstance(params[0], tuple):
+        if any(isinstance(p, tuple) for p in params):
+            if not all(isinstance(p, tuple) for p in params):
+                raise ValueError("all optimizer params should be with/without names. Some param names are missing")
             names, params = [n for n, _ in params], [p for _, p in params]
         for p in params:
             if not isinstance(p, Tensor):
@@ -61,7 +70,9 @@ class Optimizer:
                     if set_to_none:
                         x.grad = None
                     else:
-                        x.grad = x.grad.detach().zero_()
+                        g = x.grad
+                        g.requires_grad_(False) if g.grad_fn is None else g.detach_()
+                        g.zero_()
 
     def step(self, closure: Any = None) -> Any:
         """Update the parameters; `closure`, if given, computes the loss again and is called first."""
@@ -114,9 +125,9 @@ class Optimizer:
 
     def _own(self, key: str, value: Any, p: Tensor) -> Any:
         if not isinstance(value, Tensor):
-            return value
+            return tensor(float(value), dtype=float32, device="cpu") if key == "step" else value
         if key == "step":
-            return value.clone()  # type: ignore[attr-defined]
+            return value.detach().to(device="cpu", dtype=float32).clone()  # type: ignore[attr-defined]
         return value.to(device=p.device, dtype=p.dtype).clone()  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
@@ -126,12 +137,19 @@ class Optimizer:
             text += "".join(f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params")
         return text + ")"
 
-    def _common(self, kwargs: dict[str, Any], kind: str = "") -> None:
-        """Refuse what is not there yet, rather than ignore it."""
-        if kwargs.get("differentiable"):
-            raise NotImplementedError(f"{kind}: differentiable=True is not there yet")
+
+def check_common(kind: str, lr: Any, foreach: Any, fused: Any, differentiable: bool) -> None:
+    """The checks that all optimizers share; refuses what is not there yet, rather than ignore it."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    not_negative("learning rate", lr)
+    if foreach and fused:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+    if differentiable:
+        raise NotImplementedError(f"{kind}: differentiable=True is not there yet")
 
 
-def positive(name: str, value: Any) -> None:
-    if not 0.0 <= value:
+def not_negative(name: str, value: Any) -> None:
+    """ValueError unless value >= 0 (NaN is refused too)."""
+    if not value >= 0.0:
         raise ValueError(f"Invalid {name}: {value}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import ops
 from ..ops.fused import sgd_step
-from .optimizer import Optimizer, positive
+from .optimizer import Optimizer, check_common, not_negative
 
 
 class SGD(Optimizer):
@@ -17,12 +17,11 @@ class SGD(Optimizer):
         nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:  # fmt: skip
-        positive("learning rate", lr)
-        positive("momentum value", momentum)
-        positive("weight_decay value", weight_decay)
+        check_common("SGD", lr, foreach, fused, differentiable)
+        not_negative("momentum value", momentum)
+        not_negative("weight_decay value", weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        self._common({"differentiable": differentiable}, "SGD")
         defaults = dict(
             lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov, maximize=maximize,
             foreach=foreach, differentiable=differentiable, fused=fused,
@@ -37,7 +36,8 @@ class SGD(Optimizer):
             sgd_step([p for p, _ in pairs], [g for _, g in pairs], None, *rest, False)
             return
         state = self.state
-        old, fresh = [], []
+        old: list[Any] = []
+        fresh: list[Any] = []
         for pair in pairs:
             (fresh if state[pair[0]].get("momentum_buffer") is None else old).append(pair)
         for p, g in fresh:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..memory import keep_freed_memory
 from ..numpy import NumpyBackend
 
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
@@ -49,6 +50,7 @@ class NumbaBackend(NumpyBackend):
         from ...threads import get_num_threads
 
         self._threads.set_num_threads(get_num_threads())
+        keep_freed_memory()
 
     _threads: Any
     _pointwise: Any

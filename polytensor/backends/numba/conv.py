@@ -13,7 +13,7 @@ from ..conv import out_size
 from .threads import Kernel
 
 Pair = tuple[int, int]
-WORKSPACE = 1 << 18  # elements of columns held at a time: they should stay in the cache
+WORKSPACE = 1 << 20  # elements of columns held at a time: they should stay in the cache
 
 
 @intrinsic

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from .blas import LARGE, axpy
 from .pointwise import BLOCK, span
-from .threads import Kernel
+from .threads import Kernel, get_num_threads
 
 
 def _sgd(p: Any, g: Any, lr: Any, sign: Any, decay: Any) -> None:
@@ -95,6 +96,11 @@ def sgd(
     f = p.dtype.type
     sign = f(-1 if maximize else 1)
     if buf is None:
+        if p.size >= LARGE and weight_decay == 0 and lr != 0 and get_num_threads() > 1:
+            add = axpy(p.dtype.char)
+            if add is not None:
+                add(p, g, lr if maximize else -lr)
+                return
         sgd_kernel(0.4 * p.size, flat(p), flat(g), f(lr), sign, f(weight_decay))
         return
     if first:

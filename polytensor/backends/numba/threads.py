@@ -19,7 +19,7 @@ import numba
 from numba.core import event
 from numba.np.ufunc import parallel
 
-PARALLEL_NS: float = 100_000  # serial work worth the 22 us that waking the threads costs
+PARALLEL_NS: float = 50_000  # serial work worth the 22 us that waking the threads costs
 
 _lock = threading.Lock()  # the workqueue layer aborts on concurrent use, and two owners of the cores are slow
 _local = threading.local()
