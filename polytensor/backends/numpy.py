@@ -51,7 +51,21 @@ class NumpyBackend(Backend):
     def amin(self, x: Any, dim: Any, keepdim: bool) -> Any:
         return _min(x, dim, None, None, keepdim)
 
-    max_all, min_all = amax, amin
+    def max_all(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        # finding the place (the first NaN, if there is one) takes half the time of a reduction
+        return x.ravel()[x.argmax()] if x.size <= BLOCK else self.amax(x, None, False)
+
+    def min_all(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        return x.ravel()[x.argmin()] if x.size <= BLOCK else self.amin(x, None, False)
+
+    def softmax(self, x: Any, dim: int) -> Any:
+        if x.size > BLOCK or x.dtype.char not in "fd" or x.size == 0 or not x.flags.c_contiguous:
+            return super().softmax(x, dim)
+        y = np.subtract(x, _max(x, dim, None, None, True))
+        if y.__class__ is not np.ndarray:
+            return np.ones((), x.dtype) * (y == y)
+        np.exp(y, y)
+        return np.divide(y, _add(y, dim, None, None, True), y)
 
     def relu(self, x: Any) -> Any:
         zero = self._zeros.get(x.dtype)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd.modes import mode
 from ..size import Size
-from ..tensor import LEAF, Tensor, check_dim, wrap
+from ..tensor import LEAF, Tensor, check_dim, new, wrap
 from .table import ROWS, F, Row, attach, check_tensor, primitive, renamed, result_type, same_device, write_out
 
 _view = primitive(
@@ -452,20 +452,39 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors joined along an existing dimension, promoted to one dtype. Source: torch.cat."""
     if isinstance(tensors, Tensor):
         raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
-    tensors = [x if x.__class__ is Tensor else check_tensor(x, "cat", "tensors") for x in tensors]
-    if out is None and tensors:
-        arrays = [x._a for x in tensors]
-        a = arrays[0]
-        dtype, ndim = a.dtype, a.ndim
-        if dim.__class__ is int and 0 <= dim < ndim and (ndim > 1 or a.size):
-            for b in arrays:
-                if b.dtype is not dtype or b.ndim != ndim:
-                    break
-            else:
+    tensors = list(tensors)
+    if out is None and tensors and dim.__class__ is int:
+        dev = ndim = dtype = None
+        arrays = []
+        grad = False
+        for x in tensors:  # the plain case: one device, one dtype, no number of dimensions that differs
+            if x.__class__ is not Tensor:
+                break
+            a = x._a
+            if dev is None:
+                dev, dtype, ndim = x._dev, a.dtype, a.ndim
+            elif x._dev is not dev or a.dtype is not dtype or a.ndim != ndim:
+                break
+            arrays.append(a)
+            if x._fn is not None:
+                grad = True
+        else:
+            if 0 <= dim < ndim and (ndim > 1 or arrays[0].size):  # type: ignore[operator]
                 try:
-                    return _cat(tensors, dim)
+                    r: Tensor = new(Tensor)
+                    r._a = dev.backend.cat(arrays, dim)  # type: ignore[union-attr]
+                    r._dev = dev  # type: ignore[assignment]
+                    r._s = r._fn = r._v = r._x = None
+                    r._nr = 0
+                    if grad and mode.grad:
+                        _cat_row(len(tensors)).record(
+                            tuple(tensors), (dim, tuple([b.shape[dim] for b in arrays])), (r,)
+                        )
+                    return r
                 except ValueError:
                     pass  # said below, in PyTorch's words
+    for x in tensors:
+        check_tensor(x, "cat", "tensors")
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     target = result_type(*tensors).array

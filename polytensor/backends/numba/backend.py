@@ -83,7 +83,7 @@ class NumbaBackend(NumpyBackend):
     def relu(self, x: Array) -> Array:
         if x.size >= POINTWISE and fits(x):
             return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
-        return np.maximum(x, self.scalar(0, x.dtype))
+        return NumpyBackend.relu(self, x)
 
     def sigmoid(self, x: Array) -> Array:
         if fits(x):
