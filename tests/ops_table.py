@@ -2,7 +2,7 @@
 
 Functions also stand for their errors: where PyTorch raises, PolyTensor must raise the same class. `grad` asks
 for gradients in float64 as well; `strides` for equal strides (views), else only contiguity is compared.
-Products, convolution, pooling and losses follow in ops_table_nn.py.
+Other families follow in ops_table_*.py; test_ops.py finds them by that name.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,7 @@
 """The second part of ops_table: products, convolution, pooling, softmax, losses and dropout."""
 
 import numpy as np
-from ops_table import BINARY, F32, I64, SAMPLES, UNARY, arr, const, family, ints
-
-__all__ = ["SAMPLES"]
+from ops_table import BINARY, F32, I64, UNARY, arr, const, family, ints
 
 # ---- products, convolution, pooling ------------------------------------------------------------------------
 SHAPES = [

@@ -173,4 +173,15 @@ from .shape import (
     unsqueeze,
 )  # fmt: skip
 
-__all__ = [name for name in dir() if not name.startswith("_") and name != "annotations"]
+from .special import *
+from .statistics import *
+from .views import *
+from .scattering import *
+from .linalg import *
+from .fills import *
+
+__all__ = [
+    name
+    for name, value in list(globals().items())
+    if not name.startswith("_") and hasattr(value, "__call__")  # noqa: B004
+]
