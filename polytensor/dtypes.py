@@ -133,8 +133,8 @@ def result_dtype(dimmed: dtype | None, zerodim: dtype | None, scalar: dtype | No
         if result is None:
             result = lower
         elif lower.category > result.category:
-            if lower is scalar and lower.category == COMPLEX:
-                result = complex128 if result is float64 else complex64
+            if lower.category == COMPLEX:  # the higher rank's floats keep their precision
+                result = to_complex(result) if result.category == FLOAT else lower
             else:
                 result = _PROMOTE[result, lower] if result.category != BOOL else lower
     assert result is not None
@@ -144,6 +144,16 @@ def result_dtype(dimmed: dtype | None, zerodim: dtype | None, scalar: dtype | No
 def to_float(d: dtype) -> dtype:
     """The dtype in which a float-valued op (exp, div, mean) answers for input dtype `d`."""
     return d if d.category >= FLOAT else _default
+
+
+def to_complex(d: dtype) -> dtype:
+    """The complex dtype whose parts have dtype `d`."""
+    return complex128 if d is float64 else complex64
+
+
+def to_real(d: dtype) -> dtype:
+    """The dtype of the parts of a complex dtype; any other dtype itself."""
+    return {complex64: float32, complex128: float64}.get(d, d)
 
 
 class finfo:

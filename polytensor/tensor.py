@@ -233,7 +233,7 @@ class Tensor:
         if requires_grad:
             if self._fn is None:
                 if self._a.dtype.kind in "biu":
-                    raise RuntimeError("only Tensors of floating point dtype can require gradients")
+                    raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
                 self._extras()
                 self._fn = LEAF
         elif self._fn is LEAF:
@@ -268,6 +268,7 @@ class Tensor:
             and fn is not None
             and fn.is_node
             and self._a.ndim == 0
+            and self._a.dtype.kind != "c"
         ):
             # the loss of a training step
             g = self._dev.backend.scalar(1, self._a.dtype)
@@ -442,10 +443,10 @@ class Tensor:
         return bool(a.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(_to_real(self.item()))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(_to_real(self.item()))
 
     def __complex__(self) -> complex:
         return complex(self.item())
@@ -535,6 +536,14 @@ def rebuild(cls: Any, array: Any, device: str, requires_grad: bool) -> Tensor:
     r: Tensor = new(cls)
     r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = dev.backend.from_numpy(array), dev, None, None, 0, None, None
     return r.requires_grad_() if requires_grad else r
+
+
+def _to_real(value: Any) -> Any:
+    if isinstance(value, complex):
+        if value.imag:
+            raise RuntimeError("value cannot be converted to type double without overflow")
+        return value.real
+    return value
 
 
 def extras_owner(t: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ def _roots(outputs: Sequence[Any], grads: Sequence[Any], create: bool) -> list[t
         if g is None:
             if a.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            if a.dtype.kind == "c":
+                raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {t.dtype}")
             backend = t._dev.backend
             g = backend.scalar(1, a.dtype) if a.ndim == 0 else backend.full(a.shape, 1, a.dtype)
             if create:

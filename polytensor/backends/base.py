@@ -142,17 +142,18 @@ class Backend(ConvKernels):
         if table is None:
             table = self._scalars[dtype] = {}
         found = table.get(value)
-        if found is None or (value == 0 and copysign(1, value) < 0):  # 0.0 and -0.0 are one key
-            if dtype.kind in "iu" and not isinstance(value, float):
+        signed = value == 0 and not isinstance(value, complex) and copysign(1, value) < 0
+        if found is None or signed:  # 0.0 and -0.0 are one key
+            if dtype.kind in "iu" and not isinstance(value, (float, complex)):
                 found = self.asarray(np.asarray(int(value) & (2**64 - 1), np.uint64).astype(dtype))
             else:
                 found = self.asarray(np.asarray(value).astype(dtype))
-            if len(table) < 256 and not (value == 0 and copysign(1, value) < 0):
+            if len(table) < 256 and not signed and value.__class__ is not complex:
                 table[value] = found
         return found
 
     def cast(self, x: Array, dtype: Any) -> Array:
-        return x.astype(dtype)
+        return (x if x.dtype.kind != "c" or dtype.kind in "cb" else x.real).astype(dtype)
 
     def contiguous(self, x: Array) -> Array:
         return self.xp.ascontiguousarray(x)
@@ -228,6 +229,33 @@ class Backend(ConvKernels):
     def conj(self, x: Array) -> Array:
         return self.xp.conjugate(x) if x.dtype.kind == "c" else x
 
+    def real(self, x: Array) -> Array:
+        return x.real
+
+    def imag(self, x: Array) -> Array:
+        return x.imag
+
+    def complex(self, x: Array, y: Array) -> Array:
+        kind = np.complex64 if x.dtype == np.float32 else np.complex128
+        out = self.empty(self.xp.broadcast(x, y).shape, kind)
+        out.real[...] = x
+        out.imag[...] = y
+        return out
+
+    def view_as_real(self, x: Array) -> Array:
+        half = x.real
+        return self.xp.lib.stride_tricks.as_strided(half, (*x.shape, 2), (*x.strides, half.itemsize))
+
+    def view_as_complex(self, x: Array) -> Array:
+        kind = np.complex64 if x.dtype == np.float32 else np.complex128
+        return x.view(kind)[..., 0]
+
+    def angle(self, x: Array) -> Array:
+        if x.dtype.kind == "c":
+            return self.xp.arctan2(x.imag, x.real)
+        y = self.xp.where(x < 0, self.scalar(np.pi, x.dtype), self.scalar(0, x.dtype))
+        return self.xp.where(x != x, x, y)
+
     def rsqrt(self, x: Array) -> Array:
         return 1 / self.xp.sqrt(x)
 
@@ -264,6 +292,15 @@ class Backend(ConvKernels):
             return x.copy()
         return (
             self.xp.sign(x) if x.dtype.kind != "f" else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
+        )
+
+    def sgn(self, x: Array) -> Array:
+        """x / |x|; 0 at 0."""
+        if x.dtype.kind != "c":
+            return self.sign(x)
+        size = self.xp.abs(x)
+        return self.xp.where(
+            size == 0, self.scalar(0, x.dtype), x / self.xp.where(size == 0, self.scalar(1, size.dtype), size)
         )
 
     def round(self, x: Array) -> Array:
@@ -344,7 +381,8 @@ class Backend(ConvKernels):
             return self.cast(self.var(x.astype(np.float32), dim, correction, keepdim), x.dtype)
         d = x - self.mean(x, dim, True)
         n = self._count(x, dim) - correction
-        return self.sum(d * d, dim, keepdim) / self.scalar(max(n, 0), x.dtype)
+        squares = d * d if x.dtype.kind != "c" else d.real * d.real + d.imag * d.imag
+        return self.sum(squares, dim, keepdim) / self.scalar(max(n, 0), squares.dtype)
 
     def all(self, x: Array, dim: Any, keepdim: bool) -> Array:
         return self.xp.all(x, axis=dim, keepdims=keepdim)

@@ -97,6 +97,7 @@ from .pointwise import (
     remainder,
     round,
     rsqrt,
+    sgn,
     sigmoid,
     sign,
     sin,
@@ -173,6 +174,7 @@ from .shape import (
     unsqueeze,
 )  # fmt: skip
 
+from .complexes import *
 from .special import *
 from .statistics import *
 from .views import *

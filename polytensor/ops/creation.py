@@ -41,6 +41,8 @@ def _python_dtype(array: Any) -> Any:
     kind = array.dtype.kind
     if kind == "f":
         return dtypes.get_default_dtype().array
+    if kind == "c":
+        return dtypes.to_complex(dtypes.get_default_dtype()).array
     if kind in "iu":
         return dtypes.int64.array
     return array.dtype

@@ -5,10 +5,24 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from .. import dtypes
 from ..autograd.modes import mode
+from ..backends.base import DTYPE_OF
 from ..size import Size
 from ..tensor import LEAF, Tensor, check_dim, new, wrap
-from .table import ROWS, F, Row, attach, check_tensor, primitive, renamed, result_type, same_device, write_out
+from .table import (
+    ROWS,
+    F,
+    Row,
+    attach,
+    check_tensor,
+    primitive,
+    raw_dtype,
+    renamed,
+    result_type,
+    same_device,
+    write_out,
+)
 
 _view = primitive(
     "reshape", "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True
@@ -70,6 +84,13 @@ def _unview(F: Any, g: Any, shape: tuple[int, ...], chain: Any) -> Any:
             g = F.sum_to(g, before)
         elif name in ("slice", "select"):
             g = F.slice_backward(g, before, attrs[0])
+        elif name in ("real", "imag"):
+            g = F.cast(g, dtypes.to_complex(DTYPE_OF[raw_dtype(g)]).array)
+            g = F.mul(g, 1j) if name == "imag" else g
+        elif name == "view_as_real":
+            g = F.view_as_complex(F.copy(g))
+        elif name == "view_as_complex":
+            g = F.view_as_real(g)
     return g
 
 
@@ -84,8 +105,12 @@ def _view_shape(shape: tuple[int, ...], name: str, attrs: Any) -> tuple[int, ...
         return tuple(shape[i] for i in order)
     if name == "permute":
         return tuple(shape[d] for d in attrs[0])
-    if name == "alias":
+    if name in ("alias", "real", "imag"):
         return shape
+    if name == "view_as_real":
+        return (*shape, 2)
+    if name == "view_as_complex":
+        return shape[:-1]
     result = []
     position = 0
     for i in attrs[0]:

@@ -223,6 +223,23 @@ def renamed(r: Tensor, name: str) -> Tensor:
 _renamed: dict[Any, Any] = {}
 
 
+def negative_zero(value: Any) -> bool:
+    """Whether a zero has a sign, which a table keyed by value would lose."""
+    if isinstance(value, complex):
+        return negative_zero(value.real) or negative_zero(value.imag)
+    return bool(value == 0) and copysign(1, value) < 0
+
+
+def raw_dtype(x: Any) -> Any:
+    """The array dtype of a rule's value, be it an array or a Tensor."""
+    return (x._a if isinstance(x, Tensor) else x).dtype
+
+
+def is_complex(x: Any) -> bool:
+    """Whether a rule's value is complex."""
+    return bool(raw_dtype(x).kind == "c")
+
+
 # ---- what the front does around a kernel ----------------------------------------------------------------------------
 def constant(dev: Any, dtype: Any, value: Any) -> Tensor:
     """A Python number as a cached 0-d tensor of an array dtype."""
@@ -231,9 +248,9 @@ def constant(dev: Any, dtype: Any, value: Any) -> Tensor:
     if table is None:
         table = constants[dtype] = {}
     found = table.get(value)
-    if found is None or (value == 0 and copysign(1, value) < 0):
+    if found is None or (value == 0 and negative_zero(value)):
         found = wrap(dev.backend.scalar(value, dtype), dev)
-        if len(table) < 256 and not (value == 0 and copysign(1, value) < 0):
+        if len(table) < 256 and not negative_zero(value):
             table[value] = found
     return found  # type: ignore[no-any-return]
 
@@ -426,12 +443,17 @@ def unary(
     node: str | None = None,
     method: bool = True,
     refuse: str = "",
+    real: bool = False,
 ) -> Callable[..., Tensor]:
-    """A pointwise function of one tensor; kind FLOAT takes integers to the default dtype. `refuse`: the error for bool."""
+    """A pointwise function of one tensor; kind FLOAT takes integers to the default dtype.
+
+    `refuse`: the error for bool; `real`: complex numbers are refused.
+    """
     row = Row(name, "x", None if rule is None else (rule,), node=node)
     to_float = kind == FLOAT
     record = row.record
     recording = rule is not None
+    refused = ("b" if refuse else "") + ("c" if real else "")
 
     def op(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         try:
@@ -440,7 +462,9 @@ def unary(
             raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}") from None
         if to_float and a.dtype.kind in "biu":
             return op(F.cast(input, dtypes.get_default_dtype().array), out=out)
-        if refuse and a.dtype.kind == "b":
+        if refused and a.dtype.kind in refused:
+            if a.dtype.kind == "c":
+                raise NotImplementedError(f"{name} is not supported for complex inputs")
             raise (NotImplementedError if "implemented" in refuse else RuntimeError)(refuse)
         dev = input._dev
         v = getattr(dev.backend, name)(a)
@@ -468,22 +492,23 @@ def binary(
     refuse: str = "",
     method: bool = True,
     message: str = "",
+    refusal: type[Exception] = NotImplementedError,
 ) -> Callable[..., Tensor]:
     """A pointwise function of two operands with broadcasting and promotion.
 
-    `refuse`: dtype kinds that it rejects; `message`: the error for any bool operand.
+    `refuse`: dtype kinds that it rejects, with an error of class `refusal`; `message`: the error for any bool operand.
     """
     row = Row(name, "x y", rules, node=node, broadcast=True)
     record = row.record
     recording = rules is not None
-    fast = frozenset("fV" if kind == FLOAT else set("biufV") - set(refuse))
+    fast = frozenset("fcV" if kind == FLOAT else set("biufcV") - set(refuse))
 
     def slow(input: Any, other: Any, out: Tensor | None) -> Tensor:
         x, y = prepare(name, kind, input, other)
         if message and (is_bool(input) or is_bool(other)):
             raise RuntimeError(message)
         if x._a.dtype.kind in refuse:
-            raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[x._a.dtype].name]}'")
+            raise refusal(f"\"{name}_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[x._a.dtype].name]}'")
         r = op(x, y) if x._a.dtype.kind in fast else F_compute(row, x, y)
         return r if out is None else write_out(out, r)
 
@@ -491,7 +516,7 @@ def binary(
         try:
             a = input._a
             c = other.__class__
-            if (c is float or c is int) and a.dtype.kind == "f":
+            if (c is float or c is int) and a.dtype.kind in "fc":
                 other = constant(input._dev, a.dtype, other)
             b = other._a
         except AttributeError:
