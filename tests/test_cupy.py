@@ -74,6 +74,7 @@ def test_every_ufunc_exists_in_cupy(cupy):
     assert [u for u in UFUNCS.values() if not hasattr(cupy, u)] == []
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::UserWarning")  # NumPy's, which CuPy does not give
 @pytest.mark.parametrize("sample", test_ops.SAMPLES, ids=test_ops.NAMES)
 def test_samples_on_the_twin(cupy, sample):
     """CupyBackend's own code, on arrays that refuse what CuPy's refuse (see cupy_twin.py), gives what NumPy gives."""
