@@ -16,6 +16,7 @@ import numpy as np
 from .. import dtypes
 from . import streams
 from .conv import ConvKernels
+from .polynomials import PolynomialKernels
 from .special import SPECIAL_UFUNCS, SpecialKernels
 
 # NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
@@ -49,7 +50,7 @@ UFUNCS = dict(
 )  # fmt: skip
 
 
-class Backend(ConvKernels, SpecialKernels):
+class Backend(ConvKernels, SpecialKernels, PolynomialKernels):
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"

@@ -160,16 +160,16 @@ class SpecialKernels:
     # ---- arithmetic -------------------------------------------------------------------------------------------
     def _no_zero(self, y: Array) -> None:
         """Integers have no result for a division by 0; on CUDA any value comes out, as in PyTorch."""
-        if self.device_type != "cuda" and y.dtype.kind in "iu" and not y.all():
+        if y.dtype.kind in "iu" and self.device_type != "cuda" and not y.all():
             raise RuntimeError("ZeroDivisionError")
 
     def floor_divide(self, x: Array, y: Array) -> Array:
-        """x / 0 is infinite or NaN, as in true division."""
         self._no_zero(y)
-        q = self.xp.floor_divide(x, y)
-        return q if y.dtype.kind in "iu" else self.xp.where(y == 0, x / y, q)
+        return self.xp.floor_divide(x, y)
 
-    def trunc_divide(self, x: Array, y: Array) -> Array:
+    div_floor = floor_divide
+
+    def div_trunc(self, x: Array, y: Array) -> Array:
         if y.dtype.kind not in "iu":
             return self.xp.trunc(x / y)
         self._no_zero(y)
@@ -235,9 +235,6 @@ class SpecialKernels:
 
     def isneginf(self, x: Array) -> Array:
         return x == -float("inf")
-
-    def angle(self, x: Array) -> Array:
-        return self.xp.where(x != x, x, self.xp.where(x < 0, self.scalar(pi, x.dtype), self.scalar(0, x.dtype)))
 
     # ---- integers ---------------------------------------------------------------------------------------------
     def gcd(self, x: Array, y: Array) -> Array:
