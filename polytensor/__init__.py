@@ -71,6 +71,7 @@ from . import backends as backends
 from . import cuda as cuda
 from . import nn as nn
 from . import optim as optim
+from . import special as special
 from . import utils as utils
 
 __version__ = "0.1.0"

@@ -16,6 +16,8 @@ import numpy as np
 from .. import dtypes
 from . import streams
 from .conv import ConvKernels
+from .polynomials import PolynomialKernels
+from .special import SPECIAL_UFUNCS, SpecialKernels
 
 # NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
@@ -44,12 +46,11 @@ UFUNCS = dict(
     trunc="trunc", eq="equal", ne="not_equal", lt="less", le="less_equal", gt="greater",
     ge="greater_equal", where="where", logical_and="logical_and", logical_or="logical_or", logical_xor="logical_xor",
     logical_not="logical_not", bitwise_and="bitwise_and", bitwise_or="bitwise_or", bitwise_xor="bitwise_xor",
-    bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", floor_divide="floor_divide",
-    remainder="remainder",
+    bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", **SPECIAL_UFUNCS,
 )  # fmt: skip
 
 
-class Backend(ConvKernels):
+class Backend(ConvKernels, SpecialKernels, PolynomialKernels):
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"

@@ -48,16 +48,11 @@ from .pointwise import (
     abs,
     absolute,
     add,
-    addcdiv,
-    addcmul,
-    allclose,
     bitwise_and,
     bitwise_not,
     bitwise_or,
     bitwise_xor,
     ceil,
-    clamp,
-    clip,
     cos,
     div,
     divide,
@@ -69,23 +64,16 @@ from .pointwise import (
     floor_divide,
     ge,
     gt,
-    isclose,
     isfinite,
     isinf,
     isnan,
     le,
-    lerp,
     log,
     log1p,
     log2,
     log10,
-    logical_and,
     logical_not,
-    logical_or,
-    logical_xor,
     lt,
-    maximum,
-    minimum,
     mul,
     multiply,
     ne,
@@ -175,6 +163,7 @@ from .shape import (
 )  # fmt: skip
 
 from .complexes import *
+from .elementwise import *
 from .special import *
 from .statistics import *
 from .views import *

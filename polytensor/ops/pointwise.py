@@ -61,8 +61,20 @@ _div = binary(
     ),
     kind=FLOAT,
 )
-floor_divide = binary("floor_divide", None, refuse="bc")
-remainder = binary("remainder", (lambda F, g: g, lambda F, g, x, y: F.neg(F.mul(g, F.floor(F.div(x, y))))), refuse="bc")
+
+
+def _no_derivative(F: Any, g: Any) -> Any:
+    raise RuntimeError("derivative for aten::floor_divide is not implemented")
+
+
+floor_divide = binary("floor_divide", (_no_derivative, _no_derivative), node="NotImplemented", refuse="bc")
+_flat = (lambda F, g: F.mul(g, 0), lambda F, g: F.mul(g, 0))
+_div_floor = binary("div_floor", _flat, node="DivBackward2", refuse="bc", method=False)
+_div_trunc = binary("div_trunc", _flat, node="DivBackward2", refuse="bc", method=False)
+remainder = binary(
+    "remainder", (lambda F, g: g, lambda F, g, x, y: F.neg(F.mul(g, F.div_floor(x, y)))), node="RemainderBackward1",
+    refuse="bc",
+)  # fmt: skip
 
 
 def _power_of_exponent(F: Any, g: Any, x: Any, y: Any, out: Any) -> Any:
@@ -196,12 +208,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor
     if rounding_mode is None:
         return _div(input, other, out=out)
     if rounding_mode == "floor":
-        return floor_divide(input, other, out=out)
+        return _div_floor(input, other, out=out)
     if rounding_mode == "trunc":
-        r = trunc(_div(input, other))
-        want = prepare("div", PROMOTE, input, other)[0]._a.dtype
-        r = r if r._a.dtype == want else F.cast(r, want)
-        return r if out is None else write_out(out, r)
+        return _div_trunc(input, other, out=out)
     raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
 
 
@@ -272,32 +281,6 @@ def _clamp_rule(F: Any, g: Any, x: Any, lo: Any, hi: Any) -> Any:
 _clamp = primitive("clamp", "x", (_clamp_rule,), "lo hi", node="ClampBackward1")
 
 
-def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Tensor:
-    """Limit the values to [min, max]; either may be a number, a tensor or None, not both None. Source: torch.clamp."""
-    if min is None and max is None:
-        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if input._a.dtype.kind == "c":
-        raise NotImplementedError("clamp is not supported for complex types")
-    if (
-        (min is None or min.__class__ in (int, float))
-        and (max is None or max.__class__ in (int, float))
-        and (input._a.dtype.kind == "f")
-    ):
-        r = _clamp(input, min, max)
-    elif isinstance(min, Tensor) or isinstance(max, Tensor):
-        r = input
-        if min is not None:
-            r = maximum(r, min)
-        if max is not None:
-            r = minimum(r, max)
-    else:
-        bounds = [b for b in (min, max) if b is not None]
-        (x, *rest) = prepare("clamp", PROMOTE, input, *bounds)
-        cast = [b.item() for b in rest]
-        r = _clamp(x, cast.pop(0) if min is not None else None, cast.pop(0) if max is not None else None)
-    return r if out is None else write_out(out, r)
-
-
 _where = primitive(
     "where",
     "c x y",
@@ -341,29 +324,6 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
     except ValueError:
         raise shape_error(x._a, y._a if x._a.ndim >= y._a.ndim else condition._a) from None
     return r if out is None else write_out(out, r)
-
-
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
-    """input + weight * (end - input). Source: torch.lerp."""
-    return _add(input, mul(_sub(end, input), weight))
-
-
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """input + value * tensor1 * tensor2. Source: torch.addcmul."""
-    return add(input, mul(tensor1, tensor2), alpha=value)
-
-
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """input + value * tensor1 / tensor2. Source: torch.addcdiv."""
-    return add(input, _div(tensor1, tensor2), alpha=value)
-
-
-def clamp_min(input: Tensor, min: Any) -> Tensor:
-    return clamp(input, min=min)
-
-
-def clamp_max(input: Tensor, max: Any) -> Tensor:
-    return clamp(input, max=max)
 
 
 def _fill_rule(F: Any, g: Any) -> Any:
@@ -417,8 +377,6 @@ def _inplace_of(x: Tensor, fn: Any, name: str, *others: Tensor) -> Tensor:
 
 for _name, _fn, _in_place in (
     ("pow", pow, True), ("round", round, True), ("bitwise_not", bitwise_not, True),
-    ("clamp", clamp, True), ("clip", clamp, True), ("clamp_min", clamp_min, True), ("clamp_max", clamp_max, True),
-    ("lerp", lerp, True), ("addcmul", addcmul, True), ("addcdiv", addcdiv, True),
 ):  # fmt: skip
     attach(_name, _fn, True, _in_place)
 
@@ -443,7 +401,7 @@ for _name, _fn in (("greater", gt), ("less", lt), ("greater_equal", ge), ("less_
     attach(_name, _fn)
 for _name, _fn in (("fill_", fill_), ("zero_", zero_), ("copy_", copy_)):
     attach(_name, _fn)
-multiply, subtract, divide, true_divide, absolute, negative, clip = mul, sub, div, _div, abs, neg, clamp
+multiply, subtract, divide, true_divide, absolute, negative = mul, sub, div, _div, abs, neg
 attach("square", square, True, True)
 Tensor.where = lambda self, condition, other: where(condition, self, other)  # type: ignore[attr-defined]
 
@@ -488,24 +446,9 @@ Tensor.__abs__ = abs  # type: ignore[attr-defined]
 Tensor.__invert__ = _invert  # type: ignore[attr-defined]
 
 
-def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
-    """|input - other| <= atol + rtol * |other|, elementwise. Source: torch.isclose."""
-    near = logical_or(eq(input, other), le(abs(_sub(input, other)), _add(mul(abs(other), rtol), atol)))
-    near = logical_and(near, logical_or(isfinite(input), eq(input, other)))
-    return logical_or(near, logical_and(isnan(input), isnan(other))) if equal_nan else near
-
-
-def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
-    """Whether all elements are close. Source: torch.allclose."""
-    if input._a.dtype != other._a.dtype:
-        raise RuntimeError(f"{DTYPE_OF[input._a.dtype]} did not match {DTYPE_OF[other._a.dtype]}")
-    return bool(isclose(input, other, rtol, atol, equal_nan)._a.all())
-
-
 def equal(input: Tensor, other: Tensor) -> bool:
     """Same shape and same elements. Source: torch.equal."""
     return input._a.shape == other._a.shape and bool((input._a == other._a).all())
 
 
-for _name, _fn in (("isclose", isclose), ("allclose", allclose), ("equal", equal)):
-    attach(_name, _fn)
+attach("equal", equal)

@@ -481,7 +481,7 @@ def unary(
 
     op.__name__ = op.__qualname__ = name
     setattr(F, name, op)
-    return attach(name, op, method, in_place=kind != COMPARE)  # type: ignore[no-any-return]
+    return attach(name, op, method, in_place=method and kind != COMPARE)  # type: ignore[no-any-return]
 
 
 def binary(
@@ -565,7 +565,8 @@ def binary(
         return general(self, other)  # type: ignore[no-any-return]
 
     in_place.__name__ = name + "_"
-    setattr(Tensor, name + "_", in_place)
+    if method:
+        setattr(Tensor, name + "_", in_place)
     return op
 
 
