@@ -307,14 +307,14 @@ class Tensor:
             return
         extras = self._extras()
         extras.retains = True
-        holder = ref(extras_owner(self))
+        holder = ref(self)
 
         def keep(g: Tensor) -> None:
             t = holder()
             if t is not None:
                 t._x.grad = g.clone() if t._x.grad is None else t._x.grad + g
 
-        add_hook(self._fn, self._nr, keep)
+        add_hook(self._fn, ("retain", self._nr), keep)
 
     @property
     def retains_grad(self) -> bool:
@@ -535,10 +535,6 @@ def rebuild(cls: Any, array: Any, device: str, requires_grad: bool) -> Tensor:
     r: Tensor = new(cls)
     r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = dev.backend.from_numpy(array), dev, None, None, 0, None, None
     return r.requires_grad_() if requires_grad else r
-
-
-def extras_owner(t: Tensor) -> Tensor:
-    return t
 
 
 def wrap(array: Any, dev: Any) -> Tensor:
