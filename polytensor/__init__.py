@@ -46,6 +46,9 @@ from .devices import use_backend as use_backend
 from .size import Size as Size
 from .tensor import Tensor as Tensor
 from .tensor import is_tensor as is_tensor
+from .autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from .autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
+from .autograd.anomaly_mode import set_anomaly_enabled as set_anomaly_enabled
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled
@@ -68,6 +71,8 @@ from .threads import get_num_threads as get_num_threads
 from .threads import set_num_threads as set_num_threads
 from . import autograd as autograd
 from . import backends as backends
+from . import func as func
+from .func import vmap as vmap
 from . import cuda as cuda
 from . import nn as nn
 from . import optim as optim

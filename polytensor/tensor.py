@@ -308,14 +308,14 @@ class Tensor:
             return
         extras = self._extras()
         extras.retains = True
-        holder = ref(extras_owner(self))
+        holder = ref(self)
 
         def keep(g: Tensor) -> None:
             t = holder()
             if t is not None:
                 t._x.grad = g.clone() if t._x.grad is None else t._x.grad + g
 
-        add_hook(self._fn, self._nr, keep)
+        add_hook(self._fn, ("retain", self._nr), keep)
 
     @property
     def retains_grad(self) -> bool:
@@ -544,10 +544,6 @@ def _to_real(value: Any) -> Any:
             raise RuntimeError("value cannot be converted to type double without overflow")
         return value.real
     return value
-
-
-def extras_owner(t: Tensor) -> Tensor:
-    return t
 
 
 def wrap(array: Any, dev: Any) -> Tensor:

@@ -176,17 +176,18 @@ class _MoveNode:
 
         class ToCopyBackward0(Node):
             __slots__ = ()
+            light = True
 
             def run(self, g: Any, tensors: bool, wanted: Any) -> Any:
-                home = self.saved
+                home = self.vers[0]
                 if tensors:
                     return [to_device(g, home)]
                 return [home.backend.from_numpy(self.dev.backend.to_numpy(g))]
 
         n = new(ToCopyBackward0)
         n.edges, n.nrs = ((x if x._fn is LEAF else x._fn),), (x._nr,)
-        n.hooks = n.vers = n.shapes = None
-        n.saved, n.dev = x._dev, r._dev
+        n.hooks = n.saved = n.shapes = None
+        n.vers, n.dev = (x._dev,), r._dev
         r._fn = n
 
 
