@@ -109,7 +109,9 @@ def main() -> None:
         unseen = sum(loss_on("test").item() for _ in range(20)) / 20
         start = torch.tensor([[index[c] for c in "def "]])
         written = model.write(start, 200)[0].tolist()
-    print(f"{device}: {seconds:.1f} s, loss on unseen text {unseen:.3f} (guessing: {torch.tensor(len(symbols)).log().item():.3f})")
+    print(
+        f"{device}: {seconds:.1f} s, loss on unseen text {unseen:.3f} (guessing: {torch.tensor(len(symbols)).log().item():.3f})"
+    )
     print("".join(symbols[i] for i in written))
 
 

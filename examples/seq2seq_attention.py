@@ -39,9 +39,7 @@ class Decoder(nn.Module):
         self.mix = nn.Linear(2 * hidden, hidden)
         self.out = nn.Linear(hidden, DIGITS)
 
-    def forward(
-        self, y: torch.Tensor, state: torch.Tensor, memory: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, y: torch.Tensor, state: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (batch, steps, digits) for the symbols after `y` (batch, steps), and the new state."""
         h, state = self.rnn(self.embedding(y), state)
         scores = h @ self.attend(memory).transpose(1, 2)

@@ -11,8 +11,8 @@ from typing import Any
 from ..backends.base import DTYPE_OF
 from ..size import Size
 from . import engine
-from . import graph as graph
 from . import grad_mode as grad_mode
+from . import graph as graph
 from .anomaly_mode import detect_anomaly as detect_anomaly
 from .anomaly_mode import set_detect_anomaly as set_detect_anomaly
 from .function import Function as Function

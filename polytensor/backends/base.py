@@ -18,6 +18,7 @@ from . import streams
 from .conv import ConvKernels
 from .polynomials import PolynomialKernels
 from .special import SPECIAL_UFUNCS, SpecialKernels
+from .storage import StorageKernels
 
 # NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
@@ -50,7 +51,7 @@ UFUNCS = dict(
 )  # fmt: skip
 
 
-class Backend(ConvKernels, SpecialKernels, PolynomialKernels):
+class Backend(ConvKernels, StorageKernels, SpecialKernels, PolynomialKernels):
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"
@@ -110,13 +111,11 @@ class Backend(ConvKernels, SpecialKernels, PolynomialKernels):
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
         return self.xp.zeros(shape, dtype)
 
-    def arange(self, start: Any, end: Any, step: Any, dtype: Any) -> Array:
-        n = max(0, -int(-((end - start) / step) // 1))
-        kind = np.int64 if np.dtype(dtype).kind in "iu" else np.float64
-        return (self.xp.arange(n, dtype=kind) * step + start).astype(dtype)
-
-    def linspace(self, start: Any, end: Any, steps: int, dtype: Any) -> Array:
-        return self.xp.linspace(start, end, steps).astype(dtype)
+    def arange(self, n: int, start: Any, step: Any, dtype: Any) -> Array:
+        """n values; integers in int64, floats in float64, then cast."""
+        integral = np.dtype(dtype).kind in "iu" and isinstance(start, int) and isinstance(step, int)
+        kind = np.int64 if integral else np.float64
+        return (self.xp.arange(max(n, 0), dtype=kind) * step + start).astype(dtype)
 
     def eye(self, n: int, m: int, dtype: Any) -> Array:
         return self.xp.eye(n, m, dtype=dtype)

@@ -435,11 +435,7 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
     return x
 
 
-TYPE_NAME = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
+TYPE_NAME = dtypes.TYPE_NAMES
 
 
 def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
