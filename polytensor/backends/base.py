@@ -15,8 +15,10 @@ import numpy as np
 
 from .. import dtypes
 from . import streams
+from .activations import ActivationKernels
 from .conv import ConvKernels
 from .polynomials import PolynomialKernels
+from .resample import ResampleKernels
 from .special import SPECIAL_UFUNCS, SpecialKernels
 from .storage import StorageKernels
 
@@ -51,7 +53,7 @@ UFUNCS = dict(
 )  # fmt: skip
 
 
-class Backend(ConvKernels, StorageKernels, SpecialKernels, PolynomialKernels):
+class Backend(ConvKernels, StorageKernels, SpecialKernels, PolynomialKernels, ActivationKernels, ResampleKernels):
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"

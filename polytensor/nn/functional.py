@@ -6,19 +6,82 @@ import warnings
 from typing import Any
 
 from ..dtypes import int64, promote_types, uint8
+from ..ops.activations import celu as celu
+from ..ops.activations import celu_ as celu_
+from ..ops.activations import elu as elu
+from ..ops.activations import elu_ as elu_
+from ..ops.activations import gelu as gelu
+from ..ops.activations import glu as glu
+from ..ops.activations import gumbel_softmax as gumbel_softmax
+from ..ops.activations import hardshrink as hardshrink
+from ..ops.activations import hardsigmoid as hardsigmoid
+from ..ops.activations import hardswish as hardswish
+from ..ops.activations import hardtanh as hardtanh
+from ..ops.activations import hardtanh_ as hardtanh_
+from ..ops.activations import leaky_relu as leaky_relu
+from ..ops.activations import leaky_relu_ as leaky_relu_
+from ..ops.activations import logsigmoid as logsigmoid
+from ..ops.activations import mish as mish
+from ..ops.activations import prelu as prelu
+from ..ops.activations import relu6 as relu6
+from ..ops.activations import relu_ as relu_
+from ..ops.activations import rrelu as rrelu
+from ..ops.activations import rrelu_ as rrelu_
+from ..ops.activations import selu as selu
+from ..ops.activations import selu_ as selu_
+from ..ops.activations import silu as silu
+from ..ops.activations import softmin as softmin
+from ..ops.activations import softplus as softplus
+from ..ops.activations import softshrink as softshrink
+from ..ops.activations import softsign as softsign
+from ..ops.activations import tanhshrink as tanhshrink
+from ..ops.activations import threshold as threshold
+from ..ops.activations import threshold_ as threshold_
+from ..ops.convolution import conv1d as conv1d
+from ..ops.convolution import conv2d as conv2d
+from ..ops.convolution import conv3d as conv3d
+from ..ops.convolution import conv_tbc as conv_tbc
+from ..ops.convolution import conv_transpose1d as conv_transpose1d
+from ..ops.convolution import conv_transpose2d as conv_transpose2d
+from ..ops.convolution import conv_transpose3d as conv_transpose3d
 from ..ops.creation import zeros
 from ..ops.indexing import gather
-from ..ops.layers import conv2d as conv2d
 from ..ops.layers import cross_entropy_index
 from ..ops.layers import dropout as _dropout
 from ..ops.layers import log_softmax as log_softmax
 from ..ops.layers import max_pool2d as max_pool2d
 from ..ops.layers import mse_loss as _mse_loss
-from ..ops.layers import pad as pad
 from ..ops.layers import softmax as softmax
+from ..ops.padding import pad as pad
 from ..ops.pointwise import relu as _relu
 from ..ops.pointwise import sigmoid as sigmoid
 from ..ops.pointwise import tanh as tanh
+from ..ops.pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+from ..ops.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+from ..ops.pooling import adaptive_avg_pool3d as adaptive_avg_pool3d
+from ..ops.pooling import adaptive_max_pool1d as adaptive_max_pool1d
+from ..ops.pooling import adaptive_max_pool1d_with_indices as adaptive_max_pool1d_with_indices
+from ..ops.pooling import adaptive_max_pool2d as adaptive_max_pool2d
+from ..ops.pooling import adaptive_max_pool2d_with_indices as adaptive_max_pool2d_with_indices
+from ..ops.pooling import adaptive_max_pool3d as adaptive_max_pool3d
+from ..ops.pooling import adaptive_max_pool3d_with_indices as adaptive_max_pool3d_with_indices
+from ..ops.pooling import avg_pool1d as avg_pool1d
+from ..ops.pooling import avg_pool2d as avg_pool2d
+from ..ops.pooling import avg_pool3d as avg_pool3d
+from ..ops.pooling import fractional_max_pool2d as fractional_max_pool2d
+from ..ops.pooling import fractional_max_pool2d_with_indices as fractional_max_pool2d_with_indices
+from ..ops.pooling import fractional_max_pool3d as fractional_max_pool3d
+from ..ops.pooling import fractional_max_pool3d_with_indices as fractional_max_pool3d_with_indices
+from ..ops.pooling import lp_pool1d as lp_pool1d
+from ..ops.pooling import lp_pool2d as lp_pool2d
+from ..ops.pooling import lp_pool3d as lp_pool3d
+from ..ops.pooling import max_pool1d as max_pool1d
+from ..ops.pooling import max_pool1d_with_indices as max_pool1d_with_indices
+from ..ops.pooling import max_pool3d as max_pool3d
+from ..ops.pooling import max_pool3d_with_indices as max_pool3d_with_indices
+from ..ops.pooling import max_unpool1d as max_unpool1d
+from ..ops.pooling import max_unpool2d as max_unpool2d
+from ..ops.pooling import max_unpool3d as max_unpool3d
 from ..ops.products import linear as linear
 from ..ops.table import check_tensor
 from ..tensor import Tensor
@@ -56,11 +119,6 @@ def _reduced(loss: Any, reduction: str) -> Tensor:
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(0, x)."""
     return input.relu_() if inplace else _relu(input)  # type: ignore[attr-defined, no-any-return]
-
-
-def relu_(input: Tensor) -> Tensor:
-    """relu in place."""
-    return input.relu_()  # type: ignore[attr-defined, no-any-return]
 
 
 def max_pool2d_with_indices(

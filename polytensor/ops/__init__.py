@@ -15,7 +15,7 @@ from .indexing import (
     sort,
     topk,
 )  # fmt: skip
-from .layers import conv2d, cross_entropy_index, dropout, log_softmax, max_pool2d, mse_loss, pad, softmax
+from .layers import cross_entropy_index, dropout, log_softmax, max_pool2d, mse_loss, softmax
 from .pointwise import (
     abs,
     absolute,
@@ -136,6 +136,10 @@ from .shape import (
 
 from .complexes import *
 from .elementwise import *
+from .activations import *
+from .convolution import *
+from .padding import *
+from .pooling import *
 from .special import *
 from .statistics import *
 from .views import *
