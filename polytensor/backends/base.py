@@ -16,6 +16,7 @@ import numpy as np
 from .. import dtypes
 from . import streams
 from .conv import ConvKernels
+from .losses import LossKernels
 
 # NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
@@ -49,7 +50,7 @@ UFUNCS = dict(
 )  # fmt: skip
 
 
-class Backend(ConvKernels):
+class Backend(ConvKernels, LossKernels):
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"
