@@ -17,6 +17,7 @@ from .. import dtypes
 from . import streams
 from .activations import ActivationKernels
 from .conv import ConvKernels
+from .losses import LossKernels
 from .polynomials import PolynomialKernels
 from .resample import ResampleKernels
 from .special import SPECIAL_UFUNCS, SpecialKernels
@@ -53,7 +54,9 @@ UFUNCS = dict(
 )  # fmt: skip
 
 
-class Backend(ConvKernels, StorageKernels, SpecialKernels, PolynomialKernels, ActivationKernels, ResampleKernels):
+class Backend(
+    ConvKernels, StorageKernels, SpecialKernels, PolynomialKernels, ActivationKernels, ResampleKernels, LossKernels
+):
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"
