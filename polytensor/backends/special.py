@@ -462,19 +462,20 @@ class SpecialKernels:
             total = total + b / factorial(2 * k) * factor * term
             factor = factor * (s + (2 * k - 1)) * (s + 2 * k)
             term = term / square
-        return self.xp.where(self.xp.isinf(q), 0.0, total)
+        return total
 
     def _hurwitz_any(self, s: Array, q: Array) -> Array:
         """For q < 0 too, where s is whole: the terms left of 0 are a finite sum, the difference of two series."""
         xp = self.xp
 
         def left(s: Array, q: Array) -> Array:
-            low = xp.floor(q)
-            r = q - low
+            r = q - xp.floor(q)
+            up = xp.where(r == 0, 0.5, xp.ceil(q) - q)
+            whole = (r == 0) | xp.isinf(q)
             sign = xp.where(s % 2 == 0, 1.0, -1.0)
-            r = xp.where(r == 0, 0.5, r)
-            y = self._hurwitz(s, r) + sign * (self._hurwitz(s, 1 - r) - self._hurwitz(s, 1 - q))
-            return xp.where(q == low, float("inf"), xp.where(s == xp.floor(s), y, float("nan")))
+            r = xp.where(whole, 0.5, r)
+            y = self._hurwitz(s, r) + sign * (self._hurwitz(s, up) - self._hurwitz(s, 1 - q))
+            return xp.where(whole, float("inf"), xp.where(s == xp.floor(s), y, float("nan")))
 
         return self._either(q <= 0, left, self._hurwitz, s, q)
 
@@ -487,6 +488,7 @@ class SpecialKernels:
     @blocked
     def polygamma(self, x: Array, n: int) -> Array:
         if n == 1:
+            x = self.xp.where(x == -float("inf"), float("nan"), x)
             return self._either(x <= 0, lambda x: self._hurwitz_any(x * 0 + 2, x), self._trigamma_positive, x)
         factor = gamma(n + 1) if n < 170 else float("inf")
         return (factor if n % 2 else -factor) * self._hurwitz_any(x * 0 + (n + 1), x)
@@ -519,6 +521,8 @@ class SpecialKernels:
         return self.xp.where(x == 0, self.scalar(0, x.dtype), self.xp.where(x < 0, low, y))
 
     def sinc(self, x: Array) -> Array:
+        if x.dtype.itemsize == 2:
+            return self.sinc(x.astype(np.float32)).astype(x.dtype)
         z = x * self.scalar(pi, x.dtype)
         one = self.scalar(1, x.dtype)
         return self.xp.where(x == 0, one, self.xp.sin(z) / self.xp.where(x == 0, one, z))

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from .. import dtypes
+from ..autograd.modes import mode
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
 from . import pointwise as pw
@@ -54,6 +55,11 @@ def unattached(name: str, in_place: bool = True, method: bool = False) -> None:
     """Take off Tensor what a constructor hung there and PyTorch does not have."""
     for attribute in [name + "_"] * in_place + [name] * method:
         delattr(Tensor, attribute)
+
+
+def _same_out(name: str, x: Tensor, out: Tensor | None) -> None:
+    if out is not None and out._a.dtype != x._a.dtype:
+        raise RuntimeError(f"{name}: dtype of out: {type_name(out)} should be same as input: {type_name(x)}")
 
 
 def strict(op: Any, name: str, second: str = "other", doc: str = "") -> Any:
@@ -146,8 +152,6 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
     if x._a.dtype.kind in "biu":
         raise NotImplementedError(f"\"lerp_kernel_{kind}\" not implemented for '{type_name(x)}'")
     x, y, w = prepare("lerp", PROMOTE, x, y, weight)
-    if w._a.dtype != end._a.dtype:
-        x, y, w = input, end, F.cast(w, end._a.dtype)
     try:
         r = _lerp(x, y, w)
     except ValueError:
@@ -235,8 +239,16 @@ def copysign(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
 
 
 Tensor.copysign = copysign
-_larger = lambda F, x, y: F.logical_or(F.ge(x, y), F.isnan(y))  # noqa: E731
-_smaller = lambda F, x, y: F.logical_or(F.le(x, y), F.isnan(y))  # noqa: E731
+
+
+def _larger(F: Any, x: Any, y: Any) -> Any:
+    return F.logical_or(F.ge(x, y), F.isnan(y))
+
+
+def _smaller(F: Any, x: Any, y: Any) -> Any:
+    return F.logical_or(F.le(x, y), F.isnan(y))
+
+
 _fmax = binary(
     "fmax",
     (
@@ -370,6 +382,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
             pw._clamp(x, numbers[0] if min is not None else None, numbers[-1] if max is not None else None), out
         )
     if len(rest) == 2:
+        if x._a.dtype.kind == "b":
+            raise unsupported("clamp", x)
         return give(_broadcasting(_clamp_tensor, x, *rest), out)
     r = _broadcasting(_clamp_min if max is None else _clamp_max, x, rest[0])
     return give(renamed(r, "ClampBackward0"), out)
@@ -410,16 +424,20 @@ _threshold = primitive(
 def threshold(input: Tensor, threshold: Any, value: Any, inplace: bool = False) -> Tensor:
     """input where it is above `threshold`, else `value`. Source: torch.nn.functional.threshold."""
     x = check_tensor(input, "threshold")
+    return threshold_(x, threshold, value) if inplace else _threshold_of(x, threshold, value)
+
+
+def _threshold_of(x: Tensor, threshold: Any, value: Any) -> Tensor:
     if x._a.dtype.kind in "bc":
         raise unsupported("threshold", x)
     if x._a.dtype.kind in "iu":
         threshold, value = int(threshold), int(value)
-    return threshold_(x, threshold, value) if inplace else _threshold(x, threshold, value)  # type: ignore[no-any-return]
+    return _threshold(x, threshold, value)  # type: ignore[no-any-return]
 
 
 def threshold_(input: Tensor, threshold: Any, value: Any) -> Tensor:
     """In-place threshold. Source: torch.threshold_."""
-    return inplace(lambda x: _threshold(x, threshold, value), "threshold_")(input)  # type: ignore[no-any-return]
+    return inplace(lambda x: _threshold_of(x, threshold, value), "threshold_")(check_tensor(input, "threshold_"))  # type: ignore[no-any-return]
 
 
 # ---- parts of numbers -------------------------------------------------------------------------------------------------
@@ -430,6 +448,7 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """input - trunc(input). Source: torch.frac."""
     if isinstance(input, Tensor) and input._a.dtype.kind in "iu":
         raise unsupported("frac", input)
+    _same_out("frac", input, out)
     return _frac(input, out=out)
 
 
@@ -476,6 +495,7 @@ def nan_to_num(
 ) -> Tensor:
     """NaN and the infinities replaced, by default by 0 and the largest finite numbers. Source: torch.nan_to_num."""
     x = check_tensor(input, "nan_to_num")
+    _same_out("nan_to_num", x, out)
     if x._a.dtype.kind in "biu":
         return give(x.clone(), out)  # type: ignore[attr-defined]
     if x._a.dtype.kind == "c":
@@ -602,6 +622,22 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e
 # ---- methods ----------------------------------------------------------------------------------------------------------
 clip = clamp
 greater, greater_equal, less, less_equal, not_equal = pw.gt, pw.ge, pw.lt, pw.le, pw.ne
+
+
+def _comparing(name: str) -> Any:
+    """The in-place comparison, after which no gradient passes."""
+    plain, op = getattr(Tensor, name + "_"), getattr(pw, name)
+    recorded = inplace(lambda x, y: pw.where(op(x, y), F.fill(x, 1), F.fill(x, 0)), name + "_")
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        return (plain if self._fn is None or not mode.grad else recorded)(self, other)  # type: ignore[no-any-return]
+
+    method.__name__ = name + "_"
+    return method
+
+
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Tensor, _name + "_", _comparing(_name))
 for _name in ("greater", "greater_equal", "less", "less_equal", "not_equal"):
     _plain = {"greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "not_equal": "ne"}[_name]
     setattr(Tensor, _name, getattr(pw, _plain))

@@ -23,6 +23,7 @@ from .table import (
     primitive,
     raw_dtype,
     renamed,
+    result_type,
     shape_error,
     unary,
     write_out,
@@ -193,14 +194,33 @@ def _invert(self: Tensor) -> Tensor:
 
 
 # ---- fronts with more arguments ---------------------------------------------------------------------------------------
+def _scaled(input: Any, other: Any, alpha: Any) -> Any:
+    """alpha * other; RuntimeError for an alpha of a higher kind than the result."""
+    if isinstance(alpha, Tensor):
+        alpha = alpha.item()
+    category = result_type(input, other).category
+    if alpha.__class__ is not int:
+        if alpha.__class__ is bool and category != dtypes.BOOL:
+            raise RuntimeError("Boolean alpha only supported for Boolean results.")
+        if alpha.__class__ is float and category < dtypes.FLOAT:
+            raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+        if alpha.__class__ is complex_number and category < dtypes.COMPLEX:
+            raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
+    if category == dtypes.BOOL:
+        alpha = bool(alpha)
+    if alpha == 1:
+        return other
+    return mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+
+
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input + alpha * other, broadcast and promoted. Source: torch.add."""
-    return _add(input, other if alpha == 1 else mul(other, alpha), out=out)
+    return _add(input, other if alpha.__class__ is int and alpha == 1 else _scaled(input, other, alpha), out=out)
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input - alpha * other. Source: torch.sub."""
-    return _sub(input, other if alpha == 1 else mul(other, alpha), out=out)
+    return _sub(input, other if alpha.__class__ is int and alpha == 1 else _scaled(input, other, alpha), out=out)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
@@ -266,6 +286,8 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
     """To the nearest integer, ties to even; `decimals` digits after the point. Source: torch.round."""
     if decimals == 0:
         return _round(input, out=out)
+    if isinstance(input, Tensor) and input._a.dtype.kind in "biu":
+        raise NotImplementedError(f"\"round_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[input._a.dtype].name]}'")
     scale = 10.0**decimals
     return _div(_round(mul(input, scale)), scale, out=out)
 
@@ -383,7 +405,7 @@ for _name, _fn, _in_place in (
 
 def _with_alpha(plain: Any, name: str) -> Any:
     def method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
-        return plain(self, other if alpha == 1 else mul(other, alpha))  # type: ignore[no-any-return]
+        return plain(self, other if alpha.__class__ is int and alpha == 1 else _scaled(self, other, alpha))  # type: ignore[no-any-return]
 
     method.__name__ = name
     return method
