@@ -18,6 +18,7 @@ from . import streams
 from .activations import ActivationKernels
 from .conv import ConvKernels
 from .losses import LossKernels
+from .optim import OptimKernels
 from .polynomials import PolynomialKernels
 from .resample import ResampleKernels
 from .special import SPECIAL_UFUNCS, SpecialKernels
@@ -55,7 +56,14 @@ UFUNCS = dict(
 
 
 class Backend(
-    ConvKernels, StorageKernels, SpecialKernels, PolynomialKernels, ActivationKernels, ResampleKernels, LossKernels
+    ConvKernels,
+    StorageKernels,
+    SpecialKernels,
+    PolynomialKernels,
+    ActivationKernels,
+    ResampleKernels,
+    LossKernels,
+    OptimKernels,
 ):
     """Base of all backends; see the module's text for the contract."""
 
@@ -572,53 +580,6 @@ class Backend(
         d = x - t
         d *= g * self.scalar(2 / max(d.size, 1) if reduction == 1 else 2, d.dtype)
         return d
-
-    # ---- fused optimizer steps over lists of arrays, in place -------------------------------------------------
-    def sgd_step(
-        self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
-        dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
-    ) -> None:  # fmt: skip
-        """p -= lr * d with d the (momentum) direction; on the `first` step buffers take the gradient itself."""
-        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
-            if maximize:
-                g = -g
-            if weight_decay:
-                g = g + weight_decay * p
-            if bufs is not None:
-                buf = bufs[i]
-                if first:
-                    buf[...] = g
-                else:
-                    buf *= momentum
-                    buf += g if dampening == 0 else (1 - dampening) * g
-                g = g + momentum * buf if nesterov else buf
-            p -= lr * g
-
-    def adam_step(
-        self, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
-        step: int, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
-        maximize: bool,
-    ) -> None:  # fmt: skip
-        """Adam (Kingma and Ba, 2015) and, with `decoupled`, AdamW (Loshchilov and Hutter, 2019)."""
-        scale = 1 / (1 - beta2**step) ** 0.5
-        size = lr / (1 - beta1**step)
-        for i, (p, g, m, v) in enumerate(zip(params, grads, ms, vs, strict=True)):
-            if maximize:
-                g = -g
-            if weight_decay:
-                if decoupled:
-                    p *= 1 - lr * weight_decay
-                else:
-                    g = g + weight_decay * p
-            m += (1 - beta1) * (g - m)
-            v *= beta2
-            v += (1 - beta2) * (g * g)
-            if vmaxs is not None:
-                v = self.xp.maximum(vmaxs[i], v, out=vmaxs[i])
-            d = self.xp.sqrt(v)
-            d *= scale
-            d += eps
-            p -= size * (m / d)
 
     # ---- random draws -----------------------------------------------------------------------------------------
     uniform = streams.uniform
