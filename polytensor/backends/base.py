@@ -16,6 +16,7 @@ import numpy as np
 from .. import dtypes
 from . import streams
 from .conv import ConvKernels
+from .statistics import StatisticsKernels
 
 # NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
@@ -49,7 +50,7 @@ UFUNCS = dict(
 )  # fmt: skip
 
 
-class Backend(ConvKernels):
+class Backend(ConvKernels, StatisticsKernels):
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"
@@ -351,9 +352,6 @@ class Backend(ConvKernels):
 
     def any(self, x: Array, dim: Any, keepdim: bool) -> Array:
         return self.xp.any(x, axis=dim, keepdims=keepdim)
-
-    def cumsum(self, x: Array, dim: int) -> Array:
-        return self.xp.cumsum(self.contiguous(x), axis=dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype)
 
     def argsort(self, x: Array, dim: int, descending: bool) -> Array:
         if not descending:

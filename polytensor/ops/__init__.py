@@ -123,25 +123,7 @@ from .random_ops import (
     randn_like,
     randperm,
 )  # fmt: skip
-from .reduce import (
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    cumsum,
-    logsumexp,
-    max,
-    mean,
-    min,
-    nansum,
-    norm,
-    prod,
-    std,
-    sum,
-    var,
-)  # fmt: skip
+from .reduce import *
 from .shape import (
     broadcast_shapes,
     broadcast_tensors,
@@ -174,6 +156,7 @@ from .shape import (
 )  # fmt: skip
 
 from .special import *
+from .cumulative import *
 from .statistics import *
 from .views import *
 from .scattering import *
