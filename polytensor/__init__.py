@@ -92,6 +92,7 @@ from . import cuda as cuda
 from . import nn as nn
 from . import optim as optim
 from . import special as special
+from . import return_types as return_types
 from . import utils as utils
 
 __version__ = "0.1.0"

@@ -22,6 +22,7 @@ from .optim import OptimKernels
 from .polynomials import PolynomialKernels
 from .resample import ResampleKernels
 from .special import SPECIAL_UFUNCS, SpecialKernels
+from .statistics import StatisticsKernels
 from .storage import StorageKernels
 
 # NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
@@ -64,6 +65,7 @@ class Backend(
     ResampleKernels,
     LossKernels,
     OptimKernels,
+    StatisticsKernels,
 ):
     """Base of all backends; see the module's text for the contract."""
 
@@ -402,9 +404,6 @@ class Backend(
 
     def any(self, x: Array, dim: Any, keepdim: bool) -> Array:
         return self.xp.any(x, axis=dim, keepdims=keepdim)
-
-    def cumsum(self, x: Array, dim: int) -> Array:
-        return self.xp.cumsum(self.contiguous(x), axis=dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype)
 
     def argsort(self, x: Array, dim: int, descending: bool) -> Array:
         if not descending:

@@ -84,25 +84,7 @@ from .random_ops import (
     randn_like,
     randperm,
 )  # fmt: skip
-from .reduce import (
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    cumsum,
-    logsumexp,
-    max,
-    mean,
-    min,
-    nansum,
-    norm,
-    prod,
-    std,
-    sum,
-    var,
-)  # fmt: skip
+from .reduce import *
 from .shape import (
     broadcast_shapes,
     broadcast_tensors,
@@ -141,6 +123,7 @@ from .convolution import *
 from .padding import *
 from .pooling import *
 from .special import *
+from .cumulative import *
 from .statistics import *
 from .views import *
 from .scattering import *
