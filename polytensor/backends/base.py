@@ -17,6 +17,8 @@ from .. import dtypes
 from . import streams
 from .activations import ActivationKernels
 from .conv import ConvKernels
+from .fft import FftKernels
+from .linalg import LinalgKernels
 from .losses import LossKernels
 from .polynomials import PolynomialKernels
 from .resample import ResampleKernels
@@ -55,7 +57,8 @@ UFUNCS = dict(
 
 
 class Backend(
-    ConvKernels, StorageKernels, SpecialKernels, PolynomialKernels, ActivationKernels, ResampleKernels, LossKernels
+    ConvKernels, StorageKernels, SpecialKernels, PolynomialKernels, ActivationKernels, ResampleKernels, LossKernels,
+    LinalgKernels, FftKernels,
 ):
     """Base of all backends; see the module's text for the contract."""
 

@@ -71,7 +71,24 @@ from .pointwise import (
     trunc,
     where,
 )  # fmt: skip
-from .products import addmm, bmm, dot, linear, matmul, mm, mv, outer
+from .products import (
+    addbmm,
+    addmm,
+    addmv,
+    addr,
+    baddbmm,
+    bmm,
+    dot,
+    ger,
+    inner,
+    linear,
+    matmul,
+    mm,
+    mv,
+    outer,
+    trace,
+    vdot,
+)  # fmt: skip
 from .random_ops import (
     bernoulli,
     multinomial,
@@ -97,7 +114,6 @@ from .reduce import (
     mean,
     min,
     nansum,
-    norm,
     prod,
     std,
     sum,
@@ -144,7 +160,10 @@ from .special import *
 from .statistics import *
 from .views import *
 from .scattering import *
+from .einsum import *
 from .linalg import *
+from .norms import *
+from .matrices import *
 from .fills import *
 
 __all__ = [
