@@ -17,6 +17,8 @@ from .. import dtypes
 from . import streams
 from .activations import ActivationKernels
 from .conv import ConvKernels
+from .fft import FftKernels
+from .linalg import LinalgKernels
 from .losses import LossKernels
 from .optim import OptimKernels
 from .polynomials import PolynomialKernels
@@ -57,16 +59,9 @@ UFUNCS = dict(
 
 
 class Backend(
-    ConvKernels,
-    StorageKernels,
-    SpecialKernels,
-    PolynomialKernels,
-    ActivationKernels,
-    ResampleKernels,
-    LossKernels,
-    OptimKernels,
-    StatisticsKernels,
-):
+    ActivationKernels, ConvKernels, FftKernels, LinalgKernels, LossKernels, OptimKernels, PolynomialKernels,
+    ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels
+):  # fmt: skip
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"

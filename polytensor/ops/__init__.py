@@ -71,7 +71,24 @@ from .pointwise import (
     trunc,
     where,
 )  # fmt: skip
-from .products import addmm, bmm, dot, linear, matmul, mm, mv, outer
+from .products import (
+    addbmm,
+    addmm,
+    addmv,
+    addr,
+    baddbmm,
+    bmm,
+    dot,
+    ger,
+    inner,
+    linear,
+    matmul,
+    mm,
+    mv,
+    outer,
+    trace,
+    vdot,
+)  # fmt: skip
 from .random_ops import (
     bernoulli,
     multinomial,
@@ -127,7 +144,10 @@ from .cumulative import *
 from .statistics import *
 from .views import *
 from .scattering import *
+from .einsum import *
 from .linalg import *
+from .norms import *
+from .matrices import *
 from .fills import *
 
 __all__ = [
