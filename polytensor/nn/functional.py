@@ -7,7 +7,6 @@ from typing import Any
 
 from ..dtypes import int64, promote_types, uint8
 from ..ops.creation import zeros
-from ..ops.indexing import gather
 from ..ops.layers import conv2d as conv2d
 from ..ops.layers import cross_entropy_index
 from ..ops.layers import dropout as _dropout
@@ -20,6 +19,7 @@ from ..ops.pointwise import relu as _relu
 from ..ops.pointwise import sigmoid as sigmoid
 from ..ops.pointwise import tanh as tanh
 from ..ops.products import linear as linear
+from ..ops.scattering import gather
 from ..ops.table import check_tensor
 from ..tensor import Tensor
 

@@ -26,23 +26,11 @@ from .creation import (
     ones,
     ones_like,
     tensor,
-    tril,
-    triu,
     zeros,
     zeros_like,
 )  # fmt: skip
-from .indexing import (
-    argsort,
-    gather,
-    index_select,
-    masked_fill,
-    masked_select,
-    nonzero,
-    scatter,
-    scatter_add,
-    sort,
-    topk,
-)  # fmt: skip
+from . import indexing as _indexing
+from .joining import cat, chunk, concat, concatenate, split, split_with_sizes, stack, unbind
 from .layers import conv2d, cross_entropy_index, dropout, log_softmax, max_pool2d, mse_loss, pad, softmax
 from .pointwise import (
     abs,
@@ -146,14 +134,8 @@ from .shape import (
     broadcast_shapes,
     broadcast_tensors,
     broadcast_to,
-    cat,
-    chunk,
     clone,
-    concat,
-    concatenate,
     flatten,
-    flip,
-    meshgrid,
     moveaxis,
     movedim,
     narrow,
@@ -161,14 +143,11 @@ from .shape import (
     ravel,
     reshape,
     select,
-    split,
     squeeze,
-    stack,
     swapaxes,
     swapdims,
     t,
     transpose,
-    unbind,
     unflatten,
     unsqueeze,
 )  # fmt: skip
@@ -176,7 +155,9 @@ from .shape import (
 from .special import *
 from .statistics import *
 from .views import *
+from .arranging import *
 from .scattering import *
+from .sorting import *
 from .linalg import *
 from .fills import *
 

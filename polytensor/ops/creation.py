@@ -8,8 +8,8 @@ from .. import devices, dtypes
 from ..autograd.modes import mode
 from ..backends.base import DTYPE_OF, SCALARS
 from ..tensor import LEAF, Tensor, make_view, new, wrap
-from .shape import sizes
-from .table import ROWS, F, attach, check_tensor, primitive
+from .shape import memory_order, sizes
+from .table import ROWS, F, attach, check_tensor
 
 
 def _dtype(d: Any) -> dtypes.dtype:
@@ -193,7 +193,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     dtype, device = kwargs.pop("dtype", None), kwargs.pop("device", None)
     copy = kwargs.pop("copy", False)
     kwargs.pop("non_blocking", None)
-    kwargs.pop("memory_format", None)
+    memory_format = kwargs.pop("memory_format", None)
     if kwargs:
         raise TypeError(f"to() got an unexpected keyword argument {next(iter(kwargs))!r}")
     for a in args:
@@ -212,6 +212,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         d = array_dtype(_dtype(dtype))
         if r._a.dtype != d:
             r = F.cast(r, d)
+    if memory_format is not None and not r.is_contiguous(memory_format):
+        return r.clone(memory_format=memory_format)  # type: ignore[attr-defined, no-any-return]
     return r.clone() if copy and r is self else r  # type: ignore[attr-defined, no-any-return]
 
 
@@ -336,7 +338,11 @@ def _like(name: str, value: Any) -> Any:
         check_tensor(input, name)
         dev = input._dev if device is None else devices.resolve(device)
         d = input._a.dtype if dtype is None else array_dtype(_dtype(dtype))
-        return _finish(_filled(dev, input._a.shape, d, value), dev, requires_grad)
+        order = memory_order(input._a, memory_format)
+        if order is None:
+            return _finish(_filled(dev, input._a.shape, d, value), dev, requires_grad)
+        array = _filled(dev, tuple(input._a.shape[i] for i in order), d, value)
+        return _finish(array.transpose([order.index(i) for i in range(len(order))]), dev, requires_grad)
 
     make.__name__ = name
     return make
@@ -414,21 +420,6 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     return _finish(dev.backend.eye(n, n if m is None else m, d), dev, requires_grad)
 
 
-def _triangle(name: str) -> Any:
-    row = primitive(name, "x", (lambda F, g, diagonal: getattr(F, name)(g, diagonal),), "diagonal")
-
-    def op(input: Tensor, diagonal: int = 0) -> Tensor:
-        if input._a.ndim < 2:
-            raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-        return row(input, diagonal)  # type: ignore[no-any-return]
-
-    op.__name__ = name
-    return op
-
-
-tril, triu = _triangle("tril"), _triangle("triu")
-
-
 def _converter(d: dtypes.dtype) -> Any:
     return lambda self, memory_format=None: to(self, d)
 
@@ -441,7 +432,7 @@ for _name, _d in (
     setattr(Tensor, _name, _converter(_d))
 for _name, _fn in (
     ("to", to), ("cpu", cpu), ("cuda", cuda), ("type", type_), ("new_tensor", new_tensor), ("new_zeros", _new(zeros)),
-    ("new_ones", _new(ones)), ("new_empty", _new(empty)), ("tril", tril), ("triu", triu),
+    ("new_ones", _new(ones)), ("new_empty", _new(empty)),
 ):  # fmt: skip
     attach(_name, _fn)
 Tensor.new_full = lambda self, size, fill_value, *, dtype=None, device=None, requires_grad=False: full(  # type: ignore[attr-defined]
