@@ -17,7 +17,7 @@ from .autograd.batching import vmap as vmap
 from .autograd.modes import enable_grad, mode
 from .autograd.pytree import tree_flatten, tree_map, tree_unflatten
 from .ops.creation import zeros_like
-from .ops.shape import stack
+from .ops.joining import stack
 from .tensor import Tensor
 
 __all__ = [

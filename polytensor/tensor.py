@@ -355,9 +355,35 @@ class Tensor:
         return result if dim is None else result[check_dim(dim, a.ndim)]
 
     def storage_offset(self) -> int:
-        base = self._v[0]._a if self._v is not None else self._a
-        backend = self._dev.backend
-        return (backend.data_ptr(self._a) - backend.data_ptr(base)) // self._a.dtype.itemsize  # type: ignore[no-any-return]
+        a, backend = self._a, self._dev.backend
+        return (backend.data_ptr(a) - backend.data_ptr(backend.storage(a))) // a.dtype.itemsize  # type: ignore[no-any-return]
+
+    def untyped_storage(self) -> Any:
+        """The memory that self lies in, as bytes; tensors that share it give equal ones."""
+        from .storage import UntypedStorage
+
+        return UntypedStorage(self._a, self._dev)
+
+    def storage(self) -> Any:
+        """The memory that self lies in, as elements of self's dtype."""
+        from .storage import TypedStorage
+
+        return TypedStorage(self._a, self._dev)
+
+    def is_set_to(self, tensor: Tensor) -> bool:
+        """Whether both are the same window into the same memory."""
+        return (self.data_ptr(), self.shape, self.stride()) == (tensor.data_ptr(), tensor.shape, tensor.stride())
+
+    def is_same_size(self, other: Tensor) -> bool:
+        return self._a.shape == other._a.shape  # type: ignore[no-any-return]
+
+    def _is_view(self) -> bool:
+        return self._v is not None
+
+    def dim_order(self) -> tuple[int, ...]:
+        """The dimensions from outermost to innermost in memory."""
+        strides = self.stride()
+        return tuple(sorted(range(len(strides)), key=lambda i: (-strides[i], i)))
 
     def data_ptr(self) -> int:
         return self._dev.backend.data_ptr(self._a)  # type: ignore[no-any-return]
@@ -366,7 +392,11 @@ class Tensor:
         return self._a.dtype.itemsize  # type: ignore[no-any-return]
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        return bool(self._a.flags.c_contiguous)
+        """Whether the elements lie in memory in C order (channels_last: with the channels innermost)."""
+        if memory_format is None or memory_format == "torch.contiguous_format":
+            return bool(self._a.flags.c_contiguous)
+        order = {"torch.channels_last": (0, 2, 3, 1), "torch.channels_last_3d": (0, 2, 3, 4, 1)}.get(memory_format)
+        return order is not None and len(order) == self._a.ndim and bool(self._a.transpose(order).flags.c_contiguous)
 
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point

@@ -237,7 +237,7 @@ def _run(outputs: Any, xs: Any, grads: Any, retain: bool, create: bool, allow_un
 
 def _batched(outputs: Any, xs: Any, grads: Any, retain: bool, create: bool, allow_unused: bool) -> tuple[Any, ...]:
     """One pass per element of the first dimension of `grads`, stacked."""
-    from ..ops.shape import stack
+    from ..ops.joining import stack
 
     for i, (t, g) in enumerate(zip(outputs, grads, strict=True)):
         if isinstance(t, GradientEdge):

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any
 
-from ..ops.shape import select, stack
+from ..ops.joining import stack
+from ..ops.shape import select
 from ..random import default_generator
 from ..tensor import Tensor
 from .modes import mode

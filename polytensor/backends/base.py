@@ -18,6 +18,7 @@ from . import streams
 from .activations import ActivationKernels
 from .conv import ConvKernels
 from .fft import FftKernels
+from .indexing import IndexKernels
 from .linalg import LinalgKernels
 from .losses import LossKernels
 from .optim import OptimKernels
@@ -60,7 +61,7 @@ UFUNCS = dict(
 
 class Backend(
     ActivationKernels, ConvKernels, FftKernels, LinalgKernels, LossKernels, OptimKernels, PolynomialKernels,
-    ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels
+    ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, IndexKernels
 ):  # fmt: skip
     """Base of all backends; see the module's text for the contract."""
 
@@ -130,12 +131,6 @@ class Backend(
     def eye(self, n: int, m: int, dtype: Any) -> Array:
         return self.xp.eye(n, m, dtype=dtype)
 
-    def tril(self, x: Array, diagonal: int) -> Array:
-        return self.xp.tril(x, diagonal)
-
-    def triu(self, x: Array, diagonal: int) -> Array:
-        return self.xp.triu(x, diagonal)
-
     def host(self, data: Any) -> Any:
         """Numbers, nested sequences or arrays as a NumPy array."""
         try:
@@ -166,7 +161,7 @@ class Backend(
         return (x if x.dtype.kind != "c" or dtype.kind in "cb" else x.real).astype(dtype)
 
     def contiguous(self, x: Array) -> Array:
-        return self.xp.ascontiguousarray(x)
+        return x if x.flags.c_contiguous else self.xp.ascontiguousarray(x)  # which makes 0-d arrays 1-d
 
     def reshape(self, x: Array, shape: tuple[int, ...]) -> Array:
         return x.reshape(shape)
@@ -183,7 +178,7 @@ class Backend(
         return x.T
 
     def flip(self, x: Array, dims: tuple[int, ...]) -> Array:
-        return self.contiguous(self.xp.flip(x, dims))
+        return self.copy(self.xp.flip(x, dims))
 
     def permute(self, x: Array, dims: tuple[int, ...]) -> Array:
         return x.transpose(dims)
@@ -209,13 +204,6 @@ class Backend(
         for name, attrs in chain:
             x = getattr(self, name)(x, *attrs)
         return x
-
-    def view_scatter(self, x: Array, src: Array, chain: tuple[Any, ...], order: tuple[int, ...]) -> Array:
-        """`x` with the region that `chain` views replaced by `src`; memory in the axis order `order`."""
-        out = self.empty(tuple(x.shape[i] for i in order), x.dtype).transpose(np.argsort(order).tolist())
-        out[...] = x
-        self.view_replay(out, chain)[...] = src
-        return out
 
     def cat(self, xs: list[Array], dim: int) -> Array:
         return self.xp.concatenate(xs, dim)
@@ -400,13 +388,6 @@ class Backend(
     def any(self, x: Array, dim: Any, keepdim: bool) -> Array:
         return self.xp.any(x, axis=dim, keepdims=keepdim)
 
-    def argsort(self, x: Array, dim: int, descending: bool) -> Array:
-        if not descending:
-            return self.xp.argsort(x, axis=dim, kind="stable")
-        n = x.shape[dim] - 1  # stable from the back: reverse, sort, reverse, and count from the other end
-        flipped = self.xp.argsort(self.xp.flip(x, dim), axis=dim, kind="stable")
-        return self.contiguous(n - self.xp.flip(flipped, dim))
-
     # ---- products ---------------------------------------------------------------------------------------------
     def matmul(self, a: Array, b: Array) -> Array:
         if a.dtype in FLOAT16:
@@ -432,67 +413,6 @@ class Backend(
         if b is not None:
             y += b
         return y
-
-    # ---- indexing with arrays ---------------------------------------------------------------------------------
-    def check_index(self, index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
-        """IndexError for an out-of-range integer index, where the library itself would wrap around."""
-
-    def index(self, x: Array, index: tuple[Any, ...]) -> Array:
-        self.check_index(index, x.shape)
-        if len(index) == 1 and index[0].__class__ is not slice and index[0].dtype.kind != "b":
-            return x.take(index[0], 0)
-        return self.contiguous(x[index])
-
-    def index_put(self, x: Array, index: tuple[Any, ...], value: Array, accumulate: bool) -> None:
-        """Write into `x`; with `accumulate`, equal indices add up."""
-        self.check_index(index, x.shape)
-        if not accumulate or all(not hasattr(i, "dtype") or i.dtype.kind == "b" for i in index):
-            if accumulate:
-                value = x[index] + value
-            x[index] = value
-        else:
-            self.xp.add.at(x, index, value)
-
-    def index_backward(self, g: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
-        out = self.xp.zeros(shape, g.dtype)
-        self.index_put(out, index, g, True)
-        return out
-
-    def index_put_copy(self, x: Array, v: Array, index: tuple[Any, ...], accumulate: bool) -> Array:
-        out = self.copy(x)
-        self.index_put(out, index, v, accumulate)
-        return out
-
-    def scatter_copy(self, x: Array, src: Array, dim: int, index: Array, add: bool) -> Array:
-        out = self.copy(x)
-        (self.scatter_add if add else self.scatter)(out, dim, index, src)
-        return out
-
-    def _along(self, index: Array, dim: int) -> tuple[Any, ...]:
-        grid = list(self.xp.ogrid[tuple(slice(0, n) for n in index.shape)])
-        grid[dim] = index
-        return tuple(grid)
-
-    def gather_(self, x: Array, dim: int, index: Array) -> Array:
-        where = self._along(index, dim)
-        self.check_index(where, x.shape)
-        return x[where]
-
-    def gather_backward(self, g: Array, shape: tuple[int, ...], dim: int, index: Array) -> Array:
-        out = self.xp.zeros(shape, g.dtype)
-        self.scatter_add(out, dim, index, g)
-        return out
-
-    def scatter(self, x: Array, dim: int, index: Array, src: Array) -> None:
-        where = self._along(index, dim)
-        self.check_index(where, x.shape)
-        x[where] = src
-
-    def scatter_add(self, x: Array, dim: int, index: Array, src: Array) -> None:
-        self.index_put(x, self._along(index, dim), src, True)
-
-    def nonzero(self, x: Array) -> Array:
-        return self.xp.stack(self.xp.nonzero(x), 1) if x.ndim else self.xp.zeros((int(x != 0), 0), np.int64)
 
     # ---- softmax and losses -----------------------------------------------------------------------------------
     def softmax(self, x: Array, dim: int) -> Array:

@@ -8,7 +8,6 @@ from .. import dtypes
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
 from . import pointwise as pw
-from . import shape as sh
 from .table import (
     FLOAT,
     TYPE_NAME,
@@ -24,7 +23,7 @@ from .table import (
 )  # fmt: skip
 
 __all__ = [
-    "adjoint", "angle", "complex", "conj", "conj_physical", "imag", "is_conj", "is_neg", "polar", "real", "resolve_conj",
+    "angle", "complex", "conj", "conj_physical", "imag", "is_conj", "is_neg", "polar", "real", "resolve_conj",
     "resolve_neg", "view_as_complex", "view_as_real",
 ]  # fmt: skip
 
@@ -143,17 +142,6 @@ def is_conj(input: Tensor) -> bool:
 is_neg = is_conj
 
 
-def adjoint(input: Tensor) -> Tensor:
-    """The conjugate of the transpose of the last two dimensions. Source: torch.adjoint."""
-    return conj(sh.transpose(input, -2, -1))
-
-
-def _hermitian(self: Tensor) -> Tensor:
-    if self._a.ndim not in (0, 2):
-        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self._a.ndim}-D tensor.")
-    return adjoint(self) if self._a.ndim else conj(self)
-
-
 def _set_part(part: Any) -> Any:
     def setter(self: Tensor, value: Any) -> None:
         part(self).copy_(value)
@@ -166,8 +154,5 @@ for _fn in (angle, conj, conj_physical, resolve_conj, is_conj):
 Tensor.resolve_neg, Tensor.is_neg = resolve_neg, is_neg
 Tensor.real = property(real, _set_part(real))
 Tensor.imag = property(imag, _set_part(imag))
-Tensor.adjoint = adjoint
-Tensor.mH = property(adjoint)
-Tensor.H = property(_hermitian)
 Tensor.cfloat = lambda self, memory_format=None: self.to(dtypes.complex64)
 Tensor.cdouble = lambda self, memory_format=None: self.to(dtypes.complex128)

@@ -27,14 +27,14 @@ from .convert import (
     to,
     to_device,
 )
-from .table import attach, check_tensor, primitive, write_out
+from .table import attach, check_tensor, write_out
 
 __all__ = [
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
     "IntTensor", "LongTensor", "ShortTensor", "arange", "as_tensor", "asarray", "empty", "empty_like",
     "empty_permuted", "empty_strided", "eye", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like",
-    "linspace", "logspace", "ones", "ones_like", "range", "scalar_tensor", "set_default_tensor_type", "tensor", "tril",
-    "triu", "zeros", "zeros_like",
+    "linspace", "logspace", "ones", "ones_like", "range", "scalar_tensor", "set_default_tensor_type", "tensor",
+    "zeros", "zeros_like",
 ]  # fmt: skip
 
 SEQUENCES = frozenset((list, tuple))
@@ -792,23 +792,8 @@ def eye(
     return r if out is None else _into(out, r, dtype, "eye")
 
 
-def _triangle(name: str) -> Any:
-    row = primitive(name, "x", (lambda F, g, diagonal: getattr(F, name)(g, diagonal),), "diagonal")
-
-    def op(input: Tensor, diagonal: int = 0) -> Tensor:
-        if input._a.ndim < 2:
-            raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-        return row(input, diagonal)  # type: ignore[no-any-return]
-
-    op.__name__ = name
-    return op
-
-
-tril, triu = _triangle("tril"), _triangle("triu")
-
 for _name, _fn in (
     ("new", new_legacy), ("new_tensor", new_tensor), ("new_zeros", _new(zeros)), ("new_ones", _new(ones)),
-    ("new_empty", _new(empty)), ("new_full", _new(full)), ("new_empty_strided", _new(empty_strided)), ("tril", tril),
-    ("triu", triu),
+    ("new_empty", _new(empty)), ("new_full", _new(full)), ("new_empty_strided", _new(empty_strided)),
 ):  # fmt: skip
     attach(_name, _fn)

@@ -12,6 +12,7 @@ from . import pointwise as pw
 from . import reduce as red
 from . import shape as sh
 from .factors import as_scalars, dtype_of
+from .joining import stack
 from .products import type_name
 from .table import F, attach, check_tensor, primitive, shape_error, write_out
 
@@ -397,7 +398,7 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     powers = [one, x]
     while len(powers) < n:
         powers.append(pw.mul(powers[-1], x))
-    return sh.stack(powers, -1)
+    return stack(powers, -1)
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:

@@ -314,7 +314,7 @@ _where = primitive(
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None) -> Any:
     """input where condition (bool) holds, else other; broadcast. With one argument: nonzero. Source: torch.where."""
     if input is None and other is None:
-        from .indexing import nonzero
+        from .scattering import nonzero
 
         return nonzero(condition, as_tuple=True)
     if (
@@ -330,6 +330,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
             raise shape_error(input._a, other._a) from None
     if not isinstance(condition, Tensor):
         raise TypeError(f"where(): argument 'condition' must be Tensor, not {type(condition).__name__}")
+    if condition.dtype is dtypes.uint8:
+        condition = F.cast(condition, dtypes.bool_.array)
     if condition._a.dtype.kind != "b":
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"

@@ -22,7 +22,6 @@ __all__ = [
 
 
 max_result, min_result = return_types.max, return_types.min
-sort_result, topk_result = return_types.sort, return_types.topk
 
 
 def _dims(x: Tensor, dim: Any) -> tuple[int, ...] | None:
