@@ -67,7 +67,7 @@ class Row:
         self.saves_out = any(kind == "out" for kind, _ in self.save_spec)
         self.versioned = any(kind in ("in", "out") for kind, _ in self.save_spec)
         kept = {self.attrs[i] for kind, i in self.save_spec if kind == "attr"}
-        self.light = not self.versioned and not kept & ARRAYS
+        self.light = not self.versioned and (view or not kept & ARRAYS)
         title = node or "".join(part.capitalize() for part in name.split("_")) + "Backward0"
         self.node: Any = type(title, (Node,), {"__slots__": (), "row": self, "outputs": outs, "light": self.light})
         self.record = self._compile()
