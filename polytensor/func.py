@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+from .autograd import engine
 from .autograd import grad as _autograd_grad
 from .autograd.batching import level
 from .autograd.batching import vmap as vmap
@@ -146,10 +147,12 @@ class _transform:
 
     def __enter__(self) -> None:
         mode.levels += 1
+        engine.ASKING.append("transform")
         self.grad.__enter__()
 
     def __exit__(self, *exc: object) -> None:
         self.grad.__exit__(*exc)
+        engine.ASKING.remove("transform")
         mode.levels -= 1
 
 
@@ -507,8 +510,8 @@ def functional_call(
             if keys
         ]
         raise RuntimeError(f"Error(s) in reparametrizing for {module._get_name()}:\n\t" + "\n\t".join(said))
-    if unexpected:
-        raise AttributeError(f"{module._get_name()} has no attribute `{unexpected[0].split('.')[-1]}`")
+    for k in unexpected:
+        del values[k]
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     saved = {k: places[k][0][places[k][1]] for k in values}
     try:

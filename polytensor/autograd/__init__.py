@@ -143,11 +143,6 @@ def backward(
     `grad_tensors`: one for each of `tensors` (None for a scalar). `create_graph` records the gradients themselves;
     `retain_graph` keeps what was saved for another pass. Source: torch.autograd.backward.
     """
-    if mode.levels:
-        raise RuntimeError(
-            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
-            "functorch.vjp instead or call backward() outside of functorch transforms."
-        )
     if grad_variables is not None:
         warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
         if grad_tensors is not None:
@@ -224,12 +219,12 @@ def _run(outputs: Any, xs: Any, grads: Any, retain: bool, create: bool, allow_un
     targets = _targets(xs)
     engine.run(roots, retain, create, targets, False)
     result = []
-    for t in xs:
+    for i, t in enumerate(xs):
         g = targets[_slot(*_edge(t))][0]
         if g is None and not allow_unused:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
-                "this is the desired behavior."
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True "
+                "if this is the desired behavior."
             )
         result.append(g)
     return tuple(result)
@@ -246,8 +241,8 @@ def _batched(outputs: Any, xs: Any, grads: Any, retain: bool, create: bool, allo
             raise RuntimeError(
                 "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
                 "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
-                f"output, but a mismatch was detected: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a "
-                f"shape of {t.shape}. If you only want some tensors in `grad_output` to be considered batched, consider "
+                f"output, but a mismatch was detected: grad_output[{i}] has a shape of {Size(g.shape[2:])} and "
+                f"output[{i}] has a shape of {t.shape}. If you only want some tensors in `grad_output` to be considered batched, consider "
                 "using vmap."
             )
     sizes = [g.shape[0] for g in grads if g is not None]

@@ -100,6 +100,11 @@ def run(
         if targets is not None:
             masks = _needed(deps, starts, targets)
         if ASKING or WATCH:
+            if mode.levels and accumulate:
+                raise RuntimeError(
+                    "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+                    "functorch.vjp instead or call backward() outside of functorch transforms."
+                )
             outer = mode.task
             task = mode.task = Task(dict(deps), masks, targets)
             check = ANOMALY["on"]
@@ -111,7 +116,7 @@ def run(
             if g is not None:
                 wanted = None
                 if n.hooks is not None:
-                    g = _pre_hooks(n, g, create, targets)
+                    g = _pre_hooks(n, g, create, targets, masks is not None and True in masks[n])
                 elif masks is not None:
                     _capture(n, g, create, targets)
                 if masks is not None:
@@ -214,20 +219,30 @@ def _capture(n: Any, g: Any, create: bool, targets: Any) -> None:
             slot[0] = gi if create else wrap(gi, n.dev)
 
 
-def _pre_hooks(n: Any, g: Any, create: bool, targets: Any) -> Any:
-    """Hooks on the outputs of `n`: of tensors (retain_grad last), then targets take theirs, then prehooks of the node."""
+def _hand_over(n: Any, gs: Any, targets: Any) -> None:
+    """The same for gradients that are Tensors."""
+    for nr, g in enumerate(gs):
+        slot = targets.get((n, nr))
+        if slot is not None and g is not None:
+            slot[0] = g
+
+
+def _pre_hooks(n: Any, g: Any, create: bool, targets: Any, needed: bool) -> Any:
+    """Hooks on the outputs of `n`: of tensors (retain_grad last), then prehooks of the node.
+
+    Targets take theirs before them if gradients are `needed` further down, else after those of tensors, as in PyTorch.
+    """
     gs = [g] if n.outputs == 1 else g
     gs = [x if create or x is None else wrap(x, n.dev) for x in gs]
+    if needed:
+        _hand_over(n, gs, targets)
     for nr in range(n.outputs):
         for key in (nr, ("retain", nr)):
             for fn in list(n.hooks.get(key, {}).values()):
                 if gs[nr] is not None:
                     gs[nr] = replaced(fn, gs[nr])
-    if targets is not None:
-        for nr in range(n.outputs):
-            slot = targets.get((n, nr))
-            if slot is not None and gs[nr] is not None:
-                slot[0] = gs[nr]
+    if targets is not None and not needed:
+        _hand_over(n, gs, targets)
     for fn in list(n.hooks.get("pre", {}).values()):
         new = fn(tuple(gs))
         if new is not None:

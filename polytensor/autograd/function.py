@@ -103,11 +103,11 @@ class FunctionNode(Node):
                 continue
             if i not in self.positions:
                 raise RuntimeError(
-                    f"function {self.name()} returned a gradient different from None at position {i + 1}, but the "
+                    f"function {self.name()} returned a gradient different than None at position {i + 1}, but the "
                     "corresponding forward input was not a Variable"
                 )
             if not isinstance(r, Tensor):
-                raise TypeError(f"expected Variable or None (got {type(r).__name__})")
+                raise RuntimeError(f"expected Variable or None (got {type(r).__name__})")
         return [
             None if result[i] is None or e is None else self._fit(k, result[i], tensors)
             for k, (i, e) in enumerate(zip(self.positions, self.edges, strict=True))
@@ -272,7 +272,10 @@ def _record(cls: Any, ctx: Any, args: Any, results: list[Any], given: set[int], 
         if not isinstance(r, Tensor):
             continue
         if id(r) in dirty:
+            if r._fn is LEAF:
+                raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
             r._check_inplace()
+            r._bump()
             made = r._alias(node, nr)
             rebase(r, made)
         elif id(r) in plain or r._a.dtype.kind in "biu":

@@ -243,12 +243,7 @@ def jacobian(
                             "strict mode when create_graph=True."
                         )
                     row.append(g)
-            result.append(
-                tuple(
-                    stack(row).view(y.size() + x.size()) if row else x.new_zeros(y.size() + x.size())
-                    for row, x in zip(rows, xs, strict=True)
-                )
-            )
+            result.append(tuple(stack(row).view(y.size() + x.size()) for row, x in zip(rows, xs, strict=True)))
         return _shaped(_finished(tuple(result), create_graph), several_out, several)
 
 

@@ -92,17 +92,6 @@ class Node:
             vals.append(e._a)
         return vals
 
-    def __getattr__(self, name: str) -> Any:
-        """Saved values under PyTorch's names: grad_fn._saved_self, _saved_other, _saved_result, _saved_dim."""
-        if not name.startswith(("_saved_", "_raw_saved_")) or self.row is None:
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-        k = self.row.saved_names().get(name.removeprefix("_raw").removeprefix("_saved_"))
-        if k is None:
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-        if not self.light and self.saved is None:
-            raise RuntimeError(FREED)
-        return SavedTensor(self, k) if name.startswith("_raw") else self.unpack_tensors()[k]
-
     def saved_from(self, tensor: Any) -> str:
         fn = tensor._fn
         return "None" if fn is None or not fn.is_node else fn.name()
@@ -165,6 +154,26 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {hex(id(self))}>"
+
+
+def saved_properties(names: dict[str, int]) -> dict[str, Any]:
+    """Properties of a Node type for its saved values under PyTorch's names: _saved_self, _raw_saved_self, _saved_dim.
+
+    They are made per type: a __getattr__ would slow down every attribute of every Node.
+    """
+
+    def value(k: int) -> property:
+        def get(self: Any) -> Any:
+            if not self.light and self.saved is None:
+                raise RuntimeError(FREED)
+            return self.unpack_tensors()[k]
+
+        return property(get)
+
+    result = {f"_saved_{name}": value(k) for name, k in names.items()}
+    for name, k in names.items():
+        result[f"_raw_saved_{name}"] = property(lambda self, k=k: SavedTensor(self, k))
+    return result
 
 
 class SavedTensor:

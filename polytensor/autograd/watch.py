@@ -20,6 +20,7 @@ PACKED_IN_PLACE = (
 class Packed:
     """Stands for a saved tensor in Node.saved: what the pack hook returned, unpacked at each use.
 
+    Outputs are handed to the pack hook without their history (PyTorch's have it), so that no cycle of references arises.
     As in PyTorch, versions are not checked: the hooks decide what is kept.
     """
 
@@ -48,13 +49,12 @@ class Packed:
 
 
 def pack(t: Any, hooks: tuple[Any, Any]) -> Packed:
-    """`t` through the pack hook, without its history."""
+    """`t` through the pack hook."""
     before, mode.grad = mode.grad, False
     try:
-        d = t.detach()
-        version = d._version
-        value = hooks[0](d)
-        if d._version != version:
+        version = t._version
+        value = hooks[0](t)
+        if t._version != version:
             raise RuntimeError(PACKED_IN_PLACE)
     finally:
         mode.grad = before
@@ -65,13 +65,19 @@ def watched(n: Any, inputs: tuple[Any, ...], outs: Any) -> None:
     """Look at the Node of an op that was just recorded."""
     if ANOMALY["on"]:
         stamp(n)
-    if mode.saved_hooks and n.vers is not None:
+    if mode.saved_hooks and n.row.versioned:
         hooks = mode.saved_hooks[-1]
         spec = n.row.save_spec
         n.saved = tuple(
-            pack(s, hooks) if s is not None and kind in ("in", "out") else s
+            pack(s, hooks) if s is not None and kind in ("in", "out") and not _number(s) else s
             for s, (kind, _) in zip(n.saved, spec, strict=True)
         )
+
+
+def _number(s: Any) -> bool:
+    """Whether a saved tensor is a Python number that the op was given."""
+    a = s._a
+    return a.ndim == 0 and s._fn is None and any(s is c for c in s._dev.backend.constants.get(a.dtype, {}).values())
 
 
 def stamp(n: Any) -> None:

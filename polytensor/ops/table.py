@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import devices, dtypes
 from ..autograd.modes import WATCH, mode
-from ..autograd.node import FREED, Node, modified
+from ..autograd.node import FREED, Node, modified, saved_properties
 from ..autograd.watch import Packed, watched
 from ..backends.base import DTYPE_OF, SCALARS, UFUNC
 from ..tensor import LEAF, Tensor, make_view, new, rebase, wrap
@@ -67,9 +67,11 @@ class Row:
         self.saves_out = any(kind == "out" for kind, _ in self.save_spec)
         self.versioned = any(kind in ("in", "out") for kind, _ in self.save_spec)
         kept = {self.attrs[i] for kind, i in self.save_spec if kind == "attr"}
-        self.light = not self.versioned and not kept & ARRAYS
+        self.light = not self.versioned and (view or not kept & ARRAYS)
         title = node or "".join(part.capitalize() for part in name.split("_")) + "Backward0"
         self.node: Any = type(title, (Node,), {"__slots__": (), "row": self, "outputs": outs, "light": self.light})
+        for key, prop in saved_properties(self.saved_names()).items():
+            setattr(self.node, key, prop)
         self.record = self._compile()
         if self.differentiable:
             self.node.fast = self._compile_backward()

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
-from weakref import ref
+from weakref import finalize, ref
 
-from ..autograd import Function
+from ..autograd import Function, engine
 from ..autograd import backward as _backward
 from ..autograd.graph import saved_tensors_hooks
 from ..autograd.modes import enable_grad, mode, no_grad
@@ -158,7 +158,7 @@ class _Frame:
                         f"the forward pass.\ntensor at position {count}:\nsaved metadata: {self.metas[count]}\nrecomputed "
                         f"metadata: {_meta(t)}\n"
                     )
-                place.value = t
+                place.value = t.detach()
             count += 1
             if count == len(self.places) and self._stops():
                 raise _Stop
@@ -210,6 +210,9 @@ class CheckpointFunction(Function):
     def forward(ctx: Any, run_function: Any, preserve_rng_state: bool, *args: Any) -> Any:
         if not any(x.requires_grad for x in args if isinstance(x, Tensor)):
             warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+        token = object()
+        engine.ASKING.append(token)  # backward must know whether it is a grad()
+        finalize(ctx, engine.ASKING.remove, token)
         ctx.run_function = run_function
         ctx.state = get_rng_state() if preserve_rng_state else None
         ctx.inputs = [None if isinstance(x, Tensor) else x for x in args]

@@ -1,0 +1,175 @@
+"""torch.autograd.functional and the arguments of backward() and grad(), against PyTorch."""
+
+import importlib
+
+import pytest
+from same import same
+
+
+def Y(T, grad=False):
+    y = T.arange(3.0, dtype=T.float64)
+    return y.requires_grad_() if grad else y
+
+
+def f(T):
+    return T.autograd.functional
+
+
+def cube(a):
+    return (a**3).sum()
+
+
+FUNCTIONAL = {
+    "jacobian": lambda T: f(T).jacobian(lambda a, b: (a * b, a.sum()), (Y(T), Y(T))),
+    "jacobian single": lambda T: f(T).jacobian(lambda a: a.exp(), Y(T)),
+    "jacobian vectorize": lambda T: f(T).jacobian(lambda a: a.exp(), Y(T), vectorize=True),
+    "jacobian forward": lambda T: f(T).jacobian(lambda a: a.exp(), Y(T), strategy="forward-mode", vectorize=True),
+    "jacobian forward loop": lambda T: f(T).jacobian(lambda a: a.exp(), Y(T), strategy="forward-mode"),
+    "jacobian strategy": lambda T: f(T).jacobian(lambda a: a.exp(), Y(T), strategy="f"),
+    "jacobian graph": lambda T: f(T).jacobian(lambda a: a * a, Y(T, True), create_graph=True),
+    "jacobian empty": lambda T: f(T).jacobian(lambda a: T.zeros(0), Y(T)),
+    "jacobian strict": lambda T: f(T).jacobian(lambda a, b: a * 2, (Y(T), Y(T)), strict=True),
+    "jacobian strict graph": lambda T: f(T).jacobian(lambda a: a * 2, Y(T), strict=True, create_graph=True),
+    "jacobian strict vectorize": lambda T: f(T).jacobian(cube, Y(T), strict=True, vectorize=True),
+    "hessian": lambda T: f(T).hessian(lambda a, b: (a * a * b).sum(), (Y(T), Y(T) + 1)),
+    "hessian not a number": lambda T: f(T).hessian(lambda a: a, Y(T)),
+    "hessian tuple": lambda T: f(T).hessian(lambda a: (cube(a),), Y(T)),
+    "hessian strict": lambda T: f(T).hessian(lambda a: a.sum(), Y(T), strict=True),
+    "hessian graph": lambda T: f(T).hessian(cube, Y(T, True), create_graph=True),
+    "vjp": lambda T: f(T).vjp(lambda a, b: (a * b, b), (Y(T), Y(T)), (Y(T), Y(T) + 1)),
+    "vjp without v": lambda T: f(T).vjp(lambda a: a, Y(T)),
+    "vjp one number": lambda T: f(T).vjp(cube, Y(T)),
+    "vjp v of another shape": lambda T: f(T).vjp(lambda a: a, Y(T), Y(T)[:1]),
+    "vjp v of another length": lambda T: f(T).vjp(lambda a: (a, a), Y(T), Y(T)),
+    "vjp number": lambda T: f(T).vjp(lambda a: a, 3),
+    "vjp numbers": lambda T: f(T).vjp(lambda a: a, (Y(T), 3)),
+    "vjp strict": lambda T: f(T).vjp(lambda a: T.ones(1), Y(T), T.ones(1), strict=True),
+    "vjp strict input": lambda T: f(T).vjp(lambda a, b: a * 1, (Y(T), Y(T)), Y(T), strict=True),
+    "jvp": lambda T: f(T).jvp(lambda a: a.exp(), Y(T), Y(T)),
+    "jvp graph": lambda T: f(T).jvp(lambda a, b: (a * b, a), (Y(T), Y(T)), (Y(T), Y(T)), create_graph=True),
+    "jvp strict": lambda T: f(T).jvp(lambda a: a * 1, Y(T), Y(T), strict=True),
+    "jvp without v": lambda T: f(T).jvp(lambda a: a, Y(T)),
+    "vhp": lambda T: f(T).vhp(cube, Y(T), Y(T)),
+    "vhp several": lambda T: f(T).vhp(lambda a, b: (a * b).sum(), (Y(T), Y(T)), (Y(T), Y(T)), create_graph=True),
+    "vhp tuple": lambda T: f(T).vhp(lambda a: (a.sum(), a), Y(T), Y(T)),
+    "hvp": lambda T: f(T).hvp(cube, Y(T), Y(T)),
+    "hvp several": lambda T: f(T).hvp(lambda a, b: (a * a * b).sum(), (Y(T), Y(T)), (Y(T), Y(T) + 1)),
+    "hvp strict": lambda T: f(T).hvp(lambda a: a.sum(), Y(T), Y(T), strict=True),
+}
+
+
+@pytest.mark.parametrize("name", list(FUNCTIONAL))
+def test_functional(oracle, name):
+    same(FUNCTIONAL[name], oracle)
+
+
+def with_x(fn):
+    return lambda T: fn(T, Y(T, True), T.ones(2, dtype=T.float64, requires_grad=True))
+
+
+ARGUMENTS = {
+    "no inputs": lambda T, x, a: T.autograd.grad((x * 2).sum(), []),
+    "dict": lambda T, x, a: T.autograd.grad((x * 2).sum(), {"a": x}),
+    "backward no inputs": lambda T, x, a: T.autograd.backward((x * 2).sum(), inputs=[]),
+    "number as gradient": lambda T, x, a: T.autograd.backward([x * 2], [3.0]),
+    "one gradient for two": lambda T, x, a: T.autograd.backward([(x * 2).sum(), (x * 3).sum()], [None]),
+    "only_inputs": lambda T, x, a: T.autograd.grad((x * 2).sum(), x, only_inputs=False),
+    "batched": lambda T, x, a: T.autograd.grad(x * 2, x, T.eye(3, dtype=T.float64), is_grads_batched=True),
+    "batched unused": lambda T, x, a: T.autograd.grad(
+        x * 2, [x, a], T.eye(3, dtype=T.float64), is_grads_batched=True, allow_unused=True
+    ),
+    "batched graph": lambda T, x, a: T.autograd.grad(
+        T.autograd.grad(x * x, x, T.eye(3, dtype=T.float64), is_grads_batched=True, create_graph=True)[0].sum(), x
+    ),
+    "batched shape": lambda T, x, a: T.autograd.grad(x * 2, x, T.ones(3), is_grads_batched=True),
+    "unused": lambda T, x, a: T.autograd.grad((x * 2).sum(), [x, a]),
+    "unused allowed": lambda T, x, a: T.autograd.grad((x * 2).sum(), [x, a], allow_unused=True),
+    "materialized": lambda T, x, a: T.autograd.grad((x * 2).sum(), [x, a], materialize_grads=True),
+    "materialized graph": lambda T, x, a: T.autograd.grad(
+        (x * 2).sum(), [x, a], materialize_grads=True, create_graph=True
+    ),
+    "materialized not allowed": lambda T, x, a: T.autograd.grad(
+        (x * 2).sum(), [x, a], materialize_grads=True, allow_unused=False
+    ),
+    "grad_variables": lambda T, x, a: (
+        T.autograd.backward((x * 2).sum(), grad_variables=T.ones((), dtype=T.float64)),
+        x.grad,
+    ),
+    "no graph": lambda T, x, a: T.autograd.grad(T.ones(2).sum(), x),
+    "input without grad": lambda T, x, a: T.autograd.grad((x * 2).sum(), T.ones(2)),
+    "non-leaf inputs": lambda T, x, a: (lambda y: (y.sum().backward(inputs=[y]), y.grad, y.retains_grad, x.grad))(
+        x * 2
+    ),
+    "gradient of another dtype": lambda T, x, a: ((x * 2).backward(T.ones(3)), x.grad),
+    "broadcast gradient": lambda T, x, a: (x * 2).backward(T.ones(1)),
+    "sum twice": lambda T, x, a: (lambda y: (y.backward(), y.backward(), x.grad))(x.sum()),
+    "mul twice": lambda T, x, a: (lambda y: (y.backward(), y.backward(), x.grad))((x * x).sum()),
+    "view twice": lambda T, x, a: (lambda y: (y.backward(), y.backward(), x.grad))((x + 1).view(3, 1)[1:].sum()),
+    "index twice": lambda T, x, a: (lambda y: (y.backward(), y.backward()))(x[[0, 1]].sum()),
+    "edge": lambda T, x, a: (
+        lambda y: T.autograd.grad((y * y).sum(), T.autograd.graph.get_gradient_edge(y))
+    )(x * 2),
+    "edge as output": lambda T, x, a: T.autograd.grad(T.autograd.graph.get_gradient_edge((x * 3).sum()), x),
+    "edge of a leaf": lambda T, x, a: T.autograd.grad((x * 3).sum(), [T.autograd.graph.get_gradient_edge(x)]),
+    "edge without grad": lambda T, x, a: T.autograd.graph.get_gradient_edge(T.ones(2)),
+    "variable": lambda T, x, a: T.autograd.variable(3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(ARGUMENTS))
+def test_arguments(oracle, name):
+    same(with_x(ARGUMENTS[name]), oracle)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_forward_ad(both):
+    fw = importlib.import_module(both.module.__name__ + ".autograd.forward_ad")
+    with fw.dual_level():
+        x = fw.make_dual(both.leaf([1.0, 2.0], grad=False), both.leaf([1.0, 10.0], grad=False))
+        y = fw.unpack_dual(x * x * 3)
+        assert y.primal.tolist() == [3, 12]
+        assert y.tangent.tolist() == [6, 120]
+        assert fw.unpack_dual(x).tangent.tolist() == [1, 10]
+        assert fw.unpack_dual(both.ones(2)).tangent is None
+        with pytest.raises(RuntimeError, match="different size"):
+            fw.make_dual(both.ones(2), both.ones(3))
+    with pytest.raises(RuntimeError, match="no level exists"):
+        fw.make_dual(both.ones(2), both.ones(2))
+
+
+def test_profiler(both, tmp_path):
+    profiler = importlib.import_module(both.module.__name__ + ".autograd.profiler")
+    x = both.leaf([1.0, 2.0])
+    with profiler.profile() as p:
+        with profiler.record_function("mine"):
+            (x * x).sum().backward()
+    counts = {e.key: e.count for e in p.key_averages()}
+    assert counts["mine"] == 1
+    assert counts["aten::mul"] >= 2
+    assert "aten::mul" in p.key_averages().table(sort_by="cpu_time_total")
+    p.export_chrome_trace(str(tmp_path / "trace.json"))
+    assert (tmp_path / "trace.json").stat().st_size
+    assert (x * x).tolist() == [1, 4]
+
+
+def test_grad_modes_of_generators(both):
+    t = both
+
+    @t.no_grad()
+    def talk():
+        try:
+            got = yield t.is_grad_enabled()
+            yield got, t.is_grad_enabled()
+        except KeyError:
+            yield "caught", t.is_grad_enabled()
+
+    g = talk()
+    assert next(g) is False
+    assert t.is_grad_enabled()
+    assert g.send(5) == (5, False)
+    assert g.throw(KeyError()) == ("caught", False)
+    assert t.is_grad_enabled()
+    with pytest.raises(StopIteration):
+        next(g)
+    with pytest.warns(FutureWarning):
+        t.no_grad()(type("C", (), {}))
