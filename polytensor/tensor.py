@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import ref
 
-from . import autograd, devices, dtypes
+from . import autograd, devices, dtypes, layouts
 from .autograd import engine
 from .autograd.modes import mode
 from .autograd.node import AccumulateGrad, Handle, add_hook
@@ -50,7 +50,7 @@ class Tensor:
     which output of that Node, ``_v`` for a view (base, chain of view kernels), ``_x`` Extras.
     """
 
-    __slots__ = ("__weakref__", "_a", "_dev", "_fn", "_nr", "_s", "_v", "_x")
+    __slots__ = ("__dict__", "__weakref__", "_a", "_dev", "_fn", "_nr", "_s", "_v", "_x")
     _a: Any
     _dev: devices.Device
     _s: Any
@@ -63,10 +63,10 @@ class Tensor:
     is_sparse = is_quantized = is_nested = is_mkldnn = is_meta = False
     names: Any = property(lambda self: (None,) * self._a.ndim)
 
-    def __new__(cls, *args: Any, device: Any = None, dtype: Any = None) -> Any:
+    def __new__(cls, *args: Any, device: Any = None) -> Any:
         from .ops.creation import legacy_tensor
 
-        return legacy_tensor(cls, args, None, device)
+        return legacy_tensor(args, None, devices.resolve(device))
 
     # ---- plumbing -----------------------------------------------------------------------------------------------
     def _alias(self, fn: Any, nr: int) -> Tensor:
@@ -156,7 +156,7 @@ class Tensor:
         return self._dev.type == "cuda"
 
     is_cpu = property(lambda self: self._dev.type == "cpu")
-    layout = property(lambda self: "torch.strided")
+    layout = layouts.strided
     itemsize = property(lambda self: self._a.dtype.itemsize)
     nbytes = property(lambda self: self._a.nbytes)
     _version = property(lambda self: 0 if self._s is None else self._s[0])
@@ -233,7 +233,7 @@ class Tensor:
         if requires_grad:
             if self._fn is None:
                 if self._a.dtype.kind in "biu":
-                    raise RuntimeError("only Tensors of floating point dtype can require gradients")
+                    raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
                 self._extras()
                 self._fn = LEAF
         elif self._fn is LEAF:
@@ -268,6 +268,7 @@ class Tensor:
             and fn is not None
             and fn.is_node
             and self._a.ndim == 0
+            and self._a.dtype.kind != "c"
         ):
             # the loss of a training step
             g = self._dev.backend.scalar(1, self._a.dtype)
@@ -307,14 +308,14 @@ class Tensor:
             return
         extras = self._extras()
         extras.retains = True
-        holder = ref(extras_owner(self))
+        holder = ref(self)
 
         def keep(g: Tensor) -> None:
             t = holder()
             if t is not None:
                 t._x.grad = g.clone() if t._x.grad is None else t._x.grad + g
 
-        add_hook(self._fn, self._nr, keep)
+        add_hook(self._fn, ("retain", self._nr), keep)
 
     @property
     def retains_grad(self) -> bool:
@@ -354,9 +355,35 @@ class Tensor:
         return result if dim is None else result[check_dim(dim, a.ndim)]
 
     def storage_offset(self) -> int:
-        base = self._v[0]._a if self._v is not None else self._a
-        backend = self._dev.backend
-        return (backend.data_ptr(self._a) - backend.data_ptr(base)) // self._a.dtype.itemsize  # type: ignore[no-any-return]
+        a, backend = self._a, self._dev.backend
+        return (backend.data_ptr(a) - backend.data_ptr(backend.storage(a))) // a.dtype.itemsize  # type: ignore[no-any-return]
+
+    def untyped_storage(self) -> Any:
+        """The memory that self lies in, as bytes; tensors that share it give equal ones."""
+        from .storage import UntypedStorage
+
+        return UntypedStorage(self._a, self._dev)
+
+    def storage(self) -> Any:
+        """The memory that self lies in, as elements of self's dtype."""
+        from .storage import TypedStorage
+
+        return TypedStorage(self._a, self._dev)
+
+    def is_set_to(self, tensor: Tensor) -> bool:
+        """Whether both are the same window into the same memory."""
+        return (self.data_ptr(), self.shape, self.stride()) == (tensor.data_ptr(), tensor.shape, tensor.stride())
+
+    def is_same_size(self, other: Tensor) -> bool:
+        return self._a.shape == other._a.shape  # type: ignore[no-any-return]
+
+    def _is_view(self) -> bool:
+        return self._v is not None
+
+    def dim_order(self) -> tuple[int, ...]:
+        """The dimensions from outermost to innermost in memory."""
+        strides = self.stride()
+        return tuple(sorted(range(len(strides)), key=lambda i: (-strides[i], i)))
 
     def data_ptr(self) -> int:
         return self._dev.backend.data_ptr(self._a)  # type: ignore[no-any-return]
@@ -365,7 +392,11 @@ class Tensor:
         return self._a.dtype.itemsize  # type: ignore[no-any-return]
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        return bool(self._a.flags.c_contiguous)
+        """Whether the elements lie in memory in C order (channels_last: with the channels innermost)."""
+        if memory_format is None or memory_format == "torch.contiguous_format":
+            return bool(self._a.flags.c_contiguous)
+        order = {"torch.channels_last": (0, 2, 3, 1), "torch.channels_last_3d": (0, 2, 3, 4, 1)}.get(memory_format)
+        return order is not None and len(order) == self._a.ndim and bool(self._a.transpose(order).flags.c_contiguous)
 
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point
@@ -442,10 +473,10 @@ class Tensor:
         return bool(a.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(_to_real(self.item()))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(_to_real(self.item()))
 
     def __complex__(self) -> complex:
         return complex(self.item())
@@ -528,17 +559,20 @@ class Parameter(Tensor):
 
 def rebuild(cls: Any, array: Any, device: str, requires_grad: bool) -> Tensor:
     """Unpickle a tensor; one saved on a device that is not here comes back on the CPU."""
-    try:
-        dev = devices.resolve(device)
-    except RuntimeError:
+    dev = devices.resolve(device)
+    if not devices.usable(dev):
         dev = devices.cpu_device()
     r: Tensor = new(cls)
     r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = dev.backend.from_numpy(array), dev, None, None, 0, None, None
     return r.requires_grad_() if requires_grad else r
 
 
-def extras_owner(t: Tensor) -> Tensor:
-    return t
+def _to_real(value: Any) -> Any:
+    if isinstance(value, complex):
+        if value.imag:
+            raise RuntimeError("value cannot be converted to type double without overflow")
+        return value.real
+    return value
 
 
 def wrap(array: Any, dev: Any) -> Tensor:

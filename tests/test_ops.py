@@ -17,7 +17,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 for path in sorted(Path(__file__).parent.glob("ops_table_*.py")):  # each family's table adds to SAMPLES
     import_module(path.stem)
 
-TOLERANCE = {"float16": (2e-3, 1e-5), "float32": (2e-5, 1e-5), "float64": (1e-9, 1e-11)}
+TOLERANCE = {"float16": (2e-3, 1e-5), "float32": (2e-5, 1e-5), "float64": (1e-9, 1e-11),
+             "complex64": (2e-5, 1e-5), "complex128": (1e-9, 1e-11)}  # fmt: skip
 NAMES = [s.name for s in SAMPLES]
 
 
@@ -31,7 +32,7 @@ def outcome(module, sample, device=None, grad=False):
     tensors = [module.from_numpy(a) for a in arrays]
     if device is not None:
         tensors = [x.to(device) for x in tensors]
-    wanted = [x for x in tensors if x.dtype == module.float64] if grad else []
+    wanted = [x for x in tensors if x.dtype in (module.float64, module.complex128)] if grad else []
     try:
         for x in wanted:
             x.requires_grad_()
@@ -47,13 +48,14 @@ def outcome(module, sample, device=None, grad=False):
 
 
 def weights(module, y):
-    values = np.cos(np.arange(int(np.prod(tuple(y.shape))))).reshape(tuple(y.shape))
-    return module.from_numpy(values).to(y.device).to(y.dtype)
+    angles = np.arange(int(np.prod(tuple(y.shape)))).reshape(tuple(y.shape))
+    values = np.exp(1j * angles) if y.is_complex() else np.cos(angles)
+    return module.from_numpy(np.asarray(values)).to(y.device).to(y.dtype)
 
 
 def describe(y):
     y = y.detach().cpu() if y.device.type == "cuda" else y.detach()
-    return y.cpu().numpy(), str(y.dtype), tuple(y.shape), tuple(y.stride()), y.is_contiguous()
+    return y.cpu().resolve_conj().numpy(force=True), str(y.dtype), tuple(y.shape), tuple(y.stride()), y.is_contiguous()
 
 
 def compare(sample, actual, expected, exact_layout=True):
@@ -75,7 +77,8 @@ def compare(sample, actual, expected, exact_layout=True):
         elif sample.layout and exact_layout and e[4]:
             assert a[4], "PyTorch's result is contiguous"
     # a float64 gradient that came by way of a float32 result is good to float32
-    coarsest = "float32" if any(isinstance(e, tuple) and e[1].endswith("float32") for e in expected[1]) else "float64"
+    single = any(isinstance(e, tuple) and e[1].endswith(("float32", "complex64")) for e in expected[1])
+    coarsest = "float32" if single else "float64"
     assert len(actual[2]) == len(expected[2]), "requires_grad differs"
     for a, e in zip(actual[2], expected[2], strict=True):
         assert (a is None) == (e is None), f"gradient {a}, expected {e}"

@@ -122,7 +122,7 @@ def _one(t: Any, k: int) -> list[float]:
 def _random_like(t: Any, rng: random.Random, strided: bool) -> Any:
     y = _like(t, [rng.uniform(-1, 1) for _ in range(t.numel())])
     if strided and t.dim():
-        from ..ops.shape import stack
+        from ..ops.joining import stack
 
         pairs: Any = stack((y, y), -1)
         y = pairs[..., 0]

@@ -15,8 +15,18 @@ import numpy as np
 
 from .. import dtypes
 from . import streams
+from .activations import ActivationKernels
 from .conv import ConvKernels
+from .fft import FftKernels
+from .indexing import IndexKernels
+from .linalg import LinalgKernels
+from .losses import LossKernels
+from .optim import OptimKernels
+from .polynomials import PolynomialKernels
+from .resample import ResampleKernels
+from .special import SPECIAL_UFUNCS, SpecialKernels
 from .statistics import StatisticsKernels
+from .storage import StorageKernels
 
 # NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
@@ -45,12 +55,14 @@ UFUNCS = dict(
     trunc="trunc", eq="equal", ne="not_equal", lt="less", le="less_equal", gt="greater",
     ge="greater_equal", where="where", logical_and="logical_and", logical_or="logical_or", logical_xor="logical_xor",
     logical_not="logical_not", bitwise_and="bitwise_and", bitwise_or="bitwise_or", bitwise_xor="bitwise_xor",
-    bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", floor_divide="floor_divide",
-    remainder="remainder",
+    bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", **SPECIAL_UFUNCS,
 )  # fmt: skip
 
 
-class Backend(ConvKernels, StatisticsKernels):
+class Backend(
+    ActivationKernels, ConvKernels, FftKernels, LinalgKernels, LossKernels, OptimKernels, PolynomialKernels,
+    ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, IndexKernels
+):  # fmt: skip
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"
@@ -110,22 +122,14 @@ class Backend(ConvKernels, StatisticsKernels):
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
         return self.xp.zeros(shape, dtype)
 
-    def arange(self, start: Any, end: Any, step: Any, dtype: Any) -> Array:
-        n = max(0, -int(-((end - start) / step) // 1))
-        kind = np.int64 if np.dtype(dtype).kind in "iu" else np.float64
-        return (self.xp.arange(n, dtype=kind) * step + start).astype(dtype)
-
-    def linspace(self, start: Any, end: Any, steps: int, dtype: Any) -> Array:
-        return self.xp.linspace(start, end, steps).astype(dtype)
+    def arange(self, n: int, start: Any, step: Any, dtype: Any) -> Array:
+        """n values; integers in int64, floats in float64, then cast."""
+        integral = np.dtype(dtype).kind in "iu" and isinstance(start, int) and isinstance(step, int)
+        kind = np.int64 if integral else np.float64
+        return (self.xp.arange(max(n, 0), dtype=kind) * step + start).astype(dtype)
 
     def eye(self, n: int, m: int, dtype: Any) -> Array:
         return self.xp.eye(n, m, dtype=dtype)
-
-    def tril(self, x: Array, diagonal: int) -> Array:
-        return self.xp.tril(x, diagonal)
-
-    def triu(self, x: Array, diagonal: int) -> Array:
-        return self.xp.triu(x, diagonal)
 
     def host(self, data: Any) -> Any:
         """Numbers, nested sequences or arrays as a NumPy array."""
@@ -143,20 +147,21 @@ class Backend(ConvKernels, StatisticsKernels):
         if table is None:
             table = self._scalars[dtype] = {}
         found = table.get(value)
-        if found is None or (value == 0 and copysign(1, value) < 0):  # 0.0 and -0.0 are one key
-            if dtype.kind in "iu" and not isinstance(value, float):
+        signed = value == 0 and not isinstance(value, complex) and copysign(1, value) < 0
+        if found is None or signed:  # 0.0 and -0.0 are one key
+            if dtype.kind in "iu" and not isinstance(value, (float, complex)):
                 found = self.asarray(np.asarray(int(value) & (2**64 - 1), np.uint64).astype(dtype))
             else:
                 found = self.asarray(np.asarray(value).astype(dtype))
-            if len(table) < 256 and not (value == 0 and copysign(1, value) < 0):
+            if len(table) < 256 and not signed and value.__class__ is not complex:
                 table[value] = found
         return found
 
     def cast(self, x: Array, dtype: Any) -> Array:
-        return x.astype(dtype)
+        return (x if x.dtype.kind != "c" or dtype.kind in "cb" else x.real).astype(dtype)
 
     def contiguous(self, x: Array) -> Array:
-        return self.xp.ascontiguousarray(x)
+        return x if x.flags.c_contiguous else self.xp.ascontiguousarray(x)  # which makes 0-d arrays 1-d
 
     def reshape(self, x: Array, shape: tuple[int, ...]) -> Array:
         return x.reshape(shape)
@@ -173,7 +178,7 @@ class Backend(ConvKernels, StatisticsKernels):
         return x.T
 
     def flip(self, x: Array, dims: tuple[int, ...]) -> Array:
-        return self.contiguous(self.xp.flip(x, dims))
+        return self.copy(self.xp.flip(x, dims))
 
     def permute(self, x: Array, dims: tuple[int, ...]) -> Array:
         return x.transpose(dims)
@@ -200,13 +205,6 @@ class Backend(ConvKernels, StatisticsKernels):
             x = getattr(self, name)(x, *attrs)
         return x
 
-    def view_scatter(self, x: Array, src: Array, chain: tuple[Any, ...], order: tuple[int, ...]) -> Array:
-        """`x` with the region that `chain` views replaced by `src`; memory in the axis order `order`."""
-        out = self.empty(tuple(x.shape[i] for i in order), x.dtype).transpose(np.argsort(order).tolist())
-        out[...] = x
-        self.view_replay(out, chain)[...] = src
-        return out
-
     def cat(self, xs: list[Array], dim: int) -> Array:
         return self.xp.concatenate(xs, dim)
 
@@ -228,6 +226,33 @@ class Backend(ConvKernels, StatisticsKernels):
     # ---- pointwise beyond the array library's own -------------------------------------------------------------
     def conj(self, x: Array) -> Array:
         return self.xp.conjugate(x) if x.dtype.kind == "c" else x
+
+    def real(self, x: Array) -> Array:
+        return x.real
+
+    def imag(self, x: Array) -> Array:
+        return x.imag
+
+    def complex(self, x: Array, y: Array) -> Array:
+        kind = np.complex64 if x.dtype == np.float32 else np.complex128
+        out = self.empty(self.xp.broadcast(x, y).shape, kind)
+        out.real[...] = x
+        out.imag[...] = y
+        return out
+
+    def view_as_real(self, x: Array) -> Array:
+        half = x.real
+        return self.xp.lib.stride_tricks.as_strided(half, (*x.shape, 2), (*x.strides, half.itemsize))
+
+    def view_as_complex(self, x: Array) -> Array:
+        kind = np.complex64 if x.dtype == np.float32 else np.complex128
+        return x.view(kind)[..., 0]
+
+    def angle(self, x: Array) -> Array:
+        if x.dtype.kind == "c":
+            return self.xp.arctan2(x.imag, x.real)
+        y = self.xp.where(x < 0, self.scalar(np.pi, x.dtype), self.scalar(0, x.dtype))
+        return self.xp.where(x != x, x, y)
 
     def rsqrt(self, x: Array) -> Array:
         return 1 / self.xp.sqrt(x)
@@ -265,6 +290,15 @@ class Backend(ConvKernels, StatisticsKernels):
             return x.copy()
         return (
             self.xp.sign(x) if x.dtype.kind != "f" else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
+        )
+
+    def sgn(self, x: Array) -> Array:
+        """x / |x|; 0 at 0."""
+        if x.dtype.kind != "c":
+            return self.sign(x)
+        size = self.xp.abs(x)
+        return self.xp.where(
+            size == 0, self.scalar(0, x.dtype), x / self.xp.where(size == 0, self.scalar(1, size.dtype), size)
         )
 
     def round(self, x: Array) -> Array:
@@ -345,20 +379,14 @@ class Backend(ConvKernels, StatisticsKernels):
             return self.cast(self.var(x.astype(np.float32), dim, correction, keepdim), x.dtype)
         d = x - self.mean(x, dim, True)
         n = self._count(x, dim) - correction
-        return self.sum(d * d, dim, keepdim) / self.scalar(max(n, 0), x.dtype)
+        squares = d * d if x.dtype.kind != "c" else d.real * d.real + d.imag * d.imag
+        return self.sum(squares, dim, keepdim) / self.scalar(max(n, 0), squares.dtype)
 
     def all(self, x: Array, dim: Any, keepdim: bool) -> Array:
         return self.xp.all(x, axis=dim, keepdims=keepdim)
 
     def any(self, x: Array, dim: Any, keepdim: bool) -> Array:
         return self.xp.any(x, axis=dim, keepdims=keepdim)
-
-    def argsort(self, x: Array, dim: int, descending: bool) -> Array:
-        if not descending:
-            return self.xp.argsort(x, axis=dim, kind="stable")
-        n = x.shape[dim] - 1  # stable from the back: reverse, sort, reverse, and count from the other end
-        flipped = self.xp.argsort(self.xp.flip(x, dim), axis=dim, kind="stable")
-        return self.contiguous(n - self.xp.flip(flipped, dim))
 
     # ---- products ---------------------------------------------------------------------------------------------
     def matmul(self, a: Array, b: Array) -> Array:
@@ -385,67 +413,6 @@ class Backend(ConvKernels, StatisticsKernels):
         if b is not None:
             y += b
         return y
-
-    # ---- indexing with arrays ---------------------------------------------------------------------------------
-    def check_index(self, index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
-        """IndexError for an out-of-range integer index, where the library itself would wrap around."""
-
-    def index(self, x: Array, index: tuple[Any, ...]) -> Array:
-        self.check_index(index, x.shape)
-        if len(index) == 1 and index[0].__class__ is not slice and index[0].dtype.kind != "b":
-            return x.take(index[0], 0)
-        return self.contiguous(x[index])
-
-    def index_put(self, x: Array, index: tuple[Any, ...], value: Array, accumulate: bool) -> None:
-        """Write into `x`; with `accumulate`, equal indices add up."""
-        self.check_index(index, x.shape)
-        if not accumulate or all(not hasattr(i, "dtype") or i.dtype.kind == "b" for i in index):
-            if accumulate:
-                value = x[index] + value
-            x[index] = value
-        else:
-            self.xp.add.at(x, index, value)
-
-    def index_backward(self, g: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
-        out = self.xp.zeros(shape, g.dtype)
-        self.index_put(out, index, g, True)
-        return out
-
-    def index_put_copy(self, x: Array, v: Array, index: tuple[Any, ...], accumulate: bool) -> Array:
-        out = self.copy(x)
-        self.index_put(out, index, v, accumulate)
-        return out
-
-    def scatter_copy(self, x: Array, src: Array, dim: int, index: Array, add: bool) -> Array:
-        out = self.copy(x)
-        (self.scatter_add if add else self.scatter)(out, dim, index, src)
-        return out
-
-    def _along(self, index: Array, dim: int) -> tuple[Any, ...]:
-        grid = list(self.xp.ogrid[tuple(slice(0, n) for n in index.shape)])
-        grid[dim] = index
-        return tuple(grid)
-
-    def gather_(self, x: Array, dim: int, index: Array) -> Array:
-        where = self._along(index, dim)
-        self.check_index(where, x.shape)
-        return x[where]
-
-    def gather_backward(self, g: Array, shape: tuple[int, ...], dim: int, index: Array) -> Array:
-        out = self.xp.zeros(shape, g.dtype)
-        self.scatter_add(out, dim, index, g)
-        return out
-
-    def scatter(self, x: Array, dim: int, index: Array, src: Array) -> None:
-        where = self._along(index, dim)
-        self.check_index(where, x.shape)
-        x[where] = src
-
-    def scatter_add(self, x: Array, dim: int, index: Array, src: Array) -> None:
-        self.index_put(x, self._along(index, dim), src, True)
-
-    def nonzero(self, x: Array) -> Array:
-        return self.xp.stack(self.xp.nonzero(x), 1) if x.ndim else self.xp.zeros((int(x != 0), 0), np.int64)
 
     # ---- softmax and losses -----------------------------------------------------------------------------------
     def softmax(self, x: Array, dim: int) -> Array:
@@ -527,53 +494,6 @@ class Backend(ConvKernels, StatisticsKernels):
         d = x - t
         d *= g * self.scalar(2 / max(d.size, 1) if reduction == 1 else 2, d.dtype)
         return d
-
-    # ---- fused optimizer steps over lists of arrays, in place -------------------------------------------------
-    def sgd_step(
-        self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
-        dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
-    ) -> None:  # fmt: skip
-        """p -= lr * d with d the (momentum) direction; on the `first` step buffers take the gradient itself."""
-        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
-            if maximize:
-                g = -g
-            if weight_decay:
-                g = g + weight_decay * p
-            if bufs is not None:
-                buf = bufs[i]
-                if first:
-                    buf[...] = g
-                else:
-                    buf *= momentum
-                    buf += g if dampening == 0 else (1 - dampening) * g
-                g = g + momentum * buf if nesterov else buf
-            p -= lr * g
-
-    def adam_step(
-        self, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
-        step: int, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
-        maximize: bool,
-    ) -> None:  # fmt: skip
-        """Adam (Kingma and Ba, 2015) and, with `decoupled`, AdamW (Loshchilov and Hutter, 2019)."""
-        scale = 1 / (1 - beta2**step) ** 0.5
-        size = lr / (1 - beta1**step)
-        for i, (p, g, m, v) in enumerate(zip(params, grads, ms, vs, strict=True)):
-            if maximize:
-                g = -g
-            if weight_decay:
-                if decoupled:
-                    p *= 1 - lr * weight_decay
-                else:
-                    g = g + weight_decay * p
-            m += (1 - beta1) * (g - m)
-            v *= beta2
-            v += (1 - beta2) * (g * g)
-            if vmaxs is not None:
-                v = self.xp.maximum(vmaxs[i], v, out=vmaxs[i])
-            d = self.xp.sqrt(v)
-            d *= scale
-            d += eps
-            p -= size * (m / d)
 
     # ---- random draws -----------------------------------------------------------------------------------------
     uniform = streams.uniform

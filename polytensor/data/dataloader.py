@@ -9,7 +9,7 @@ from .. import devices
 from ..backends.base import SCALARS
 from ..dtypes import float64, int64
 from ..ops.creation import as_tensor, tensor
-from ..ops.shape import stack
+from ..ops.joining import stack
 from ..tensor import Tensor
 from .dataset import IterableDataset, Subset, TensorDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler

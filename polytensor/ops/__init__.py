@@ -2,164 +2,41 @@
 
 from __future__ import annotations
 
-from .creation import (
-    BoolTensor,
-    ByteTensor,
-    CharTensor,
-    DoubleTensor,
-    FloatTensor,
-    HalfTensor,
-    IntTensor,
-    LongTensor,
-    ShortTensor,
-    arange,
-    as_tensor,
-    asarray,
-    empty,
-    empty_like,
-    eye,
-    from_dlpack,
-    from_numpy,
-    full,
-    full_like,
-    linspace,
-    ones,
-    ones_like,
-    tensor,
-    tril,
-    triu,
-    zeros,
-    zeros_like,
-)  # fmt: skip
-from .indexing import (
-    argsort,
-    gather,
-    index_select,
-    masked_fill,
-    masked_select,
-    nonzero,
-    scatter,
-    scatter_add,
-    sort,
-    topk,
-)  # fmt: skip
-from .layers import conv2d, cross_entropy_index, dropout, log_softmax, max_pool2d, mse_loss, pad, softmax
+from .creation import *
+from . import indexing as _indexing
+from .joining import cat, chunk, concat, concatenate, split, split_with_sizes, stack, unbind
+from .layers import cross_entropy_index, dropout, log_softmax, max_pool2d, mse_loss, softmax
 from .pointwise import (
-    abs,
-    absolute,
-    add,
-    addcdiv,
-    addcmul,
-    allclose,
-    bitwise_and,
-    bitwise_not,
-    bitwise_or,
-    bitwise_xor,
-    ceil,
-    clamp,
-    clip,
-    cos,
-    div,
-    divide,
-    eq,
-    equal,
-    exp,
-    expm1,
-    floor,
-    floor_divide,
-    ge,
-    gt,
-    isclose,
-    isfinite,
-    isinf,
-    isnan,
-    le,
-    lerp,
-    log,
-    log1p,
-    log2,
-    log10,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    lt,
-    maximum,
-    minimum,
-    mul,
-    multiply,
-    ne,
-    neg,
-    negative,
-    pow,
-    reciprocal,
-    relu,
-    remainder,
-    round,
-    rsqrt,
-    sigmoid,
-    sign,
-    sin,
-    sqrt,
-    square,
-    sub,
-    subtract,
-    tan,
-    tanh,
-    true_divide,
-    trunc,
-    where,
+    abs, absolute, add, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, ceil, cos, div, divide, eq, equal, exp,
+    expm1, floor, floor_divide, ge, gt, isfinite, isinf, isnan, le, log, log10, log1p, log2, logical_not, lt, mul,
+    multiply, ne, neg, negative, pow, reciprocal, relu, remainder, round, rsqrt, sgn, sigmoid, sign, sin, sqrt,
+    square, sub, subtract, tan, tanh, true_divide, trunc, where,
 )  # fmt: skip
-from .products import addmm, bmm, dot, linear, matmul, mm, mv, outer
+from .products import (
+    addbmm, addmm, addmv, addr, baddbmm, bmm, dot, ger, inner, linear, matmul, mm, mv, outer, trace, vdot,
+)  # fmt: skip
 from .random_ops import (
-    bernoulli,
-    multinomial,
-    normal,
-    rand,
-    rand_like,
-    randint,
-    randint_like,
-    randn,
-    randn_like,
-    randperm,
+    bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm,
 )  # fmt: skip
 from .reduce import *
 from .shape import (
-    broadcast_shapes,
-    broadcast_tensors,
-    broadcast_to,
-    cat,
-    chunk,
-    clone,
-    concat,
-    concatenate,
-    flatten,
-    flip,
-    meshgrid,
-    moveaxis,
-    movedim,
-    narrow,
-    permute,
-    ravel,
-    reshape,
-    select,
-    split,
-    squeeze,
-    stack,
-    swapaxes,
-    swapdims,
-    t,
-    transpose,
-    unbind,
-    unflatten,
-    unsqueeze,
+    broadcast_shapes, broadcast_tensors, broadcast_to, clone, flatten, moveaxis, movedim, narrow, permute, ravel,
+    reshape, select, squeeze, swapaxes, swapdims, t, transpose, unflatten, unsqueeze,
 )  # fmt: skip
-
+from .complexes import *
+from .elementwise import *
+from .activations import *
+from .convolution import *
+from .padding import *
+from .pooling import *
 from .special import *
 from .cumulative import *
 from .statistics import *
 from .views import *
+from .arranging import *
 from .scattering import *
+from .sorting import *
+from .einsum import *
 from .linalg import *
 from .fills import *
 

@@ -7,8 +7,8 @@ from typing import Any
 from .. import dtypes, return_types
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
+from .joining import cat
 from .reduce import _long_name, _out, _to, numpy_names, pair_out
-from .shape import cat
 from .table import F, attach, check_tensor, primitive
 
 __all__ = [

@@ -6,9 +6,9 @@ from typing import Any
 
 from ..autograd.modes import mode
 from ..backends.base import SCALARS
-from ..tensor import Tensor, check_dim, wrap
+from ..tensor import Tensor
 from .shape import _select, _slice
-from .table import F, attach, finish_inplace, primitive
+from .table import TYPE_NAME, F, attach, finish_inplace, primitive
 
 _index = primitive(
     "index", "x", (lambda F, g, x_shape, index: F.index_backward(g, x_shape, index),), "index"
@@ -31,18 +31,6 @@ _gather = primitive(
     node="GatherBackward0",
 )  # fmt: skip
 primitive("gather_backward", "x", (lambda F, g, dim, index: F.gather_(g, dim, index),), "shape dim index")
-_scatter = primitive(
-    "scatter_copy",
-    "x src",
-    (
-        lambda F, g, src, dim, index, add: (
-            g if add else F.scatter_copy(g, F.mul(F.gather_(g, dim, index), 0), dim, index, False)
-        ),
-        lambda F, g, src_shape, dim, index: F.gather_(g, dim, index),
-    ),
-    "dim index add",
-    node="ScatterBackward0",
-)
 
 
 def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
@@ -199,20 +187,17 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
             shape = value._a.shape
         view.copy_(value)  # type: ignore[attr-defined]
     else:
-        index_put_(view, advanced, value)
+        _put(view, advanced, value, False)
 
 
-def _raw_index(x: Tensor, indices: Any) -> tuple[Any, ...]:
-    return tuple(i if not isinstance(i, Tensor) else i._a for i in indices)
-
-
-def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-    """self[indices] = values in place (+= with `accumulate`, where equal indices add up). Source: torch.index_put_."""
+def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool) -> Tensor:
+    """Write values (broadcast, converted) where the parsed `index` points, in place."""
     self._check_inplace()
-    index = _raw_index(self, indices)
     if values._a.dtype != self._a.dtype:
         values = F.cast(values, self._a.dtype)
     backend = self._dev.backend
+    if values._dev is not self._dev:
+        values = values.to(self._dev)
     try:
         if mode.grad and (self._fn is not None or values._fn is not None):
             old = self._alias(self._fn, self._nr)
@@ -221,128 +206,43 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
         backend.index_put(self._a, index, values._a, accumulate)
     except ValueError as error:
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(values._a.shape)} cannot be broadcast: {error}"
+            f"shape mismatch: value tensor of shape {list(values._a.shape)} cannot be broadcast to indexing result: {error}"
         ) from None
     self._bump()
     return self
 
 
-def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """out[i][j] = input[index[i][j]][j] for dim 0, and so on. Source: torch.gather."""
-    d = check_dim(dim, input._a.ndim)
-    if index._a.dtype.kind not in "iu" or index._a.dtype.itemsize < 8:
-        raise RuntimeError("gather(): Expected dtype int64 for index")
-    if index._a.ndim != input._a.ndim:
-        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
-    for k, (m, n) in enumerate(zip(index._a.shape, input._a.shape, strict=True)):
-        if k != d and m > n:
-            raise RuntimeError(
-                f"Size does not match at dimension {k} expected index {list(index._a.shape)} to be no larger than self "
-                f"{list(input._a.shape)} apart from dimension {d}"
-            )
-    _check_range(index, input._a.shape[d], d)
-    return _gather(input, d, index._a)  # type: ignore[no-any-return]
+def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """self[indices] = values in place (+= with `accumulate`, where equal indices add up). Source: torch.index_put_."""
+    if isinstance(indices, Tensor) or not isinstance(indices, (tuple, list)):
+        raise TypeError(
+            f"index_put_(): argument 'indices' (position 1) must be tuple of Tensors, not {type(indices).__name__}"
+        )
+    for k, i in enumerate(indices):
+        if not isinstance(i, Tensor):
+            raise TypeError(f"expected Tensor as element {k} in argument 0, but got {type(i).__name__}")
+    if values._a.dtype != self._a.dtype:
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {TYPE_NAME[self.dtype.name]} for the "
+            f"destination and {TYPE_NAME[values.dtype.name]} for the source."
+        )
+    if not indices:
+        raise RuntimeError("index_put_(): at least one index is needed")
+    basic, advanced = _parse(self, tuple(indices))
+    if advanced is None:  # 0-dim indices alone
+        part = _basic(self, basic)
+        part.add_(values) if accumulate else part.copy_(values)
+    else:
+        _put(_basic(self, basic) if basic else self, advanced, values, accumulate)
+    return self
 
 
-def _check_range(index: Tensor, n: int, dim: int) -> None:
-    a = index._a
-    if a.size and (int(a.min()) < 0 or int(a.max()) >= n):
-        bad = int(a.min()) if int(a.min()) < 0 else int(a.max())
-        raise RuntimeError(f"index {bad} is out of bounds for dimension {dim} with size {n}")
-
-
-def _scattered(name: str, add: bool) -> Any:
-    def op(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None) -> Tensor:
-        d = check_dim(dim, input._a.ndim)
-        src = value if src is None else src
-        if index._a.ndim != input._a.ndim and input._a.ndim != 1:
-            raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
-        if index._a.ndim == 0:
-            index = index.reshape(1)  # type: ignore[attr-defined]
-        _check_range(index, input._a.shape[d], d)
-        shape = index._a.shape
-        if not isinstance(src, Tensor):
-            from .creation import full
-
-            src = full(shape, src, dtype=input.dtype, device=input._dev)
-        if src._a.dtype != input._a.dtype:
-            raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
-        src = src if src._a.ndim else src.reshape(1)  # type: ignore[attr-defined]
-        if src._a.shape != shape:
-            src = _slice(src, tuple(slice(0, n) for n in shape))
-        return _scatter(input, src, d, index._a, add)  # type: ignore[no-any-return]
-
-    op.__name__ = name
-    return op
-
-
-scatter = _scattered("scatter", False)
-scatter_add = _scattered("scatter_add", True)
-
-
-def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """The slices along `dim` that the 1-D `index` names. Source: torch.index_select."""
-    d = check_dim(dim, input._a.ndim)
-    if index._a.ndim > 1:
-        raise IndexError("index_select(): Index is supposed to be a vector")
-    return getitem(input, (*(slice(None),) * d, index if index._a.ndim else index.reshape(1)))  # type: ignore[attr-defined]
-
-
-def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """`value` where mask (bool) holds. Source: torch.masked_fill."""
-    from .creation import tensor
-    from .pointwise import where
-
-    v = value if isinstance(value, Tensor) else tensor(value, dtype=input.dtype, device=input._dev)
-    return where(mask, v.to(input.dtype), input)  # type: ignore[attr-defined, no-any-return]
-
-
-def masked_select(input: Tensor, mask: Tensor) -> Tensor:
-    """The elements where mask holds, 1-D. Source: torch.masked_select."""
-    from .shape import broadcast_tensors
-
-    x, m = broadcast_tensors(input, mask)
-    return getitem(x, m)
-
-
-def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
-    """Indices (int64) of the non-zero elements: (n, ndim), or one tensor per dimension. Source: torch.nonzero."""
-    r = wrap(input._dev.backend.nonzero(input._a), input._dev)
-    return r.unbind(1) if as_tuple else r  # type: ignore[attr-defined]
-
-
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    """Indices that sort along `dim`, equal elements in order. Source: torch.argsort."""
-    d = check_dim(dim, input._a.ndim)
-    return wrap(input._dev.backend.argsort(input._a, d, descending), input._dev)
-
-
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
-    """(values, indices) sorted along `dim`. Source: torch.sort."""
-    from .reduce import sort_result
-
-    if input._a.ndim == 0:
-        return sort_result(input.clone(), argsort(input.reshape(1))[0])  # type: ignore[attr-defined, index]
-    index = argsort(input, dim, descending)
-    return sort_result(gather(input, dim, index), index)
-
-
-def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
-    """The k largest (or smallest) along `dim` with their indices. Source: torch.topk."""
-    from .reduce import topk_result
-
-    d = check_dim(dim, input._a.ndim)
-    if k > input._a.shape[d]:
-        raise RuntimeError("selected index k out of range")
-    index = argsort(input, d, largest).narrow(d, 0, k).contiguous()  # type: ignore[attr-defined]
-    return topk_result(gather(input, d, index), index)
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """index_put_ on a copy. Source: torch.index_put."""
+    return index_put_(input.clone(), indices, values, accumulate)
 
 
 Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
 Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
-for _name, _in_place in (
-    ("gather", False), ("scatter", True), ("scatter_add", True), ("index_select", False), ("masked_fill", True),
-    ("masked_select", False), ("nonzero", False), ("argsort", False), ("sort", False), ("topk", False),
-    ("index_put_", False),
-):  # fmt: skip
-    attach(_name, globals()[_name], True, _in_place)
+attach("index_put_", index_put_)
+attach("index_put", index_put)

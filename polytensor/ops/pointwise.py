@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from builtins import complex as complex_number
 from typing import Any
 
 from .. import dtypes
@@ -11,14 +12,18 @@ from .table import (
     COMPARE,
     FLOAT,
     PROMOTE,
+    TYPE_NAME,
     F,
     attach,
     binary,
     constant,
     inplace,
+    is_complex,
     prepare,
     primitive,
+    raw_dtype,
     renamed,
+    result_type,
     shape_error,
     unary,
     write_out,
@@ -27,8 +32,14 @@ from .table import (
 # ---- plumbing that rules use ------------------------------------------------------------------------------------------
 primitive("cast", "x", (lambda F, g, x_dtype: F.cast(g, x_dtype),), "dtype", node="ToCopyBackward0")
 primitive("alias", "x", (lambda F, g: g,), node="AliasBackward0")
-primitive("conj", "x", (lambda F, g: F.conj(g),))
-F.conj = lambda x: x  # no complex tensors yet: a real array is its own conjugate
+_conj = primitive("conj", "x", (lambda F, g: F.conj(g),))
+F.conj = lambda x: _conj(x) if x._a.dtype.kind == "c" else x
+
+
+def like(F: Any, g: Any, x: Any) -> Any:
+    """`g` in the dtype of `x`."""
+    return g if raw_dtype(g) == raw_dtype(x) else F.cast(g, raw_dtype(x))
+
 
 NEG_BOOL = (
     "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
@@ -47,23 +58,36 @@ _div = binary(
     "div",
     (
         lambda F, g, y: F.div(g, F.conj(y)),
-        lambda F, g, x, y: F.neg(F.div(F.mul(g, x), F.mul(y, y))),
+        lambda F, g, x, y: F.neg(F.div(F.mul(g, F.conj(x)), F.conj(F.mul(y, y)))),
     ),
     kind=FLOAT,
 )
-floor_divide = binary("floor_divide", None, refuse="b")
-remainder = binary("remainder", (lambda F, g: g, lambda F, g, x, y: F.neg(F.mul(g, F.floor(F.div(x, y))))), refuse="b")
+
+
+def _no_derivative(F: Any, g: Any) -> Any:
+    raise RuntimeError("derivative for aten::floor_divide is not implemented")
+
+
+floor_divide = binary("floor_divide", (_no_derivative, _no_derivative), node="NotImplemented", refuse="bc")
+_flat = (lambda F, g: F.mul(g, 0), lambda F, g: F.mul(g, 0))
+_div_floor = binary("div_floor", _flat, node="DivBackward2", refuse="bc", method=False)
+_div_trunc = binary("div_trunc", _flat, node="DivBackward2", refuse="bc", method=False)
+remainder = binary(
+    "remainder", (lambda F, g: g, lambda F, g, x, y: F.neg(F.mul(g, F.div_floor(x, y)))), node="RemainderBackward1",
+    refuse="bc",
+)  # fmt: skip
 
 
 def _power_of_exponent(F: Any, g: Any, x: Any, y: Any, out: Any) -> Any:
     # the derivative is 0 where the base is 0 and the exponent not negative, as in PyTorch
     zero = F.mul(g, 0)
-    return F.where(F.logical_and(F.eq(x, 0), F.ge(y, 0)), zero, F.mul(g, F.mul(out, F.log(x))))
+    not_negative = F.ge(F.real(y) if is_complex(y) else y, 0)
+    return F.where(F.logical_and(F.eq(x, 0), not_negative), zero, F.mul(g, F.conj(F.mul(out, F.log(x)))))
 
 
 def _power_of_base(F: Any, g: Any, x: Any, y: Any) -> Any:
     safe = F.where(F.eq(y, 0), F.mul(y, 0), F.sub(y, 1))
-    return F.where(F.eq(y, 0), F.mul(g, 0), F.mul(g, F.mul(y, F.pow(x, safe))))
+    return F.where(F.eq(y, 0), F.mul(g, 0), F.mul(g, F.conj(F.mul(y, F.pow(x, safe)))))
 
 
 _pow = binary("pow", (_power_of_base, _power_of_exponent), node="PowBackward1", refuse="b")
@@ -74,67 +98,129 @@ def _larger(F: Any, g: Any, x: Any, y: Any) -> Any:
     return F.where(F.eq(x, y), F.mul(g, 0.5), F.where(F.lt(x, y), F.mul(g, 0), g))
 
 
-maximum = binary("maximum", (lambda F, g, x, y: _larger(F, g, x, y), lambda F, g, x, y: _larger(F, g, y, x)))
-minimum = binary("minimum", (lambda F, g, x, y: _larger(F, g, y, x), lambda F, g, x, y: _larger(F, g, x, y)))
-_square = unary("square", lambda F, g, x: F.mul(F.mul(g, 2), x), node="PowBackward0")
+maximum = binary(
+    "maximum",
+    (lambda F, g, x, y: _larger(F, g, x, y), lambda F, g, x, y: _larger(F, g, y, x)),
+    refuse="c",
+    refusal=RuntimeError,
+)
+minimum = binary(
+    "minimum",
+    (lambda F, g, x, y: _larger(F, g, y, x), lambda F, g, x, y: _larger(F, g, x, y)),
+    refuse="c",
+    refusal=RuntimeError,
+)
+_square = unary("square", lambda F, g, x: F.mul(F.mul(g, 2), F.conj(x)), node="PowBackward0")
 neg = unary("neg", lambda F, g: F.neg(g), refuse=NEG_BOOL)
-abs = unary("abs", lambda F, g, x: F.mul(g, F.sign(x)), refuse="\"abs_cpu\" not implemented for 'Bool'")
-sign = unary("sign", lambda F, g: F.mul(g, 0))
+
+
+def _abs_rule(F: Any, g: Any, x: Any) -> Any:
+    return F.mul(like(F, g, x), F.sgn(x)) if is_complex(x) else F.mul(g, F.sign(x))
+
+
+def _sgn_rule(F: Any, g: Any, x: Any, out: Any) -> Any:
+    """Across the direction of x only, by 1 / |x|."""
+    if not is_complex(x):
+        return F.mul(g, 0)
+    size = like(F, F.abs(x), x)
+    along = F.mul(like(F, F.real(F.mul(g, F.conj(out))), x), out)
+    return F.where(F.eq(size, 0), F.mul(g, 0), F.div(F.sub(g, along), size))
+
+
+abs = unary("abs", _abs_rule, refuse="\"abs_cpu\" not implemented for 'Bool'")
+sign = unary("sign", lambda F, g: F.mul(g, 0), real=True)
+sgn = unary("sgn", _sgn_rule)
 
 # ---- exponentials, trigonometry ---------------------------------------------------------------------------------------
 exp = unary("exp", lambda F, g, out: F.mul(g, F.conj(out)), FLOAT)
-expm1 = unary("expm1", lambda F, g, out: F.mul(g, F.add(out, 1)), FLOAT)
+expm1 = unary("expm1", lambda F, g, out: F.mul(g, F.conj(F.add(out, 1))), FLOAT)
 log = unary("log", lambda F, g, x: F.div(g, F.conj(x)), FLOAT)
-log2 = unary("log2", lambda F, g, x: F.div(g, F.mul(x, 0.6931471805599453)), FLOAT)
-log10 = unary("log10", lambda F, g, x: F.div(g, F.mul(x, 2.302585092994046)), FLOAT)
-log1p = unary("log1p", lambda F, g, x: F.div(g, F.add(x, 1)), FLOAT)
-sqrt = unary("sqrt", lambda F, g, out: F.div(g, F.mul(out, 2)), FLOAT)
-rsqrt = unary("rsqrt", lambda F, g, out: F.mul(F.mul(g, -0.5), F.mul(out, F.mul(out, out))), FLOAT)
-reciprocal = unary("reciprocal", lambda F, g, out: F.neg(F.mul(g, F.mul(out, out))), FLOAT)
-sin = unary("sin", lambda F, g, x: F.mul(g, F.cos(x)), FLOAT)
-cos = unary("cos", lambda F, g, x: F.neg(F.mul(g, F.sin(x))), FLOAT)
-tan = unary("tan", lambda F, g, out: F.mul(g, F.add(F.mul(out, out), 1)), FLOAT)
-tanh = unary("tanh", lambda F, g, out: F.tanh_backward(g, out), FLOAT)
-sigmoid = unary("sigmoid", lambda F, g, out: F.sigmoid_backward(g, out), FLOAT)
-relu = unary("relu", lambda F, g, out: F.relu_backward(g, out), refuse="Boolean inputs not supported for relu")
+log2 = unary("log2", lambda F, g, x: F.div(g, F.mul(F.conj(x), 0.6931471805599453)), FLOAT)
+log10 = unary("log10", lambda F, g, x: F.div(g, F.mul(F.conj(x), 2.302585092994046)), FLOAT)
+log1p = unary("log1p", lambda F, g, x: F.div(g, F.conj(F.add(x, 1))), FLOAT)
+sqrt = unary("sqrt", lambda F, g, out: F.div(g, F.mul(F.conj(out), 2)), FLOAT)
+rsqrt = unary("rsqrt", lambda F, g, out: F.mul(F.mul(g, -0.5), F.conj(F.mul(out, F.mul(out, out)))), FLOAT)
+reciprocal = unary("reciprocal", lambda F, g, out: F.neg(F.mul(g, F.conj(F.mul(out, out)))), FLOAT)
+sin = unary("sin", lambda F, g, x: F.mul(g, F.conj(F.cos(x))), FLOAT)
+cos = unary("cos", lambda F, g, x: F.neg(F.mul(g, F.conj(F.sin(x)))), FLOAT)
+tan = unary("tan", lambda F, g, out: F.mul(g, F.conj(F.add(F.mul(out, out), 1))), FLOAT)
+tanh = unary("tanh", lambda F, g, out: F.tanh_backward(g, F.conj(out)), FLOAT)
+sigmoid = unary("sigmoid", lambda F, g, out: F.sigmoid_backward(g, F.conj(out)), FLOAT)
+relu = unary(
+    "relu", lambda F, g, out: F.relu_backward(g, out), refuse="Boolean inputs not supported for relu", real=True
+)
 F.tanh_backward = lambda g, y: mul(g, _sub(1.0, mul(y, y)))
 F.sigmoid_backward = lambda g, y: mul(g, mul(_sub(1.0, y), y))
 F.relu_backward = lambda g, y: mul(g, F.cast(logical_not(le(y, 0)), y._a.dtype))
 
-floor = unary("floor", lambda F, g: F.mul(g, 0), refuse="\"floor\" not implemented for 'Bool'")
-ceil = unary("ceil", lambda F, g: F.mul(g, 0), refuse="\"ceil\" not implemented for 'Bool'")
-trunc = unary("trunc", lambda F, g: F.mul(g, 0), refuse="\"trunc\" not implemented for 'Bool'")
-_round = unary("round", lambda F, g: F.mul(g, 0), refuse="\"round_cpu\" not implemented for 'Bool'")
+floor = unary("floor", lambda F, g: F.mul(g, 0), refuse="\"floor\" not implemented for 'Bool'", real=True)
+ceil = unary("ceil", lambda F, g: F.mul(g, 0), refuse="\"ceil\" not implemented for 'Bool'", real=True)
+trunc = unary("trunc", lambda F, g: F.mul(g, 0), refuse="\"trunc\" not implemented for 'Bool'", real=True)
+_round = unary("round", lambda F, g: F.mul(g, 0), refuse="\"round_cpu\" not implemented for 'Bool'", real=True)
 
 # ---- comparison and logic ---------------------------------------------------------------------------------------------
 eq = binary("eq", None, COMPARE)
 ne = binary("ne", None, COMPARE)
-lt = binary("lt", None, COMPARE)
-le = binary("le", None, COMPARE)
-gt = binary("gt", None, COMPARE)
-ge = binary("ge", None, COMPARE)
+lt = binary("lt", None, COMPARE, refuse="c")
+le = binary("le", None, COMPARE, refuse="c")
+gt = binary("gt", None, COMPARE, refuse="c")
+ge = binary("ge", None, COMPARE, refuse="c")
 logical_and = binary("logical_and", None, COMPARE)
 logical_or = binary("logical_or", None, COMPARE)
 logical_xor = binary("logical_xor", None, COMPARE)
 logical_not = unary("logical_not", None, COMPARE)
-bitwise_and = binary("bitwise_and", None, refuse="f")
-bitwise_or = binary("bitwise_or", None, refuse="f")
-bitwise_xor = binary("bitwise_xor", None, refuse="f")
-bitwise_not = unary("bitwise_not", None)
+bitwise_and = binary("bitwise_and", None, refuse="fcV")
+bitwise_or = binary("bitwise_or", None, refuse="fcV")
+bitwise_xor = binary("bitwise_xor", None, refuse="fcV")
+_bitwise_not = unary("bitwise_not", None)
 isnan = unary("isnan", None, COMPARE)
 isinf = unary("isinf", None, COMPARE)
 isfinite = unary("isfinite", None, COMPARE)
 
 
+def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """~input for integers and bools. Source: torch.bitwise_not."""
+    if isinstance(input, Tensor) and input._a.dtype.kind not in "biu":
+        raise NotImplementedError(
+            f"\"bitwise_not_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[input._a.dtype].name]}'"
+        )
+    return _bitwise_not(input, out=out)
+
+
+def _invert(self: Tensor) -> Tensor:
+    if self._a.dtype.kind not in "biu":
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return _bitwise_not(self)
+
+
 # ---- fronts with more arguments ---------------------------------------------------------------------------------------
+def _scaled(input: Any, other: Any, alpha: Any) -> Any:
+    """alpha * other; RuntimeError for an alpha of a higher kind than the result."""
+    if isinstance(alpha, Tensor):
+        alpha = alpha.item()
+    category = result_type(input, other).category
+    if alpha.__class__ is not int:
+        if alpha.__class__ is bool and category != dtypes.BOOL:
+            raise RuntimeError("Boolean alpha only supported for Boolean results.")
+        if alpha.__class__ is float and category < dtypes.FLOAT:
+            raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+        if alpha.__class__ is complex_number and category < dtypes.COMPLEX:
+            raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
+    if category == dtypes.BOOL:
+        alpha = bool(alpha)
+    if alpha == 1:
+        return other
+    return mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+
+
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input + alpha * other, broadcast and promoted. Source: torch.add."""
-    return _add(input, other if alpha == 1 else mul(other, alpha), out=out)
+    return _add(input, other if alpha.__class__ is int and alpha == 1 else _scaled(input, other, alpha), out=out)
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input - alpha * other. Source: torch.sub."""
-    return _sub(input, other if alpha == 1 else mul(other, alpha), out=out)
+    return _sub(input, other if alpha.__class__ is int and alpha == 1 else _scaled(input, other, alpha), out=out)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
@@ -142,12 +228,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor
     if rounding_mode is None:
         return _div(input, other, out=out)
     if rounding_mode == "floor":
-        return floor_divide(input, other, out=out)
+        return _div_floor(input, other, out=out)
     if rounding_mode == "trunc":
-        r = trunc(_div(input, other))
-        want = prepare("div", PROMOTE, input, other)[0]._a.dtype
-        r = r if r._a.dtype == want else F.cast(r, want)
-        return r if out is None else write_out(out, r)
+        return _div_trunc(input, other, out=out)
     raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
 
 
@@ -165,14 +248,26 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
         if exponent == 2:
             if isinstance(input, Tensor):
                 return _square(input, out=out)
-        if isinstance(input, Tensor) and input._a.dtype.kind == "f":
-            return (
-                _pow_scalar(input, float(exponent))
-                if out is None
-                else write_out(out, _pow_scalar(input, float(exponent)))
-            )
+        if isinstance(input, Tensor) and input._a.dtype.kind in "fc":
+            r = _pow_scalar(input, float(exponent))
+            return r if out is None else write_out(out, r)
+    if (
+        isinstance(exponent, Tensor)
+        and exponent._a.dtype.kind in "iu"
+        and not isinstance(input, (float, complex_number))
+    ):
+        if not isinstance(input, Tensor) or input._a.dtype.kind in "biu":
+            r = _integer_power(*prepare("pow", PROMOTE, input, exponent))
+            return r if out is None else write_out(out, r)
     r = _pow(input, exponent, out=out)
     return r if isinstance(input, Tensor) else renamed(r, "PowBackward2")
+
+
+def _integer_power(x: Tensor, y: Tensor) -> Tensor:
+    """Powers of integers; a negative exponent gives 1 / x**|y| cut to an integer (0 unless x is 1 or -1)."""
+    negative = lt(y, 0)
+    r = _pow(x, where(negative, bitwise_and(y, 1), y))  # 1 and -1 care only about the parity
+    return where(logical_and(negative, ne(abs(x), 1)), 0, r).to(x.dtype)  # type: ignore[no-any-return]
 
 
 def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -181,7 +276,7 @@ def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def _pow_scalar_rule(F: Any, g: Any, x: Any, p: float) -> Any:
-    return F.mul(g, 0) if p == 0 else F.mul(F.mul(g, p), F.pow_scalar(x, p - 1))
+    return F.mul(g, 0) if p == 0 else F.mul(F.mul(g, p), F.conj(F.pow_scalar(x, p - 1)))
 
 
 _pow_scalar = primitive("pow_scalar", "x", (_pow_scalar_rule,), "p", node="PowBackward0")
@@ -191,6 +286,8 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
     """To the nearest integer, ties to even; `decimals` digits after the point. Source: torch.round."""
     if decimals == 0:
         return _round(input, out=out)
+    if isinstance(input, Tensor) and input._a.dtype.kind in "biu":
+        raise NotImplementedError(f"\"round_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[input._a.dtype].name]}'")
     scale = 10.0**decimals
     return _div(_round(mul(input, scale)), scale, out=out)
 
@@ -206,30 +303,6 @@ def _clamp_rule(F: Any, g: Any, x: Any, lo: Any, hi: Any) -> Any:
 _clamp = primitive("clamp", "x", (_clamp_rule,), "lo hi", node="ClampBackward1")
 
 
-def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Tensor:
-    """Limit the values to [min, max]; either may be a number, a tensor or None, not both None. Source: torch.clamp."""
-    if min is None and max is None:
-        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if (
-        (min is None or min.__class__ in (int, float))
-        and (max is None or max.__class__ in (int, float))
-        and (input._a.dtype.kind == "f")
-    ):
-        r = _clamp(input, min, max)
-    elif isinstance(min, Tensor) or isinstance(max, Tensor):
-        r = input
-        if min is not None:
-            r = maximum(r, min)
-        if max is not None:
-            r = minimum(r, max)
-    else:
-        bounds = [b for b in (min, max) if b is not None]
-        (x, *rest) = prepare("clamp", PROMOTE, input, *bounds)
-        cast = [b.item() for b in rest]
-        r = _clamp(x, cast.pop(0) if min is not None else None, cast.pop(0) if max is not None else None)
-    return r if out is None else write_out(out, r)
-
-
 _where = primitive(
     "where",
     "c x y",
@@ -241,7 +314,7 @@ _where = primitive(
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None) -> Any:
     """input where condition (bool) holds, else other; broadcast. With one argument: nonzero. Source: torch.where."""
     if input is None and other is None:
-        from .indexing import nonzero
+        from .scattering import nonzero
 
         return nonzero(condition, as_tuple=True)
     if (
@@ -257,6 +330,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
             raise shape_error(input._a, other._a) from None
     if not isinstance(condition, Tensor):
         raise TypeError(f"where(): argument 'condition' must be Tensor, not {type(condition).__name__}")
+    if condition.dtype is dtypes.uint8:
+        condition = F.cast(condition, dtypes.bool_.array)
     if condition._a.dtype.kind != "b":
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
@@ -273,29 +348,6 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
     except ValueError:
         raise shape_error(x._a, y._a if x._a.ndim >= y._a.ndim else condition._a) from None
     return r if out is None else write_out(out, r)
-
-
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
-    """input + weight * (end - input). Source: torch.lerp."""
-    return _add(input, mul(_sub(end, input), weight))
-
-
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """input + value * tensor1 * tensor2. Source: torch.addcmul."""
-    return add(input, mul(tensor1, tensor2), alpha=value)
-
-
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """input + value * tensor1 / tensor2. Source: torch.addcdiv."""
-    return add(input, _div(tensor1, tensor2), alpha=value)
-
-
-def clamp_min(input: Tensor, min: Any) -> Tensor:
-    return clamp(input, min=min)
-
-
-def clamp_max(input: Tensor, max: Any) -> Tensor:
-    return clamp(input, max=max)
 
 
 def _fill_rule(F: Any, g: Any) -> Any:
@@ -348,16 +400,14 @@ def _inplace_of(x: Tensor, fn: Any, name: str, *others: Tensor) -> Tensor:
 
 
 for _name, _fn, _in_place in (
-    ("pow", pow, True), ("round", round, True),
-    ("clamp", clamp, True), ("clip", clamp, True), ("clamp_min", clamp_min, True), ("clamp_max", clamp_max, True),
-    ("lerp", lerp, True), ("addcmul", addcmul, True), ("addcdiv", addcdiv, True),
+    ("pow", pow, True), ("round", round, True), ("bitwise_not", bitwise_not, True),
 ):  # fmt: skip
     attach(_name, _fn, True, _in_place)
 
 
 def _with_alpha(plain: Any, name: str) -> Any:
     def method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
-        return plain(self, other if alpha == 1 else mul(other, alpha))  # type: ignore[no-any-return]
+        return plain(self, other if alpha.__class__ is int and alpha == 1 else _scaled(self, other, alpha))  # type: ignore[no-any-return]
 
     method.__name__ = name
     return method
@@ -375,7 +425,7 @@ for _name, _fn in (("greater", gt), ("less", lt), ("greater_equal", ge), ("less_
     attach(_name, _fn)
 for _name, _fn in (("fill_", fill_), ("zero_", zero_), ("copy_", copy_)):
     attach(_name, _fn)
-multiply, subtract, divide, true_divide, absolute, negative, clip = mul, sub, div, _div, abs, neg, clamp
+multiply, subtract, divide, true_divide, absolute, negative = mul, sub, div, _div, abs, neg
 attach("square", square, True, True)
 Tensor.where = lambda self, condition, other: where(condition, self, other)  # type: ignore[attr-defined]
 
@@ -389,7 +439,7 @@ def _reflected(fn: Any) -> Any:
 
 def _compare(fn: Any, otherwise: Any = NotImplemented) -> Any:
     def method(self: Tensor, other: Any) -> Any:
-        if isinstance(other, (Tensor, float, int)) or hasattr(other, "__array__"):
+        if isinstance(other, (Tensor, float, int, complex)) or hasattr(other, "__array__"):
             return fn(self, other)
         return otherwise
 
@@ -417,21 +467,7 @@ for _name, _fn in (("eq", eq), ("ne", ne), ("lt", lt), ("le", le), ("gt", gt), (
 Tensor.__neg__ = neg  # type: ignore[attr-defined]
 Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
 Tensor.__abs__ = abs  # type: ignore[attr-defined]
-Tensor.__invert__ = bitwise_not  # type: ignore[attr-defined]
-
-
-def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
-    """|input - other| <= atol + rtol * |other|, elementwise. Source: torch.isclose."""
-    near = logical_or(eq(input, other), le(abs(_sub(input, other)), _add(mul(abs(other), rtol), atol)))
-    near = logical_and(near, logical_or(isfinite(input), eq(input, other)))
-    return logical_or(near, logical_and(isnan(input), isnan(other))) if equal_nan else near
-
-
-def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
-    """Whether all elements are close. Source: torch.allclose."""
-    if input._a.dtype != other._a.dtype:
-        raise RuntimeError(f"{DTYPE_OF[input._a.dtype]} did not match {DTYPE_OF[other._a.dtype]}")
-    return bool(isclose(input, other, rtol, atol, equal_nan)._a.all())
+Tensor.__invert__ = _invert  # type: ignore[attr-defined]
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
@@ -439,5 +475,4 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return input._a.shape == other._a.shape and bool((input._a == other._a).all())
 
 
-for _name, _fn in (("isclose", isclose), ("allclose", allclose), ("equal", equal)):
-    attach(_name, _fn)
+attach("equal", equal)

@@ -1,53 +1,67 @@
-"""Matrix products in all ranks, and linear."""
+"""Matrix products in all ranks, the forms that add to a tensor (addmm and its kin), and linear."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from ..autograd.node import Node
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
+from . import pointwise as pw
 from . import shape as sh
-from .table import ROWS, F, attach, check_tensor, primitive, same_device, write_out
+from .table import (
+    PROMOTE,
+    ROWS,
+    TYPE_NAME,
+    F,
+    attach,
+    check_tensor,
+    constant,
+    prepare,
+    primitive,
+    renamed,
+    same_device,
+    write_out,
+)  # fmt: skip
 
 
-def _swap_last(F: Any, x: Any) -> Any:
+def adjoint(F: Any, x: Any) -> Any:
+    """The conjugate transpose of matrices, inside rules."""
     n = len(x.shape)
-    return F.transpose(x, n - 2, n - 1)
+    return F.conj(F.transpose(x, n - 2, n - 1))
 
 
 _mm = primitive(
     "matmul",
     "x y",
     (
-        lambda F, g, y, x_shape: F.sum_to(F.matmul(g, _swap_last(F, y)), x_shape),
-        lambda F, g, x, y_shape: F.sum_to(F.matmul(_swap_last(F, x), g), y_shape),
+        lambda F, g, y, x_shape: F.sum_to(F.matmul(g, adjoint(F, y)), x_shape),
+        lambda F, g, x, y_shape: F.sum_to(F.matmul(adjoint(F, x), g), y_shape),
     ),
     node="MmBackward0",
 )
 _bmm = primitive(
-    "bmm",
-    "x y",
-    (lambda F, g, y: F.bmm(g, F.transpose(y, 1, 2)), lambda F, g, x: F.bmm(F.transpose(x, 1, 2), g)),
-)
-_mv = primitive("mv", "x y", (lambda F, g, y: F.outer(g, y), lambda F, g, x: F.mv(F.t(x), g)))
-_dot = primitive("dot", "x y", (lambda F, g, y: F.mul(y, g), lambda F, g, x: F.mul(x, g)))
-primitive("outer", "x y", (lambda F, g, y: F.mv(g, y), lambda F, g, x: F.mv(F.t(g), x)))
+    "bmm", "x y", (lambda F, g, y: F.bmm(g, adjoint(F, y)), lambda F, g, x: F.bmm(adjoint(F, x), g))
+)  # fmt: skip
+_mv = primitive("mv", "x y", (lambda F, g, y: F.outer(g, F.conj(y)), lambda F, g, x: F.mv(adjoint(F, x), g)))
+_dot = primitive("dot", "x y", (lambda F, g, y: F.mul(F.conj(y), g), lambda F, g, x: F.mul(F.conj(x), g)))
+_outer = primitive("outer", "x y", (lambda F, g, y: F.mv(g, F.conj(y)), lambda F, g, x: F.mv(F.t(g), F.conj(x))))
 
 
 def _linear_rule(F: Any, g: Any, need: Any, b_shape: Any, x: Any, w: Any, x_shape: Any, w_shape: Any) -> Any:
     """Gradients of x @ w.T + b in the order (b, x, w)."""
     flat = F.reshape(g, (-1, w_shape[0]))
     db = F.sum(flat, (0,), False) if need[0] else None
-    dx = F.reshape(F.matmul(flat, w), x_shape) if need[1] else None
-    dw = F.matmul(F.transpose(flat, 0, 1), F.reshape(x, (-1, w_shape[1]))) if need[2] else None
+    dx = F.reshape(F.matmul(flat, F.conj(w)), x_shape) if need[1] else None
+    dw = F.matmul(F.transpose(flat, 0, 1), F.conj(F.reshape(x, (-1, w_shape[1])))) if need[2] else None
     return [db, dx, dw]
 
 
 def _linear_rule_no_bias(F: Any, g: Any, need: Any, x: Any, w: Any, x_shape: Any, w_shape: Any) -> Any:
     flat = F.reshape(g, (-1, w_shape[0]))
-    dx = F.reshape(F.matmul(flat, w), x_shape) if need[0] else None
-    dw = F.matmul(F.transpose(flat, 0, 1), F.reshape(x, (-1, w_shape[1]))) if need[1] else None
+    dx = F.reshape(F.matmul(flat, F.conj(w)), x_shape) if need[0] else None
+    dw = F.matmul(F.transpose(flat, 0, 1), F.conj(F.reshape(x, (-1, w_shape[1])))) if need[1] else None
     return [dx, dw]
 
 
@@ -77,18 +91,38 @@ _addmm = primitive(
     "b x y",
     (
         lambda F, g, b_shape: F.sum_to(g, b_shape),
-        lambda F, g, y: F.matmul(g, F.transpose(y, 0, 1)),
-        lambda F, g, x: F.matmul(F.transpose(x, 0, 1), g),
+        lambda F, g, y: F.matmul(g, adjoint(F, y)),
+        lambda F, g, x: F.matmul(adjoint(F, x), g),
     ),
 )
 
 
+C_NAME = {
+    "float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int",
+    "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+}  # fmt: skip
+
+
+def c_name(x: Tensor) -> str:
+    """The element type as PyTorch's messages of products name it."""
+    name = DTYPE_OF[x._a.dtype].name
+    return C_NAME.get(name, name)
+
+
+def type_name(x: Tensor) -> str:
+    """The element type as PyTorch's messages name it: Float, Long, ..."""
+    return TYPE_NAME[DTYPE_OF[x._a.dtype].name]
+
+
 def _same_dtype(x: Tensor, y: Tensor, op: str) -> None:
     if x._a.dtype != y._a.dtype:
-        names = {"float32": "float", "float64": "double", "int64": "long int", "float16": "c10::Half"}
-        a, b = (names.get(DTYPE_OF[t._a.dtype].name, DTYPE_OF[t._a.dtype].name) for t in (x, y))
-        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {a} != {b} (in {op})")
+        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {c_name(x)} != {c_name(y)} (in {op})")
     same_device(op, x, y)
+
+
+def _no_bool(x: Tensor, kernel: str) -> None:
+    if x._a.dtype.kind == "b":
+        raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
 
 
 def _mismatch(x: Tensor, y: Tensor) -> RuntimeError:
@@ -107,7 +141,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     a, b = x._a, y._a
     if a.dtype is not b.dtype or x._dev is not y._dev:
         _same_dtype(x, y, "matmul")
-    if a.ndim == 2 and b.ndim == 2 and out is None:
+    if a.ndim == 2 and b.ndim == 2 and out is None and a.dtype.kind != "b":
         try:
             return _mm(x, y)  # type: ignore[no-any-return]
         except ValueError:
@@ -115,25 +149,23 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     m, n = x._a.ndim, y._a.ndim
     if m == 0 or n == 0:
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {m}D and {n}D")
-    if x._a.shape[-1] != y._a.shape[-2 if n > 1 else 0]:
-        if m == 1 and n == 1:
-            raise RuntimeError(
-                f"inconsistent tensor size, expected tensor [{x._a.shape[0]}] and src [{y._a.shape[0]}] to have the same "
-                "number of elements"
-            )
+    if m == 1 and n == 1:
+        r = dot(x, y)
+    elif x._a.shape[-1] != y._a.shape[-2 if n > 1 else 0]:
         raise _mismatch(x, y)
-    if m == 2 and n == 2:
-        r = _mm(x, y)
-    elif m == 1 and n == 1:
-        r = _dot(x, y)
     elif m == 2 and n == 1:
+        _no_bool(x, "addmv_impl_cpu")
         r = _mv(x, y)
-    elif m == 1:
-        r = sh.squeeze(_batched(sh.unsqueeze(x, 0), y), -2)
-    elif n == 1:
-        r = sh.squeeze(_batched(x, sh.unsqueeze(y, -1)), -1)
     else:
-        r = _batched(x, y)
+        _no_bool(x, "bmm" if m > 2 or n > 2 else "addmm_impl_cpu_")
+        if m == 2 and n == 2:
+            r = _mm(x, y)
+        elif m == 1:
+            r = sh.squeeze(_batched(sh.unsqueeze(x, 0), y), -2)
+        elif n == 1:
+            r = sh.squeeze(_batched(x, sh.unsqueeze(y, -1)), -1)
+        else:
+            r = _batched(x, y)
     return r if out is None else write_out(out, r)
 
 
@@ -151,50 +183,243 @@ def _batched(x: Tensor, y: Tensor) -> Tensor:
 
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Product of two matrices. Source: torch.mm."""
-    if input._a.ndim != 2 or mat2._a.ndim != 2:
-        raise RuntimeError(f"mat1 and mat2 must be matrices, got {input._a.ndim}-D and {mat2._a.ndim}-D tensors")
+    for x, name in ((input, "self"), (mat2, "mat2")):
+        if check_tensor(x, "mm", name)._a.ndim != 2:
+            raise RuntimeError(f"{name} must be a matrix, got a tensor of shape {list(x._a.shape)}")
     return matmul(input, mat2, out=out)
 
 
-def bmm(input: Tensor, mat2: Tensor) -> Tensor:
-    """Products of two batches of matrices. Source: torch.bmm."""
-    if input._a.ndim != 3 or mat2._a.ndim != 3:
-        raise RuntimeError("batch1 and batch2 must be 3D tensors")
-    _same_dtype(input, mat2, "bmm")
-    if input._a.shape[0] != mat2._a.shape[0] or input._a.shape[2] != mat2._a.shape[1]:
+def _check_bmm(x: Tensor, y: Tensor) -> None:
+    for t, name in ((x, "batch1"), (y, "batch2")):
+        if check_tensor(t, "bmm", name)._a.ndim != 3:
+            raise RuntimeError(f"{name} must be a 3D tensor, got shape {list(t._a.shape)}")
+    if x._a.shape[0] != y._a.shape[0] or x._a.shape[2] != y._a.shape[1]:
         raise RuntimeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{input._a.shape[0]}, {input._a.shape[2]}] but "
-            f"got: [{mat2._a.shape[0]}, {mat2._a.shape[1]}]."
+            f"Expected size for first two dimensions of batch2 tensor to be: [{x._a.shape[0]}, {x._a.shape[2]}] but "
+            f"got: [{y._a.shape[0]}, {y._a.shape[1]}]."
         )
-    return _bmm(input, mat2)  # type: ignore[no-any-return]
 
 
-def dot(input: Tensor, tensor: Tensor) -> Tensor:
-    """Inner product of two vectors. Source: torch.dot."""
-    if input._a.ndim != 1 or tensor._a.ndim != 1:
-        raise RuntimeError(f"1D tensors expected, but got {input._a.ndim}D and {tensor._a.ndim}D tensors")
-    return matmul(input, tensor)
+def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Products of two batches of matrices, (B, n, k) and (B, k, m). Source: torch.bmm."""
+    _check_bmm(input, mat2)
+    if input._a.dtype != mat2._a.dtype:
+        raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(mat2)}")
+    same_device("bmm", input, mat2)
+    _no_bool(input, "bmm")
+    r = _bmm(input, mat2)
+    return r if out is None else write_out(out, r)
 
 
-def mv(input: Tensor, vec: Tensor) -> Tensor:
+def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Product of two vectors of one length and dtype, summed up. Source: torch.dot."""
+    a, b = check_tensor(input, "dot")._a, check_tensor(tensor, "dot", "tensor")._a
+    if a.ndim != 1 or b.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
+    if a.dtype != b.dtype:
+        raise RuntimeError(
+            f"dot : expected both vectors to have same dtype, but found {type_name(input)} and {type_name(tensor)}"
+        )
+    if a.shape != b.shape:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the same number of "
+            f"elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
+        )
+    same_device("dot", input, tensor)
+    _no_bool(input, "dot")
+    r = _dot(input, tensor)
+    return r if out is None else write_out(out, r)
+
+
+def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """dot with the first vector conjugated. Source: torch.vdot."""
+    return renamed(dot(F.conj(check_tensor(input, "vdot")), other, out=out), "VdotBackward0")
+
+
+def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Products summed over the last dimension of both; a 0-dim tensor scales. Source: torch.inner."""
+    a, b = check_tensor(input, "inner")._a, check_tensor(other, "inner", "other")._a
+    if a.ndim == 0 or b.ndim == 0:
+        return pw.mul(input, other, out=out)
+    if a.shape[-1] != b.shape[-1]:
+        raise RuntimeError(
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(a.shape)} and {list(b.shape)}"
+        )
+    if a.dtype != b.dtype:
+        raise RuntimeError("both inputs should have same dtype")
+    x = sh.reshape(input, (prod(a.shape[:-1]), a.shape[-1]))
+    y = sh.reshape(other, (prod(b.shape[:-1]), b.shape[-1]))
+    r = sh.reshape(mm(x, sh.t(y)), (*a.shape[:-1], *b.shape[:-1]))
+    return r if out is None else write_out(out, r)
+
+
+def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Matrix times vector. Source: torch.mv."""
-    if input._a.ndim != 2 or vec._a.ndim != 1:
-        raise RuntimeError(f"vector + matrix @ vector expected, got 1, {input._a.ndim}, {vec._a.ndim}")
-    return matmul(input, vec)
+    a, b = check_tensor(input, "mv")._a, check_tensor(vec, "mv", "vec")._a
+    if a.ndim != 2 or b.ndim != 1:
+        raise RuntimeError(f"vector + matrix @ vector expected, got 1, {a.ndim}, {b.ndim}")
+    if a.shape[1] != b.shape[0]:
+        raise RuntimeError(
+            f"size mismatch, got input ({a.shape[0]}), mat ({a.shape[0]}x{a.shape[1]}), vec ({b.shape[0]})"
+        )
+    return matmul(input, vec, out=out)
 
 
-def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """Outer product of two vectors. Source: torch.outer."""
-    return F.outer(input, vec2)  # type: ignore[no-any-return]
+def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """All products of the elements of two vectors, promoted. Source: torch.outer."""
+    for x, name in ((input, "self"), (vec2, "vec2")):
+        if check_tensor(x, "outer", name)._a.ndim != 1:
+            raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {x._a.ndim}-D")
+    x, y = prepare("outer", PROMOTE, input, vec2)
+    r = _outer(x, y)
+    return r if out is None else write_out(out, r)
 
 
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
-    """beta * input + alpha * (mat1 @ mat2). Source: torch.addmm."""
-    if beta == 1 and alpha == 1 and mat1._a.ndim == 2 and mat2._a.ndim == 2:
-        if mat1._a.shape[1] != mat2._a.shape[0]:
-            raise _mismatch(mat1, mat2)
-        return _addmm(input, mat1, mat2)  # type: ignore[no-any-return]
-    return input * beta + matmul(mat1, mat2) * alpha  # type: ignore[operator, no-any-return]
+def _scaled(x: Tensor, factor: Any) -> Tensor:
+    if factor == 1:
+        return x
+    return pw.mul(x, int(factor) if x._a.dtype.kind in "iu" else factor)
+
+
+def _expanded(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return x if x._a.shape == shape else sh.expand(x, shape)
+
+
+def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
+    """beta * input + alpha * product; with beta 0 the values of `input` (NaN, inf) do not count."""
+    shape = product._a.shape
+    r = _scaled(product, alpha)
+    x = _expanded(input, shape)
+    if beta != 0:
+        r = pw.add(_scaled(x, beta), r)
+    elif x._fn is not None:  # its gradient is 0, not None
+        r = pw.where(constant(x._dev, _BOOL, False), x, r)
+    return r if out is None else write_out(out, r)
+
+
+_BOOL = next(d for d in DTYPE_OF if d.kind == "b")
+
+
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2), input broadcast to the product. Source: torch.addmm."""
+    b, x, y = (
+        check_tensor(input, "addmm")._a,
+        check_tensor(mat1, "addmm", "mat1")._a,
+        check_tensor(mat2, "addmm", "mat2")._a,
+    )
+    if x.ndim != 2 or y.ndim != 2:
+        name, bad = ("mat1", x) if x.ndim != 2 else ("mat2", y)
+        raise RuntimeError(f"{name} must be a matrix, got {bad.ndim}-D tensor")
+    if x.dtype is not y.dtype or b.dtype is not y.dtype:
+        for t, name in ((mat1, "mat1"), (input, "self")):
+            if t._a.dtype != y.dtype:
+                raise RuntimeError(
+                    f"{name} and mat2 must have the same dtype, but got {type_name(t)} and {type_name(mat2)}"
+                )
+    if x.shape[1] != y.shape[0]:
+        raise _mismatch(mat1, mat2)
+    _no_bool(mat1, "addmm_impl_cpu_")
+    shape = (x.shape[0], y.shape[1])
+    if b.shape != shape:
+        _expanded(input, shape)  # its errors
+    if beta == 1 and alpha == 1:
+        same_device("addmm", mat1, mat2, input)
+        r = _addmm(input, mat1, mat2)
+        return r if out is None else write_out(out, r)
+    return _plus(input, matmul(mat1, mat2), beta, alpha, out)
+
+
+def addmv(
+    input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta * input + alpha * (mat @ vec). Source: torch.addmv."""
+    b, x, y = (
+        check_tensor(input, "addmv")._a,
+        check_tensor(mat, "addmv", "mat")._a,
+        check_tensor(vec, "addmv", "vec")._a,
+    )
+    if x.ndim != 2 or y.ndim != 1 or b.ndim > 1:
+        raise RuntimeError(f"vector + matrix @ vector expected, got {b.ndim}, {x.ndim}, {y.ndim}")
+    if x.shape[1] != y.shape[0] or (b.ndim and b.shape[0] not in (x.shape[0], 1)):
+        raise RuntimeError(
+            f"size mismatch, got input ({b.shape[0] if b.ndim else 1}), mat ({x.shape[0]}x{x.shape[1]}), vec ({y.shape[0]})"
+        )
+    if not b.dtype == x.dtype == y.dtype:
+        raise RuntimeError(
+            "addmv input tensors must have the same dtype, but got "
+            f"{type_name(input)}, {type_name(mat)}, and {type_name(vec)}"
+        )
+    return _plus(input, matmul(mat, vec), beta, alpha, out)
+
+
+def addr(
+    input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta * input + alpha * outer(vec1, vec2), promoted. Source: torch.addr."""
+    check_tensor(input, "addr")
+    for x, name in ((vec1, "vec1"), (vec2, "vec2")):
+        if check_tensor(x, "addr", name)._a.ndim != 1:
+            raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {x._a.ndim}-D")
+    b, x, y = prepare("addr", PROMOTE, input, vec1, vec2)
+    if b._a.dtype.kind in "biu":
+        for factor, name in ((beta, "beta"), (alpha, "alpha")):
+            if isinstance(factor, float):
+                raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+    if b._a.dtype.kind == "b":
+        r = _outer(x, y) if alpha else sh.expand(constant(x._dev, _BOOL, False), (x._a.size, y._a.size))
+        r = pw.logical_or(_expanded(b, r._a.shape), r) if beta else r
+        return r if out is None else write_out(out, r)
+    return _plus(b, _outer(x, y), beta, alpha, out)
+
+
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta * input + alpha * bmm(batch1, batch2). Source: torch.baddbmm."""
+    check_tensor(input, "baddbmm")
+    _check_bmm(batch1, batch2)
+    if not input._a.dtype == batch1._a.dtype == batch2._a.dtype:
+        raise RuntimeError(
+            f"Input dtypes must be the same, got: input {c_name(input)}, batch1: {c_name(batch1)}, batch2: {c_name(batch2)}"
+        )
+    return _plus(input, bmm(batch1, batch2), beta, alpha, out)
+
+
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta * input + alpha * (the sum of bmm(batch1, batch2) over the batch). Source: torch.addbmm."""
+    check_tensor(input, "addbmm")
+    _check_bmm(batch1, batch2)
+    if not input._a.dtype == batch1._a.dtype == batch2._a.dtype:
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got {type_name(input)} and {type_name(batch2)}"
+        )
+    n, i, k = batch1._a.shape
+    j = batch2._a.shape[2]
+    _no_bool(batch1, "addbmm")
+    product = matmul(  # one product over batch and inner dimension together
+        sh.reshape(sh.transpose(batch1, 0, 1), (i, n * k)), sh.reshape(batch2, (n * k, j))
+    )
+    return _plus(input, product, beta, alpha, out)
+
+
+def trace(input: Tensor) -> Tensor:
+    """Sum of the main diagonal of a matrix; integers add up in int64. Source: torch.trace."""
+    if check_tensor(input, "trace")._a.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._a.ndim}")
+    _no_bool(input, "trace")
+    return _trace(input)  # type: ignore[no-any-return]
+
+
+_trace = primitive(
+    "trace", "x", (lambda F, g, x_shape: F.diag_put(F.expand(g, (min(x_shape),)), x_shape),)
+)  # fmt: skip
+primitive("diag_part", "x", (lambda F, g, x_shape: F.diag_put(g, x_shape),))  # (..., m, n) -> (..., k)
+primitive("diag_put", "x", (lambda F, g: F.diag_part(g),), "shape")  # zeros of `shape` with a main diagonal
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -212,7 +437,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return _linear_plain(input, weight) if bias is None else _linear_bias(bias, input, weight)  # type: ignore[no-any-return]
 
 
-for _name in ("matmul", "mm", "bmm", "dot", "mv", "outer", "addmm"):
+ger = outer
+for _name in ("matmul", "mm", "bmm", "dot", "vdot", "inner", "mv", "outer", "ger", "trace"):
     attach(_name, globals()[_name])
+for _name in ("addmm", "addmv", "addr", "baddbmm", "addbmm"):
+    attach(_name, globals()[_name], in_place=True)
 Tensor.__matmul__ = matmul  # type: ignore[attr-defined]
 Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[attr-defined]

@@ -23,7 +23,6 @@ __all__ = [
 
 
 max_result, min_result = return_types.max, return_types.min
-sort_result, topk_result = return_types.sort, return_types.topk
 
 
 def _dims(x: Tensor, dim: Any) -> tuple[int, ...] | None:
@@ -112,7 +111,8 @@ _min_dim = primitive("min_dim", "x", _first(_at_index_rule), "dim keepdim", node
 def _var_rule(F: Any, g: Any, x: Any, x_shape: Any, dim: Any, correction: float) -> Any:
     n = _count(x_shape, dim) - correction
     centred = F.sub(x, F.mean(x, dim, True))
-    return F.mul(F.mul(F.reshape(g, _keep(x_shape, dim)), 2 / n if n > 0 else float("nan")), centred)
+    g = pw.like(F, F.reshape(g, _keep(x_shape, dim)), x)
+    return F.mul(F.mul(g, 2 / n if n > 0 else float("nan")), centred)
 
 
 _var = primitive("var", "x", (_var_rule,), "dim correction keepdim")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from ..autograd.modes import mode
+from ..backends.base import DTYPE_OF
+from ..layouts import axis_order, contiguous_format, preserve_format
 from ..size import Size
-from ..tensor import LEAF, Tensor, check_dim, new, wrap
-from .table import ROWS, F, Row, attach, check_tensor, primitive, renamed, result_type, same_device, write_out
+from ..tensor import Tensor, check_dim
+from .table import ROWS, TYPE_NAME, F, attach, primitive, raw_dtype, renamed
 
 _view = primitive(
     "reshape", "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True
@@ -51,7 +52,53 @@ primitive(
     "chain order",
     node="CopySlices",
 )
+primitive(
+    "as_strided",
+    "x",
+    (
+        lambda F, g, x_shape, size, stride, offset, geometry: F.as_strided_backward(
+            g, x_shape, size, stride, offset, geometry
+        ),
+    ),
+    "size stride offset geometry",
+    view=True,
+)
+primitive(
+    "as_strided_backward",
+    "x",
+    (lambda F, g, size, stride, offset, geometry: F.as_strided(g, size, stride, offset, geometry),),
+    "shape size stride offset geometry",
+)
+_unfold = primitive(
+    "unfold",
+    "x",
+    (lambda F, g, x_shape, dim, size, step: F.unfold_backward(g, x_shape, dim, size, step),),
+    "dim size step",
+    view=True,
+)
+primitive(
+    "unfold_backward",
+    "x",
+    (lambda F, g, dim, size, step: F.unfold(g, dim, size, step),),
+    "shape dim size step",
+)
+_diagonal = primitive(
+    "diagonal",
+    "x",
+    (lambda F, g, x_shape, offset, dim1, dim2: F.diagonal_backward(g, x_shape, offset, dim1, dim2),),
+    "offset dim1 dim2",
+    view=True,
+)
+primitive(
+    "diagonal_backward",
+    "x",
+    (lambda F, g, offset, dim1, dim2: F.diagonal(g, offset, dim1, dim2),),
+    "shape offset dim1 dim2",
+    node="DiagEmbedBackward0",
+)
+_view_dtype = primitive("view_dtype", "x", None, "dtype", view=True)
 _contiguous = primitive("copy", "x", (lambda F, g: g,), node="CloneBackward0")
+_clone = primitive("clone", "x", (lambda F, g: g,), "order")
 
 
 def _unview(F: Any, g: Any, shape: tuple[int, ...], chain: Any) -> Any:
@@ -70,12 +117,29 @@ def _unview(F: Any, g: Any, shape: tuple[int, ...], chain: Any) -> Any:
             g = F.sum_to(g, before)
         elif name in ("slice", "select"):
             g = F.slice_backward(g, before, attrs[0])
+        elif name in ("real", "imag"):
+            g = F.cast(g, DTYPE_OF[raw_dtype(g)].to_complex().array)
+            g = F.mul(g, 1j) if name == "imag" else g
+        elif name == "view_as_real":
+            g = F.view_as_complex(F.copy(g))
+        elif name == "view_as_complex":
+            g = F.view_as_real(g)
+        elif name in ("unfold", "diagonal", "as_strided"):
+            g = getattr(F, name + "_backward")(g, before, *attrs)
     return g
 
 
 def _view_shape(shape: tuple[int, ...], name: str, attrs: Any) -> tuple[int, ...]:
-    if name in ("reshape", "expand", "squeeze", "unsqueeze"):
+    if name in ("reshape", "expand", "squeeze", "unsqueeze", "as_strided"):
         return tuple(attrs[0])
+    if name == "unfold":
+        dim, size, step = attrs
+        return (*shape[:dim], (shape[dim] - size) // step + 1, *shape[dim + 1 :], size) if shape else (size,)
+    if name == "diagonal":
+        offset, dim1, dim2 = attrs
+        n, m = shape[dim1], shape[dim2]
+        length = min(n, m - offset) if offset >= 0 else min(n + offset, m)
+        return (*(s for i, s in enumerate(shape) if i not in (dim1, dim2)), max(length, 0))
     if name == "t":
         return shape[::-1]
     if name == "transpose":
@@ -84,8 +148,12 @@ def _view_shape(shape: tuple[int, ...], name: str, attrs: Any) -> tuple[int, ...
         return tuple(shape[i] for i in order)
     if name == "permute":
         return tuple(shape[d] for d in attrs[0])
-    if name == "alias":
+    if name in ("alias", "real", "imag"):
         return shape
+    if name == "view_as_real":
+        return (*shape, 2)
+    if name == "view_as_complex":
+        return shape[:-1]
     result = []
     position = 0
     for i in attrs[0]:
@@ -104,6 +172,8 @@ def replay(root: Tensor, view: Tensor) -> None:
     if root._fn is None:
         return
     assert view._v is not None
+    if any(name == "view_dtype" for name, _ in view._v[1]):  # no gradient passes a reinterpretation
+        return
     ROWS["view_replay"].record((root,), (view._v[1],), (view,))
 
 
@@ -198,15 +268,31 @@ def _can_view(x: Any, shape: tuple[int, ...]) -> bool:
     return True
 
 
+def _check_item_sizes(a: Any, d: Any) -> None:
+    """RuntimeError unless the memory of `a` can be read as dtype `d`."""
+    have, want = a.dtype.itemsize, d.itemsize
+    if have == want:
+        return
+    what = f"to view {TYPE_NAME[DTYPE_OF[a.dtype].name]} as {TYPE_NAME[d.name]} (different element sizes)"
+    if a.ndim == 0:
+        raise RuntimeError(f"self.dim() cannot be 0 {what}")
+    if a.strides[-1] != have and a.shape[-1] != 1:
+        raise RuntimeError(f"self.stride(-1) must be 1 {what}, but got {a.strides[-1] // have}")
+    if want > have:
+        ratio = want // have
+        if a.shape[-1] % ratio:
+            raise RuntimeError(f"self.size(-1) must be divisible by {ratio} {what}, but got {a.shape[-1]}")
+        for i, s in enumerate(a.strides[:-1]):
+            if s % want:
+                raise RuntimeError(f"self.stride({i}) must be divisible by {ratio} {what}, but got {s // have}")
+
+
 def view(input: Tensor, *shape: Any) -> Tensor:
-    """The same memory in another shape (or, for a dtype, reinterpreted at equal item size). Source: torch.Tensor.view."""
+    """The same memory in another shape or, for a dtype, reinterpreted (without gradient). Source: torch.Tensor.view."""
     a = input._a
     if len(shape) == 1 and hasattr(shape[0], "array"):
-        if shape[0].itemsize != a.dtype.itemsize:
-            raise RuntimeError("view(dtype) between item sizes is not supported; sizes must match")
-        r = input._alias(None, 0)
-        r._a, r._s = a.view(shape[0].array), input._cell()
-        return r
+        _check_item_sizes(a, shape[0])
+        return _view_dtype(input, shape[0].array)  # type: ignore[no-any-return]
     new = _shape_for(a, shape)
     if not a.flags.c_contiguous and not _can_view(a, new):
         raise RuntimeError(
@@ -265,15 +351,22 @@ def t(input: Tensor) -> Tensor:
     return _t(input) if input._a.ndim == 2 else view(input, input._a.shape)  # type: ignore[no-any-return]
 
 
-def _reversed_dims(self: Tensor) -> Tensor:
-    return _permute(self, tuple(reversed(range(self._a.ndim))))  # type: ignore[no-any-return]
-
-
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Move dimensions to new places. Source: torch.movedim."""
     n = input._a.ndim
-    src = [check_dim(d, n) for d in ([source] if isinstance(source, int) else source)]
-    dst = [check_dim(d, n) for d in ([destination] if isinstance(destination, int) else destination)]
+    sources = [source] if isinstance(source, int) else list(source)
+    destinations = [destination] if isinstance(destination, int) else list(destination)
+    if len(sources) != len(destinations):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({sources} dims) should contain the same number of "
+            f"dims as destination ({destinations} dims)"
+        )
+    src, dst = [check_dim(d, n) for d in sources], [check_dim(d, n) for d in destinations]
+    for what, given, dims in (("source", sources, src), ("destination", destinations, dst)):
+        if len(set(dims)) != len(dims):
+            raise RuntimeError(f"movedim: repeated dim in `{what}` ({given})")
+    if n == 0:
+        return view(input, ())
     order = [d for d in range(n) if d not in src]
     for d, s in sorted(zip(dst, src, strict=True)):
         order.insert(d, s)
@@ -289,7 +382,11 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     shape = input._a.shape
     if dim is None:
         return _squeeze(input, tuple(n for n in shape if n != 1))  # type: ignore[no-any-return]
-    drop = {check_dim(d, len(shape)) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))}
+    dims = [check_dim(d, len(shape)) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
+    drop = set(dims)
+    if len(drop) != len(dims):
+        repeated = next(d for d in dims if dims.count(d) > 1)
+        raise RuntimeError(f"dim {repeated} appears multiple times in the list of dims")
     return renamed(
         _squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop)), "SqueezeBackward1"
     )
@@ -320,7 +417,18 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     """One dimension as several. Source: torch.unflatten."""
     shape = input._a.shape
     d = check_dim(dim, len(shape))
-    return view(input, (*shape[:d], *_infer(tuple(sizes), shape[d]), *shape[d + 1 :]))
+    new = tuple(sizes)
+    if not new:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    known = prod(n for n in new if n != -1)
+    if new.count(-1) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    if (-1 in new and (known == 0 or shape[d] % known)) or (-1 not in new and known != shape[d]):
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(new)} don't multiply up to the size of dim {d} ({shape[d]}) in the input "
+            "tensor"
+        )
+    return view(input, (*shape[:d], *_infer(new, shape[d]), *shape[d + 1 :]))
 
 
 def ravel(input: Tensor) -> Tensor:
@@ -364,16 +472,19 @@ def broadcast_to(input: Tensor, shape: Any) -> Tensor:
 
 
 def broadcast_shapes(*shapes: Any) -> Size:
-    """The shape that arrays of these shapes broadcast to. RuntimeError if they do not."""
+    """The shape that arrays of these shapes broadcast to. RuntimeError if they do not. Source: torch.broadcast_shapes."""
+    shapes = tuple((s,) if isinstance(s, int) else tuple(s) for s in shapes)
     n = max(map(len, shapes), default=0)
     result = [1] * n
-    for shape in shapes:
+    for k, shape in enumerate(shapes):
         for i in range(1, len(shape) + 1):
+            if shape[-i] < 0:
+                raise ValueError("Attempting to broadcast a dimension with negative length!")
             if shape[-i] != 1:
                 if result[-i] not in (1, shape[-i]):
                     raise RuntimeError(
-                        f"The size of tensor a ({result[-i]}) must match the size of tensor b ({shape[-i]}) at non-singleton "
-                        f"dimension {n - i} (shapes {', '.join(str(list(s)) for s in shapes)})"
+                        f"Attempting to broadcast a dimension of length {shape[-i]} at -{i}! Mismatching argument at index "
+                        f"{k} had {shape}; but expected shape should be broadcastable to {result}"
                     )
                 result[-i] = shape[-i]
     return Size(result)
@@ -384,207 +495,55 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(expand(t, shape) for t in tensors)
 
 
+def memory_order(a: Any, memory_format: Any = None) -> tuple[int, ...] | None:
+    """The axis order in memory of a new tensor that is like array `a` (by default: as there); None for C order."""
+    return axis_order(memory_format, a, a.shape)
+
+
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
-    """self if already C-contiguous, else a copy that is."""
-    return input if input._a.flags.c_contiguous else _contiguous(input)  # type: ignore[no-any-return]
+    """self if already contiguous in the memory format (C order), else a copy that is. Source: torch.Tensor.contiguous."""
+    if memory_format is None or memory_format is contiguous_format:
+        return input if input._a.flags.c_contiguous else _contiguous(input)  # type: ignore[no-any-return]
+    order = memory_order(input._a, memory_format)
+    if memory_format is preserve_format or input.is_contiguous(memory_format):
+        return input
+    return _clone(input, order)  # type: ignore[no-any-return]
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy with the same history. Source: torch.clone."""
-    return _contiguous(input)  # type: ignore[no-any-return]
+    """A copy with the same history and, unless told otherwise, the same order in memory. Source: torch.clone."""
+    if memory_format is None and input._a.flags.c_contiguous:
+        return _contiguous(input)  # type: ignore[no-any-return]
+    return _clone(input, memory_order(input._a, memory_format))  # type: ignore[no-any-return]
 
 
-def repeat(input: Tensor, *reps: Any) -> Tensor:
-    """Tile along each dimension. Source: torch.Tensor.repeat."""
-    reps = sizes(reps)
-    shape = input._a.shape
-    if len(reps) < len(shape):
-        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
-    shape = (1,) * (len(reps) - len(shape)) + tuple(shape)
-    x = view(contiguous(input), [n for pair in zip([1] * len(shape), shape, strict=True) for n in pair])
-    x = expand(x, [n for pair in zip(reps, shape, strict=True) for n in pair])
-    return reshape(x, [r * n for r, n in zip(reps, shape, strict=True)])
-
-
-_flip = primitive("flip", "x", (lambda F, g, dims: F.flip(g, dims),), "dims")
-
-
-def flip(input: Tensor, *dims: Any) -> Tensor:
-    """Reversed along `dims`, as a copy. Source: torch.flip."""
-    return _flip(input, tuple(check_dim(d, input._a.ndim) for d in sizes(dims)))  # type: ignore[no-any-return]
-
-
-def _cat_row(count: int) -> Row:
-    """The row of `cat` for a number of tensors."""
-    row = _cat_rows.get(count)
-    if row is None:
-        names = " ".join(f"x{i}" for i in range(count))
-
-        def joint(F: Any, g: Any, need: Any, dim: int, lengths: tuple[int, ...]) -> Any:
-            grads, start = [], 0
-            for wanted, n in zip(need, lengths, strict=True):
-                index = (*(slice(None),) * dim, slice(start, start + n))
-                grads.append(F.slice(g, index) if wanted else None)
-                start += n
-            return grads
-
-        row = _cat_rows[count] = Row(f"cat{count}", names, joint, "dim lengths", node="CatBackward0")
-        del ROWS[f"cat{count}"]
-    return row
-
-
-_cat_rows: dict[int, Row] = {}
-
-
-def _cat(tensors: list[Tensor], dim: int) -> Tensor:
-    dev = tensors[0]._dev
-    for t in tensors:
-        if t._dev is not dev:
-            dev = same_device("cat", *tensors)
-    r = wrap(dev.backend.cat([t._a for t in tensors], dim), dev)
-    if any([t._fn is not None for t in tensors]) and mode.grad:
-        lengths = tuple(t._a.shape[dim] for t in tensors)
-        _cat_row(len(tensors)).record(tuple(tensors), (dim, lengths), (r,))
-    return r
-
-
-def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """Tensors joined along an existing dimension, promoted to one dtype. Source: torch.cat."""
-    if isinstance(tensors, Tensor):
-        raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
-    tensors = list(tensors)
-    if out is None and tensors and dim.__class__ is int:
-        dev = ndim = dtype = None
-        arrays = []
-        grad = False
-        for x in tensors:  # the plain case: one device, one dtype, no number of dimensions that differs
-            if x.__class__ is not Tensor:
-                break
-            a = x._a
-            if dev is None:
-                dev, dtype, ndim = x._dev, a.dtype, a.ndim
-            elif x._dev is not dev or a.dtype is not dtype or a.ndim != ndim:
-                break
-            arrays.append(a)
-            if x._fn is not None:
-                grad = True
-        else:
-            if 0 <= dim < ndim and (ndim > 1 or arrays[0].size):  # type: ignore[operator]
-                try:
-                    r: Tensor = new(Tensor)
-                    r._a = dev.backend.cat(arrays, dim)  # type: ignore[union-attr]
-                    r._dev = dev  # type: ignore[assignment]
-                    r._s = r._fn = r._v = r._x = None
-                    r._nr = 0
-                    if grad and mode.grad:
-                        _cat_row(len(tensors)).record(
-                            tuple(tensors), (dim, tuple([b.shape[dim] for b in arrays])), (r,)
-                        )
-                    return r
-                except ValueError:
-                    pass  # said below, in PyTorch's words
-    for x in tensors:
-        check_tensor(x, "cat", "tensors")
-    if not tensors:
-        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-    target = result_type(*tensors).array
-    kept = [x for x in tensors if x._a.shape != (0,)] or tensors[:1]
-    first = kept[0]._a.shape
-    if not first:
-        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
-    d = check_dim(dim, len(first))
-    for i, x in enumerate(kept):
-        shape = x._a.shape
-        if len(shape) != len(first):
-            raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
-        for k, (m, n) in enumerate(zip(first, shape, strict=True)):
-            if k != d and m != n:
-                raise RuntimeError(
-                    f"Sizes of tensors must match except in dimension {d}. Expected size {m} but got size {n} for tensor "
-                    f"number {i} in the list. (shapes {list(first)} and {list(shape)})"
-                )
-    r = _cat([x if x._a.dtype == target else F.cast(x, target) for x in kept], d)
-    return r if out is None else write_out(out, r)
-
-
-concat = concatenate = cat
-
-
-def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """Tensors of one shape joined along a new dimension. Source: torch.stack."""
-    tensors = list(tensors)
-    if not tensors:
-        raise RuntimeError("stack expects a non-empty TensorList")
-    first = tensors[0]._a.shape
-    for i, x in enumerate(tensors):
-        if x._a.shape != first:
-            raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and {list(x._a.shape)} at "
-                f"entry {i}"
-            )
-    r = cat([unsqueeze(x, dim) for x in tensors], check_dim(dim, len(first) + 1), out=out)
-    return renamed(r, "StackBackward0")
-
-
-def _several(views: tuple[Tensor, ...], name: str) -> tuple[Tensor, ...]:
-    """Mark views that came from one call: PyTorch refuses to write to them in place under autograd."""
-    for v in views:
-        v._v = (*v._v[:2], name)  # type: ignore[index]
-    return views
-
-
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """The slices along `dim`, as views. Source: torch.unbind."""
-    d = check_dim(dim, input._a.ndim)
-    before = (slice(None),) * d
-    return _several(tuple(_select(input, (*before, i)) for i in range(input._a.shape[d])), "UnbindBackward0")
-
-
-def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Pieces of a size (the last may be smaller) or of given sizes, as views. Source: torch.split."""
-    d = check_dim(dim, tensor._a.ndim)
-    n = tensor._a.shape[d]
-    if isinstance(split_size_or_sections, int):
-        size = split_size_or_sections
-        if size < 0 or (size == 0 and n):
-            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
-        sections = [min(size, n - i) for i in range(0, n, size)] if n else [0]
-    else:
-        sections = list(split_size_or_sections)
-        if sum(sections) != n:
-            raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but "
-                f"got split_sizes={sections}"
-            )
-    result, start = [], 0
-    for size in sections:
-        result.append(_slice(tensor, (*(slice(None),) * d, slice(start, start + size))))
-        start += size
-    return _several(tuple(result), "SplitBackward0")
-
-
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` pieces of equal size. Source: torch.chunk."""
-    if chunks <= 0:
-        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    n = input._a.shape[check_dim(dim, input._a.ndim)]
-    return split(input, max(1, -(-n // chunks)), dim)
-
-
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """The slice [start, start + length) along `dim`, as a view. Source: torch.narrow."""
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """The slice [start, start + length) along `dim`, as a view; start may be a 0-dim tensor. Source: torch.narrow."""
+    if input._a.ndim == 0:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
     d = check_dim(dim, input._a.ndim)
     n = input._a.shape[d]
+    if isinstance(start, Tensor):
+        if start._a.ndim or start._a.dtype.kind not in "iu":
+            raise RuntimeError("start must be an 0-dim integral Tensor.")
+        start = start.item()
+    if not -n <= start <= n:
+        raise IndexError(f"start out of range (expected to be in range of [-{n}, {n}], but got {start})")
     start = start + n if start < 0 else start
-    if start + length > n or start < 0:
+    if start + length > n:
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
     return _slice(input, (*(slice(None),) * d, slice(start, start + length)))  # type: ignore[no-any-return]
 
 
-def select(input: Tensor, dim: int, index: int) -> Tensor:
+def select(input: Tensor, dim: int, index: Any) -> Tensor:
     """One slice along `dim`, without that dimension, as a view. Source: torch.select."""
+    if input._a.ndim == 0:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
     d = check_dim(dim, input._a.ndim)
     n = input._a.shape[d]
+    index = index.__index__()
     if not -n <= index < n:
         raise IndexError(
             f"select(): index {index} out of range for tensor of size {list(input._a.shape)} at dimension {d}"
@@ -592,42 +551,11 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return _select(input, (*(slice(None),) * d, index))  # type: ignore[no-any-return]
 
 
-def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
-    """Coordinate grids of 1-D tensors. Source: torch.meshgrid."""
-    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
-        tensors = tuple(tensors[0])
-    if indexing == "xy":
-        grids = meshgrid(*reversed(tensors[:2]), *tensors[2:])
-        return tuple(transpose(g, 0, 1) for g in (*reversed(grids[:2]), *grids[2:]))
-    shape = [x.numel() for x in tensors]
-    return tuple(
-        expand(view(x, [n if i == k else 1 for i, n in enumerate(shape)]), shape) for k, x in enumerate(tensors)
-    )
-
-
-for _name in (
-    "view", "view_as", "reshape", "reshape_as", "permute", "transpose", "t", "movedim", "flatten", "unflatten", "ravel",
-    "expand", "expand_as", "broadcast_to", "contiguous", "clone", "repeat", "flip", "unbind", "split", "chunk",
-    "narrow", "select", "squeeze", "unsqueeze",
-):  # fmt: skip
-    attach(_name, globals()[_name])
-Tensor.swapaxes = transpose  # type: ignore[attr-defined]
 swapaxes = swapdims = transpose
 moveaxis = movedim
-Tensor.T = property(_reversed_dims)  # type: ignore[attr-defined]
-Tensor.mT = property(lambda self: transpose(self, -2, -1))  # type: ignore[attr-defined]
-
-
-def _rename(x: Tensor, r: Tensor) -> Tensor:
-    """An in-place change of shape: self takes the view's array and history."""
-    if mode.grad and x._fn is LEAF:
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    x._a, x._fn, x._nr, x._v = r._a, r._fn, r._nr, r._v
-    x._bump()
-    return x
-
-
-Tensor.t_ = lambda self: _rename(self, t(self))  # type: ignore[attr-defined]
-Tensor.squeeze_ = lambda self, dim=None: _rename(self, squeeze(self, dim))  # type: ignore[attr-defined]
-Tensor.unsqueeze_ = lambda self, dim: _rename(self, unsqueeze(self, dim))  # type: ignore[attr-defined]
-Tensor.transpose_ = lambda self, dim0, dim1: _rename(self, transpose(self, dim0, dim1))  # type: ignore[attr-defined]
+for _name in (
+    "view", "view_as", "reshape", "reshape_as", "permute", "transpose", "t", "movedim", "flatten", "unflatten", "ravel",
+    "expand", "expand_as", "broadcast_to", "contiguous", "clone",
+    "narrow", "select", "squeeze", "unsqueeze", "moveaxis", "swapaxes", "swapdims",
+):  # fmt: skip
+    attach(_name, globals()[_name])

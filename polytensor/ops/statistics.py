@@ -11,7 +11,6 @@ from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
 from .creation import linspace
 from .cumulative import diff
-from .indexing import gather, sort
 from .reduce import (
     _at_index_rule,
     _extreme_rule,
@@ -26,6 +25,8 @@ from .reduce import (
     reducible,
     sum,
 )
+from .scattering import gather
+from .sorting import sort
 from .table import F, attach, check_tensor, primitive, write_out
 
 __all__ = [
@@ -241,7 +242,7 @@ def corrcoef(input: Tensor) -> Tensor:
         return pw.div(c, c)
     n = c._a.shape[0]
     deviation = pw.sqrt(c.reshape(-1)[:: n + 1])  # type: ignore[attr-defined]
-    return pw.clamp(pw.div(pw.div(c, deviation.unsqueeze(1)), deviation.unsqueeze(0)), -1, 1)  # type: ignore[attr-defined]
+    return pw.clamp(pw.div(pw.div(c, deviation.unsqueeze(1)), deviation.unsqueeze(0)), -1, 1)  # type: ignore[no-any-return]
 
 
 # ---- histograms --------------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from .. import devices, dtypes
-from ..autograd.modes import mode
+from ..autograd.modes import WATCH, mode
 from ..autograd.node import FREED, Node, modified
+from ..autograd.watch import Packed, watched
 from ..backends.base import DTYPE_OF, SCALARS, UFUNC
 from ..tensor import LEAF, Tensor, make_view, new, rebase, wrap
 
@@ -23,6 +24,16 @@ F = SimpleNamespace()  # kernel name -> the same function on Tensors
 ROWS: dict[str, Row] = {}
 
 PROMOTE, FLOAT, COMPARE = range(3)
+ARRAYS = {
+    "index",
+    "indices",
+    "mask",
+    "order",
+    "argmax",
+    "targets",
+    "t",
+    "chain",
+}  # attributes that hold arrays: backward frees them
 
 
 class Row:
@@ -54,8 +65,11 @@ class Row:
         self.joint_args = self._read(self.joint, -1, 3) if self.joint else ()
         self.saves_input0 = ("in", 0) in self.save_spec
         self.saves_out = any(kind == "out" for kind, _ in self.save_spec)
+        self.versioned = any(kind in ("in", "out") for kind, _ in self.save_spec)
+        kept = {self.attrs[i] for kind, i in self.save_spec if kind == "attr"}
+        self.light = not self.versioned and not kept & ARRAYS
         title = node or "".join(part.capitalize() for part in name.split("_")) + "Backward0"
-        self.node: Any = type(title, (Node,), {"__slots__": (), "row": self, "outputs": outs})
+        self.node: Any = type(title, (Node,), {"__slots__": (), "row": self, "outputs": outs, "light": self.light})
         self.record = self._compile()
         if self.differentiable:
             self.node.fast = self._compile_backward()
@@ -115,9 +129,10 @@ class Row:
                 value = {"attr": f"attrs[{i}]", "shape": f"t{i}._a.shape", "dtype": f"t{i}._a.dtype"}[kind]
                 lines.append(f" s{k} = {value}; v{k} = None")
         ks = range(len(self.save_spec))
-        lines.append(f" n.saved = ({''.join(f's{k}, ' for k in ks)})")
-        versioned = any(kind in ("in", "out") for kind, _ in self.save_spec)
-        lines.append(f" n.vers = ({''.join(f'v{k}, ' for k in ks)})" if versioned else " n.vers = None")
+        saved = f"({''.join(f's{k}, ' for k in ks)})"
+        lines.append(f" n.vers = {saved}; n.saved = None" if self.light else f" n.saved = {saved}")
+        if not self.light:
+            lines.append(f" n.vers = ({''.join(f'v{k}, ' for k in ks)})" if self.versioned else " n.vers = None")
         if self.name == "cast":
             lines.append(" if r._a.dtype.kind not in 'biu': r._fn = n")
         elif self.outs == 1:
@@ -125,16 +140,36 @@ class Row:
         else:
             lines.append(" for nr, r in enumerate(outs):")
             lines.append("  if r._a.dtype.kind not in 'biu': r._fn = n; r._nr = nr")
-        names: dict[str, Any] = {"new": new, "node": self.node, "LEAF": LEAF}
+        lines.append(" if WATCH: watched(n, inputs, outs)")
+        names: dict[str, Any] = {"new": new, "node": self.node, "LEAF": LEAF, "WATCH": WATCH, "watched": watched}
         exec("\n".join(lines), names)
         return names["record"]
 
+    def saved_names(self) -> dict[str, int]:
+        """What PyTorch calls the saved values (_saved_self, ...): where they stand."""
+        result: dict[str, int] = {}
+        for k, (kind, i) in enumerate(self.save_spec):
+            if kind == "in":
+                name = self.inputs[i]
+                name = {"x": "self", "input": "self", "y": "other"}.get(name, name)
+            elif kind == "out":
+                name = "result" if self.outs == 1 else f"result{i}"
+            elif kind == "attr":
+                name = self.attrs[i]
+            else:
+                name = {"shape": "self_sizes", "dtype": "self_dtype"}[kind]
+            result.setdefault(name, k)
+        return result
+
     def _compile_backward(self) -> Any:
         """Write out Node.run for the common case: on arrays, for all edges."""
-        lines = ["def fast(n, g):", " if n.saved is None: raise RuntimeError(FREED)", " F = n.dev.backend"]
+        lines = ["def fast(n, g):", " F = n.dev.backend"]
+        if not self.light:
+            lines.append(" if n.saved is None: raise RuntimeError(FREED)")
         if self.save_spec:
-            lines.append(f" {''.join(f's{k}, ' for k in range(len(self.save_spec)))}= n.saved")
-            if any(kind in ("in", "out") for kind, _ in self.save_spec):
+            place = "vers" if self.light else "saved"
+            lines.append(f" {''.join(f's{k}, ' for k in range(len(self.save_spec)))}= n.{place}")
+            if self.versioned:
                 lines.append(f" {''.join(f'v{k}, ' for k in range(len(self.save_spec)))}= n.vers")
         for k, (kind, _) in enumerate(self.save_spec):
             if kind in ("in", "out"):
@@ -223,6 +258,23 @@ def renamed(r: Tensor, name: str) -> Tensor:
 _renamed: dict[Any, Any] = {}
 
 
+def negative_zero(value: Any) -> bool:
+    """Whether a zero has a sign, which a table keyed by value would lose."""
+    if isinstance(value, complex):
+        return negative_zero(value.real) or negative_zero(value.imag)
+    return bool(value == 0) and copysign(1, value) < 0
+
+
+def raw_dtype(x: Any) -> Any:
+    """The array dtype of a rule's value, be it an array or a Tensor."""
+    return (x._a if isinstance(x, Tensor) else x).dtype
+
+
+def is_complex(x: Any) -> bool:
+    """Whether a rule's value is complex."""
+    return bool(raw_dtype(x).kind == "c")
+
+
 # ---- what the front does around a kernel ----------------------------------------------------------------------------
 def constant(dev: Any, dtype: Any, value: Any) -> Tensor:
     """A Python number as a cached 0-d tensor of an array dtype."""
@@ -231,9 +283,9 @@ def constant(dev: Any, dtype: Any, value: Any) -> Tensor:
     if table is None:
         table = constants[dtype] = {}
     found = table.get(value)
-    if found is None or (value == 0 and copysign(1, value) < 0):
+    if found is None or (value == 0 and negative_zero(value)):
         found = wrap(dev.backend.scalar(value, dtype), dev)
-        if len(table) < 256 and not (value == 0 and copysign(1, value) < 0):
+        if len(table) < 256 and not negative_zero(value):
             table[value] = found
     return found  # type: ignore[no-any-return]
 
@@ -375,7 +427,7 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
         if fn.row is not None and fn.row.saves_out:
             saved, vers = list(fn.saved), list(fn.vers)
             for k, (kind, _) in enumerate(fn.row.save_spec):
-                if kind == "out":
+                if kind == "out" and saved[k].__class__ is not Packed:
                     saved[k] = x._alias(None, 0)
                     vers[k] = x._s[0]  # type: ignore[index]
             fn.saved, fn.vers = tuple(saved), tuple(vers)
@@ -383,11 +435,7 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
     return x
 
 
-TYPE_NAME = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
+TYPE_NAME = dtypes.TYPE_NAMES
 
 
 def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -426,12 +474,17 @@ def unary(
     node: str | None = None,
     method: bool = True,
     refuse: str = "",
+    real: bool = False,
 ) -> Callable[..., Tensor]:
-    """A pointwise function of one tensor; kind FLOAT takes integers to the default dtype. `refuse`: the error for bool."""
+    """A pointwise function of one tensor; kind FLOAT takes integers to the default dtype.
+
+    `refuse`: the error for bool; `real`: complex numbers are refused.
+    """
     row = Row(name, "x", None if rule is None else (rule,), node=node)
     to_float = kind == FLOAT
     record = row.record
     recording = rule is not None
+    refused = ("b" if refuse else "") + ("c" if real else "")
 
     def op(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         try:
@@ -440,7 +493,9 @@ def unary(
             raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}") from None
         if to_float and a.dtype.kind in "biu":
             return op(F.cast(input, dtypes.get_default_dtype().array), out=out)
-        if refuse and a.dtype.kind == "b":
+        if refused and a.dtype.kind in refused:
+            if a.dtype.kind == "c":
+                raise NotImplementedError(f"{name} is not supported for complex inputs")
             raise (NotImplementedError if "implemented" in refuse else RuntimeError)(refuse)
         dev = input._dev
         v = getattr(dev.backend, name)(a)
@@ -457,7 +512,7 @@ def unary(
 
     op.__name__ = op.__qualname__ = name
     setattr(F, name, op)
-    return attach(name, op, method, in_place=kind != COMPARE)  # type: ignore[no-any-return]
+    return attach(name, op, method, in_place=method and kind != COMPARE)  # type: ignore[no-any-return]
 
 
 def binary(
@@ -468,22 +523,23 @@ def binary(
     refuse: str = "",
     method: bool = True,
     message: str = "",
+    refusal: type[Exception] = NotImplementedError,
 ) -> Callable[..., Tensor]:
     """A pointwise function of two operands with broadcasting and promotion.
 
-    `refuse`: dtype kinds that it rejects; `message`: the error for any bool operand.
+    `refuse`: dtype kinds that it rejects, with an error of class `refusal`; `message`: the error for any bool operand.
     """
     row = Row(name, "x y", rules, node=node, broadcast=True)
     record = row.record
     recording = rules is not None
-    fast = frozenset("fV" if kind == FLOAT else set("biufV") - set(refuse))
+    fast = frozenset("fcV" if kind == FLOAT else set("biufcV") - set(refuse))
 
     def slow(input: Any, other: Any, out: Tensor | None) -> Tensor:
         x, y = prepare(name, kind, input, other)
         if message and (is_bool(input) or is_bool(other)):
             raise RuntimeError(message)
         if x._a.dtype.kind in refuse:
-            raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[x._a.dtype].name]}'")
+            raise refusal(f"\"{name}_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[x._a.dtype].name]}'")
         r = op(x, y) if x._a.dtype.kind in fast else F_compute(row, x, y)
         return r if out is None else write_out(out, r)
 
@@ -491,7 +547,7 @@ def binary(
         try:
             a = input._a
             c = other.__class__
-            if (c is float or c is int) and a.dtype.kind == "f":
+            if (c is float or c is int) and a.dtype.kind in "fc":
                 other = constant(input._dev, a.dtype, other)
             b = other._a
         except AttributeError:
@@ -540,7 +596,8 @@ def binary(
         return general(self, other)  # type: ignore[no-any-return]
 
     in_place.__name__ = name + "_"
-    setattr(Tensor, name + "_", in_place)
+    if method:
+        setattr(Tensor, name + "_", in_place)
     return op
 
 

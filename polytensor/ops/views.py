@@ -1,5 +1,430 @@
-"""Views beyond those of shape.py, and what is built of shape ops alone."""
+"""Views beyond those of shape.py, changes of shape in place, and what is built of shape ops alone."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from math import prod
+from typing import Any
+
+from .. import devices, dtypes
+from ..autograd.modes import mode
+from ..backends.indexing import span
+from ..dtypes import of as _dtype
+from ..tensor import LEAF, Tensor, check_dim, make_view, wrap
+from .creation import array_dtype
+from .joining import _pieces, _several
+from .shape import (
+    _diagonal,
+    _permute,
+    _slice,
+    _unfold,
+    contiguous,
+    memory_order,
+    reshape,
+    sizes,
+    squeeze,
+    t,
+    transpose,
+    unsqueeze,
+    view,
+)  # fmt: skip
+from .table import ROWS, TYPE_NAME, F, attach, primitive, renamed, write_out
+
+__all__ = [
+    "adjoint",
+    "as_strided",
+    "as_strided_scatter",
+    "diag",
+    "diag_embed",
+    "diagflat",
+    "diagonal",
+    "diagonal_scatter",
+    "dsplit",
+    "hsplit",
+    "select_scatter",
+    "slice_scatter",
+    "tensor_split",
+    "tril",
+    "tril_indices",
+    "triu",
+    "triu_indices",
+    "unsafe_chunk",
+    "unsafe_split",
+    "unsafe_split_with_sizes",
+    "vsplit",
+]  # fmt: skip
+
+
+def _out(r: Tensor, out: Tensor | None) -> Tensor:
+    return r if out is None else write_out(out, r)
+
+
+def _dim_of(x: Tensor, dim: int) -> int:
+    """Like check_dim, but a 0-dim tensor has no dimension at all."""
+    if x._a.ndim == 0:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    return check_dim(dim, x._a.ndim)
+
+
+# ---- views ------------------------------------------------------------------------------------------------------------
+def _geometry(x: Tensor) -> tuple[tuple[int, ...], int]:
+    return x.stride(), x.storage_offset()
+
+
+def _window(x: Tensor, size: Any, stride: Any, storage_offset: int | None) -> tuple[Any, ...]:
+    """The attributes of as_strided on x, checked as PyTorch does."""
+    size, stride = sizes((size,)), sizes((stride,))
+    offset = x.storage_offset() if storage_offset is None else storage_offset
+    if len(size) != len(stride):
+        raise RuntimeError("mismatch in length of strides and shape")
+    if any(s < 0 for s in stride):
+        raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}")
+    if offset < 0:
+        raise RuntimeError(f"Tensor: invalid storage offset {offset}")
+    if any(n < 0 for n in size):
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}")
+    item = x._a.dtype.itemsize
+    have = x._dev.backend.storage(x._a).size
+    need = (offset + span(size, stride)) * item
+    if 0 not in size and need > have:
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {item} "
+            f"requiring a storage size of {need} are out of bounds for storage of size {have}"
+        )
+    return size, stride, offset
+
+
+def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """Any window into the memory of input, as a view; counts in elements. Source: torch.as_strided."""
+    window = _window(input, size, stride, storage_offset)
+    attrs = (*window, _geometry(input))
+    r = make_view(input, input._dev.backend.as_strided(input._a, *attrs), "as_strided", attrs)
+    root = r._v[0]
+    if root is not input:  # the memory is that of the base, so one step leads there
+        r._v = (root, (("as_strided", (*window, _geometry(root))),), *r._v[2:])
+    if input._fn is not None and mode.grad:
+        ROWS["as_strided"].record((input,), attrs, (r,))
+    return r
+
+
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """All windows of `size` along a dimension, every `step`, in a new last dimension; a view. Source: torch.Tensor.unfold."""
+    d = check_dim(dimension, input._a.ndim)
+    n = input._a.shape[d] if input._a.ndim else 1
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
+    if size > n:
+        raise RuntimeError(f"maximum size for tensor at dimension {d} is {n} but size is {size}")
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    return _unfold(input, d, size, step)  # type: ignore[no-any-return]
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonal over two dimensions as a last dimension, a view. Source: torch.diagonal."""
+    n = input._a.ndim
+    d1, d2 = _dim_of(input, dim1), _dim_of(input, dim2)
+    if d1 == d2:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    assert n > 1
+    return _diagonal(input, offset, d1, d2)  # type: ignore[no-any-return]
+
+
+def _matrices(x: Tensor, name: str) -> None:
+    if x._a.ndim == 1:
+        raise RuntimeError(f"tensor.{name} is only supported on matrices or batches of matrices. Got 1-D tensor.")
+
+
+def _mT(self: Tensor) -> Tensor:
+    _matrices(self, "mT")
+    return transpose(self, -2, -1) if self._a.ndim else view(self, ())
+
+
+def _mH(self: Tensor) -> Tensor:
+    _matrices(self, "mH")
+    return F.conj(transpose(self, -2, -1) if self._a.ndim else view(self, ()))  # type: ignore[no-any-return]
+
+
+def _H(self: Tensor) -> Tensor:
+    if self._a.ndim not in (0, 2):
+        more = "" if self._a.ndim == 1 else " For batches of matrices, consider using tensor.mH"
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self._a.ndim}-D tensor.{more}")
+    return _mH(self)
+
+
+def adjoint(input: Tensor) -> Tensor:
+    """The conjugate transpose of the last two dimensions. Source: torch.adjoint."""
+    _matrices(input, "adjoint()")
+    return _mH(input)
+
+
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of nearly equal size, or cut before the given indices, as views. Source: torch.tensor_split."""
+    if input._a.ndim == 0:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    d = check_dim(dim, input._a.ndim)
+    n = input._a.shape[d]
+    cuts = indices_or_sections
+    if isinstance(cuts, Tensor):
+        if cuts._a.ndim > 1 or cuts.dtype is not dtypes.int64:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor of "
+                f"dtype long, but got a tensor with {cuts._a.ndim} dims and dtype {cuts.dtype}"
+            )
+        cuts = cuts.tolist()
+    if isinstance(cuts, int):
+        if cuts <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {cuts}")
+        return _several(_pieces(input, d, [n // cuts + (i < n % cuts) for i in range(cuts)]), "SliceBackward0")
+    bounds = [slice(a, b) for a, b in zip((0, *cuts), (*cuts, n), strict=True)]
+    before = (slice(None),) * d
+    return _several(tuple(_slice(input, (*before, b)) for b in bounds), "SliceBackward0")
+
+
+def _split_along(name: str, least: int, dim: int) -> Any:
+    def op(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+        if input._a.ndim < least:
+            raise RuntimeError(
+                f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input._a.ndim} "
+                "dimensions!"
+            )
+        d = 0 if input._a.ndim == 1 else dim
+        n = input._a.shape[d]
+        if isinstance(indices_or_sections, int) and (not indices_or_sections or n % indices_or_sections):
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {d}, but the size of the dimension {n} is not divisible "
+                f"by the split_size {indices_or_sections}!"
+            )
+        return tensor_split(input, indices_or_sections, d)
+
+    op.__name__ = name
+    op.__doc__ = f"tensor_split along dimension {dim}; sections must divide it. Source: torch.{name}."
+    return op
+
+
+hsplit, vsplit, dsplit = _split_along("hsplit", 1, 1), _split_along("vsplit", 2, 0), _split_along("dsplit", 3, 2)
+
+
+def _untied(views: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The same tensors, no longer known as views: writes to them neither count nor rebase the input's history."""
+    for v in views:
+        v._v = v._s = None
+    return views
+
+
+def unsafe_split(tensor: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """split without the bookkeeping of views: writing in place is allowed and not seen. Source: torch.unsafe_split."""
+    return _untied(tensor.split(split_size, dim))
+
+
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """split_with_sizes without the bookkeeping of views. Source: torch.unsafe_split_with_sizes."""
+    return _untied(input.split_with_sizes(split_sizes, dim))
+
+
+def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """chunk without the bookkeeping of views. Source: torch.unsafe_chunk."""
+    return _untied(input.chunk(chunks, dim))
+
+
+# ---- changes of shape in place ----------------------------------------------------------------------------------------
+def _relayout(x: Tensor, r: Tensor, back: tuple[str, tuple[Any, ...]]) -> Tensor:
+    """x takes the layout and history of its view `r`; `back` is the view kernel that undoes it."""
+    if mode.grad and (x._fn is LEAF or (x._v is not None and x._v[0]._fn is LEAF)):
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    if x._v is None or x._fn is LEAF:  # a base: its views so far begin with the way back
+        for weak in x._cell()[2:]:
+            other = weak()
+            if other is not None and other is not r and other._v is not None and other._v[0] is x:
+                other._v = (x, (back, *other._v[1]), *other._v[2:])
+    else:
+        x._v = r._v
+    x._a = r._a
+    if mode.grad:
+        x._fn, x._nr = r._fn, r._nr
+    x._bump()
+    return x
+
+
+def t_(self: Tensor) -> Tensor:
+    """In-place t."""
+    return _relayout(self, t(self), ("permute", (tuple(reversed(range(self._a.ndim))),)))
+
+
+def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
+    """In-place transpose."""
+    r = transpose(self, dim0, dim1)
+    return _relayout(self, r, ("transpose", (check_dim(dim0, r._a.ndim), check_dim(dim1, r._a.ndim))))
+
+
+def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
+    """In-place squeeze."""
+    return _relayout(self, squeeze(self, dim), ("reshape", (self._a.shape,)))
+
+
+def unsqueeze_(self: Tensor, dim: int) -> Tensor:
+    """In-place unsqueeze."""
+    return _relayout(self, unsqueeze(self, dim), ("reshape", (self._a.shape,)))
+
+
+def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """In-place as_strided."""
+    before = _geometry(self)
+    shape = self._a.shape
+    r = as_strided(self, size, stride, storage_offset)
+    return _relayout(self, r, ("as_strided", (shape, *before, _geometry(r))))
+
+
+def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
+    """Change the size in place, C-contiguous; new elements are uninitialised. Source: torch.Tensor.resize_.
+
+    Where the memory is too small, self gets memory of its own (in PyTorch tensors that share it follow).
+    """
+    shape = sizes(size)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    if self._fn is not None:
+        raise RuntimeError("cannot resize variables that require grad")
+    a, backend = self._a, self._dev.backend
+    n, item = prod(shape), a.dtype.itemsize
+    strides = tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
+    memory = backend.storage(a)
+    start = backend.data_ptr(a) - backend.data_ptr(memory)
+    if a.shape == shape:
+        return self
+    if start + n * item <= memory.size:
+        self._a = backend.as_strided(a, shape, strides, start // item, _geometry(self))
+    else:
+        fresh = backend.empty((n,), a.dtype)
+        kept = memory[start : start + (memory.size - start) // item * item].view(a.dtype)
+        fresh[: kept.size] = kept
+        self._a, self._v, self._s = fresh.reshape(shape), None, [self._version, 64]
+    return self
+
+
+def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
+    """resize_ to the shape of another tensor. Source: torch.Tensor.resize_as_."""
+    return resize_(self, other._a.shape)
+
+
+# ---- triangles and diagonals ------------------------------------------------------------------------------------------
+def _triangle(name: str) -> Any:
+    row = primitive(name, "x", (lambda F, g, diagonal: getattr(F, name)(g, diagonal),), "diagonal")
+
+    def op(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
+        if input._a.ndim < 2:
+            raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+        return _out(row(input, diagonal), out)
+
+    op.__name__ = name
+    op.__doc__ = f"Matrices with the other triangle set to 0. Source: torch.{name}."
+    return op
+
+
+tril, triu = _triangle("tril"), _triangle("triu")
+
+
+def _triangle_indices(name: str) -> Any:
+    def op(
+        row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None, layout: Any = None
+    ) -> Tensor:
+        for what, n in (("row", row), ("col", col)):
+            if n < 0:
+                raise RuntimeError(f"{what} must be non-negative, got{n}")
+        d = array_dtype(_dtype(dtype))
+        if d.kind not in "iu":
+            raise NotImplementedError(f"\"{name}\" not implemented for '{TYPE_NAME[_dtype(dtype).name]}'")
+        dev = devices.resolve(device)
+        return wrap(dev.backend.cast(dev.backend.triangle_indices(name == "tril_indices", row, col, offset), d), dev)
+
+    op.__name__ = name
+    op.__doc__ = f"(2, n): row and column indices of a triangle, by rows. Source: torch.{name}."
+    return op
+
+
+tril_indices, triu_indices = _triangle_indices("tril_indices"), _triangle_indices("triu_indices")
+
+
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The last dimension as the diagonal of new matrices over dim1 and dim2. Source: torch.diag_embed."""
+    shape = input._a.shape
+    n = len(shape) + 1
+    _dim_of(input, 0) if n == 1 and n > 1 else None
+    d1, d2 = check_dim(dim1, n), check_dim(dim2, n)
+    if d1 == d2:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    side = shape[-1] + abs(offset)
+    full = list(shape[:-1])
+    for d in sorted((d1, d2)):
+        full.insert(d, side)
+    return F.diagonal_backward(input, tuple(full), offset, d1, d2)  # type: ignore[no-any-return]
+
+
+def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """A vector as the diagonal of a matrix, or the diagonal of a matrix as a copy. Source: torch.diag."""
+    n = input._a.ndim
+    if n not in (1, 2):
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
+    if n == 1:
+        return _out(diag_embed(input, diagonal), out)
+    return _out(_diagonal(input, diagonal, 0, 1).clone(), out)
+
+
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """All elements as the diagonal of a matrix. Source: torch.diagflat."""
+    return diag_embed(reshape(contiguous(input), -1), offset)
+
+
+def _scattered(x: Tensor, src: Tensor, step: tuple[str, tuple[Any, ...]], slice_shape: Any, name: str) -> Tensor:
+    """A copy of x with the region that a view kernel shows replaced by src."""
+    if src._a.shape != tuple(slice_shape):
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src._a.shape)}, slice size = "
+            f"{list(slice_shape)}"
+        )
+    if src._a.dtype != x._a.dtype:
+        src = F.cast(src, x._a.dtype)
+    order = memory_order(x._a) or tuple(range(x._a.ndim))
+    return renamed(F.view_scatter(x, src, (step,), order), name)
+
+
+def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """input with a diagonal replaced by src. Source: torch.diagonal_scatter."""
+    part = diagonal(input.detach(), offset, dim1, dim2)
+    return _scattered(input, src, part._v[1][-1], part._a.shape, "DiagonalScatterBackward0")
+
+
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """input with one slice along `dim` replaced by src. Source: torch.select_scatter."""
+    part = input.detach().select(dim, index)
+    return _scattered(input, src, part._v[1][-1], part._a.shape, "SelectScatterBackward0")
+
+
+def slice_scatter(
+    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
+    """input with input[start:end:step] along `dim` replaced by src. Source: torch.slice_scatter."""
+    d = _dim_of(input, dim)
+    if step <= 0:
+        raise RuntimeError("slice step must be positive")
+    part = _slice(input.detach(), (*(slice(None),) * d, slice(start, end, step)))
+    return _scattered(input, src, part._v[1][-1], part._a.shape, "SliceScatterBackward0")
+
+
+def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """input with the elements that as_strided shows replaced by src. Source: torch.as_strided_scatter."""
+    window = _window(input, size, stride, storage_offset)
+    return _scattered(input, src, ("as_strided", (*window, _geometry(input))), window[0], "AsStridedScatterBackward0")
+
+
+for _name in (
+    "adjoint", "as_strided", "as_strided_scatter", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter",
+    "dsplit", "hsplit", "resize_", "resize_as_",
+    "select_scatter", "slice_scatter", "squeeze_", "t_", "tensor_split", "transpose_", "unfold",
+    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze_", "vsplit", "as_strided_",
+):  # fmt: skip
+    attach(_name, globals()[_name])
+for _name in ("tril", "triu"):
+    attach(_name, globals()[_name], True, True)
+Tensor.swapaxes_ = Tensor.swapdims_ = transpose_
+Tensor.T = property(lambda self: _permute(self, tuple(reversed(range(self._a.ndim)))))
+Tensor.mT, Tensor.mH, Tensor.H = property(_mT), property(_mH), property(_H)

@@ -1,0 +1,657 @@
+"""Pointwise functions beside the basic ones: rounding division, clamps, interpolation, bits, parts of numbers."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from functools import wraps
+from typing import Any
+
+from .. import dtypes
+from ..autograd.modes import mode
+from ..backends.base import DTYPE_OF
+from ..tensor import Tensor
+from . import pointwise as pw
+from .table import (
+    COMPARE,
+    FLOAT,
+    PROMOTE,
+    TYPE_NAME,
+    F,
+    attach,
+    binary,
+    check_tensor,
+    inplace,
+    is_bool,
+    prepare,
+    primitive,
+    renamed,
+    shape_error,
+    unary,
+    write_out,
+)  # fmt: skip
+
+__all__ = [
+    "addcdiv", "addcmul", "allclose", "bitwise_left_shift", "bitwise_right_shift", "clamp", "clamp_max", "clamp_min",
+    "clip", "copysign", "deg2rad", "fix", "float_power", "fmax", "fmin", "fmod", "frac", "frexp", "gcd", "greater",
+    "greater_equal", "heaviside", "hypot", "isclose", "isneginf", "isposinf", "isreal", "lcm", "ldexp", "lerp", "less",
+    "less_equal", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "nan_to_num", "nextafter",
+    "not_equal", "positive", "rad2deg", "rsub", "sgn", "signbit", "threshold",
+]  # fmt: skip
+
+
+def type_name(x: Tensor) -> str:
+    return TYPE_NAME[DTYPE_OF[x._a.dtype].name]
+
+
+def unsupported(op: str, x: Tensor) -> NotImplementedError:
+    return NotImplementedError(f"\"{op}_cpu\" not implemented for '{type_name(x)}'")
+
+
+def give(r: Tensor, out: Tensor | None) -> Tensor:
+    return r if out is None else write_out(out, r)
+
+
+def unattached(name: str, in_place: bool = True, method: bool = False) -> None:
+    """Take off Tensor what a constructor hung there and PyTorch does not have."""
+    for attribute in [name + "_"] * in_place + [name] * method:
+        delattr(Tensor, attribute)
+
+
+def _same_out(name: str, x: Tensor, out: Tensor | None) -> None:
+    if out is not None and out._a.dtype != x._a.dtype:
+        raise RuntimeError(f"{name}: dtype of out: {type_name(out)} should be same as input: {type_name(x)}")
+
+
+def strict(op: Any, name: str, second: str = "other", doc: str = "") -> Any:
+    """The function and method of a binary op that takes no Python numbers."""
+
+    @wraps(op)
+    def call(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        if other.__class__ is not Tensor:
+            check_tensor(other, name, second)
+        if input.__class__ is not Tensor:
+            check_tensor(input, name)
+        return op(input, other, out=out)  # type: ignore[no-any-return]
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = doc or f"{name} of two tensors, broadcast and promoted. Source: torch.{name}."
+    return attach(name, call)
+
+
+def underived(message: str, error: type[Exception] = NotImplementedError) -> Any:
+    """The rule of an input in which PyTorch has no derivative."""
+
+    def rule(F: Any, g: Any) -> Any:
+        raise error(message)
+
+    return rule
+
+
+def zero(F: Any, g: Any) -> Any:
+    return F.mul(g, 0)
+
+
+def masked(F: Any, g: Any, keep: Any) -> Any:
+    """The gradient where `keep` holds."""
+    return F.where(keep, g, F.mul(g, 0))
+
+
+# ---- arithmetic -------------------------------------------------------------------------------------------------------
+def rsub(input: Tensor, other: Any, alpha: Any = 1) -> Tensor:
+    """other - alpha * input. Source: torch.rsub."""
+    x = check_tensor(input, "rsub")
+    r = pw.sub(other, x, alpha=alpha)
+    return renamed(r, "RsubBackward0" if isinstance(other, Tensor) else "RsubBackward1")
+
+
+_fmod = binary(
+    "fmod", (lambda F, g: g, lambda F, g, x, y: F.neg(F.mul(g, F.div_trunc(x, y)))), node="FmodBackward1", refuse="bc"
+)
+
+
+def fmod(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
+    """The remainder with the sign of `input`. RuntimeError for an integer divided by 0. Source: torch.fmod."""
+    return _fmod(check_tensor(input, "fmod"), other, out=out)
+
+
+Tensor.fmod = fmod
+
+
+def _same_dtypes(name: str, x: Tensor, **others: Any) -> None:
+    for role, y in others.items():
+        if y._a.dtype != x._a.dtype:
+            have, want = ({"Float": "float", "Double": "double"}.get(type_name(t), type_name(t)) for t in (y, x))
+            raise RuntimeError(f"expected dtype {want} for `{role}` but got dtype {have}")
+
+
+def _lerp_weight(F: Any, g: Any, x: Any, y: Any) -> Any:
+    return F.mul(g, F.conj(F.sub(y, x)))
+
+
+_lerp = primitive(
+    "lerp",
+    "x y w",
+    (
+        lambda F, g, w: F.mul(g, F.conj(F.add(F.neg(w), 1))),
+        lambda F, g, w: F.mul(g, F.conj(w)),
+        _lerp_weight,
+    ),
+    node="LerpBackward1",
+    broadcast=True,
+)
+
+
+def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) -> Tensor:
+    """input + weight * (end - input) for floats of one dtype. Source: torch.lerp."""
+    x, y = check_tensor(input, "lerp"), check_tensor(end, "lerp", "end")
+    kind = "tensor" if isinstance(weight, Tensor) else "scalar"
+    if kind == "tensor":
+        _same_dtypes("lerp", x, end=y, **({"weight": weight} if weight._a.ndim else {}))
+    else:
+        _same_dtypes("lerp", x, end=y)
+    if x._a.dtype.kind in "biu":
+        raise NotImplementedError(f"\"lerp_kernel_{kind}\" not implemented for '{type_name(x)}'")
+    x, y, w = prepare("lerp", PROMOTE, x, y, weight)
+    try:
+        r = _lerp(x, y, w)
+    except ValueError:
+        raise shape_error(x._a, y._a if w._a.ndim == 0 else w._a) from None
+    return give(r if kind == "tensor" else renamed(r, "LerpBackward0"), out)
+
+
+def _scale(name: str, args: tuple[Any, ...], value: Any) -> tuple[Any, Any, Any]:
+    """(tensor1, tensor2, value) of addcmul and addcdiv; the old order with the value in front is known too."""
+    if len(args) == 3 and not isinstance(args[0], Tensor):
+        value, *args = args  # type: ignore[assignment]
+    if len(args) != 2:
+        raise TypeError(f"{name}() takes two tensors beside the input, got {len(args)}")
+    t1, t2 = (check_tensor(t, name, role) for t, role in zip(args, ("tensor1", "tensor2"), strict=True))
+    if isinstance(value, Tensor):
+        if value._a.ndim:
+            raise TypeError(f"{name}(): argument 'value' must be Number, not Tensor")
+        value = value.item()
+    return t1, t2, value
+
+
+def addcmul(
+    input: Tensor, *args: Any, tensor1: Any = None, tensor2: Any = None, value: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """addcmul(input, tensor1, tensor2, *, value=1): input + value * tensor1 * tensor2. Source: torch.addcmul."""
+    x = check_tensor(input, "addcmul")
+    t1, t2, value = _scale("addcmul", args + tuple(t for t in (tensor1, tensor2) if t is not None), value)
+    x, t1, t2 = prepare("addcmul", PROMOTE, x, t1, t2)
+    if x._a.dtype.kind == "b":
+        raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'")
+    if x._a.dtype.kind in "iu":
+        value = int(value)
+    product = pw.mul(t1, t2)
+    return give(renamed(pw.add(x, product if value == 1 else pw.mul(product, value)), "AddcmulBackward0"), out)
+
+
+def addcdiv(
+    input: Tensor, *args: Any, tensor1: Any = None, tensor2: Any = None, value: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """addcdiv(input, tensor1, tensor2, *, value=1): input + value * tensor1 / tensor2. Source: torch.addcdiv."""
+    x = check_tensor(input, "addcdiv")
+    t1, t2, value = _scale("addcdiv", args + tuple(t for t in (tensor1, tensor2) if t is not None), value)
+    if t1._a.dtype.kind in "biu" and t2._a.dtype.kind in "biu":
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
+            "division of tensor1 and tensor2. Cast an operand to a floating dtype."
+        )
+    x, t1, t2 = prepare("addcdiv", PROMOTE, x, t1, t2)
+    quotient = pw._div(t1, t2)
+    return give(renamed(pw.add(x, quotient if value == 1 else pw.mul(quotient, value)), "AddcdivBackward0"), out)
+
+
+def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
+    """input ** exponent in float64 (complex128 for complex numbers). Source: torch.float_power."""
+    complex_ = any(
+        isinstance(v, complex) or (isinstance(v, Tensor) and v._a.dtype.kind == "c") for v in (input, exponent)
+    )
+    want = dtypes.complex128 if complex_ else dtypes.float64
+    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        raise TypeError("float_power() received an invalid combination of arguments: one must be a Tensor")
+    x, y = (v.to(want) if isinstance(v, Tensor) else (v if complex_ else float(v)) for v in (input, exponent))
+    return pw.pow(x, y, out=out)
+
+
+def _float_power_(self: Tensor, exponent: Any) -> Tensor:
+    """In-place float_power of a float64 or complex128 tensor."""
+    if self._a.dtype.char not in "dD":
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {type_name(self)} but the operation's result requires dtype Double"
+        )
+    return inplace(float_power, "float_power_")(self, exponent)  # type: ignore[no-any-return]
+
+
+_copysign = binary(
+    "copysign",
+    (lambda F, g, x, out: F.where(F.eq(x, 0), F.mul(g, 0), F.mul(g, F.div(out, x))), zero),
+    FLOAT,
+    refuse="c",
+)
+
+
+def copysign(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
+    """|input| with the sign of other. Source: torch.copysign."""
+    return _copysign(check_tensor(input, "copysign"), other, out=out)
+
+
+Tensor.copysign = copysign
+
+
+def _larger(F: Any, x: Any, y: Any) -> Any:
+    return F.logical_or(F.ge(x, y), F.isnan(y))
+
+
+def _smaller(F: Any, x: Any, y: Any) -> Any:
+    return F.logical_or(F.le(x, y), F.isnan(y))
+
+
+_fmax = binary(
+    "fmax",
+    (
+        lambda F, g, x, y: masked(F, g, _larger(F, x, y)),
+        lambda F, g, x, y: masked(F, g, F.logical_not(_larger(F, x, y))),
+    ),
+    refuse="c",
+    refusal=RuntimeError,
+)
+_fmin = binary(
+    "fmin",
+    (
+        lambda F, g, x, y: masked(F, g, _smaller(F, x, y)),
+        lambda F, g, x, y: masked(F, g, F.logical_not(_smaller(F, x, y))),
+    ),
+    refuse="c",
+    refusal=RuntimeError,
+)
+_hypot = binary(
+    "hypot",
+    (lambda F, g, x, out: F.mul(g, F.div(x, out)), lambda F, g, y, out: F.mul(g, F.div(y, out))),
+    refuse="biuc",
+)
+_nextafter = binary(
+    "nextafter", (lambda F, g, x, y: masked(F, g, F.ne(x, y)), zero), refuse="biuc", node="NextafterBackward0"
+)
+_gcd = binary("gcd", None, refuse="bfcV")
+_lcm = binary("lcm", None, refuse="bfcV")
+fmax, fmin, hypot, nextafter = (
+    strict(_op, _op.__name__) for _op in (_fmax, _fmin, _hypot, _nextafter)
+)  # fmt: skip
+gcd, lcm = strict(_gcd, "gcd"), strict(_lcm, "lcm")
+maximum, minimum = strict(pw.maximum, "maximum"), strict(pw.minimum, "minimum")
+logical_and, logical_or, logical_xor = (
+    strict(_op, _op.__name__) for _op in (pw.logical_and, pw.logical_or, pw.logical_xor)
+)  # fmt: skip
+for _name in ("fmax", "fmin", "maximum", "minimum"):
+    unattached(_name)
+
+_heaviside = binary(
+    "heaviside", (underived("derivative for aten::heaviside is not implemented", RuntimeError),) * 2, refuse="c"
+)
+
+
+def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """0 below 0, 1 above, `values` at 0 (of the same dtype). Source: torch.heaviside."""
+    x, y = check_tensor(input, "heaviside"), check_tensor(values, "heaviside", "values")
+    if x._a.dtype.kind == "c" or y._a.dtype.kind == "c":
+        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
+    if x._a.dtype != y._a.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    return _heaviside(x, y, out=out)
+
+
+def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """input * 2**other. Source: torch.ldexp."""
+    x, y = check_tensor(input, "ldexp"), check_tensor(other, "ldexp", "other")
+    return renamed(pw.mul(x, pw.pow(2.0, y), out=out), "LdexpBackward0")
+
+
+# ---- clamps -----------------------------------------------------------------------------------------------------------
+_clamp_tensor = primitive(
+    "clamp_tensor",
+    "x lo hi",
+    (
+        lambda F, g, x, lo, hi: masked(F, g, F.logical_and(F.ge(x, lo), F.le(x, hi))),
+        lambda F, g, x, lo, hi: masked(F, g, F.logical_and(F.lt(lo, hi), F.lt(x, lo))),
+        lambda F, g, x, lo, hi: masked(F, g, F.logical_or(F.gt(x, hi), F.lt(hi, lo))),
+    ),
+    node="ClampBackward0",
+    broadcast=True,
+)
+_clamp_min = primitive(
+    "clamp_min_tensor",
+    "x lo",
+    (lambda F, g, x, lo: masked(F, g, F.ge(x, lo)), lambda F, g, x, lo: masked(F, g, F.lt(x, lo))),
+    node="ClampMinBackward1",
+    broadcast=True,
+)
+_clamp_max = primitive(
+    "clamp_max_tensor",
+    "x hi",
+    (lambda F, g, x, hi: masked(F, g, F.le(x, hi)), lambda F, g, x, hi: masked(F, g, F.gt(x, hi))),
+    node="ClampMaxBackward1",
+    broadcast=True,
+)
+
+
+def _refuse_complex(*xs: Any) -> None:
+    if any(isinstance(x, complex) or (isinstance(x, Tensor) and x._a.dtype.kind == "c") for x in xs):
+        raise NotImplementedError("clamp is not supported for complex types")
+
+
+def _broadcasting(op: Any, *xs: Tensor) -> Tensor:
+    try:
+        return op(*xs)  # type: ignore[no-any-return]
+    except ValueError:
+        shapes = [x._a for x in xs]
+        fitting = [(a, b) for i, a in enumerate(shapes) for b in shapes[i + 1 :]]
+        for a, b in fitting:
+            pairs = zip(a.shape[::-1], b.shape[::-1], strict=False)
+            if any(m != n and 1 not in (m, n) for m, n in pairs):
+                raise shape_error(a, b) from None
+        raise
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """Limit the values to [min, max]: two numbers or two tensors, either of which may be None. Source: torch.clamp."""
+    if input.__class__ is not Tensor:
+        check_tensor(input, "clamp")
+    low, high = min.__class__, max.__class__
+    if input._a.dtype.kind == "f" and (low in _PLAIN) and (high in _PLAIN) and not (min is None and max is None):
+        r = pw._clamp(input, min, max)
+        return r if out is None else write_out(out, r)
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    _refuse_complex(input, min, max)
+    bounds = [b for b in (min, max) if b is not None]
+    tensors = [b for b in bounds if isinstance(b, Tensor)]
+    if len(tensors) != len(bounds):
+        if any(t._a.ndim for t in tensors):
+            raise TypeError("clamp(): arguments 'min' and 'max' must both be Tensors or both be Numbers")
+        min, max = (b.item() if isinstance(b, Tensor) else b for b in (min, max))
+        bounds, tensors = [b for b in (min, max) if b is not None], []
+    x, *rest = prepare("clamp", PROMOTE, input, *bounds)
+    if not tensors:
+        if x._a.dtype.kind == "b":
+            raise NotImplementedError("\"clamp_scalar_cpu\" not implemented for 'Bool'")
+        numbers = [b.item() for b in rest]
+        return give(
+            pw._clamp(x, numbers[0] if min is not None else None, numbers[-1] if max is not None else None), out
+        )
+    if len(rest) == 2:
+        if x._a.dtype.kind == "b":
+            raise unsupported("clamp", x)
+        return give(_broadcasting(_clamp_tensor, x, *rest), out)
+    r = _broadcasting(_clamp_min if max is None else _clamp_max, x, rest[0])
+    return give(renamed(r, "ClampBackward0"), out)
+
+
+_PLAIN = frozenset((int, float, type(None)))
+
+
+def clamp_min(input: Tensor, min: Any, *, out: Tensor | None = None) -> Tensor:
+    """The values, at least `min` (a number or a tensor). Source: torch.clamp_min."""
+    x = check_tensor(input, "clamp_min")
+    _refuse_complex(x, min)
+    if not isinstance(min, Tensor):
+        return renamed(clamp(x, min=min, out=out), "ClampMinBackward0")
+    return give(_broadcasting(_clamp_min, *prepare("clamp_min", PROMOTE, x, min)), out)
+
+
+def clamp_max(input: Tensor, max: Any, *, out: Tensor | None = None) -> Tensor:
+    """The values, at most `max` (a number or a tensor). Source: torch.clamp_max."""
+    x = check_tensor(input, "clamp_max")
+    _refuse_complex(x, max)
+    if not isinstance(max, Tensor):
+        return renamed(clamp(x, max=max, out=out), "ClampMaxBackward0")
+    return give(_broadcasting(_clamp_max, *prepare("clamp_max", PROMOTE, x, max)), out)
+
+
+_threshold_backward = primitive(
+    "threshold_backward",
+    "g x",
+    (lambda F, g, x, threshold: F.threshold_backward(g, x, threshold), lambda F, g: F.mul(g, 0)),
+    "threshold",
+)
+_threshold = primitive(
+    "threshold", "x", (lambda F, g, x, threshold: F.threshold_backward(g, x, threshold),), "threshold value"
+)
+
+
+def threshold(input: Tensor, threshold: Any, value: Any, inplace: bool = False) -> Tensor:
+    """input where it is above `threshold`, else `value`. Source: torch.nn.functional.threshold."""
+    x = check_tensor(input, "threshold")
+    return threshold_(x, threshold, value) if inplace else _threshold_of(x, threshold, value)
+
+
+def _threshold_of(x: Tensor, threshold: Any, value: Any) -> Tensor:
+    if x._a.dtype.kind in "bc":
+        raise unsupported("threshold", x)
+    if x._a.dtype.kind in "iu":
+        threshold, value = int(threshold), int(value)
+    return _threshold(x, threshold, value)  # type: ignore[no-any-return]
+
+
+def threshold_(input: Tensor, threshold: Any, value: Any) -> Tensor:
+    """In-place threshold. Source: torch.threshold_."""
+    return inplace(lambda x: _threshold_of(x, threshold, value), "threshold_")(check_tensor(input, "threshold_"))  # type: ignore[no-any-return]
+
+
+# ---- parts of numbers -------------------------------------------------------------------------------------------------
+_frac = unary("frac", lambda F, g: g, refuse="\"frac_cpu\" not implemented for 'Bool'", real=True)
+
+
+def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """input - trunc(input). Source: torch.frac."""
+    if isinstance(input, Tensor) and input._a.dtype.kind in "iu":
+        raise unsupported("frac", input)
+    _same_out("frac", input, out)
+    return _frac(input, out=out)
+
+
+class frexp_result(namedtuple("frexp", ["mantissa", "exponent"])):
+    """The pair that frexp returns, with PyTorch's repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"torch.return_types.frexp(\nmantissa={self.mantissa!r},\nexponent={self.exponent!r})"
+
+
+def _frexp_rule(F: Any, g: Any, need: Any, x: Any, out0: Any) -> Any:
+    """1 / 2**exponent, as the quotient of mantissa and input."""
+    empty = F.logical_or(F.eq(x, 0), F.logical_not(F.isfinite(x)))
+    one = F.add(F.mul(g[0], 0), 1)
+    return (F.mul(g[0], F.where(empty, one, F.div(F.where(empty, one, out0), F.where(empty, one, x)))),)
+
+
+_frexp = primitive("frexp", "x", _frexp_rule, outs=2)
+
+
+def frexp(input: Tensor, *, out: Any = None) -> Any:
+    """(mantissa, exponent): input = mantissa * 2**exponent, exponent int32. Source: torch.frexp."""
+    x = check_tensor(input, "frexp")
+    if not x.is_floating_point():
+        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    r = _frexp(x)
+    return frexp_result(*(r if out is None else (write_out(o, v) for o, v in zip(out, r, strict=True))))
+
+
+_nan_to_num = primitive(
+    "nan_to_num", "x", (lambda F, g, x: masked(F, g, F.isfinite(x)),), "nan posinf neginf", node="NanToNumBackward0"
+)
+
+
+def nan_to_num(
+    input: Tensor,
+    nan: float | None = 0.0,
+    posinf: float | None = None,
+    neginf: float | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """NaN and the infinities replaced, by default by 0 and the largest finite numbers. Source: torch.nan_to_num."""
+    x = check_tensor(input, "nan_to_num")
+    _same_out("nan_to_num", x, out)
+    if x._a.dtype.kind in "biu":
+        return give(x.clone(), out)  # type: ignore[attr-defined]
+    if x._a.dtype.kind == "c":
+        from .complexes import complex, imag, real
+
+        return give(complex(*(nan_to_num(part(x), nan, posinf, neginf) for part in (real, imag))), out)
+    limits = dtypes.finfo(DTYPE_OF[x._a.dtype])
+    high = limits.max if posinf is None else float(posinf)
+    low = limits.min if neginf is None else float(neginf)
+    return give(_nan_to_num(x, 0.0 if nan is None else float(nan), high, low), out)
+
+
+_signbit = unary("signbit", None, COMPARE)
+_isposinf = unary("isposinf", None, COMPARE)
+_isneginf = unary("isneginf", None, COMPARE)
+
+
+def _predicate(name: str, op: Any, on_integers: Any, error: type[Exception], text: str, doc: str) -> Any:
+    def call(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        kind = check_tensor(input, name)._a.dtype.kind
+        if kind == "c":
+            raise error(text)
+        return give(on_integers(input) if kind in "biu" else op(input), out)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"{doc} Source: torch.{name}."
+    return attach(name, call)
+
+
+def _never(x: Tensor) -> Tensor:
+    return pw.ne(x, x)
+
+
+signbit = _predicate(
+    "signbit", _signbit, lambda x: _never(x) if is_bool(x) else pw.lt(x, 0), NotImplementedError,
+    "signbit is not implemented for complex tensors.", "Whether the sign is negative, also that of -0."
+)  # fmt: skip
+isposinf = _predicate(
+    "isposinf", _isposinf, _never, RuntimeError, "isposinf does not support complex inputs.", "Whether it is +inf."
+)
+isneginf = _predicate(
+    "isneginf", _isneginf, _never, RuntimeError, "isneginf does not support complex inputs.", "Whether it is -inf."
+)
+
+
+def isreal(input: Tensor) -> Tensor:
+    """Whether the imaginary part is 0. Source: torch.isreal."""
+    x = check_tensor(input, "isreal")
+    if x._a.dtype.kind == "c":
+        from .complexes import imag
+
+        return pw.eq(imag(x), 0)
+    return pw.logical_not(_never(x.detach())) if x._a.dtype.kind in "biu" else x.new_ones(x.shape, dtype=dtypes.bool_)  # type: ignore[attr-defined]
+
+
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself. RuntimeError for bool. Source: torch.positive."""
+    if check_tensor(input, "positive")._a.dtype.kind == "b":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+sgn = pw.sgn
+fix = pw.trunc
+_deg2rad = unary("deg2rad", lambda F, g: F.deg2rad(g), FLOAT)
+_rad2deg = unary("rad2deg", lambda F, g: F.rad2deg(g), FLOAT)
+
+
+def _degrees(name: str, op: Any, doc: str) -> Any:
+    def call(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        if isinstance(input, Tensor) and input._a.dtype.kind == "c":
+            raise RuntimeError(f"{name} is not supported for complex tensors.")
+        return op(input, out=out)  # type: ignore[no-any-return]
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"{doc} Source: torch.{name}."
+    return attach(name, call, True, True)
+
+
+deg2rad = _degrees("deg2rad", _deg2rad, "Degrees to radians.")
+rad2deg = _degrees("rad2deg", _rad2deg, "Radians to degrees.")
+
+# ---- bits -------------------------------------------------------------------------------------------------------------
+bitwise_left_shift = binary("bitwise_left_shift", None, refuse="bfcV")
+bitwise_right_shift = binary("bitwise_right_shift", None, refuse="bfcV")
+
+
+def _reflected(fn: Any) -> Any:
+    return lambda self, other: fn(other, self)
+
+
+for _name, _fn in (("l", bitwise_left_shift), ("r", bitwise_right_shift)):
+    setattr(Tensor, f"__{_name}shift__", _fn)
+    setattr(Tensor, f"__r{_name}shift__", _reflected(_fn))
+    setattr(Tensor, f"__i{_name}shift__", getattr(Tensor, _fn.__name__ + "_"))
+
+
+# ---- closeness --------------------------------------------------------------------------------------------------------
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
+    """|input - other| <= atol + rtol * |other|, elementwise, for tensors of one dtype. Source: torch.isclose."""
+    x, y = check_tensor(input, "isclose").detach(), check_tensor(other, "isclose", "other").detach()
+    if x._a.dtype != y._a.dtype:
+        raise RuntimeError(f"{type_name(x)} did not match {type_name(y)}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not value >= 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
+    same = pw.eq(x, y)
+    if x._a.dtype.kind in "fcV" and equal_nan:
+        same = pw.logical_or(same, pw.logical_and(pw.isnan(x), pw.isnan(y)))
+    if rtol == 0 and atol == 0:
+        return same
+    if x._a.dtype.kind in "biu":
+        x, y = x.to(dtypes.get_default_dtype()), y.to(dtypes.get_default_dtype())
+    error = pw.abs(pw.sub(x, y))
+    allowed = pw.add(pw.abs(pw.mul(y, rtol)), atol)
+    return pw.logical_or(same, pw.logical_and(pw.isfinite(error), pw.le(error, allowed)))
+
+
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether all elements are close. Source: torch.allclose."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())  # type: ignore[attr-defined]
+
+
+# ---- methods ----------------------------------------------------------------------------------------------------------
+clip = clamp
+greater, greater_equal, less, less_equal, not_equal = pw.gt, pw.ge, pw.lt, pw.le, pw.ne
+
+
+def _comparing(name: str) -> Any:
+    """The in-place comparison, after which no gradient passes."""
+    plain, op = getattr(Tensor, name + "_"), getattr(pw, name)
+    recorded = inplace(lambda x, y: pw.where(op(x, y), F.fill(x, 1), F.fill(x, 0)), name + "_")
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        return (plain if self._fn is None or not mode.grad else recorded)(self, other)  # type: ignore[no-any-return]
+
+    method.__name__ = name + "_"
+    return method
+
+
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Tensor, _name + "_", _comparing(_name))
+for _name in ("greater", "greater_equal", "less", "less_equal", "not_equal"):
+    _plain = {"greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "not_equal": "ne"}[_name]
+    setattr(Tensor, _name, getattr(pw, _plain))
+    setattr(Tensor, _name + "_", getattr(Tensor, _plain + "_"))
+for _name in ("true_divide", "subtract"):
+    setattr(Tensor, _name + "_", getattr(Tensor, {"true_divide": "div", "subtract": "sub"}[_name] + "_"))
+Tensor.logical_not_ = inplace(pw.logical_not, "logical_not_")
+for _name in (
+    "lerp", "addcmul", "addcdiv", "clamp", "clip", "clamp_min", "clamp_max", "ldexp", "frac", "nan_to_num", "fix",
+    "heaviside",
+):  # fmt: skip
+    attach(_name, globals()[_name], True, True)
+for _name in ("isreal", "positive", "frexp", "isclose", "allclose", "float_power"):
+    attach(_name, globals()[_name])
+Tensor.float_power_ = _float_power_
+Tensor.__pos__ = positive
+Tensor.__rmod__ = _reflected(pw.remainder)

@@ -1,0 +1,200 @@
+"""Joining tensors and cutting them into pieces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd.modes import mode
+from ..tensor import Tensor, check_dim, new, wrap
+from .shape import _select, _slice, unsqueeze
+from .table import ROWS, F, Row, attach, check_tensor, renamed, result_type, same_device, write_out
+
+
+def _cat_row(count: int) -> Row:
+    """The row of `cat` for a number of tensors."""
+    row = _cat_rows.get(count)
+    if row is None:
+        names = " ".join(f"x{i}" for i in range(count))
+
+        def joint(F: Any, g: Any, need: Any, dim: int, lengths: tuple[int, ...]) -> Any:
+            grads, start = [], 0
+            for wanted, n in zip(need, lengths, strict=True):
+                index = (*(slice(None),) * dim, slice(start, start + n))
+                grads.append(F.slice(g, index) if wanted else None)
+                start += n
+            return grads
+
+        row = _cat_rows[count] = Row(f"cat{count}", names, joint, "dim lengths", node="CatBackward0")
+        del ROWS[f"cat{count}"]
+    return row
+
+
+_cat_rows: dict[int, Row] = {}
+
+
+def _cat(tensors: list[Tensor], dim: int) -> Tensor:
+    dev = tensors[0]._dev
+    for t in tensors:
+        if t._dev is not dev:
+            dev = same_device("cat", *tensors)
+    r = wrap(dev.backend.cat([t._a for t in tensors], dim), dev)
+    if any([t._fn is not None for t in tensors]) and mode.grad:
+        lengths = tuple(t._a.shape[dim] for t in tensors)
+        _cat_row(len(tensors)).record(tuple(tensors), (dim, lengths), (r,))
+    return r
+
+
+def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """Tensors joined along an existing dimension, promoted to one dtype. Source: torch.cat."""
+    if isinstance(tensors, Tensor):
+        raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
+    tensors = list(tensors)
+    if out is None and tensors and dim.__class__ is int:
+        dev = ndim = dtype = None
+        arrays = []
+        grad = False
+        for x in tensors:  # the plain case: one device, one dtype, no number of dimensions that differs
+            if x.__class__ is not Tensor:
+                break
+            a = x._a
+            if dev is None:
+                dev, dtype, ndim = x._dev, a.dtype, a.ndim
+            elif x._dev is not dev or a.dtype is not dtype or a.ndim != ndim:
+                break
+            arrays.append(a)
+            if x._fn is not None:
+                grad = True
+        else:
+            if 0 <= dim < ndim and (ndim > 1 or arrays[0].size):  # type: ignore[operator]
+                try:
+                    r: Tensor = new(Tensor)
+                    r._a = dev.backend.cat(arrays, dim)  # type: ignore[union-attr]
+                    r._dev = dev  # type: ignore[assignment]
+                    r._s = r._fn = r._v = r._x = None
+                    r._nr = 0
+                    if grad and mode.grad:
+                        _cat_row(len(tensors)).record(
+                            tuple(tensors), (dim, tuple([b.shape[dim] for b in arrays])), (r,)
+                        )
+                    return r
+                except ValueError:
+                    pass  # said below, in PyTorch's words
+    for x in tensors:
+        check_tensor(x, "cat", "tensors")
+    if not tensors:
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    target = result_type(*tensors).array
+    kept = [x for x in tensors if x._a.shape != (0,)] or tensors[:1]
+    first = kept[0]._a.shape
+    if not first:
+        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+    d = check_dim(dim, len(first))
+    for i, x in enumerate(kept):
+        shape = x._a.shape
+        if len(shape) != len(first):
+            raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
+        for k, (m, n) in enumerate(zip(first, shape, strict=True)):
+            if k != d and m != n:
+                raise RuntimeError(
+                    f"Sizes of tensors must match except in dimension {d}. Expected size {m} but got size {n} for tensor "
+                    f"number {i} in the list. (shapes {list(first)} and {list(shape)})"
+                )
+    r = _cat([x if x._a.dtype == target else F.cast(x, target) for x in kept], d)
+    return r if out is None else write_out(out, r)
+
+
+concat = concatenate = cat
+
+
+def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """Tensors of one shape joined along a new dimension. Source: torch.stack."""
+    tensors = list(tensors)
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    first = tensors[0]._a.shape
+    for i, x in enumerate(tensors):
+        if x._a.shape != first:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and {list(x._a.shape)} at "
+                f"entry {i}"
+            )
+    r = cat([unsqueeze(x, dim) for x in tensors], check_dim(dim, len(first) + 1), out=out)
+    return renamed(r, "StackBackward0")
+
+
+def _several(views: tuple[Tensor, ...], name: str) -> tuple[Tensor, ...]:
+    """Mark views that came from one call: PyTorch refuses to write to them in place under autograd."""
+    for v in views:
+        v._v = (*v._v[:2], name)  # type: ignore[index]
+        if v._fn is not None:
+            renamed(v, name)
+    return views
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along `dim`, as views. Source: torch.unbind."""
+    if input._a.ndim == 0:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    d = check_dim(dim, input._a.ndim)
+    before = (slice(None),) * d
+    return _several(tuple(_select(input, (*before, i)) for i in range(input._a.shape[d])), "UnbindBackward0")
+
+
+def _has_dims(x: Tensor, op: str) -> None:
+    if x._a.ndim == 0:
+        raise RuntimeError(f"{op} expects at least a 1-dimensional tensor")
+
+
+def _pieces(x: Tensor, d: int, lengths: Any) -> tuple[Tensor, ...]:
+    result, start = [], 0
+    before = (slice(None),) * d
+    for n in lengths:
+        result.append(_slice(x, (*before, slice(start, start + n))))
+        start += n
+    return tuple(result)
+
+
+def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of the given sizes, as views. Source: torch.split_with_sizes."""
+    _has_dims(input, "split_with_sizes")
+    d = check_dim(dim, input._a.ndim)
+    n = input._a.shape[d]
+    lengths = list(split_sizes)
+    if any(length < 0 for length in lengths):
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={lengths}"
+        )
+    if sum(lengths) != n:
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but "
+            f"got split_sizes={lengths}"
+        )
+    return _several(_pieces(input, d, lengths), "SplitWithSizesBackward0")
+
+
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of a size (the last may be smaller) or of given sizes, as views. Source: torch.split."""
+    if not isinstance(split_size_or_sections, int):
+        return split_with_sizes(tensor, split_size_or_sections, dim)
+    size = split_size_or_sections
+    _has_dims(tensor, "split")
+    d = check_dim(dim, tensor._a.ndim)
+    n = tensor._a.shape[d]
+    if size < 0:
+        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+    if size == 0 and n:
+        raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
+    return _several(_pieces(tensor, d, [min(size, n - i) for i in range(0, n, size)] if n else [0]), "SplitBackward0")
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` pieces of equal size. Source: torch.chunk."""
+    _has_dims(input, "chunk")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    n = input._a.shape[check_dim(dim, input._a.ndim)]
+    return split_with_sizes(input, [0] * chunks, dim) if n == 0 else split(input, -(-n // chunks), dim)
+
+
+for _name in ("unbind", "split", "split_with_sizes", "chunk"):
+    attach(_name, globals()[_name])

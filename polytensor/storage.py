@@ -1,0 +1,83 @@
+"""The memory behind tensors, as PyTorch's storages show it. Tensors that share memory show one storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .backends.base import DTYPE_OF
+
+
+class UntypedStorage:
+    """A block of memory as bytes. Source: torch.UntypedStorage."""
+
+    def __init__(self, array: Any, dev: Any) -> None:
+        self._bytes = dev.backend.storage(array)
+        self.device = dev
+        self._cdata = self.data_ptr()
+
+    def data_ptr(self) -> int:
+        return self.device.backend.data_ptr(self._bytes)  # type: ignore[no-any-return]
+
+    def nbytes(self) -> int:
+        return int(self._bytes.size)
+
+    size = nbytes
+
+    def element_size(self) -> int:
+        return 1
+
+    def __len__(self) -> int:
+        return self.nbytes()
+
+    def __getitem__(self, i: Any) -> Any:
+        return self._bytes[i].tolist()
+
+    def __setitem__(self, i: Any, value: Any) -> None:
+        self._bytes[i] = value
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.tolist())
+
+    def tolist(self) -> list[Any]:
+        return self._bytes.tolist()  # type: ignore[no-any-return]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UntypedStorage) and self._cdata == other._cdata
+
+    def __hash__(self) -> int:
+        return hash(self._cdata)
+
+    def __repr__(self) -> str:
+        values = "".join(f" {v}\n" for v in self.tolist())
+        return f"{values}[torch.storage.UntypedStorage(device={self.device}) of size {self.nbytes()}]"
+
+
+class TypedStorage(UntypedStorage):
+    """A block of memory as elements of one dtype. Source: torch.TypedStorage."""
+
+    def __init__(self, array: Any, dev: Any) -> None:
+        super().__init__(array, dev)
+        item = array.dtype.itemsize
+        self._untyped = UntypedStorage(array, dev)
+        self.dtype = DTYPE_OF[array.dtype]
+        self._bytes = self._bytes[: self._bytes.size // item * item].view(array.dtype)
+
+    def untyped(self) -> UntypedStorage:
+        return self._untyped
+
+    def nbytes(self) -> int:
+        return int(self._bytes.size) * self.element_size()
+
+    def size(self) -> int:
+        return int(self._bytes.size)
+
+    def element_size(self) -> int:
+        return self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.size()
+
+    def __repr__(self) -> str:
+        values = "".join(f" {v}\n" for v in self.tolist())
+        return f"{values}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self.size()}]"
