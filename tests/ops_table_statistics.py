@@ -46,7 +46,7 @@ for tag, kw in {
     some = SIMPLE if tag in ("7", "dup") else ALL
     for op in ("sum", "nansum", "mean", "nanmean", "amax", "amin"):
         run = lambda t, x, op=op, kw=kw: getattr(t, op)(x, **kw)  # noqa: E731
-        family(f"{op}.kw.{tag}", run, some, grad=op not in ("amax", "amin"))
+        family(f"{op}.kw.{tag}", run, some)
     for op in ("all", "any", "count_nonzero"):
         plain = {k: v for k, v in kw.items() if op != "count_nonzero" or k == "dim"}
         family(f"{op}.kw.{tag}", lambda t, x, op=op, kw=plain: getattr(t, op)(x, **kw), some, grad=False)
@@ -72,7 +72,7 @@ for tag, kw in {
                 f"{op}.kw.{tag}",
                 lambda t, x, op=op, kw=kw: values(getattr(t, op)(x, **kw), op),
                 {k: v for k, v in some.items() if (op, k) not in {("mode", "nan"), ("mode", "c")}},
-                grad=op not in ("aminmax", "argmax", "argmin") and op != "prod",
+                grad=op not in ("argmax", "argmin", "prod"),
             )
     if tag in ("all", "0", "-1keep"):
         family(f"prod.grad.{tag}", lambda t, x, kw=kw: t.prod(x, **kw), {k: v for k, v in CLEAN.items() if k != "inf"})

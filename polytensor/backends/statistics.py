@@ -150,7 +150,7 @@ class StatisticsKernels:
         """The gradient of cumprod; right at zeros."""
         if is_half(x):
             return self.cumprod_backward(*(a.astype(np.float32) for a in (g, x, out)), dim).astype(x.dtype)
-        if not (x == 0).any():
+        if x.shape[dim] > 1 and not (x == 0).any():
             total = self.cumsum(self.flip(g * self.conj(out), (dim,)), dim)
             return self.flip(total, (dim,)) / self.conj(x)
         left = self.recurrence(self.conj(self.shift(x, dim, -1, 0)), g, dim, True)
@@ -183,9 +183,14 @@ class StatisticsKernels:
             values = xp.where(lost, self.scalar(float("nan"), x.dtype), values)
         return (values, places) if keepdim else (values.squeeze(dim), places.squeeze(dim))
 
+    def _no_median(self: Any, dtype: Any) -> Array:
+        """NaN, or what PyTorch's conversion makes of it."""
+        value = float("nan") if dtype.kind not in "iu" else np.iinfo(dtype).min if dtype.itemsize > 2 else 0
+        return self.full((), value, dtype)
+
     def median_all(self: Any, x: Array, dim: None, keepdim: bool, skip_nan: bool) -> Array:
         if x.size == 0:
-            return self.full((), np.iinfo(x.dtype).min if x.dtype.kind in "iu" else float("nan"), x.dtype)
+            return self._no_median(x.dtype)
         return self.median(x.reshape(-1), 0, False, skip_nan)[0]
 
     def mode_dim(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:

@@ -87,6 +87,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None, out: Tensor | None = 
 def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
     """log(cumsum(exp(input))) along `dim` without overflow. Source: torch.logcumsumexp."""
     x = check_tensor(input, "logcumsumexp")
+    check_dim(dim, x._a.ndim)
     if x._a.dtype.kind in "biu":
         raise NotImplementedError(f"\"logcumsumexp_out_cpu\" not implemented for '{_long_name(x)}'")
     return _out(_run(_logcumsumexp, x, dim), out)
@@ -173,9 +174,9 @@ def _areas(y: Tensor, d: int) -> Tensor:
 
 def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The integral of y along `dim` by the trapezoidal rule, over points x or steps dx. Source: torch.trapezoid."""
-    y, step, d = _samples("trapezoid", y, x, dx, dim)
-    if y._a.shape[d] == 0:
+    if isinstance(y, Tensor) and y._a.size == 0 and y._a.shape[d := check_dim(dim, y._a.ndim)] == 0:
         return y.new_zeros(y._a.shape[:d] + y._a.shape[d + 1 :])  # type: ignore[attr-defined, no-any-return]
+    y, step, d = _samples("trapezoid", y, x, dx, dim)
     if isinstance(step, Tensor):
         return pw.div(pw.mul(_areas(y, d), step).sum(d), 2)  # type: ignore[attr-defined]
     ends = pw.add(y.select(d, 0), y.select(d, -1))  # type: ignore[attr-defined]

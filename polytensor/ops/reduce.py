@@ -10,6 +10,7 @@ from math import prod as _product
 from typing import Any
 
 from .. import dtypes, return_types
+from ..autograd.modes import mode
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
@@ -65,16 +66,25 @@ _mean = primitive(
 )
 
 
-def _extreme_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
-    """Ties share the gradient evenly, as PyTorch's amax and amin do."""
-    top = F.reshape(out, _keep(x_shape, dim))
-    hit = F.where(F.isnan(top), F.isnan(x), F.eq(x, top))
+def _share(F: Any, g: Any, x: Any, hit: Any, x_shape: Any, dim: Any) -> Any:
+    """g, spread evenly over the elements in `hit`."""
     hit = F.cast(hit, x._a.dtype if isinstance(x, Tensor) else x.dtype)
     return F.div(F.mul(hit, F.reshape(g, _keep(x_shape, dim))), F.sum(hit, dim, True))
 
 
-_amax = primitive("amax", "x", (_extreme_rule,), "dim keepdim")
-_amin = primitive("amin", "x", (_extreme_rule,), "dim keepdim")
+def _extreme_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
+    """Ties share the gradient, and so do NaNs."""
+    top = F.reshape(out, _keep(x_shape, dim))
+    return _share(F, g, x, F.where(F.isnan(top), F.isnan(x), F.eq(x, top)), x_shape, dim)
+
+
+def _amax_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
+    """Ties share the gradient; under a NaN it is NaN, as in PyTorch."""
+    return _share(F, g, x, F.eq(x, F.reshape(out, _keep(x_shape, dim))), x_shape, dim)
+
+
+_amax = primitive("amax", "x", (_amax_rule,), "dim keepdim")
+_amin = primitive("amin", "x", (_amax_rule,), "dim keepdim")
 _max_all = primitive("max_all", "x", (_extreme_rule,), "dim keepdim", node="MaxBackward1")
 _min_all = primitive("min_all", "x", (_extreme_rule,), "dim keepdim", node="MinBackward1")
 
@@ -206,11 +216,23 @@ def reducible(input: Any, op: str, keepdim: bool = False) -> Tensor:
 
 
 def _to(x: Tensor, dtype: Any) -> Tensor:
-    return x if dtype is None or x._a.dtype == dtype.array else F.cast(x, dtype.array)  # type: ignore[no-any-return]
+    if dtype is None or x._a.dtype == dtype.array:
+        return x
+    if x._fn is not None and mode.grad and dtype.array.kind in "biu":
+        raise RuntimeError(f"Autograd not support dtype: {TYPE_NAME[dtype.name]}")
+    return F.cast(x, dtype.array)  # type: ignore[no-any-return]
+
+
+def packed(r: Tensor) -> Tensor:
+    """A new result in C order: NumPy keeps the order of the input's axes, PyTorch does not."""
+    a = r._a
+    if a.ndim > 1 and not a.flags.c_contiguous:
+        r._a = r._dev.backend.contiguous(a)
+    return r
 
 
 def _out(r: Tensor, out: Tensor | None) -> Tensor:
-    return r if out is None else write_out(out, r)
+    return packed(r) if out is None else write_out(out, r)
 
 
 def sum(
@@ -248,7 +270,7 @@ def mean(
             f"floating point or complex dtype. Got: {_long_name(x)}"
         )
     r = _mean(x, None, keepdim) if dim is None else renamed(_mean(x, _dims(x, dim), keepdim), "MeanBackward1")
-    return r if out is None else write_out(out, r)
+    return _out(r, out)
 
 
 def _long_name(x: Tensor) -> str:
@@ -260,8 +282,8 @@ def nansum(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
 ) -> Tensor:
     """Sum over `dim` with NaN as 0. Source: torch.nansum."""
-    x = _to(reducible(input, "nansum", keepdim), dtype)
-    x = x if x._a.dtype.kind in "biu" else pw.where(pw.isnan(x), 0, x)
+    x = reducible(input, "nansum", keepdim)
+    x = _to(x if x._a.dtype.kind in "biu" else pw.where(pw.isnan(x), 0, x), dtype)
     return renamed(sum(x, dim, keepdim, dtype=dtype, out=out), "NansumBackward0")
 
 
@@ -273,6 +295,11 @@ def nanmean(
     x = reducible(input, "nanmean", keepdim)
     if x._a.dtype.kind in "biu":
         raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {_long_name(x)}")
+    if dtype is not None and dtype.array.kind in "biu":
+        raise RuntimeError(
+            "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
+            f"Got: {TYPE_NAME[dtype.name]}"
+        )
     kept = sum(pw.logical_not(pw.isnan(x)), dim, keepdim)
     return pw.div(nansum(x, dim, keepdim, dtype=dtype), kept, out=out)
 
@@ -347,14 +374,14 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     results = (_amin(x, dims, keepdim), _amax(x, dims, keepdim))
     if out is not None:
         results = (write_out(out[0], results[0]), write_out(out[1], results[1]))
-    return return_types.aminmax(*results)
+    return return_types.aminmax(packed(results[0]), packed(results[1]))
 
 
 def pair_out(result: Any, pair: Any, out: Any) -> Any:
     """(values, indices) as a named result, stored in the two tensors of `out=` if there are any."""
     values, indices = pair
     if out is None:
-        return result(values, indices)
+        return result(packed(values), packed(indices))
     if out[1]._a.dtype != indices._a.dtype:
         raise RuntimeError(f"Expected out tensor to have dtype long int, but got {_long_name(out[1]).lower()} instead")
     return result(write_out(out[0], values), write_out(out[1], indices))
@@ -397,9 +424,9 @@ def _arg_extreme(name: str, row: Any) -> Any:
     @numpy_names
     def op(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
         x = reducible(input, name, keepdim)
-        d = None if dim is None else check_dim(dim, x._a.ndim)
         if x._a.dtype.kind == "b":
             raise RuntimeError(f"{name}(): does not support bool input")
+        d = None if dim is None else check_dim(dim, x._a.ndim)
         if x._a.size == 0:
             if d is None:
                 raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
@@ -479,7 +506,7 @@ def std_mean(
 def _pair(node: str, first: Tensor, second: Tensor, out: Any) -> tuple[Tensor, Tensor]:
     if out is not None:
         return write_out(out[0], first), write_out(out[1], second)
-    return renamed(first, node), renamed(second, node)
+    return packed(renamed(first, node)), packed(renamed(second, node))
 
 
 def _logical(name: str, row: Any) -> Any:
@@ -492,7 +519,7 @@ def _logical(name: str, row: Any) -> Any:
             r = pw.ne(x, 0).contiguous()  # type: ignore[attr-defined]
         else:
             r = row(x, _dims(x, dim), keepdim)
-        return _out(_to(r, dtypes.uint8) if x._a.dtype.name == "uint8" else r, out)
+        return _out(_to(r, dtypes.uint8) if x._a.dtype.char == "B" else r, out)
 
     op.__name__ = name
     op.__doc__ = (
@@ -510,14 +537,18 @@ any = _logical("any", _any)
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """How many elements over `dim` are not zero (int64). Source: torch.count_nonzero."""
     x = check_tensor(input, "count_nonzero")
-    return _count_nonzero(x, _dims(x, dim))  # type: ignore[no-any-return]
+    return packed(_count_nonzero(x, _dims(x, dim)))
 
 
-def _vector_norm(x: Tensor, p: Any, dims: Any, keepdim: bool) -> Tensor:
+def _not_integer(x: Tensor) -> None:
     if x._a.dtype.kind in "biu":
         raise RuntimeError(
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {_long_name(x)}"
         )
+
+
+def _vector_norm(x: Tensor, p: Any, dims: Any, keepdim: bool) -> Tensor:
+    _not_integer(x)
     p = float(p)
     if x._a.size == 0 and (p < 0 or p == inf) and (dims is None or 0 in [x._a.shape[d] for d in dims]):
         where = "" if dims is None else " on the dimension " + str(next(d for d in dims if not x._a.shape[d]))
@@ -533,6 +564,7 @@ def norm(
 ) -> Tensor:
     """Vector p-norm over `dim` (all: None), p any number; 'fro' is 2, 'nuc' the sum of singular values. Source: torch.norm."""
     x = check_tensor(input, "norm")
+    _not_integer(x)
     if dtype is not None and dtypes.promote_types(x.dtype, dtype) is not dtype:
         raise RuntimeError(
             f"linalg.vector_norm: the dtype of the input ({_long_name(x)}) should be convertible without narrowing to the "

@@ -54,6 +54,8 @@ def _middle(name: str, skip_nan: bool, result: Any) -> Any:
     @numpy_names
     def op(input: Tensor, dim: int = _required, keepdim: bool = False, *, out: Any = None) -> Any:
         x = reducible(input, name, keepdim)
+        if dim is not _required:
+            check_dim(dim, x._a.ndim)
         if x._a.dtype.kind == "b":
             raise NotImplementedError("\"median_cpu\" not implemented for 'Bool'")
         if dim is not _required:
@@ -244,8 +246,8 @@ def corrcoef(input: Tensor) -> Tensor:
 
 
 # ---- histograms --------------------------------------------------------------------------------------------------------
-def _floating(x: Tensor, op: str) -> None:
-    if x._a.dtype.kind in "biu":
+def _floating(x: Tensor, op: str, kinds: str = "biu") -> None:
+    if x._a.dtype.kind in kinds:
         raise NotImplementedError(f"\"{op}\" not implemented for '{_long_name(x)}'")
 
 
@@ -282,6 +284,8 @@ def _histogram(
     name: str, x: Tensor, bins: list[Any], spans: list[Any], weight: Tensor | None, density: bool
 ) -> tuple[Tensor, list[Tensor]]:
     """x: (N, D) points; bins: per dimension a count or the edges."""
+    if x._a.dtype.itemsize == 2:
+        _floating(x, "histogramdd", "fV")
     backend = x._dev.backend
     if weight is not None:
         if weight._a.dtype != x._a.dtype:
