@@ -17,6 +17,7 @@ CONTRACT = {
 # kernels that take masks or indices beside values
 MIXED = (
     "where", "index", "gather", "scatter", "cross_entropy", "ctc_loss", "max_pool2d_", "check_index", "write", "view_scatter",
+    "permute_rows",
 )  # fmt: skip
 WRITES = {"write", "index_put", "scatter", "scatter_add", "sgd_step", "adam_step", "iadd"}
 
