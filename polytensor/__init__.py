@@ -89,6 +89,7 @@ from . import backends as backends
 from . import func as func
 from .func import vmap as vmap
 from . import cuda as cuda
+from . import fft as fft
 from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim

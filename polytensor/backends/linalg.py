@@ -76,7 +76,7 @@ class LinalgKernels:
             stop = min(start + PANEL, k)
             for j in range(start, stop):
                 if pivot and j < m:
-                    p = xp.abs(a[:, j:, j]).argmax(-1) + j
+                    p = self._size(a[:, j:, j]).argmax(-1) + j
                     pivots[:, j] = p
                     top = a[:, j].copy()
                     a[:, j] = a[rows, p]
@@ -90,6 +90,10 @@ class LinalgKernels:
                 a[:, start:stop, stop:] = self._lower(panel, a[:, start:stop, stop:], True)
                 a[:, stop:, stop:] -= xp.matmul(a[:, stop:, start:stop], a[:, start:stop, stop:])
         return a, pivots
+
+    def _size(self, x: Array) -> Array:
+        """What LAPACK takes for the size of a pivot."""
+        return self.xp.abs(x.real) + self.xp.abs(x.imag) if x.dtype.kind == "c" else self.xp.abs(x)
 
     def linalg_lu_factor_ex(self, x: Array, pivot: bool) -> tuple[Array, Array, Array]:
         """(LU packed, pivots from 1 (int32), info)."""

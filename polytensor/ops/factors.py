@@ -239,7 +239,10 @@ def _eig_rule(F: Any, g: Any, need: Any, out0: Any, out1: Any, x_dtype: Any) -> 
         w = F.div(w, F.conj(_differences(F, values, dtype_of(v))))
         w = F.sub(w, F.diag_put(F.diag_part(w), w.shape))
         middle = w if middle is None else F.add(middle, w)
-    return [None if middle is None else F.linalg_solve_ex(vh, F.matmul(middle, vh))[0]]
+    if middle is None:
+        return [None]
+    ga = F.linalg_solve_ex(vh, F.matmul(middle, vh))[0]
+    return [ga if x_dtype.kind == "c" else F.real(ga)]
 
 
 def _pinv_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any) -> Any:
