@@ -16,7 +16,7 @@ CONTRACT = {
 }  # fmt: skip
 # kernels that take masks or indices beside values
 MIXED = ("where", "index", "gather", "scatter", "cross_entropy", "ctc_loss", "max_pool2d_", "check_index", "write")
-WRITES = {"write", "index_put", "scatter", "scatter_add", "sgd_step", "adam_step", "iadd"}
+WRITES = {"write", "index_put", "scatter", "scatter_add", "sgd_step", "adam_step", "iadd", "assign"}
 
 
 def _arrays(args):
