@@ -20,7 +20,7 @@ MIXED = (
     "histogram", "bincount", "take_along", "add_along",
     "permute_rows",
 )  # fmt: skip
-WRITES = {"write", "index_put", "scatter", "scatter_add", "sgd_step", "adam_step", "iadd"}
+WRITES = {"write", "index_put", "scatter", "scatter_add", "sgd_step", "adam_step", "iadd", "assign"}
 
 
 def _arrays(args):

@@ -10,27 +10,34 @@ Array = Any
 def sgd_rule(
     F: Any, p: Any, g: Any, buf: Any, lr: Any, momentum: float, dampening: float, weight_decay: float, nesterov: bool,
     maximize: bool, first: bool,
-) -> None:  # fmt: skip
-    """p -= lr * d with d the (momentum) direction; on the `first` step the buffer takes the gradient itself."""
+) -> Any:  # fmt: skip
+    """p -= lr * d with d the (momentum) direction; on the `first` step the buffer takes the gradient itself.
+
+    Hands the buffer back.
+    """
     if maximize:
         g = -g
     if weight_decay:
         g = g + weight_decay * p
     if buf is not None:
         if first:
-            F.write(buf, g)
+            buf = F.assign(buf, F.detached(g))
         else:
             buf *= momentum
             buf += g if dampening == 0 else (1 - dampening) * g
         g = g + momentum * buf if nesterov else buf
     p -= lr * g
+    return buf
 
 
 def adam_rule(
     F: Any, p: Any, g: Any, m: Any, v: Any, top: Any, step: int, lr: Any, beta1: float, beta2: float, eps: float,
     weight_decay: float, decoupled: bool, maximize: bool,
-) -> None:  # fmt: skip
-    """Adam (Kingma and Ba, 2015) and, with `decoupled`, AdamW (Loshchilov and Hutter, 2019); `top` for AMSGrad."""
+) -> Any:  # fmt: skip
+    """Adam (Kingma and Ba, 2015) and, with `decoupled`, AdamW (Loshchilov and Hutter, 2019); `top` for AMSGrad.
+
+    Hands back the average of squares that it divided by: with AMSGrad, the new `top`.
+    """
     if maximize:
         g = -g
     if weight_decay:
@@ -42,10 +49,10 @@ def adam_rule(
     v *= beta2
     v += (1 - beta2) * (g * g)
     if top is not None:
-        F.write(top, F.maximum(top, v))
-        v = top
+        v = F.assign(top, F.maximum(top, v))
     d = F.sqrt(v) * (1 / (1 - beta2**step) ** 0.5) + eps
     p -= (lr / (1 - beta1**step)) * (m / d)
+    return v
 
 
 class OptimKernels:
@@ -54,6 +61,15 @@ class OptimKernels:
     def real_view(self, x: Array) -> Array:
         """Complex memory as pairs of reals in a last dimension."""
         return x[..., None].view(x.real.dtype)
+
+    def assign(self, x: Array, value: Array) -> Array:
+        """`x` with `value` in its memory. On Tensors the value itself: what others saved of `x` must stay."""
+        x[...] = value
+        return x
+
+    def detached(self, x: Array) -> Array:
+        """`x` as a constant."""
+        return x
 
     def sgd_step(
         self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..backends.optim import adam_rule, sgd_rule
+from ..backends.optim import adam_rule as adam_rule
+from ..backends.optim import sgd_rule as sgd_rule
 from ..tensor import Tensor
 from .table import F
 
-F.write = lambda x, value: x.copy_(value)
+F.assign = lambda x, value: value
+F.detached = lambda x: x.detach()
+F.copy = lambda x: x.clone()
 
 
 def _arrays(tensors: Any) -> list[Any]:
@@ -24,17 +27,17 @@ def _by_device(params: list[Tensor]) -> bool:
     return all(p._dev is dev for p in params)
 
 
-def _no_complex(p: Tensor) -> None:
-    if p._a.dtype.kind == "c":
-        raise RuntimeError("a differentiable optimizer step does not support complex parameters")
-
-
 def update(
-    rule: Callable[..., None], p: Tensor, g: Tensor, state: dict[str, Any], differentiable: bool, *rest: Any
+    rule: Callable[..., Any], p: Tensor, g: Tensor, state: dict[str, Any], differentiable: bool, *rest: Any
 ) -> None:
-    """rule(F, p, g, state, *rest); complex tensors as pairs of reals. `state` names the tensors shaped as it likes."""
+    """rule(F, p, g, state, *rest), complex tensors as pairs of reals.
+
+    A differentiable step leaves new tensors in `state`, since the graph keeps the old ones.
+    """
     if differentiable:
-        _no_complex(p)
+        if p._a.dtype.kind == "c":
+            raise RuntimeError("a differentiable optimizer step does not support complex parameters")
+        state.update({k: v.clone() for k, v in state.items()})
         rule(F, p, g, state, *rest)
         return
     backend = p._dev.backend
@@ -44,17 +47,13 @@ def update(
 
 
 def sgd_step(
-    params: list[Tensor], grads: list[Tensor], bufs: list[Tensor] | None, lr: Any, momentum: float, dampening: float,
-    weight_decay: float, nesterov: bool, maximize: bool, first: bool, differentiable: bool = False,
+    params: list[Tensor], grads: list[Tensor], bufs: list[Tensor] | None, lr: float, momentum: float, dampening: float,
+    weight_decay: float, nesterov: bool, maximize: bool, first: bool,
 ) -> None:  # fmt: skip
     """One SGD step; see sgd_rule."""
     if not params:
         return
     rest = (momentum, dampening, weight_decay, nesterov, maximize, first)
-    if differentiable:
-        for i, p in enumerate(params):
-            sgd_rule(F, p, grads[i], None if bufs is None else bufs[i], lr, *rest)
-        return
     if not _by_device(params):
         for i, p in enumerate(params):
             sgd_step([p], [grads[i]], None if bufs is None else [bufs[i]], lr, *rest)
@@ -66,18 +65,12 @@ def sgd_step(
 
 def adam_step(
     params: list[Tensor], grads: list[Tensor], ms: list[Tensor], vs: list[Tensor], vmaxs: list[Tensor] | None, step: int,
-    lr: Any, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
-    differentiable: bool = False,
+    lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
 ) -> None:  # fmt: skip
     """One Adam or AdamW step; see adam_rule."""
     if not params:
         return
     rest = (step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
-    if differentiable:
-        for i, p in enumerate(params):
-            _no_complex(p)
-            adam_rule(F, p, grads[i], ms[i], vs[i], None if vmaxs is None else vmaxs[i], *rest)
-        return
     if not _by_device(params):
         for i, p in enumerate(params):
             adam_step([p], [grads[i]], [ms[i]], [vs[i]], None if vmaxs is None else [vmaxs[i]], *rest)

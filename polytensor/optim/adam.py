@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
-from ..ops.fused import adam_step
+from ..ops.fused import adam_rule, adam_step, update
 from ..tensor import Tensor
 from .optimizer import Optimizer, RuleOptimizer, check_betas, check_common, not_negative, scalar
 
@@ -52,14 +52,27 @@ class Adam(Optimizer):
             s["step"]._a += 1
             by_step.setdefault(int(s["step"]._a.item()), []).append((p, g, s))
         beta1, beta2 = group["betas"]
+        rest = (group["eps"], group["weight_decay"], group["decoupled_weight_decay"], group["maximize"])
+        lr = self._lr(group)
         for step, items in by_step.items():
+            if group["differentiable"]:
+                for p, g, s in items:
+                    tensors = {k: v for k, v in s.items() if k != "step"}
+                    update(_recorded, p, g, tensors, True, step, lr, beta1, beta2, *rest)
+                    s.update(tensors)
+                continue
             params, grads, states = zip(*items, strict=True)
             adam_step(
                 list(params), list(grads), [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states],
-                [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else None, step, self._lr(group), beta1, beta2,
-                group["eps"], group["weight_decay"], group["decoupled_weight_decay"], group["maximize"],
-                group["differentiable"],
+                [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else None, step, lr, beta1, beta2, *rest,
             )  # fmt: skip
+
+
+def _recorded(F: Any, p: Any, g: Any, s: dict[str, Any], *rest: Any) -> None:
+    top = s.get("max_exp_avg_sq")
+    squares = adam_rule(F, p, g, s["exp_avg"], s["exp_avg_sq"], top, *rest)
+    if top is not None:
+        s["max_exp_avg_sq"] = squares
 
 
 class AdamW(Adam):
@@ -194,5 +207,5 @@ class Adamax(_Moments):
         m, top = s["exp_avg"], s["exp_inf"]
         beta1, beta2 = group["betas"]
         m += (1 - beta1) * (g - m)
-        F.write(top, F.maximum(top * beta2, abs(g) + group["eps"]))
+        s["exp_inf"] = top = F.assign(top, F.maximum(top * beta2, abs(g) + group["eps"]))
         p -= (lr / (1 - beta1**t)) * (m / top)

@@ -39,13 +39,13 @@ class LBFGS(Optimizer):
             ops.zeros(p.numel(), dtype=p.dtype, device=p.device) if p.grad is None else p.grad.reshape(-1)
             for p in self._params
         ]
-        return ops.cat([_reals(x) for x in parts], 0)
+        return ops.cat([ops.view_as_real(x).reshape(-1) if x.is_complex() else x for x in parts], 0)
 
     def _add(self, size: Any, direction: Tensor) -> None:
         """Move the parameters along a flat direction."""
         offset = 0
         for p in self._params:
-            real = _reals(p)
+            real = ops.view_as_real(p) if p.is_complex() else p
             n = real.numel()
             real.add_(direction[offset : offset + n].view_as(real), alpha=size)
             offset += n
@@ -146,10 +146,6 @@ class LBFGS(Optimizer):
         for i in range(len(dirs)):
             q.add_(steps[i] * (al[i] - dirs[i].dot(q) * ro[i]))
         return q
-
-
-def _reals(x: Tensor) -> Tensor:
-    return ops.view_as_real(x).reshape(-1) if x.is_complex() else x
 
 
 def cubic_minimum(x1: Any, f1: Any, g1: Any, x2: Any, f2: Any, g2: Any, bounds: Any = None) -> Any:

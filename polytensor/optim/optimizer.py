@@ -325,6 +325,8 @@ class RuleOptimizer(Optimizer):
             numbers = self._numbers(s, count.item(), lr, group)
             tensors = {k: v for k, v in s.items() if k not in self.counters}
             update(self._whole, p, g, tensors, differentiable, lr, group, *numbers)
+            if differentiable:
+                s.update(tensors)
 
     def _whole(self, F: Any, p: Any, g: Any, s: dict[str, Any], lr: Any, group: dict[str, Any], *numbers: Any) -> None:
         if group["maximize"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
-from ..ops.fused import sgd_step
+from ..ops.fused import sgd_rule, sgd_step, update
 from ..tensor import Tensor
 from .optimizer import Optimizer, RuleOptimizer, check_common, not_negative, scalar
 
@@ -39,19 +39,32 @@ class SGD(Optimizer):
         pairs = self._with_grad(group)
         lr, momentum, differentiable = self._lr(group), group["momentum"], group["differentiable"]
         rest = (lr, momentum, group["dampening"], group["weight_decay"], group["nesterov"], group["maximize"])
-        if not momentum:
-            sgd_step([p for p, _ in pairs], [g for _, g in pairs], None, *rest, False, differentiable)
-            return
         state = self.state
+        if differentiable:
+            for p, g in pairs:
+                fresh = momentum and "momentum_buffer" not in state[p]
+                if fresh:
+                    state[p]["momentum_buffer"] = g.detach()
+                update(_recorded, p, g, state[p], True, *rest, fresh)
+            return
+        if not momentum:
+            sgd_step([p for p, _ in pairs], [g for _, g in pairs], None, *rest, False)
+            return
         old: list[Any] = []
-        fresh: list[Any] = []
+        new: list[Any] = []
         for pair in pairs:
-            (fresh if state[pair[0]].get("momentum_buffer") is None else old).append(pair)
-        for p, g in fresh:
+            (new if state[pair[0]].get("momentum_buffer") is None else old).append(pair)
+        for p, g in new:
             state[p]["momentum_buffer"] = ops.empty_like(g)
-        for part, first in ((old, False), (fresh, True)):
+        for part, first in ((old, False), (new, True)):
             buffers = [state[p]["momentum_buffer"] for p, _ in part]
-            sgd_step([p for p, _ in part], [g for _, g in part], buffers, *rest, first, differentiable)
+            sgd_step([p for p, _ in part], [g for _, g in part], buffers, *rest, first)
+
+
+def _recorded(F: Any, p: Any, g: Any, s: dict[str, Any], *rest: Any) -> None:
+    buf = sgd_rule(F, p, g, s.get("momentum_buffer"), *rest)
+    if buf is not None:
+        s["momentum_buffer"] = buf
 
 
 class ASGD(RuleOptimizer):
@@ -90,7 +103,7 @@ class ASGD(RuleOptimizer):
         if mu != 1:
             ax += (p - ax) * mu
         else:
-            F.write(ax, p)
+            s["ax"] = F.assign(ax, F.copy(p))  # a copy: on Tensors the value itself is kept
 
 
 class Rprop(RuleOptimizer):
@@ -125,7 +138,7 @@ class Rprop(RuleOptimizer):
         sign = F.sign(g * prev)
         turned = sign < 0
         factor = F.where(sign > 0, F.fill(size, more), F.where(turned, F.fill(size, less), F.fill(size, 1.0)))
-        F.write(size, F.clamp(size * factor, *group["step_sizes"]))
+        s["step_size"] = size = F.assign(size, F.clamp(size * factor, *group["step_sizes"]))
         g = F.where(turned, F.fill(size, 0.0), g)
         p -= F.sign(g) * size
-        F.write(prev, g)
+        s["prev"] = F.assign(prev, g)
