@@ -15,7 +15,18 @@ CONTRACT = {
     "random_words", "scalar", "name", "device_type", "xp", "scalar_types", "cast",
 }  # fmt: skip
 # kernels that take masks or indices beside values
-MIXED = ("where", "index", "gather", "scatter", "cross_entropy", "max_pool2d_", "check_index", "write", "view_scatter")
+MIXED = (
+    "where",
+    "index",
+    "gather",
+    "scatter",
+    "cross_entropy",
+    "max_pool2d_",
+    "check_index",
+    "write",
+    "view_scatter",
+    "ldexp",
+)
 WRITES = {"write", "index_put", "scatter", "scatter_add", "sgd_step", "adam_step", "iadd"}
 
 

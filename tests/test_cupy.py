@@ -52,7 +52,9 @@ def used_names(path):
     return {p for p in found if p}
 
 
-@pytest.mark.parametrize("file", ["base.py", "conv.py", "streams.py", "cupy/backend.py"])
+@pytest.mark.parametrize(
+    "file", ["base.py", "conv.py", "streams.py", "special.py", "polynomials.py", "cupy/backend.py"]
+)
 def test_every_name_exists_in_cupy(cupy, file):
     missing = []
     for parts in used_names(BACKENDS / file):

@@ -21,7 +21,7 @@ ON_GPU = 1 << 24
 SPECIAL_UFUNCS = dict(
     acos="arccos", asin="arcsin", atan="arctan", acosh="arccosh", asinh="arcsinh", atanh="arctanh", sinh="sinh",
     cosh="cosh", exp2="exp2", atan2="arctan2", hypot="hypot", copysign="copysign", nextafter="nextafter", fmax="fmax",
-    fmin="fmin", signbit="signbit", logaddexp="logaddexp", logaddexp2="logaddexp2",
+    fmin="fmin", signbit="signbit", logaddexp2="logaddexp2",
 )  # fmt: skip
 
 # erf on [-1, 1] is x T(x*x) / U(x*x), and exp(x*x) erfc(x) is P(x) / Q(x) on [1, 8), R(x) / S(x) above (Cephes)
@@ -223,6 +223,11 @@ class SpecialKernels:
         mantissa, exponent = self.xp.frexp(x)
         finite = self.xp.isfinite(x)  # the C library leaves the exponent of inf and NaN open
         return mantissa, self.xp.where(finite, exponent, exponent.dtype.type(0))
+
+    def ldexp(self, x: Array, n: Array) -> Array:
+        if x.dtype.itemsize == 2:
+            return self.ldexp(x.astype(np.float32), n).astype(x.dtype)
+        return self.xp.ldexp(x, self.xp.clip(n.astype(np.int64), -5000, 5000).astype(np.int32))
 
     def deg2rad(self, x: Array) -> Array:
         return x * self.scalar(pi / 180, x.dtype)
@@ -499,7 +504,13 @@ class SpecialKernels:
     def special_gammaincc(self, a: Array, x: Array) -> Array:
         return self._by_scipy("gammaincc", a, x)
 
-    # ---- products with logarithms -----------------------------------------------------------------------------
+    # ---- logarithms of sums and products -----------------------------------------------------------------------------
+    def logaddexp(self, x: Array, y: Array) -> Array:
+        if x.dtype.kind != "c":
+            return self.xp.logaddexp(x, y)
+        top = self.xp.where(x.real >= y.real, x, y)
+        return top + self.xp.log1p(self.xp.exp(x + y - 2 * top))
+
     def logit(self, x: Array, eps: float | None) -> Array:
         if x.dtype.itemsize == 2:
             return self.logit(x.astype(np.float32), eps).astype(x.dtype)
