@@ -35,6 +35,9 @@ from .dtypes import promote_types as promote_types
 from .dtypes import set_default_dtype as set_default_dtype
 from .dtypes import short as short
 from .dtypes import uint8 as uint8
+from .dtypes import uint16 as uint16
+from .dtypes import uint32 as uint32
+from .dtypes import uint64 as uint64
 from .devices import Device as device
 from .devices import available_backends as available_backends
 from .devices import backend_status as backend_status
@@ -43,9 +46,24 @@ from .devices import current_device as get_default_device
 from .devices import register_backend as register_backend
 from .devices import set_backend as set_backend
 from .devices import use_backend as use_backend
+from .layouts import channels_last as channels_last
+from .layouts import channels_last_3d as channels_last_3d
+from .layouts import contiguous_format as contiguous_format
+from .layouts import layout as layout
+from .layouts import memory_format as memory_format
+from .layouts import preserve_format as preserve_format
+from .layouts import sparse_bsc as sparse_bsc
+from .layouts import sparse_bsr as sparse_bsr
+from .layouts import sparse_coo as sparse_coo
+from .layouts import sparse_csc as sparse_csc
+from .layouts import sparse_csr as sparse_csr
+from .layouts import strided as strided
 from .size import Size as Size
 from .tensor import Tensor as Tensor
 from .tensor import is_tensor as is_tensor
+from .autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from .autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
+from .autograd.anomaly_mode import set_anomaly_enabled as set_anomaly_enabled
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled
@@ -68,17 +86,16 @@ from .threads import get_num_threads as get_num_threads
 from .threads import set_num_threads as set_num_threads
 from . import autograd as autograd
 from . import backends as backends
+from . import func as func
+from .func import vmap as vmap
 from . import cuda as cuda
 from . import nn as nn
 from . import optim as optim
 from . import special as special
+from . import return_types as return_types
 from . import utils as utils
 
 __version__ = "0.1.0"
-strided = "torch.strided"
-contiguous_format = "torch.contiguous_format"
-preserve_format = "torch.preserve_format"
-channels_last = "torch.channels_last"
 
 
 def numel(input: Tensor) -> Any:

@@ -206,6 +206,30 @@ def cuda_allowed() -> bool:
     return bool(backend_status()["cupy"][0])
 
 
+class _Absent:
+    """Stands for the backend of a device that can be named but not used here; errors are those of CPU-only PyTorch."""
+
+    def __init__(self, device_type: str, error: type[Exception], reason: str) -> None:
+        self.name = f"no {device_type}"
+        self.device_type = device_type
+        self.error = error
+        self.reason = reason
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self.error(self.reason)
+
+
+def _absent(kind: str, index: int | None, error: type[Exception], reason: str) -> Device:
+    return _intern(_Absent(kind, error, reason), index)
+
+
+def usable(dev: Device) -> bool:
+    """Whether tensors can live on that device here."""
+    return not isinstance(dev.backend, _Absent)
+
+
 def resolve(spec: Any = None, index: int | None = None) -> Device:
     """A Device from 'cpu', 'cuda', 'cuda:1', a backend's name, an index, a Device or None (the current one)."""
     if spec is None:
@@ -213,6 +237,8 @@ def resolve(spec: Any = None, index: int | None = None) -> Device:
     if isinstance(spec, Device):
         return spec
     if isinstance(spec, int) and not isinstance(spec, bool):
+        if not backend_status()["cupy"][0]:
+            raise RuntimeError("Cannot access accelerator device when none is available.")
         spec, index = "cuda", spec
     if not isinstance(spec, str):
         raise TypeError(f"device(): expected a string, an int or a device, got {type(spec).__name__}")
@@ -226,12 +252,18 @@ def resolve(spec: Any = None, index: int | None = None) -> Device:
     if kind == "cpu":
         return cpu_device()
     if kind == "cuda":
-        backend = get_backend("cupy")
+        try:
+            backend = get_backend("cupy")
+        except RuntimeError as error:
+            return _absent(kind, index, AssertionError, f"Torch not compiled with CUDA enabled: {error}")
         index = backend.current_index() if index is None else index
         count = backend.device_count()
         if index >= count:
             raise RuntimeError(f"CUDA error: invalid device ordinal {index}: there are {count} CUDA devices")
         return _intern(backend, index)
+    if kind in ("mps", "xpu", "meta", "hpu", "xla", "mtia"):
+        kind_of_error = NotImplementedError if kind == "meta" else RuntimeError
+        return _absent(kind, index, kind_of_error, f"PolyTensor has no {kind} devices: choose cpu or cuda")
     if kind in backend_names():
         return backend_device(kind)
     raise RuntimeError(

@@ -11,52 +11,93 @@ from typing import Any
 BOOL, INT, FLOAT, COMPLEX = range(4)
 
 
-class dtype:
+class _DtypeType(type):
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("cannot create 'torch.dtype' instances")
+
+    def __repr__(cls) -> str:
+        return "<class 'torch.dtype'>"
+
+
+class dtype(metaclass=_DtypeType):
     """A data type. Instances are singletons; ``repr`` is PyTorch's (``torch.float32``)."""
 
     __slots__ = ("array", "category", "itemsize", "name")
+    name: str
+    category: int
+    itemsize: int
+    array: Any  # the array library's dtype, set by polytensor.backends.base; None where it needs a missing package
 
-    def __init__(self, name: str, category: int, itemsize: int) -> None:
-        self.name = name
-        self.category = category
-        self.itemsize = itemsize
-        self.array: Any = None  # the array library's dtype, set by polytensor.backends.base
-
-    @property
-    def is_floating_point(self) -> bool:
-        return self.category == FLOAT
+    is_floating_point = property(lambda self: self.category == FLOAT)
+    is_complex = property(lambda self: self.category == COMPLEX)
+    is_signed = property(lambda self: self.name != "bool" and not self.name.startswith("uint"))
 
     @property
-    def is_complex(self) -> bool:
-        return self.category == COMPLEX
+    def abbr(self) -> str:
+        """f32, bf16, i64, b8, ..."""
+        kind = {"bfloat": "bf", "complex": "c", "bool": "b"}.get(self.name.rstrip("0123456789"), self.name[0])
+        return f"{kind}{8 * self.itemsize}"
 
-    @property
-    def is_signed(self) -> bool:
-        return self.name not in ("bool", "uint8")
+    def to_real(self) -> dtype:
+        """The dtype of the real part. Source: torch.dtype.to_real."""
+        return {"complex64": float32, "complex128": float64}.get(self.name, self)
+
+    def to_complex(self) -> dtype:
+        """The complex dtype with parts of this one. RuntimeError for integers; float16 has none here."""
+        if self.category == COMPLEX:
+            return self
+        if self.category != FLOAT:
+            raise RuntimeError(f"Unknown Complex ScalarType for {TYPE_NAMES[self.name]}")
+        if self is float16:
+            raise NotImplementedError("torch.complex32 is not in PolyTensor: no array library computes in it")
+        return complex128 if self is float64 else complex64
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
+
+    def __copy__(self) -> dtype:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> dtype:
+        return self
 
     def __reduce__(self) -> str:
         return self.name + "_" if self.name == "bool" else self.name
 
 
-bool_ = dtype("bool", BOOL, 1)
-uint8 = dtype("uint8", INT, 1)
-int8 = dtype("int8", INT, 1)
-int16 = short = dtype("int16", INT, 2)
-int32 = int_ = dtype("int32", INT, 4)
-int64 = long = dtype("int64", INT, 8)
-float16 = half = dtype("float16", FLOAT, 2)
-bfloat16 = dtype("bfloat16", FLOAT, 2)
-float32 = float_ = dtype("float32", FLOAT, 4)
-float64 = double = dtype("float64", FLOAT, 8)
-complex64 = cfloat = dtype("complex64", COMPLEX, 8)
-complex128 = cdouble = dtype("complex128", COMPLEX, 16)
+def _make(name: str, category: int, itemsize: int) -> dtype:
+    d = object.__new__(dtype)
+    d.name, d.category, d.itemsize, d.array = name, category, itemsize, None
+    return d
 
-ALL = (
+
+bool_ = _make("bool", BOOL, 1)
+uint8 = _make("uint8", INT, 1)
+int8 = _make("int8", INT, 1)
+int16 = short = _make("int16", INT, 2)
+int32 = int_ = _make("int32", INT, 4)
+int64 = long = _make("int64", INT, 8)
+uint16 = _make("uint16", INT, 2)  # as in PyTorch: storage, conversion and little arithmetic; no promotion with integers
+uint32 = _make("uint32", INT, 4)
+uint64 = _make("uint64", INT, 8)
+float16 = half = _make("float16", FLOAT, 2)
+bfloat16 = _make("bfloat16", FLOAT, 2)
+float32 = float_ = _make("float32", FLOAT, 4)
+float64 = double = _make("float64", FLOAT, 8)
+complex64 = cfloat = _make("complex64", COMPLEX, 8)
+complex128 = cdouble = _make("complex128", COMPLEX, 16)
+
+PROMOTING = (
     bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128,
 )  # fmt: skip
+WIDE_UNSIGNED = (uint16, uint32, uint64)
+ALL = PROMOTING + WIDE_UNSIGNED
+TYPE_NAMES = {
+    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+    "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
+}  # fmt: skip
 BY_NAME = {d.name: d for d in ALL}
 
 _default = float32
@@ -72,6 +113,7 @@ def set_default_dtype(d: dtype) -> None:
     global _default
     if not isinstance(d, dtype) or d.category != FLOAT:
         raise TypeError(f"only floating-point types are supported as the default type, got {d}")
+    need_array(d)
     _default = d
 
 
@@ -91,17 +133,58 @@ def _promote(a: dtype, b: dtype) -> dtype:
     return a if a.itemsize > b.itemsize else b
 
 
-_PROMOTE = {(a, b): _promote(a, b) for a in ALL for b in ALL}
+class _Promotions(dict[tuple[dtype, dtype], dtype]):
+    def __missing__(self, pair: tuple[dtype, dtype]) -> dtype:
+        """Pairs with a wide unsigned integer: floats win, all else is an error, as in PyTorch."""
+        a, b = pair
+        if not isinstance(a, dtype) or not isinstance(b, dtype):
+            wrong = b if isinstance(a, dtype) else a
+            raise TypeError(f"promote_types(): arguments must be torch.dtype, not {type(wrong).__name__}")
+        if a is b:
+            return a
+        for d, other in (pair, pair[::-1]):
+            if d.category == FLOAT and other.category == INT:
+                return d
+        raise RuntimeError(
+            "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+            f"{TYPE_NAMES[a.name]} and {TYPE_NAMES[b.name]}"
+        )
 
 
-def promote_types(a: dtype, b: dtype) -> dtype:
+_PROMOTE = _Promotions({(a, b): _promote(a, b) for a in PROMOTING for b in PROMOTING})
+
+
+def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The smallest dtype that holds both kinds of values. Source: torch.promote_types."""
-    return _PROMOTE[a, b]
+    return _PROMOTE[type1, type2]
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Whether PyTorch allows this conversion in an in-place result. Source: torch.can_cast."""
     return from_.category <= to.category
+
+
+def need_array(d: dtype) -> Any:
+    """The array library's dtype. RuntimeError that says what to install where it is missing."""
+    if d.array is None:
+        raise RuntimeError(
+            f"{d} needs the package ml_dtypes: pip install 'polytensor[bf16]' "
+            "(polytensor.backends.capabilities() lists what each backend can do)"
+        )
+    return d.array
+
+
+def of(spec: Any, fn: str = "dtype") -> dtype:
+    """A dtype from ours or from a Python type (float is float64). TypeError for anything else."""
+    if isinstance(spec, dtype):
+        return spec
+    found = _PYTHON.get(spec) if isinstance(spec, type) else None
+    if found is None:
+        raise TypeError(f"{fn}(): argument 'dtype' must be torch.dtype, not {type(spec).__name__}")
+    return found
+
+
+_PYTHON: dict[Any, dtype] = {float: float64, int: int64, bool: bool_, complex: complex128}
 
 
 def scalar_dtype(value: object) -> dtype:
@@ -134,7 +217,7 @@ def result_dtype(dimmed: dtype | None, zerodim: dtype | None, scalar: dtype | No
             result = lower
         elif lower.category > result.category:
             if lower.category == COMPLEX:  # the higher rank's floats keep their precision
-                result = to_complex(result) if result.category == FLOAT else lower
+                result = lower if result.category != FLOAT else complex128 if result is float64 else complex64
             else:
                 result = _PROMOTE[result, lower] if result.category != BOOL else lower
     assert result is not None
@@ -146,32 +229,50 @@ def to_float(d: dtype) -> dtype:
     return d if d.category >= FLOAT else _default
 
 
-def to_complex(d: dtype) -> dtype:
-    """The complex dtype whose parts have dtype `d`."""
-    return complex128 if d is float64 else complex64
+class _Info:
+    __slots__ = ("bits", "dtype", "max", "min")
+    bits: int
+    dtype: str
+    max: Any
+    min: Any
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"attribute '{name}' of 'torch.{type(self).__name__}' objects is not writable")
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.dtype == other.dtype  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.dtype))
 
 
-def to_real(d: dtype) -> dtype:
-    """The dtype of the parts of a complex dtype; any other dtype itself."""
-    return {complex64: float32, complex128: float64}.get(d, d)
+class finfo(_Info):
+    """Limits of a floating dtype (of a complex one: of its parts). Source: torch.finfo."""
 
-
-class finfo:
-    """Limits of a floating dtype. Source: torch.finfo."""
+    __slots__ = ("eps", "resolution", "smallest_normal", "tiny")
+    eps: float
+    resolution: float
+    smallest_normal: float
+    tiny: float
 
     def __init__(self, type: dtype | None = None) -> None:
-        d = type or _default
+        d = _default if type is None else type
+        if not isinstance(d, dtype):
+            raise TypeError(f"finfo(): argument 'type' (position 1) must be torch.dtype, not {d.__class__.__name__}")
         if d.category < FLOAT:
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{d}'")
-        bits = {"float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127), "complex64": (23, 127)}
-        mantissa, emax = bits.get(d.name, (52, 1023))
-        self.dtype = d.name
-        self.bits = 16 if d.itemsize == 2 else (32 if mantissa == 23 else 64)
-        self.eps = 2.0**-mantissa
-        self.max = (2 - 2.0**-mantissa) * 2.0**emax
-        self.min = -self.max
-        self.tiny = self.smallest_normal = 2.0 ** (1 - emax)
-        self.resolution = 10.0 ** -{10: 3, 7: 2, 23: 6, 52: 15}[mantissa]
+        d = d.to_real()
+        mantissa, emax, digits = {
+            "float16": (10, 15, 3), "bfloat16": (7, 127, 2), "float32": (23, 127, 6), "float64": (52, 1023, 15)
+        }[d.name]  # fmt: skip
+        largest = (2 - 2.0**-mantissa) * 2.0**emax
+        tiny = 2.0 ** (1 - emax)
+        self._set(dtype=d.name, bits=8 * d.itemsize, eps=2.0**-mantissa, max=largest, min=-largest)
+        self._set(tiny=tiny, smallest_normal=tiny, resolution=float(f"1e-{digits}"))
 
     def __repr__(self) -> str:
         return (
@@ -180,17 +281,21 @@ class finfo:
         )
 
 
-class iinfo:
+class iinfo(_Info):
     """Limits of an integer dtype. Source: torch.iinfo."""
 
+    __slots__ = ()
+
     def __init__(self, type: dtype) -> None:
-        if type.category != INT:
+        if not isinstance(type, dtype):
+            raise TypeError(f"iinfo(): argument 'type' (position 1) must be torch.dtype, not {type.__class__.__name__}")
+        if type.category > INT:
             raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'")
-        self.dtype = type.name
-        self.bits = 8 * type.itemsize
-        signed = type.is_signed
-        self.min = -(2 ** (self.bits - 1)) if signed else 0
-        self.max = 2 ** (self.bits - signed) - 1
+        if type is bool_:
+            raise TypeError("torch.bool is not supported by torch.iinfo")
+        bits, signed = 8 * type.itemsize, type.is_signed
+        low = -(2 ** (bits - 1)) if signed else 0
+        self._set(dtype=type.name, bits=bits, min=low, max=2 ** (bits - signed) - 1)
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .autograd.modes import mode
 from .tensor import Tensor
 
 _MASK = 2**64 - 1
@@ -27,7 +28,12 @@ class Generator:
         self._lock = threading.Lock()
 
     def reserve(self, nblocks: int) -> tuple[int, int]:
-        """Take `nblocks` blocks: (seed, counter of the first)."""
+        """Take `nblocks` blocks: (seed, counter of the first). RuntimeError under vmap with randomness='error'."""
+        if mode.randomness == "error":
+            raise RuntimeError(
+                "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+                "randomness flags on vmap or perform the randomness operation out of vmap"
+            )
         with self._lock:
             first = self._counter
             self._counter = first + nblocks

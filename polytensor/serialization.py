@@ -274,10 +274,12 @@ class _Builder:
             target = None
         target = location if target is None else target
         try:
-            return devices.resolve(target)
-        except RuntimeError:
+            dev = devices.resolve(target)
+            dev.backend.empty  # noqa: B018 an absent device raises here
+            return dev
+        except (RuntimeError, AssertionError) as error:
             if self.map_location is not None:
-                raise
+                raise RuntimeError(str(error)) from None
             raise RuntimeError(
                 f"Attempting to deserialize object on {location} in {self.archive.name}, but it is not available here. "
                 "Use torch.load with map_location='cpu' to map the storages to the CPU."

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import ref
 
-from . import autograd, devices, dtypes
+from . import autograd, devices, dtypes, layouts
 from .autograd import engine
 from .autograd.modes import mode
 from .autograd.node import AccumulateGrad, Handle, add_hook
@@ -50,7 +50,7 @@ class Tensor:
     which output of that Node, ``_v`` for a view (base, chain of view kernels), ``_x`` Extras.
     """
 
-    __slots__ = ("__weakref__", "_a", "_dev", "_fn", "_nr", "_s", "_v", "_x")
+    __slots__ = ("__dict__", "__weakref__", "_a", "_dev", "_fn", "_nr", "_s", "_v", "_x")
     _a: Any
     _dev: devices.Device
     _s: Any
@@ -63,10 +63,10 @@ class Tensor:
     is_sparse = is_quantized = is_nested = is_mkldnn = is_meta = False
     names: Any = property(lambda self: (None,) * self._a.ndim)
 
-    def __new__(cls, *args: Any, device: Any = None, dtype: Any = None) -> Any:
+    def __new__(cls, *args: Any, device: Any = None) -> Any:
         from .ops.creation import legacy_tensor
 
-        return legacy_tensor(cls, args, None, device)
+        return legacy_tensor(args, None, devices.resolve(device))
 
     # ---- plumbing -----------------------------------------------------------------------------------------------
     def _alias(self, fn: Any, nr: int) -> Tensor:
@@ -156,7 +156,7 @@ class Tensor:
         return self._dev.type == "cuda"
 
     is_cpu = property(lambda self: self._dev.type == "cpu")
-    layout = property(lambda self: "torch.strided")
+    layout = layouts.strided
     itemsize = property(lambda self: self._a.dtype.itemsize)
     nbytes = property(lambda self: self._a.nbytes)
     _version = property(lambda self: 0 if self._s is None else self._s[0])
@@ -233,7 +233,7 @@ class Tensor:
         if requires_grad:
             if self._fn is None:
                 if self._a.dtype.kind in "biu":
-                    raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+                    raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
                 self._extras()
                 self._fn = LEAF
         elif self._fn is LEAF:
@@ -308,14 +308,14 @@ class Tensor:
             return
         extras = self._extras()
         extras.retains = True
-        holder = ref(extras_owner(self))
+        holder = ref(self)
 
         def keep(g: Tensor) -> None:
             t = holder()
             if t is not None:
                 t._x.grad = g.clone() if t._x.grad is None else t._x.grad + g
 
-        add_hook(self._fn, self._nr, keep)
+        add_hook(self._fn, ("retain", self._nr), keep)
 
     @property
     def retains_grad(self) -> bool:
@@ -529,9 +529,8 @@ class Parameter(Tensor):
 
 def rebuild(cls: Any, array: Any, device: str, requires_grad: bool) -> Tensor:
     """Unpickle a tensor; one saved on a device that is not here comes back on the CPU."""
-    try:
-        dev = devices.resolve(device)
-    except RuntimeError:
+    dev = devices.resolve(device)
+    if not devices.usable(dev):
         dev = devices.cpu_device()
     r: Tensor = new(cls)
     r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = dev.backend.from_numpy(array), dev, None, None, 0, None, None
@@ -544,10 +543,6 @@ def _to_real(value: Any) -> Any:
             raise RuntimeError("value cannot be converted to type double without overflow")
         return value.real
     return value
-
-
-def extras_owner(t: Tensor) -> Tensor:
-    return t
 
 
 def wrap(array: Any, dev: Any) -> Tensor:

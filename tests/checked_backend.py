@@ -16,17 +16,9 @@ CONTRACT = {
 }  # fmt: skip
 # kernels that take masks or indices beside values
 MIXED = (
-    "where",
-    "index",
-    "gather",
-    "scatter",
-    "cross_entropy",
-    "max_pool2d_",
-    "check_index",
-    "write",
-    "view_scatter",
-    "ldexp",
-)
+    "where", "index", "gather", "scatter", "cross_entropy", "ctc_loss", "max_pool2d_", "check_index", "write", "view_scatter",
+    "histogram", "bincount", "ldexp",
+)  # fmt: skip
 WRITES = {"write", "index_put", "scatter", "scatter_add", "sgd_step", "adam_step", "iadd"}
 
 

@@ -1,10 +1,13 @@
 """CuPy without a GPU: every CUDA source compiles, every name that is used exists, and absence is told clearly."""
 
 import ast
+import dataclasses
 from pathlib import Path
 
 import pytest
+import test_ops
 
+import polytensor
 from polytensor import devices
 from polytensor.backends.base import UFUNCS
 from polytensor.backends.cupy import kernels
@@ -52,9 +55,12 @@ def used_names(path):
     return {p for p in found if p}
 
 
-@pytest.mark.parametrize(
-    "file", ["base.py", "conv.py", "streams.py", "special.py", "polynomials.py", "cupy/backend.py"]
-)
+BACKEND_FILES = [
+    "base.py", "conv.py", "polynomials.py", "special.py", "statistics.py", "streams.py", "cupy/backend.py",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("file", BACKEND_FILES)
 def test_every_name_exists_in_cupy(cupy, file):
     missing = []
     for parts in used_names(BACKENDS / file):
@@ -71,6 +77,24 @@ def test_every_name_exists_in_cupy(cupy, file):
 
 def test_every_ufunc_exists_in_cupy(cupy):
     assert [u for u in UFUNCS.values() if not hasattr(cupy, u)] == []
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::UserWarning")  # NumPy's, which CuPy does not give
+@pytest.mark.parametrize("sample", test_ops.SAMPLES, ids=test_ops.NAMES)
+def test_samples_on_the_twin(cupy, sample):
+    """CupyBackend's own code, on arrays that refuse what CuPy's refuse (see cupy_twin.py), gives what NumPy gives."""
+    from cupy_twin import TwinBackend
+
+    devices.register_backend("twin", TwinBackend)
+    try:
+        with devices.use_backend("twin"):
+            actual = test_ops.outcome(polytensor, sample, devices.backend_device("twin"), sample.grad)
+    finally:
+        devices._factories.pop("twin")
+    with devices.use_backend("numpy"):
+        expected = test_ops.outcome(polytensor, sample, devices.backend_device("numpy"), sample.grad)
+    # a move between devices makes inputs contiguous, so that strides are others
+    test_ops.compare(dataclasses.replace(sample, strides=False), actual, expected, exact_layout=False)
 
 
 def test_absence_is_told_in_one_line(cupy):

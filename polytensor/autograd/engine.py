@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import warnings
 from sys import getrefcount
 from typing import Any
 
 from ..backends.base import SCALARS
-from .modes import mode
+from .modes import ANOMALY, WATCH, mode
 
 OWN_REFERENCES = 4  # in _leaf: its argument, its `flags`, the caller's variable and getrefcount's own
 wrap: Any = None  # tensor.wrap, set by tensor.py: it imports this package first
+ASKING: list[Any] = []  # not empty: somebody wants to know which backward pass runs (mode.task)
+
+
+class Task:
+    """One backward pass, for those who ask: multi-gradient hooks, anomaly mode, checkpoints."""
+
+    __slots__ = ("__weakref__", "deps", "masks", "node", "targets")
+
+    def __init__(self, deps: Any, masks: Any, targets: Any) -> None:
+        self.deps, self.masks, self.targets = deps, masks, targets
+        self.node: Any = None  # the one that runs now, in anomaly mode
+
+    def runs(self, fn: Any) -> bool:
+        """Whether a gradient passes `fn` (a Node, or a leaf) in this pass."""
+        targets = self.targets
+        if fn.is_node:
+            if fn not in self.deps:
+                return False
+            return targets is None or True in self.masks[fn] or any((fn, nr) in targets for nr in range(fn.outputs))
+        if targets is not None and (id(fn), -1) not in targets:
+            return False
+        return any(e is fn for n in self.deps for e in n.edges)
 
 
 def _count(roots: list[Any]) -> dict[Any, int]:
@@ -61,6 +84,8 @@ def run(
     acc: dict[Any, Any] = {}
     starts: list[Any] = []
     masks: dict[Any, tuple[bool, ...]] | None = None
+    n: Any = None
+    task = check = None
     before = mode.grad
     mode.grad = create
     try:
@@ -74,6 +99,10 @@ def run(
         deps = _count(starts)
         if targets is not None:
             masks = _needed(deps, starts, targets)
+        if ASKING or WATCH:
+            outer = mode.task
+            task = mode.task = Task(dict(deps), masks, targets)
+            check = ANOMALY["on"]
         ready = [n for n in starts if deps[n] == 0]
         while ready:
             n = ready.pop()
@@ -82,16 +111,21 @@ def run(
             if g is not None:
                 wanted = None
                 if n.hooks is not None:
-                    g = _pre_hooks(n, g, create)
+                    g = _pre_hooks(n, g, create, targets)
+                elif masks is not None:
+                    _capture(n, g, create, targets)
                 if masks is not None:
                     wanted = masks[n]
-                    _capture(n, g, create, targets)
                 if wanted is None or True in wanted:
+                    if check:
+                        task.node = n  # type: ignore[union-attr]
                     grads = n.run(g, create, wanted) if create or wanted is not None or n.fast is None else n.fast(g)
                     if grads.__class__ is not list:
                         grads = list(grads)
                     if n.hooks is not None and "post" in n.hooks:
                         grads = _post_hooks(n, grads, g, create)
+                    if check:
+                        check_nan(n, grads)
                     g = None
                     if not retain:
                         n.saved = None
@@ -118,8 +152,45 @@ def run(
                     deps[e] = left
                     if left == 0:
                         ready.append(e)
+    except Exception:
+        if check and n is not None:
+            report(n)
+        raise
     finally:
         mode.grad = before
+        if task is not None:
+            mode.task = outer
+
+
+def check_nan(n: Any, grads: list[Any]) -> None:
+    """Anomaly mode: RuntimeError if a gradient that `n` computed has a NaN."""
+    if not ANOMALY["check_nan"]:
+        return
+    for i, g in enumerate(grads):
+        a = getattr(g, "_a", g)
+        if a is not None and a.dtype.kind not in "biu" and (a != a).any():
+            raise RuntimeError(f"Function '{n.name()}' returned nan values in its {i}th output.")
+
+
+def report(n: Any) -> None:
+    """Anomaly mode: warn with the stack of the forward call that made `n`, and of what induced that."""
+    meta = n.metadata
+    text = f"Error detected in {n.name()}. "
+    if "traceback_" not in meta:
+        text += "No forward pass information available. Enable detect anomaly during forward pass for more information."
+        warnings.warn(text, UserWarning, stacklevel=4)
+        return
+    text += "Traceback of forward call that caused the error:\n" + "".join(meta["traceback_"])
+    parent = meta.get("parent_")
+    while parent is not None:
+        meta = parent.metadata
+        text += f"\n\nPrevious calculation was induced by {parent.name()}. "
+        if "traceback_" not in meta:
+            text += "No forward pass information available."
+            break
+        text += "Traceback of forward call that induced the previous calculation:\n" + "".join(meta["traceback_"])
+        parent = meta.get("parent_")
+    warnings.warn(text, UserWarning, stacklevel=4)
 
 
 def _add(acc: dict[Any, Any], e: Any, nr: int, g: Any) -> None:
@@ -143,20 +214,24 @@ def _capture(n: Any, g: Any, create: bool, targets: Any) -> None:
             slot[0] = gi if create else wrap(gi, n.dev)
 
 
-def _pre_hooks(n: Any, g: Any, create: bool) -> Any:
-    """Hooks on the outputs of `n` (tensor hooks by number, retain_grad, node prehooks)."""
+def _pre_hooks(n: Any, g: Any, create: bool, targets: Any) -> Any:
+    """Hooks on the outputs of `n`: of tensors (retain_grad last), then targets take theirs, then prehooks of the node."""
     gs = [g] if n.outputs == 1 else g
     gs = [x if create or x is None else wrap(x, n.dev) for x in gs]
     for nr in range(n.outputs):
-        for fn in list(n.hooks.get(nr, {}).values()):
-            if gs[nr] is not None:
-                new = fn(gs[nr])
-                if new is not None:
-                    gs[nr] = new
+        for key in (nr, ("retain", nr)):
+            for fn in list(n.hooks.get(key, {}).values()):
+                if gs[nr] is not None:
+                    gs[nr] = replaced(fn, gs[nr])
+    if targets is not None:
+        for nr in range(n.outputs):
+            slot = targets.get((n, nr))
+            if slot is not None and gs[nr] is not None:
+                slot[0] = gs[nr]
     for fn in list(n.hooks.get("pre", {}).values()):
         new = fn(tuple(gs))
         if new is not None:
-            gs = list(new) if isinstance(new, (tuple, list)) else [new]
+            gs = list(several(new, gs, fn))
     gs = [x if create or x is None else x._a for x in gs]
     return gs[0] if n.outputs == 1 else gs
 
@@ -169,9 +244,36 @@ def _post_hooks(n: Any, grads: Any, g: Any, create: bool) -> Any:
     for fn in list(n.hooks["post"].values()):
         new = fn(tensors(grads), outs)
         if new is not None:
-            new = new if isinstance(new, (tuple, list)) else (new,)
-            grads = [x if create or x is None else x._a for x in new]
+            grads = [x if create or x is None else x._a for x in several(new, grads, fn)]
     return list(grads)
+
+
+def _named(fn: Any) -> str:
+    return getattr(fn, "__name__", None) or "<unknown>"
+
+
+def replaced(fn: Any, g: Any) -> Any:
+    """What a tensor hook makes of a gradient. TypeError and RuntimeError as PyTorch for a result that does not fit."""
+    new = fn(g)
+    if new is None:
+        return g
+    if not hasattr(new, "_fn"):
+        raise TypeError("expected Variable, but hook returned '" + type(new).__name__ + "'")
+    if new._a.shape != g._a.shape:
+        raise RuntimeError(f"hook '{_named(fn)}' has changed the size of value")
+    if new._a.dtype != g._a.dtype:
+        raise RuntimeError(f"hook '{_named(fn)}' has changed the type of value (was {g.type()} got {new.type()})")
+    return new
+
+
+def several(new: Any, old: Any, fn: Any) -> tuple[Any, ...]:
+    """A node hook's result as a tuple of the right length."""
+    new = new if isinstance(new, (tuple, list)) else (new,)
+    if len(new) != len(old):
+        raise RuntimeError(
+            f"hook '{_named(fn)}' has returned an incorrect number of values (got {len(new)}, but expected {len(old)})"
+        )
+    return tuple(new)
 
 
 def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: Any) -> None:
@@ -180,9 +282,7 @@ def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: 
     if extras.hooks:
         t = g if create else wrap(g, dev)
         for fn in list(extras.hooks.values()):
-            new = fn(t)
-            if new is not None:
-                t = new
+            t = replaced(fn, t)
         g = t if create else t._a
     if targets is not None:
         slot = targets.get((id(leaf), -1))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from typing import Any
 
-from .modes import mode
+from .modes import ANOMALY, mode
 from .node import FREED, Node, modified
 
 
@@ -22,15 +24,29 @@ class FunctionCtx:
         self._materialize = True
 
     def save_for_backward(self, *tensors: Any) -> None:
+        """Keep inputs and outputs (Tensors or None) for backward, with a check that nobody wrote to them since."""
         self._saved = tensors
 
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Accepted for PyTorch's sake: forward mode is made of two backward passes here."""
+        for t in tensors:
+            if t is not None and not hasattr(t, "_fn"):
+                raise AssertionError(
+                    "save_for_forward expects all arguments to be tensors; you should save non-tensors as attributes on "
+                    "ctx."
+                )
+        self.saved_for_forward = tensors
+
     def mark_dirty(self, *tensors: Any) -> None:
+        """Say which inputs forward has written to in place; each must also be an output."""
         self._dirty = tensors
 
     def mark_non_differentiable(self, *tensors: Any) -> None:
+        """Say which outputs have no gradient."""
         self._no_grad = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
+        """With False, backward gets None instead of zeros for an output that has no gradient."""
         self._materialize = value
 
     @property
@@ -45,129 +61,262 @@ class FunctionCtx:
             if t is None:
                 result.append(None)
                 continue
-            now = 0 if t._s is None else t._s[0]
-            if now != version:
+            s = t._s
+            now = 0 if s is None else s[0]
+            if version is not None and now != version:
                 raise modified(t._a, node.name(), now, version)
-            result.append(t if nr is None else t._alias(node, nr))
+            result.append(t if nr is None else nr(t, node._ref()))
         return tuple(result)
 
 
 class FunctionNode(Node):
     __slots__ = ("ctx", "function", "like", "outputs", "positions")
     outputs: int
+    ctx: Any
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "ctx":
+            raise AttributeError(name)
+        return getattr(self.ctx, name)  # PyTorch's ctx is the node itself
 
     def run(self, g: Any, tensors: bool, wanted: Any) -> Any:
-        from ..tensor import wrap
+        from ..tensor import Tensor, wrap
 
         ctx = self.ctx
-        if self.saved is None:
-            raise RuntimeError(FREED)
         gs = [g] if self.outputs == 1 else list(g)
         for i, x in enumerate(gs):
             if x is None:
-                if ctx._materialize:
+                if ctx._materialize and self.like[i] is not None:
                     shape, dtype = self.like[i]
                     gs[i] = wrap(self.dev.backend.zeros(shape, dtype), self.dev)
             elif not tensors:
                 gs[i] = wrap(x, self.dev)
-        result = self.function.backward(ctx, *gs)
+        result = _backward_of(self.function)(ctx, *gs)
         result = result if isinstance(result, tuple) else (result,)
         count = len(ctx.needs_input_grad)
         if len(result) > count and any(r is not None for r in result[count:]) or len(result) < count:
             raise RuntimeError(
                 f"function {self.name()} returned an incorrect number of gradients (expected {count}, got {len(result)})"
             )
-        grads: list[Any] = []
-        for i, e in zip(self.positions, self.edges, strict=True):
-            r = result[i]
-            if r is None or e is None:
-                grads.append(None)
+        for i, r in enumerate(result[:count]):
+            if r is None:
                 continue
-            shape = self.shapes[len(grads)]
-            if tuple(r.shape) != shape:
+            if i not in self.positions:
                 raise RuntimeError(
-                    f"Function {self.name()} returned an invalid gradient at index {i} - got {list(r.shape)} but expected "
+                    f"function {self.name()} returned a gradient different from None at position {i + 1}, but the "
+                    "corresponding forward input was not a Variable"
+                )
+            if not isinstance(r, Tensor):
+                raise TypeError(f"expected Variable or None (got {type(r).__name__})")
+        return [
+            None if result[i] is None or e is None else self._fit(k, result[i], tensors)
+            for k, (i, e) in enumerate(zip(self.positions, self.edges, strict=True))
+        ]
+
+    def _fit(self, k: int, r: Any, tensors: bool) -> Any:
+        """A gradient in the shape and dtype of input `k`: summed if it broadcasts from there, cast, else refused."""
+        from ..ops.table import DTYPE_OF, F
+
+        shape, dtype = self.shapes[k]
+        have = tuple(r._a.shape)
+        if have != shape:
+            tail = have[len(have) - len(shape) :]
+            if len(have) < len(shape) or any(n not in (1, m) for n, m in zip(shape, tail, strict=True)):
+                raise RuntimeError(
+                    f"Function {self.name()} returned an invalid gradient at index {k} - got {list(have)} but expected "
                     f"shape compatible with {list(shape)}"
                 )
-            grads.append(r if tensors else r._a)
-        return grads
+            r = F.sum_to(r, shape)
+        if r._a.dtype != dtype:
+            if r._a.dtype.kind == "c" and dtype.kind != "c":
+                r = r.real
+            r = r.to(DTYPE_OF[dtype])
+        return r if tensors else r._a
 
 
-class Function:
-    """Subclass with static forward(ctx, *args) and backward(ctx, *grads), and call `apply`."""
+def _backward_of(cls: Any) -> Any:
+    if cls.vjp is not Function.vjp:
+        if cls.backward is not Function.backward:
+            raise RuntimeError(
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement "
+                "one of them."
+            )
+        return cls.vjp
+    return cls.backward
+
+
+class FunctionMeta(type):
+    """Gives each Function the type of its Node."""
+
+    def __init__(cls, name: str, bases: Any, attrs: Any) -> None:
+        super().__init__(name, bases, attrs)
+        cls._backward_cls = type(name + "Backward", (FunctionNode,), {"__slots__": ()})
+
+
+class Function(metaclass=FunctionMeta):
+    """Subclass with static forward(ctx, *args) and backward(ctx, *grads), and call `apply`.
+
+    Or forward(*args) and setup_context(ctx, inputs, output). `vjp` is another name of backward. `jvp` and `vmap`
+    may be there: forward mode and vmap of PolyTensor are made of backward and forward, and do not call them.
+    """
+
+    generate_vmap_rule = False
+    clear_saved_tensors_on_access = False
+    boxed_grads_call = False
+    _backward_cls: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        warnings.warn(
+            f"{self.__class__} should not be instantiated. Methods on autograd functions are all static, so you should "
+            "invoke them on the class itself. Instantiating an autograd function will raise an error in a future version "
+            "of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
+            "function with static forward method. (Example: "
+            "https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
+        )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
         raise NotImplementedError(
             "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
             "backward mode AD."
         )
 
+    vjp = backward
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set "
+            "generate_vmap_rule=True."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        from ..tensor import LEAF, Tensor
+        """Run forward without recording, and record one Node for it."""
+        from ..tensor import Tensor
 
         ctx = FunctionCtx()
-        positions = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
+        separate = cls.setup_context is not Function.setup_context
+        if separate:
+            bound = signature(cls.forward).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._fn is not None for a in args)
         recording = mode.grad and any(ctx.needs_input_grad)
         before, mode.grad = mode.grad, False
         try:
-            if "setup_context" in _attributes(cls):
+            if separate:
                 outs = cls.forward(*args, **kwargs)
-                cls.setup_context(ctx, args, outs)  # type: ignore[attr-defined]
+                cls.setup_context(ctx, args, outs)
             else:
                 outs = cls.forward(ctx, *args, **kwargs)
         finally:
             mode.grad = before
-        if not recording:
-            return outs
         single = not isinstance(outs, tuple)
         results = [outs] if single else list(outs)
-        node_type = cls.__dict__.get("_node_type")
-        if node_type is None:
-            node_type = type(cls.__name__ + "Backward", (FunctionNode,), {"__slots__": ()})
-            cls._node_type = node_type  # type: ignore[attr-defined]
-        node = object.__new__(node_type)
-        tensors = [args[i] for i in positions]
-        node.edges = tuple(t if t._fn is LEAF else t._fn for t in tensors)
-        node.nrs = tuple(t._nr for t in tensors)
-        node.shapes = [tuple(t._a.shape) for t in tensors]
-        node.hooks = node.vers = None
-        node.ctx, node.function, node.positions = ctx, cls, positions
-        node.dev = tensors[0]._dev
-        node.outputs = len(results)
-        node.like = [(tuple(r._a.shape), r._a.dtype) if isinstance(r, Tensor) else None for r in results]
-        given = {id(t) for t in tensors}
-        originals = list(results)
-        for nr, r in enumerate(results):
-            if not isinstance(r, Tensor) or r._a.dtype.kind in "biu" or any(r is t for t in ctx._no_grad):
-                continue
-            if any(r is t for t in ctx._dirty):
-                r._check_inplace()
-                r._fn, r._nr = node, nr
-                continue
+        dirty = {id(t) for t in ctx._dirty}
+        if not dirty <= {id(r) for r in results}:
+            raise RuntimeError(
+                "Some elements marked as dirty during the forward method were not returned as output. The inputs that "
+                "are modified inplace must all be outputs of the Function."
+            )
+        given = {id(a) for a in args if isinstance(a, Tensor)}
+        if recording:
+            _record(cls, ctx, args, results, given, dirty)
+        else:
+            for i, r in enumerate(results):
+                if id(r) in given and id(r) not in dirty:
+                    results[i] = r.view_as(r)
+        return results[0] if single else tuple(results)
+
+
+def _record(cls: Any, ctx: Any, args: Any, results: list[Any], given: set[int], dirty: set[int]) -> None:
+    """Make the Node of a call and hang it on `results`, in place where they are dirty inputs."""
+    from ..tensor import LEAF, Tensor, rebase
+
+    positions = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
+    tensors = [args[i] for i in positions]
+    node: Any = object.__new__(cls._backward_cls)
+    node.edges = tuple(t if t._fn is LEAF else t._fn for t in tensors)
+    node.nrs = tuple(t._nr for t in tensors)
+    node.shapes = [(tuple(t._a.shape), t._a.dtype) for t in tensors]
+    node.hooks = node.vers = None
+    node.ctx, node.function, node.positions = ctx, cls, positions
+    node.dev = tensors[0]._dev
+    node.outputs = len(results)
+    node.like = [(tuple(r._a.shape), r._a.dtype) if isinstance(r, Tensor) else None for r in results]
+    originals = list(results)
+    plain = {id(t) for t in ctx._no_grad}
+    for nr, r in enumerate(results):
+        if not isinstance(r, Tensor):
+            continue
+        if id(r) in dirty:
+            r._check_inplace()
+            made = r._alias(node, nr)
+            rebase(r, made)
+        elif id(r) in plain or r._a.dtype.kind in "biu":
+            if id(r) in given:
+                results[nr] = r.detach()
+        else:
             if id(r) in given or r._fn is not None:
                 r = r._alias(None, 0)
             r._fn, r._nr = node, nr
             results[nr] = r
-        saved: list[Any] = []
-        for t in ctx._saved:
-            out = next((nr for nr, r in enumerate(originals) if t is r), None)
-            if t is None:
-                saved.append((None, 0, None))
-            elif out is not None and id(t) not in given:
-                t._cell()
-                saved.append((t._alias(None, 0), t._s[0], out))
-            else:
-                saved.append((t, 0 if t._s is None else t._s[0], None))
-        node.saved = tuple(saved)
-        ctx._saved, ctx._node = (), _NodeRef(node)
-        return results[0] if single else tuple(results)
+    node.saved = tuple(_save(t, originals, given, dirty, i) for i, t in enumerate(ctx._saved))
+    ctx._saved, ctx._node = (), _NodeRef(node)
+    if ANOMALY["on"]:
+        from .watch import stamp
+
+        stamp(node)
+
+
+def _save(t: Any, outs: list[Any], given: set[int], dirty: set[int], i: int) -> tuple[Any, Any, Any]:
+    """What is kept of a saved tensor: itself, its version, and how it gets its history back."""
+    if t is None:
+        return None, 0, None
+    if not hasattr(t, "_fn"):
+        raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
+    out = next((nr for nr, r in enumerate(outs) if t is r), None)
+    own = out is not None and (id(t) not in given or id(t) in dirty)
+    fn, nr = (None, 0) if own else (t._fn, t._nr)
+    if own:
+        restore: Any = lambda s, node: s._alias(node, out)
+    elif mode.saved_hooks:
+        from .node import joined
+
+        edge = t if fn is not None and not fn.is_node else fn
+        restore = lambda s, node: joined(s, edge, nr)
+    else:
+        restore = None
+    if mode.saved_hooks:
+        from .watch import pack
+
+        return pack(t, mode.saved_hooks[-1]), None, restore
+    if not own:
+        return t, 0 if t._s is None else t._s[0], None
+    t._cell()
+    return t._alias(None, 0), t._s[0], restore
 
 
 class _NodeRef:
@@ -184,8 +333,12 @@ class _NodeRef:
         return getattr(self._ref(), name)
 
 
-def _attributes(cls: type) -> set[str]:
-    return {name for base in cls.__mro__ for name in base.__dict__}
+class InplaceFunction(Function):
+    """A Function with a flag `inplace`. Source: torch.autograd.function.InplaceFunction."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
 
 
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:

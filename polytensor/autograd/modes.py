@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from inspect import isgeneratorfunction
@@ -12,9 +13,16 @@ from typing import Any
 class _Mode(threading.local):
     grad = True
     inference = False
+    saved_hooks: tuple[Any, ...] = ()  # pairs of pack and unpack, the last one counts
+    saved_refused: str | None = None  # the error for new saved_tensors_hooks
+    task: Any = None  # the backward pass that runs (engine.Task), where something asks for it
+    randomness: str | None = None  # what vmap says of random ops
+    levels = 0  # how many function transforms (func.grad, vmap, ...) are open
 
 
 mode = _Mode()
+WATCH: list[Any] = []  # not empty: what is recorded anywhere in the process is looked at by watch.watched
+ANOMALY = {"on": False, "check_nan": True}  # for all threads, as in PyTorch
 
 
 class _GradMode:
@@ -37,21 +45,16 @@ class _GradMode:
         return type(self)()
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        if isinstance(fn, type):
+            warnings.warn(
+                f"Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+                f"functions or methods. To preserve the current behavior of class decoration, you can directly decorate the "
+                f"`__init__` method and nothing else. (for {fn.__name__})",
+                FutureWarning,
+                stacklevel=2,
+            )
         if isgeneratorfunction(fn):
-
-            @wraps(fn)
-            def generator(*args: Any, **kwargs: Any) -> Any:
-                with self.clone():
-                    it = fn(*args, **kwargs)
-                while True:
-                    with self.clone():
-                        try:
-                            item = next(it)
-                        except StopIteration as stop:
-                            return stop.value
-                    yield item
-
-            return generator
+            return self._generator(fn)
 
         @wraps(fn)
         def decorated(*args: Any, **kwargs: Any) -> Any:
@@ -59,6 +62,32 @@ class _GradMode:
                 return fn(*args, **kwargs)
 
         return decorated
+
+    def _generator(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """The mode holds while the generator runs, not while it waits."""
+
+        @wraps(fn)
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            gen = fn(*args, **kwargs)
+            step: Callable[[], Any] = lambda: gen.send(None)
+            try:
+                while True:
+                    with self.clone():
+                        item = step()
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        with self.clone():
+                            gen.close()
+                        raise
+                    except BaseException as error:
+                        step = lambda error=error: gen.throw(error)  # type: ignore[misc]
+                    else:
+                        step = lambda sent=sent: gen.send(sent)  # type: ignore[misc]
+            except StopIteration as stop:
+                return stop.value
+
+        return generator
 
 
 class no_grad(_GradMode):
@@ -132,6 +161,23 @@ class inference_mode(_GradMode):
 def is_grad_enabled() -> bool:
     """Whether ops on tensors that require grad are recorded in this thread."""
     return mode.grad
+
+
+class set_multithreading_enabled(_GradMode):
+    """Accepted for PyTorch's sake: backward runs in the calling thread either way."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self.mode = bool(mode)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def clone(self) -> _GradMode:
+        return set_multithreading_enabled(self.mode)
 
 
 def is_inference_mode_enabled() -> bool:

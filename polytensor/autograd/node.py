@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 FREED = (
@@ -33,6 +34,7 @@ class Node:
         "__weakref__", "dev", "edges", "hooks", "nrs", "saved", "shapes", "vers",
     )  # fmt: skip
     row: Any = None
+    light = False  # no tensor is saved: what the rules need lies in `vers`, which backward does not free
     fast: Any = None  # `run` on arrays for all edges, written out per row (ops.table)
     is_node = True
     hooks: Any
@@ -71,6 +73,8 @@ class Node:
 
     def unpack(self) -> list[Any]:
         """Saved values as arrays, versions checked."""
+        if self.light:
+            return list(self.vers)
         saved = self.saved
         if saved is None:
             raise RuntimeError(FREED)
@@ -88,26 +92,38 @@ class Node:
             vals.append(e._a)
         return vals
 
+    def __getattr__(self, name: str) -> Any:
+        """Saved values under PyTorch's names: grad_fn._saved_self, _saved_other, _saved_result, _saved_dim."""
+        if not name.startswith(("_saved_", "_raw_saved_")) or self.row is None:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        k = self.row.saved_names().get(name.removeprefix("_raw").removeprefix("_saved_"))
+        if k is None:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        if not self.light and self.saved is None:
+            raise RuntimeError(FREED)
+        return SavedTensor(self, k) if name.startswith("_raw") else self.unpack_tensors()[k]
+
     def saved_from(self, tensor: Any) -> str:
         fn = tensor._fn
         return "None" if fn is None or not fn.is_node else fn.name()
 
     def unpack_tensors(self) -> list[Any]:
         """Saved values as Tensors joined to the graph, for derivatives of derivatives."""
-        self.unpack()
+        if self.light:
+            return list(self.vers)
+        if self.saved is None:
+            raise RuntimeError(FREED)
         if self.vers is None:
             return list(self.saved)
         vals: list[Any] = []
         for e, v, (kind, i) in zip(self.saved, self.vers, self.row.save_spec, strict=True):
             if v is None:
                 vals.append(e)
-            elif kind == "out":
-                vals.append(e._alias(self, i))
-            else:
-                edge = self.edges[i]
-                vals.append(
-                    e._alias(None, 0) if edge is None else e._alias(edge, self.nrs[i]) if edge.is_node else edge
-                )
+                continue
+            s = e._s
+            if s is not None and s[0] != v:
+                raise modified(e._a, self.saved_from(e), s[0], v)
+            vals.append(e._alias(self, i) if kind == "out" else joined(e, self.edges[i], self.nrs[i]))
         return vals
 
     def run(self, g: Any, tensors: bool, wanted: Any) -> Any:
@@ -150,11 +166,47 @@ class Node:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {hex(id(self))}>"
 
-    def _saved_value(self, name: str) -> Any:
-        for e, spec in zip(self.saved or (), self.row.save_spec if self.row else (), strict=False):
-            if spec == name:
-                return e
-        raise AttributeError(name)
+
+class SavedTensor:
+    """One saved tensor of a Node (grad_fn._raw_saved_self), which may get hooks of its own."""
+
+    def __init__(self, node: Any, k: int) -> None:
+        self._node, self._k = node, k
+
+    def register_hooks(self, pack_hook: Any, unpack_hook: Any) -> None:
+        """Keep pack_hook(tensor) from now on, and call unpack_hook on it when the tensor is needed."""
+        from .watch import Packed, pack
+
+        node, k = self._node, self._k
+        if node.saved is None:
+            raise RuntimeError(FREED)
+        if not (callable(pack_hook) and callable(unpack_hook)):
+            raise TypeError("register_hooks(): expected two callables")
+        t = node.saved[k]
+        if t is None or node.vers[k] is None:
+            raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden.")
+        if t.__class__ is Packed:
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor whose hooks have already been set is not supported."
+            )
+        node.saved = (*node.saved[:k], pack(t, (pack_hook, unpack_hook)), *node.saved[k + 1 :])
+
+
+def joined(saved: Any, edge: Any, nr: int) -> Any:
+    """A saved input with the history that it had when it was saved."""
+    if edge is None:
+        return saved._alias(None, 0)
+    if edge.is_node:
+        return saved._alias(edge, nr)
+    if saved is edge:
+        return edge
+    from ..ops.table import (
+        ROWS,
+    )  # hooks gave another tensor, or the leaf lost its flag: lead to the leaf by an identity
+
+    r = saved._alias(None, 0)
+    ROWS["alias"].record((edge,), (), (r,))
+    return r
 
 
 class AccumulateGrad(Node):
@@ -164,10 +216,45 @@ class AccumulateGrad(Node):
 
     def __init__(self, variable: Any) -> None:
         self.variable = variable
-        self.edges, self.nrs, self.hooks, self.saved = (), (), None, ()
+        self.edges, self.nrs, self.hooks, self.saved, self.vers = (), (), None, (), None
+        self.dev = variable._dev
 
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"  # PyTorch's
+
+    def register_prehook(self, fn: Any) -> Any:
+        """Call fn((grad,)) before it is added to .grad; a result replaces it."""
+
+        def hook(g: Any) -> Any:
+            new = fn((g,))
+            return new[0] if isinstance(new, (tuple, list)) else new
+
+        hook.owner = self  # type: ignore[attr-defined]  # alive as long as its hooks
+        x = self.variable._extras()
+        if x.hooks is None:
+            x.hooks = {}
+        return add_to(x.hooks, hook)
+
+    def register_hook(self, fn: Any) -> Any:
+        """Call fn((), (grad,)) after it was added to .grad."""
+        last: list[Any] = [None]
+
+        def note(g: Any) -> None:
+            last[0] = g
+
+        before = self.register_prehook(lambda gs: note(gs[0]))
+        x = self.variable._extras()
+        if x.post_hooks is None:
+            x.post_hooks = {}
+        after = add_to(x.post_hooks, lambda leaf: fn((), (last[0],)) and None)
+        remove = after.remove
+
+        def both() -> None:
+            remove()
+            before.remove()
+
+        after.remove = both  # type: ignore[method-assign]
+        return after
 
 
 class Handle:
@@ -175,7 +262,7 @@ class Handle:
 
     def __init__(self, table: dict[int, Any]) -> None:
         self.table = table
-        self.id = max(table, default=-1) + 1
+        self.id = next(_ids)
 
     def remove(self) -> None:
         self.table.pop(self.id, None)
@@ -187,10 +274,16 @@ class Handle:
         self.remove()
 
 
-def add_hook(node: Node, key: Any, fn: Any) -> Handle:
-    if node.hooks is None:
-        node.hooks = {}
-    table = node.hooks.setdefault(key, {})
+_ids = count()
+
+
+def add_to(table: dict[int, Any], fn: Any) -> Handle:
     handle = Handle(table)
     table[handle.id] = fn
     return handle
+
+
+def add_hook(node: Node, key: Any, fn: Any) -> Handle:
+    if node.hooks is None:
+        node.hooks = {}
+    return add_to(node.hooks.setdefault(key, {}), fn)

@@ -15,9 +15,15 @@ import numpy as np
 
 from .. import dtypes
 from . import streams
+from .activations import ActivationKernels
 from .conv import ConvKernels
+from .losses import LossKernels
+from .optim import OptimKernels
 from .polynomials import PolynomialKernels
+from .resample import ResampleKernels
 from .special import SPECIAL_UFUNCS, SpecialKernels
+from .statistics import StatisticsKernels
+from .storage import StorageKernels
 
 # NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
@@ -50,7 +56,17 @@ UFUNCS = dict(
 )  # fmt: skip
 
 
-class Backend(ConvKernels, SpecialKernels, PolynomialKernels):
+class Backend(
+    ConvKernels,
+    StorageKernels,
+    SpecialKernels,
+    PolynomialKernels,
+    ActivationKernels,
+    ResampleKernels,
+    LossKernels,
+    OptimKernels,
+    StatisticsKernels,
+):
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"
@@ -110,13 +126,11 @@ class Backend(ConvKernels, SpecialKernels, PolynomialKernels):
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
         return self.xp.zeros(shape, dtype)
 
-    def arange(self, start: Any, end: Any, step: Any, dtype: Any) -> Array:
-        n = max(0, -int(-((end - start) / step) // 1))
-        kind = np.int64 if np.dtype(dtype).kind in "iu" else np.float64
-        return (self.xp.arange(n, dtype=kind) * step + start).astype(dtype)
-
-    def linspace(self, start: Any, end: Any, steps: int, dtype: Any) -> Array:
-        return self.xp.linspace(start, end, steps).astype(dtype)
+    def arange(self, n: int, start: Any, step: Any, dtype: Any) -> Array:
+        """n values; integers in int64, floats in float64, then cast."""
+        integral = np.dtype(dtype).kind in "iu" and isinstance(start, int) and isinstance(step, int)
+        kind = np.int64 if integral else np.float64
+        return (self.xp.arange(max(n, 0), dtype=kind) * step + start).astype(dtype)
 
     def eye(self, n: int, m: int, dtype: Any) -> Array:
         return self.xp.eye(n, m, dtype=dtype)
@@ -391,9 +405,6 @@ class Backend(ConvKernels, SpecialKernels, PolynomialKernels):
     def any(self, x: Array, dim: Any, keepdim: bool) -> Array:
         return self.xp.any(x, axis=dim, keepdims=keepdim)
 
-    def cumsum(self, x: Array, dim: int) -> Array:
-        return self.xp.cumsum(self.contiguous(x), axis=dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype)
-
     def argsort(self, x: Array, dim: int, descending: bool) -> Array:
         if not descending:
             return self.xp.argsort(x, axis=dim, kind="stable")
@@ -568,53 +579,6 @@ class Backend(ConvKernels, SpecialKernels, PolynomialKernels):
         d = x - t
         d *= g * self.scalar(2 / max(d.size, 1) if reduction == 1 else 2, d.dtype)
         return d
-
-    # ---- fused optimizer steps over lists of arrays, in place -------------------------------------------------
-    def sgd_step(
-        self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
-        dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
-    ) -> None:  # fmt: skip
-        """p -= lr * d with d the (momentum) direction; on the `first` step buffers take the gradient itself."""
-        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
-            if maximize:
-                g = -g
-            if weight_decay:
-                g = g + weight_decay * p
-            if bufs is not None:
-                buf = bufs[i]
-                if first:
-                    buf[...] = g
-                else:
-                    buf *= momentum
-                    buf += g if dampening == 0 else (1 - dampening) * g
-                g = g + momentum * buf if nesterov else buf
-            p -= lr * g
-
-    def adam_step(
-        self, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
-        step: int, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
-        maximize: bool,
-    ) -> None:  # fmt: skip
-        """Adam (Kingma and Ba, 2015) and, with `decoupled`, AdamW (Loshchilov and Hutter, 2019)."""
-        scale = 1 / (1 - beta2**step) ** 0.5
-        size = lr / (1 - beta1**step)
-        for i, (p, g, m, v) in enumerate(zip(params, grads, ms, vs, strict=True)):
-            if maximize:
-                g = -g
-            if weight_decay:
-                if decoupled:
-                    p *= 1 - lr * weight_decay
-                else:
-                    g = g + weight_decay * p
-            m += (1 - beta1) * (g - m)
-            v *= beta2
-            v += (1 - beta2) * (g * g)
-            if vmaxs is not None:
-                v = self.xp.maximum(vmaxs[i], v, out=vmaxs[i])
-            d = self.xp.sqrt(v)
-            d *= scale
-            d += eps
-            p -= size * (m / d)
 
     # ---- random draws -----------------------------------------------------------------------------------------
     uniform = streams.uniform

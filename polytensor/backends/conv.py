@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 Array = Any
-Pair = tuple[int, int]
+Pair = tuple[int, ...]  # of two
+Ints = tuple[int, ...]
+WORKSPACE = 1 << 24  # elements of columns made at a time
 
 
 def out_size(n: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:
@@ -48,6 +50,11 @@ class ConvKernels:
             cols[:, :, k] = tap
         return cols.reshape(n, groups, c // groups * kernel[0] * kernel[1], oh * ow)
 
+    def _parts(self, x: Array, area: int) -> list[Array]:
+        """x in batches whose columns (`area` elements per channel) fit the workspace; at least one."""
+        step = max(1, WORKSPACE // max(1, x.shape[1] * area))
+        return [x] if step >= x.shape[0] else [x[i : i + step] for i in range(0, x.shape[0], step)]
+
     def conv2d(
         self, x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
     ) -> Array:
@@ -55,8 +62,12 @@ class ConvKernels:
         o, _, kh, kw = w.shape
         oh = out_size(x.shape[2], kh, stride[0], padding[0], dilation[0])
         ow = out_size(x.shape[3], kw, stride[1], padding[1], dilation[1])
-        cols = self._im2col(x, (kh, kw), stride, padding, dilation, groups)
-        y = self.matmul(w.reshape(groups, o // groups, w.shape[1] * kh * kw), cols).reshape(x.shape[0], o, oh, ow)  # type: ignore[attr-defined]
+        wm = w.reshape(groups, o // groups, w.shape[1] * kh * kw)
+        parts = [
+            self.matmul(wm, self._im2col(part, (kh, kw), stride, padding, dilation, groups))  # type: ignore[attr-defined]
+            for part in self._parts(x, kh * kw * oh * ow)
+        ]
+        y = (parts[0] if len(parts) == 1 else self.xp.concatenate(parts)).reshape(x.shape[0], o, oh, ow)
         if b is not None:
             y += b[:, None, None]
         return y
@@ -72,11 +83,20 @@ class ConvKernels:
         o, _, kh, kw = w.shape
         size = (g.shape[2], g.shape[3])
         wt = w.reshape(groups, o // groups, w.shape[1] * kh * kw).swapaxes(1, 2)
-        cols = self.matmul(wt, g.reshape(n, groups, o // groups, size[0] * size[1])).reshape(n, c, kh * kw, *size)  # type: ignore[attr-defined]
-        out = self.xp.zeros((n, c, h + 2 * padding[0], width + 2 * padding[1]), g.dtype)
-        for k, tap in enumerate(self._taps(out, (kh, kw), stride, dilation, size)):
-            tap += cols[:, :, k]
-        return out[:, :, padding[0] : padding[0] + h, padding[1] : padding[1] + width]
+        # a last window may reach past the padding where a transposed convolution asks for more room
+        reach = [(m - 1) * s + d * (k - 1) + 1 for m, s, d, k in zip(size, stride, dilation, (kh, kw), strict=True)]
+        room = (max(h + 2 * padding[0], reach[0]), max(width + 2 * padding[1], reach[1]))
+        out = self.xp.zeros((n, c, *room), g.dtype)
+        start = 0
+        for part in self._parts(g, kh * kw * size[0] * size[1] * c // max(1, o)):
+            m = part.shape[0]
+            cols = self.matmul(wt, part.reshape(m, groups, o // groups, size[0] * size[1])).reshape(
+                m, c, kh * kw, *size
+            )  # type: ignore[attr-defined]
+            for k, tap in enumerate(self._taps(out[start : start + m], (kh, kw), stride, dilation, size)):
+                tap += cols[:, :, k]
+            start += m
+        return self.xp.ascontiguousarray(out[:, :, padding[0] : padding[0] + h, padding[1] : padding[1] + width])
 
     def conv2d_grad_weight(
         self, g: Array, x: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
@@ -86,9 +106,76 @@ class ConvKernels:
         if g.shape[0] == 0:
             return self.xp.zeros(shape, g.dtype)
         # windows of exactly g's size: an output size that the stride does not divide leaves some input unread
-        cols = self._im2col(x, (kh, kw), stride, padding, dilation, groups)
-        parts = self.matmul(g.reshape(g.shape[0], groups, o // groups, -1), cols.swapaxes(2, 3))  # type: ignore[attr-defined]
-        return parts.sum(0).reshape(shape)
+        total, start = None, 0
+        for part in self._parts(x, kh * kw * g.shape[2] * g.shape[3]):
+            cols = self._im2col(part, (kh, kw), stride, padding, dilation, groups)
+            gs = g[start : start + part.shape[0]].reshape(part.shape[0], groups, o // groups, -1)
+            products = self.matmul(gs, cols.swapaxes(2, 3)).sum(0)  # type: ignore[attr-defined]
+            total = products if total is None else total + products
+            start += part.shape[0]
+        return total.reshape(shape)  # type: ignore[union-attr]
+
+    # ---- one and three dimensions over the two-dimensional kernels -----------------------------------------------
+    def convnd(
+        self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
+    ) -> Array:
+        """x: (N, C, L) or (N, C, D, H, W); a depth of the kernel at a time, frames as the batch of conv2d."""
+        if x.ndim == 3:
+            attrs = (1, *stride), (0, *padding), (1, *dilation), groups
+            return self.conv2d(x[:, :, None], w[:, :, None], b, *attrs)[:, :, 0]
+        size = [out_size(*a) for a in zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)]
+        y = self.xp.zeros((x.shape[0], w.shape[0], *size), x.dtype)
+        for k, reads, fills in (
+            self._depths(x.shape[2], w.shape[2], size[0], stride, padding, dilation) if y.size else ()
+        ):
+            part = self.conv2d(_frames(x[:, :, reads]), w[:, :, k], None, stride[1:], padding[1:], dilation[1:], groups)
+            y[:, :, fills] += _unframe(part, x.shape[0])
+        if b is not None:
+            y += b[:, None, None, None]
+        return y
+
+    def convnd_(self, x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Array:
+        return self.convnd(x, w, None, stride, padding, dilation, groups)
+
+    def _depths(self, n: int, kernel: int, size: int, stride: Ints, padding: Ints, dilation: Ints) -> Any:
+        """(position in the kernel, slice of the input's depth, slice of the output's depth) where they meet."""
+        s, p = stride[0], padding[0]
+        for k in range(kernel):
+            offset = k * dilation[0] - p
+            first, last = max(0, -(offset // s)), min(size - 1, (n - 1 - offset) // s)
+            if first <= last:
+                start = first * s + offset
+                yield k, slice(start, start + (last - first) * s + 1, s), slice(first, last + 1)
+
+    def convnd_grad_input(
+        self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
+    ) -> Array:
+        if g.ndim == 3:
+            attrs = (*shape[:2], 1, shape[2]), (1, *stride), (0, *padding), (1, *dilation), groups
+            return self.conv2d_grad_input(g[:, :, None], w[:, :, None], *attrs)[:, :, 0]
+        out = self.xp.zeros(shape, g.dtype)
+        for k, reads, fills in (
+            self._depths(shape[2], w.shape[2], g.shape[2], stride, padding, dilation) if g.size else ()
+        ):
+            frames = _frames(g[:, :, fills])
+            to = (len(frames), shape[1], *shape[3:])
+            part = self.conv2d_grad_input(frames, w[:, :, k], to, stride[1:], padding[1:], dilation[1:], groups)
+            out[:, :, reads] += _unframe(part, shape[0])
+        return out
+
+    def convnd_grad_weight(
+        self, g: Array, x: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
+    ) -> Array:
+        if g.ndim == 3:
+            attrs = (*shape[:2], 1, shape[2]), (1, *stride), (0, *padding), (1, *dilation), groups
+            return self.conv2d_grad_weight(g[:, :, None], x[:, :, None], *attrs)[:, :, 0]
+        out = self.xp.zeros(shape, g.dtype)
+        for k, reads, fills in (
+            self._depths(x.shape[2], shape[2], g.shape[2], stride, padding, dilation) if g.size else ()
+        ):
+            args = (*shape[:2], *shape[3:]), stride[1:], padding[1:], dilation[1:], groups
+            out[:, :, k] = self.conv2d_grad_weight(_frames(g[:, :, fills]), _frames(x[:, :, reads]), *args)
+        return out
 
     def max_pool2d(
         self, x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
@@ -124,12 +211,23 @@ class ConvKernels:
         """Add each gradient to the element that its window took its value from."""
         n, c, h, w = shape
         out = self.xp.zeros((n * c * h * w,), g.dtype)
-        flat = index.reshape(n * c, -1) + self.xp.arange(n * c)[:, None] * (h * w)
+        flat = index.reshape(n * c, index.shape[2] * index.shape[3]) + self.xp.arange(n * c)[:, None] * (h * w)
         self.xp.add.at(out, flat.ravel(), g.ravel())
         return out.reshape(shape)
 
     def max_pool2d_gather(self, u: Array, index: Array) -> Array:
         """The elements of `u` (N, C, H, W) at the pooled positions; the adjoint of max_pool2d_grad."""
         n, c = u.shape[:2]
-        flat = self.xp.take_along_axis(u.reshape(n, c, -1), index.reshape(n, c, -1), 2)
+        flat = index.reshape(n, c, index.shape[2] * index.shape[3])
+        flat = self.xp.take_along_axis(u.reshape(n, c, u.shape[2] * u.shape[3]), flat, 2)
         return flat.reshape(index.shape)
+
+
+def _frames(x: Array) -> Array:
+    """(N, C, D, H, W) to (N * D, C, H, W)"""
+    x = x.swapaxes(1, 2)
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+def _unframe(x: Array, n: int) -> Array:
+    return x.reshape(n, x.shape[0] // max(n, 1), *x.shape[1:]).swapaxes(1, 2)

@@ -80,6 +80,9 @@ class NumpyBackend(Backend):
         np.add(y, self.scalar(1, y.dtype), y)
         return np.reciprocal(y, y)
 
+    def _running(self, op: Any, x: Any, dim: int) -> Any:
+        return op.accumulate(np.ascontiguousarray(x), dim)
+
     def set_num_threads(self, n: int) -> None:
         try:
             from threadpoolctl import threadpool_limits

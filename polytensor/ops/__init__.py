@@ -2,35 +2,7 @@
 
 from __future__ import annotations
 
-from .creation import (
-    BoolTensor,
-    ByteTensor,
-    CharTensor,
-    DoubleTensor,
-    FloatTensor,
-    HalfTensor,
-    IntTensor,
-    LongTensor,
-    ShortTensor,
-    arange,
-    as_tensor,
-    asarray,
-    empty,
-    empty_like,
-    eye,
-    from_dlpack,
-    from_numpy,
-    full,
-    full_like,
-    linspace,
-    ones,
-    ones_like,
-    tensor,
-    tril,
-    triu,
-    zeros,
-    zeros_like,
-)  # fmt: skip
+from .creation import *
 from .indexing import (
     argsort,
     gather,
@@ -43,7 +15,7 @@ from .indexing import (
     sort,
     topk,
 )  # fmt: skip
-from .layers import conv2d, cross_entropy_index, dropout, log_softmax, max_pool2d, mse_loss, pad, softmax
+from .layers import cross_entropy_index, dropout, log_softmax, max_pool2d, mse_loss, softmax
 from .pointwise import (
     abs,
     absolute,
@@ -112,25 +84,7 @@ from .random_ops import (
     randn_like,
     randperm,
 )  # fmt: skip
-from .reduce import (
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    cumsum,
-    logsumexp,
-    max,
-    mean,
-    min,
-    nansum,
-    norm,
-    prod,
-    std,
-    sum,
-    var,
-)  # fmt: skip
+from .reduce import *
 from .shape import (
     broadcast_shapes,
     broadcast_tensors,
@@ -164,7 +118,12 @@ from .shape import (
 
 from .complexes import *
 from .elementwise import *
+from .activations import *
+from .convolution import *
+from .padding import *
+from .pooling import *
 from .special import *
+from .cumulative import *
 from .statistics import *
 from .views import *
 from .scattering import *

@@ -1,10 +1,18 @@
-"""Optimizer steps over lists of tensors, fused by the backend; they write in place and record nothing."""
+"""Optimizer steps over tensors: fused by the backend where it writes in place and records nothing, else a rule.
+
+A rule is the text of one update; it runs on raw arrays (F is the backend) or, for a differentiable step, on Tensors.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from ..backends.optim import adam_rule, sgd_rule
 from ..tensor import Tensor
+from .table import F
+
+F.write = lambda x, value: x.copy_(value)
 
 
 def _arrays(tensors: Any) -> list[Any]:
@@ -16,43 +24,71 @@ def _by_device(params: list[Tensor]) -> bool:
     return all(p._dev is dev for p in params)
 
 
+def _no_complex(p: Tensor) -> None:
+    if p._a.dtype.kind == "c":
+        raise RuntimeError("a differentiable optimizer step does not support complex parameters")
+
+
+def update(
+    rule: Callable[..., None], p: Tensor, g: Tensor, state: dict[str, Any], differentiable: bool, *rest: Any
+) -> None:
+    """rule(F, p, g, state, *rest); complex tensors as pairs of reals. `state` names the tensors shaped as it likes."""
+    if differentiable:
+        _no_complex(p)
+        rule(F, p, g, state, *rest)
+        return
+    backend = p._dev.backend
+    view = backend.real_view if p._a.dtype.kind == "c" else lambda a: a
+    rule(backend, view(p._a), view(g._a), {k: view(v._a) for k, v in state.items()}, *rest)
+    p._bump()
+
+
 def sgd_step(
-    params: list[Tensor], grads: list[Tensor], bufs: list[Tensor] | None, lr: float, momentum: float, dampening: float,
-    weight_decay: float, nesterov: bool, maximize: bool, first: bool,
+    params: list[Tensor], grads: list[Tensor], bufs: list[Tensor] | None, lr: Any, momentum: float, dampening: float,
+    weight_decay: float, nesterov: bool, maximize: bool, first: bool, differentiable: bool = False,
 ) -> None:  # fmt: skip
-    """One SGD step; see Backend.sgd_step."""
+    """One SGD step; see sgd_rule."""
     if not params:
+        return
+    rest = (momentum, dampening, weight_decay, nesterov, maximize, first)
+    if differentiable:
+        for i, p in enumerate(params):
+            sgd_rule(F, p, grads[i], None if bufs is None else bufs[i], lr, *rest)
         return
     if not _by_device(params):
         for i, p in enumerate(params):
-            one = None if bufs is None else [bufs[i]]
-            sgd_step([p], [grads[i]], one, lr, momentum, dampening, weight_decay, nesterov, maximize, first)
+            sgd_step([p], [grads[i]], None if bufs is None else [bufs[i]], lr, *rest)
         return
-    params[0]._dev.backend.sgd_step(
-        _arrays(params), _arrays(grads), None if bufs is None else _arrays(bufs), lr, momentum, dampening, weight_decay,
-        nesterov, maximize, first,
-    )  # fmt: skip
+    params[0]._dev.backend.sgd_step(_arrays(params), _arrays(grads), None if bufs is None else _arrays(bufs), lr, *rest)
     for p in params:
         p._bump()
 
 
 def adam_step(
     params: list[Tensor], grads: list[Tensor], ms: list[Tensor], vs: list[Tensor], vmaxs: list[Tensor] | None, step: int,
-    lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
+    lr: Any, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
+    differentiable: bool = False,
 ) -> None:  # fmt: skip
-    """One Adam or AdamW step; see Backend.adam_step."""
+    """One Adam or AdamW step; see adam_rule."""
     if not params:
+        return
+    rest = (step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
+    if differentiable:
+        for i, p in enumerate(params):
+            _no_complex(p)
+            adam_rule(F, p, grads[i], ms[i], vs[i], None if vmaxs is None else vmaxs[i], *rest)
         return
     if not _by_device(params):
         for i, p in enumerate(params):
-            top = None if vmaxs is None else [vmaxs[i]]
-            adam_step(
-                [p], [grads[i]], [ms[i]], [vs[i]], top, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize
-            )
+            adam_step([p], [grads[i]], [ms[i]], [vs[i]], None if vmaxs is None else [vmaxs[i]], *rest)
         return
-    params[0]._dev.backend.adam_step(
-        _arrays(params), _arrays(grads), _arrays(ms), _arrays(vs), None if vmaxs is None else _arrays(vmaxs), step, lr,
-        beta1, beta2, eps, weight_decay, decoupled, maximize,
-    )  # fmt: skip
+    lists = [_arrays(params), _arrays(grads), _arrays(ms), _arrays(vs)]
+    tops = None if vmaxs is None else _arrays(vmaxs)
+    backend = params[0]._dev.backend
+    if any(p.dtype.kind == "c" for p in lists[0]):
+        kinds = [p.dtype.kind == "c" for p in lists[0]]
+        lists = [[backend.real_view(a) if c else a for a, c in zip(part, kinds, strict=True)] for part in lists]
+        tops = tops and [backend.real_view(a) if c else a for a, c in zip(tops, kinds, strict=True)]
+    backend.adam_step(*lists, tops, *rest)
     for p in params:
         p._bump()

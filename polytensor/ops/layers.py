@@ -1,4 +1,4 @@
-"""Primitives behind layers: convolution, pooling, softmax, losses, dropout."""
+"""Primitives behind layers: pooling, softmax, losses, dropout."""
 
 from __future__ import annotations
 
@@ -7,159 +7,13 @@ from typing import Any
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
 from .shape import broadcast_tensors
-from .table import F, attach, check_tensor, primitive, same_device
-
-# ---- convolution: the three maps are each other's derivatives, so any order is closed ------------------------------
-_conv = primitive(
-    "conv2d_",
-    "x w",
-    (
-        lambda F, g, w, x_shape, stride, padding, dilation, groups: F.conv2d_grad_input(
-            g, w, x_shape, stride, padding, dilation, groups
-        ),
-        lambda F, g, x, w_shape, stride, padding, dilation, groups: F.conv2d_grad_weight(
-            g, x, w_shape, stride, padding, dilation, groups
-        ),
-    ),
-    "stride padding dilation groups",
-    node="ConvolutionBackward0",
-)
-primitive(
-    "conv2d_grad_input",
-    "g w",
-    (
-        lambda F, u, w, stride, padding, dilation, groups: F.conv2d_(u, w, stride, padding, dilation, groups),
-        lambda F, u, g, w_shape, stride, padding, dilation, groups: F.conv2d_grad_weight(
-            g, u, w_shape, stride, padding, dilation, groups
-        ),
-    ),
-    "shape stride padding dilation groups",
-    node="ConvolutionBackwardBackward0",
-)
-primitive(
-    "conv2d_grad_weight",
-    "g x",
-    (
-        lambda F, u, x, stride, padding, dilation, groups: F.conv2d_(x, u, stride, padding, dilation, groups),
-        lambda F, u, g, x_shape, stride, padding, dilation, groups: F.conv2d_grad_input(
-            g, u, x_shape, stride, padding, dilation, groups
-        ),
-    ),
-    "shape stride padding dilation groups",
-    node="ConvolutionBackwardBackward0",
-)
-
-
-def _conv_bias_rule(
-    F: Any,
-    g: Any,
-    need: Any,
-    x: Any,
-    w: Any,
-    x_shape: Any,
-    w_shape: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    groups: Any,
-) -> Any:
-    return [
-        F.conv2d_grad_input(g, w, x_shape, stride, padding, dilation, groups) if need[0] else None,
-        F.conv2d_grad_weight(g, x, w_shape, stride, padding, dilation, groups) if need[1] else None,
-        F.sum(g, (0, 2, 3), False) if need[2] else None,
-    ]
-
-
-_conv_bias = primitive(
-    "conv2d", "x w b", _conv_bias_rule, "stride padding dilation groups", node="ConvolutionBackward0"
-)  # fmt: skip
+from .table import F, attach, check_tensor, primitive
 
 
 def _pair(v: Any) -> tuple[int, int]:
     if isinstance(v, (tuple, list)):
         return (int(v[0]), int(v[0])) if len(v) == 1 else (int(v[0]), int(v[1]))
     return (int(v), int(v))
-
-
-def conv2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:  # fmt: skip
-    """input (N, C, H, W) or (C, H, W), weight (O, C/groups, kh, kw). Source: torch.nn.functional.conv2d."""
-    x, w = check_tensor(input, "conv2d"), check_tensor(weight, "conv2d", "weight")
-    if x._a.ndim == 3:
-        return conv2d(x.unsqueeze(0), w, bias, stride, padding, dilation, groups).squeeze(0)  # type: ignore[attr-defined, no-any-return]
-    if x._a.ndim != 4:
-        raise RuntimeError(
-            f"Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: {list(x._a.shape)}"
-        )
-    if x._a.dtype != w._a.dtype:
-        raise RuntimeError(f"Input type ({x.dtype}) and weight type ({w.dtype}) should be the same")
-    if w._a.ndim != 4:
-        raise RuntimeError(f"weight should be 4-dimensional, got {list(w._a.shape)}")
-    same_device("conv2d", x, w)
-    stride, dilation = _pair(stride), _pair(dilation)
-    kernel = w._a.shape[2:]
-    if groups <= 0:
-        raise RuntimeError("non-positive groups is not supported")
-    if min(stride) <= 0:
-        raise RuntimeError("non-positive stride is not supported")
-    if padding == "same":
-        if stride != (1, 1):
-            raise RuntimeError("padding='same' is not supported for strided convolutions")
-        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        if total[0] % 2 or total[1] % 2:
-            x = pad(x, (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2))
-            padding = (0, 0)
-        else:
-            padding = (total[0] // 2, total[1] // 2)
-    elif padding == "valid":
-        padding = (0, 0)
-    padding = _pair(padding)
-    if min(padding) < 0:
-        raise RuntimeError("negative padding is not supported")
-    shape = x._a.shape
-    if shape[1] != w._a.shape[1] * groups or w._a.shape[0] % groups:
-        raise RuntimeError(
-            f"Given groups={groups}, weight of size {list(w._a.shape)}, expected input{list(shape)} to have "
-            f"{w._a.shape[1] * groups} channels, but got {shape[1]} channels instead"
-        )
-    for i in (0, 1):
-        if shape[2 + i] + 2 * padding[i] < dilation[i] * (kernel[i] - 1) + 1:
-            raise RuntimeError(
-                f"Calculated padded input size per channel: ({shape[2] + 2 * padding[0]} x {shape[3] + 2 * padding[1]}). "
-                f"Kernel size: ({dilation[0] * (kernel[0] - 1) + 1} x {dilation[1] * (kernel[1] - 1) + 1}). Kernel size can't "
-                "be greater than actual input size"
-            )
-    if bias is None:
-        return _conv(x, w, stride, padding, dilation, groups)  # type: ignore[no-any-return]
-    if bias._a.shape != w._a.shape[:1]:
-        raise RuntimeError(
-            f"Given weight of size {list(w._a.shape)}, expected bias to be 1-dimensional with {w._a.shape[0]} elements, but "
-            f"got bias of size {list(bias._a.shape)} instead"
-        )
-    return _conv_bias(x, w, bias, stride, padding, dilation, groups)  # type: ignore[no-any-return]
-
-
-def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
-    """Constant padding; `pad` lists (left, right) from the last dimension back; negative crops. Source: F.pad."""
-    from .creation import full
-
-    if mode != "constant":
-        raise NotImplementedError(f"padding mode {mode!r} is not there yet: only 'constant'")
-    widths = list(pad)
-    shape = list(input._a.shape)
-    index: list[Any] = [slice(None)] * len(shape)
-    for i in range(len(widths) // 2):
-        d = len(shape) - 1 - i
-        left, right = widths[2 * i], widths[2 * i + 1]
-        if left < 0 or right < 0:
-            input = input.narrow(d, max(-left, 0), shape[d] - max(-left, 0) - max(-right, 0))  # type: ignore[attr-defined]
-        index[d] = slice(max(left, 0), max(left, 0) + input._a.shape[d])
-        shape[d] += left + right
-    out = full(shape, value or 0, dtype=input.dtype, device=input._dev)
-    out[tuple(index)] = input  # type: ignore[index]
-    return out
 
 
 # ---- pooling -----------------------------------------------------------------------------------------------------------

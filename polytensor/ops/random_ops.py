@@ -8,7 +8,7 @@ from typing import Any
 from .. import devices, dtypes
 from ..backends.streams import blocks_needed, unit_of
 from ..tensor import Tensor, wrap
-from .creation import _dtype, _finish, _shape, array_dtype
+from .creation import _finish, _shape, array_dtype
 from .table import attach, check_tensor, write_out
 
 
@@ -19,7 +19,7 @@ def _reserve(generator: Any, n: int, unit: str) -> tuple[int, int]:
 
 
 def _float(name: str, dtype: Any) -> Any:
-    d = dtypes.get_default_dtype() if dtype is None else _dtype(dtype)
+    d = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
     if d.category < dtypes.FLOAT:
         raise NotImplementedError(f'"{name}" not implemented for {d}: it draws floating-point numbers')
     return array_dtype(d)
@@ -48,7 +48,7 @@ def _creator(name: str, draw: Any) -> Any:
         *size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
         requires_grad: bool = False, pin_memory: bool = False, **kw: Any,
     ) -> Tensor:  # fmt: skip
-        shape = _shape(size, kw)
+        shape = _shape(name, size, kw)
         dev = devices.resolve(device)
         r = _finish(draw(shape, _float(name, dtype), dev, generator), dev, requires_grad)
         return r if out is None else write_out(out, r)
@@ -100,7 +100,9 @@ def randint(*args: Any, **kwargs: Any) -> Tensor:
     dev = devices.resolve(device)
     low, high = int(low), int(high)
     r = _finish(
-        _randint(_shape((size,), {}), array_dtype(_dtype(dtype)), dev, generator, low, high), dev, requires_grad
+        _randint(_shape("randint", (size,), {}), array_dtype(dtypes.of(dtype)), dev, generator, low, high),
+        dev,
+        requires_grad,
     )
     return r if out is None else write_out(out, r)
 
@@ -126,7 +128,7 @@ def randperm(
     dev = devices.resolve(device)
     seed, counter = _reserve(generator, n, "word")
     a = dev.backend.randperm(seed, counter, n)
-    d = array_dtype(dtypes.int64 if dtype is None else _dtype(dtype))
+    d = array_dtype(dtypes.int64 if dtype is None else dtypes.of(dtype))
     return _finish(a if a.dtype == d else a.astype(d), dev, requires_grad)
 
 

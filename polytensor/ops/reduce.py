@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import builtins
-from collections import namedtuple
+from collections.abc import Callable
+from functools import wraps
+from math import inf
 from math import prod as _product
 from typing import Any
 
-from .. import dtypes
+from .. import dtypes, return_types
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
-from .table import F, attach, check_tensor, primitive, renamed, write_out
+from .table import FLOAT, TYPE_NAME, F, attach, check_tensor, prepare, primitive, renamed, write_out
+
+__all__ = [
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "dist", "logsumexp", "max", "mean", "min",
+    "nanmean", "nansum", "norm", "prod", "renorm", "std", "std_mean", "sum", "var", "var_mean",
+]  # fmt: skip
 
 
-def named_result(name: str) -> Any:
-    """The (values, indices) tuple that an op returns, with PyTorch's repr."""
-
-    def show(self: Any) -> str:
-        return f"torch.return_types.{name}(\nvalues={self.values!r},\nindices={self.indices!r})"
-
-    return type(name, (namedtuple(name, ["values", "indices"]),), {"__slots__": (), "__repr__": show})  # type: ignore[misc]
-
-
-max_result, min_result = named_result("max"), named_result("min")
-sort_result, topk_result = named_result("sort"), named_result("topk")
+max_result, min_result = return_types.max, return_types.min
+sort_result, topk_result = return_types.sort, return_types.topk
 
 
 def _dims(x: Tensor, dim: Any) -> tuple[int, ...] | None:
@@ -111,18 +109,101 @@ def _var_rule(F: Any, g: Any, x: Any, x_shape: Any, dim: Any, correction: float)
 _var = primitive("var", "x", (_var_rule,), "dim correction keepdim")
 
 
+def _std_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any, correction: float) -> Any:
+    """0 where the deviation is 0, as in PyTorch."""
+    g = F.where(F.eq(out, 0), F.mul(g, 0), F.div(g, F.mul(out, 2)))
+    return _var_rule(F, g, x, x_shape, dim, correction)
+
+
+_std = primitive("std", "x", (_std_rule,), "dim correction keepdim")
+
+
 def _prod_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
-    return F.div(F.mul(F.reshape(g, _keep(x_shape, dim)), F.reshape(out, _keep(x_shape, dim))), x)
+    if dim is None:
+        flat = (_product(x_shape),)
+        whole = F.prod_backward(F.reshape(g, (1,)), F.reshape_copy(x, flat), F.reshape(out, (1,)), 0)
+        return F.reshape(whole, x_shape)
+    kept = _keep(x_shape, dim)
+    return F.prod_backward(F.reshape(g, kept), x, F.reshape(out, kept), dim[0])
 
 
+def _prod_backward(g: Tensor, x: Tensor, out: Tensor, dim: int) -> Tensor:
+    """The products of the elements before and after each one: right at zeros, and so are the derivatives."""
+    before = F.shift(F.cumprod(x, dim), dim, 1, 1)
+    after = F.flip(F.shift(F.cumprod(F.flip(x, (dim,)), dim), dim, 1, 1), (dim,))
+    return pw.mul(g, F.conj(pw.mul(before, after)))
+
+
+F.prod_backward = _prod_backward
 _prod = primitive("prod", "x", (_prod_rule,), "dim keepdim")
+
+
+def _logsumexp_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
+    kept = _keep(x_shape, dim)
+    return F.mul(F.reshape(g, kept), F.exp(F.sub(x, F.reshape(out, kept))))
+
+
+_logsumexp = primitive("logsumexp", "x", (_logsumexp_rule,), "dim keepdim")
+
+
+def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, p: float, dim: Any) -> Any:
+    """The gradients that PyTorch chooses where the norm has a kink: 0 at 0, shares for tied extremes."""
+    kept = _keep(x_shape, dim)
+    g, out = F.reshape(g, kept), F.reshape(out, kept)
+    if p == 0:
+        return None
+    if p == 1:
+        return F.mul(F.sign(x), g)
+    if p == 2:
+        return F.mul(x, F.where(F.eq(out, 0), F.mul(g, 0), F.div(g, out)))
+    size = F.abs(x)
+    if p in (inf, -inf):
+        hit = F.logical_or(F.eq(size, out), F.isnan(size))
+        hit = F.cast(hit, x._a.dtype if isinstance(x, Tensor) else x.dtype)
+        return F.mul(F.sign(x), F.mul(hit, F.div(g, F.sum(hit, dim, True))))
+    scale = F.div(g, F.pow_scalar(out, p - 1))
+    if p >= 1:
+        scale = F.where(F.eq(out, 0), F.mul(g, 0), scale)
+    if p >= 2:
+        return F.mul(F.mul(x, F.pow_scalar(size, p - 2)), scale)
+    power = F.mul(F.sign(x), F.pow_scalar(size, p - 1))
+    if p < 1:
+        power = F.where(F.eq(x, 0), F.mul(x, 0), power)
+    return F.mul(power, scale)
+
+
+_norm = primitive("norm", "x", (_norm_rule,), "p dim keepdim", node="LinalgVectorNormBackward0")
 _argmax = primitive("argmax", "x", None, "dim keepdim")
 _argmin = primitive("argmin", "x", None, "dim keepdim")
 _all = primitive("all", "x", None, "dim keepdim")
 _any = primitive("any", "x", None, "dim keepdim")
-_cumsum = primitive(
-    "cumsum", "x", (lambda F, g, dim: F.flip(F.cumsum(F.flip(g, (dim,)), dim), (dim,)),), "dim"
-)  # fmt: skip
+_count_nonzero = primitive("count_nonzero", "x", None, "dim")
+
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input"}
+
+
+def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """`fn` that also takes NumPy's names of arguments, as PyTorch's own functions do."""
+
+    @wraps(fn)
+    def op(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = {NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
+        return fn(*args, **kwargs)
+
+    return op
+
+
+def _flag(value: Any, op: str, name: str = "keepdim") -> None:
+    if value.__class__ is not bool:
+        raise TypeError(f"{op}(): argument '{name}' must be bool, not {type(value).__name__}")
+
+
+def reducible(input: Any, op: str, keepdim: bool = False) -> Tensor:
+    """The checks that reductions share."""
+    if keepdim is not False:
+        _flag(keepdim, op)
+    return check_tensor(input, op)
 
 
 def _to(x: Tensor, dtype: Any) -> Tensor:
@@ -134,48 +215,84 @@ def _out(r: Tensor, out: Tensor | None) -> Tensor:
 
 
 def sum(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None, **names: Any
 ) -> Tensor:
     """Sum over `dim` (int, tuple or None: all). Integers and bools add up in int64. Source: torch.sum."""
-    if dim is None and dtype is None and out is None and isinstance(input, Tensor):
-        return _sum(input, None, keepdim)  # type: ignore[no-any-return]
-    x = _to(check_tensor(input, "sum"), dtype)
+    if dim is None and dtype is None and out is None and isinstance(input, Tensor) and keepdim is False and not names:
+        return _sum(input, None, False)  # type: ignore[no-any-return]
+    if names:
+        return _renaming(sum, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
+    x = _to(reducible(input, "sum", keepdim), dtype if dtype is not None or out is None else out.dtype)
     r = _sum(x, None, keepdim) if dim is None else renamed(_sum(x, _dims(x, dim), keepdim), "SumBackward1")
-    if dtype is not None and r._a.dtype != dtype.array:
-        r = F.cast(r, dtype.array)
-    return _out(r, out)
+    return _out(_to(r, dtype), out)
+
+
+def _renaming(fn: Any, names: dict[str, Any], **kwargs: Any) -> Any:
+    """Call `fn` again with NumPy's names of arguments translated."""
+    for name, value in names.items():
+        if NUMPY_NAMES.get(name) not in kwargs:
+            raise TypeError(f"{fn.__name__}() got an unexpected keyword argument '{name}'")
+        kwargs[NUMPY_NAMES[name]] = value
+    return fn(**kwargs)
 
 
 def mean(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None, **names: Any
 ) -> Tensor:
     """Mean over `dim`; RuntimeError unless floating (or given such a dtype). Source: torch.mean."""
-    x = _to(check_tensor(input, "mean"), dtype)
+    if names:
+        return _renaming(mean, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
+    x = _to(reducible(input, "mean", keepdim), dtype)
     if x._a.dtype.kind in "biu":
         raise RuntimeError(
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-            f"Got: {_long_name(x)}"
+            f"mean(): could not infer output dtype. {'Input' if dtype is None else 'Optional'} dtype must be either a "
+            f"floating point or complex dtype. Got: {_long_name(x)}"
         )
     r = _mean(x, None, keepdim) if dim is None else renamed(_mean(x, _dims(x, dim), keepdim), "MeanBackward1")
     return r if out is None else write_out(out, r)
 
 
 def _long_name(x: Tensor) -> str:
-    from .table import TYPE_NAME
-
     return TYPE_NAME[DTYPE_OF[x._a.dtype].name]
 
 
-def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    return sum(pw.where(pw.isnan(input), 0, input), dim, keepdim, dtype=dtype)
+@numpy_names
+def nansum(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+) -> Tensor:
+    """Sum over `dim` with NaN as 0. Source: torch.nansum."""
+    x = _to(reducible(input, "nansum", keepdim), dtype)
+    x = x if x._a.dtype.kind in "biu" else pw.where(pw.isnan(x), 0, x)
+    return renamed(sum(x, dim, keepdim, dtype=dtype, out=out), "NansumBackward0")
 
 
-def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """Product over all elements or one dim. Source: torch.prod."""
-    x = _to(input, dtype)
-    if x._a.dtype.kind in "biu" and dtype is None:
-        x = _to(x, dtypes.int64)
-    return _prod(x, _dims(x, dim), keepdim)  # type: ignore[no-any-return]
+@numpy_names
+def nanmean(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+) -> Tensor:
+    """Mean over `dim` of what is not NaN; RuntimeError unless floating. Source: torch.nanmean."""
+    x = reducible(input, "nanmean", keepdim)
+    if x._a.dtype.kind in "biu":
+        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {_long_name(x)}")
+    kept = sum(pw.logical_not(pw.isnan(x)), dim, keepdim)
+    return pw.div(nansum(x, dim, keepdim, dtype=dtype), kept, out=out)
+
+
+@numpy_names
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+) -> Tensor:
+    """Product over all elements or one dim. Integers and bools multiply in int64. Source: torch.prod."""
+    x = reducible(input, "prod", keepdim)
+    x = _to(x, dtypes.int64 if dtype is None and x._a.dtype.kind in "biu" else dtype)
+    wide = x if x._a.dtype.kind not in "biu" else _to(x, dtypes.int64)
+    if dim is None:
+        return _out(_to(_prod(wide, None, keepdim), dtype), out)
+    if x._a.ndim == 0:
+        check_dim(dim, 0)
+        return _out(_to(pw.mul(x, 1), dtype), out)
+    r = _prod(wide, (check_dim(dim, x._a.ndim),), keepdim)
+    return _out(_to(renamed(r, "ProdBackward1"), dtype), out)
 
 
 def _not_empty(x: Tensor, dims: Any, name: str) -> None:
@@ -188,48 +305,85 @@ def _not_empty(x: Tensor, dims: Any, name: str) -> None:
         raise IndexError(f"{name}(): Expected reduction dim {dims[0]} to have non-zero size.")
 
 
+def _same_out(x: Tensor, out: Tensor | None) -> None:
+    if out is not None and out._a.dtype != x._a.dtype:
+        raise RuntimeError(
+            f"Expected the dtype for input and out to match, but got {_long_name(x)} for input's dtype and "
+            f"{_long_name(out)} for out's dtype."
+        )
+
+
+@numpy_names
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Maximum over `dim`; ties share the gradient. Source: torch.amax."""
-    dims = _dims(input, dim)
-    _not_empty(input, dims, "amax")
-    return _out(_amax(input, dims, keepdim), out)
+    x = reducible(input, "amax", keepdim)
+    dims = _dims(x, dim)
+    _not_empty(x, dims, "amax")
+    _same_out(x, out)
+    return _out(_amax(x, dims, keepdim), out)
 
 
+@numpy_names
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Minimum over `dim`; ties share the gradient. Source: torch.amin."""
-    dims = _dims(input, dim)
-    _not_empty(input, dims, "amin")
-    return _out(_amin(input, dims, keepdim), out)
+    x = reducible(input, "amin", keepdim)
+    dims = _dims(x, dim)
+    _not_empty(x, dims, "amin")
+    _same_out(x, out)
+    return _out(_amin(x, dims, keepdim), out)
+
+
+@numpy_names
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
+    """(min, max) of all elements or along one dim; ties share the gradient. Source: torch.aminmax."""
+    x = reducible(input, "aminmax", keepdim)
+    if dim is None and x._a.size == 0:
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
+    dims = None if dim is None or x._a.ndim == 0 else (check_dim(dim, x._a.ndim),)
+    if dim is not None:
+        check_dim(dim, x._a.ndim)
+    _not_empty(x, dims, "aminmax")
+    results = (_amin(x, dims, keepdim), _amax(x, dims, keepdim))
+    if out is not None:
+        results = (write_out(out[0], results[0]), write_out(out[1], results[1]))
+    return return_types.aminmax(*results)
+
+
+def pair_out(result: Any, pair: Any, out: Any) -> Any:
+    """(values, indices) as a named result, stored in the two tensors of `out=` if there are any."""
+    values, indices = pair
+    if out is None:
+        return result(values, indices)
+    if out[1]._a.dtype != indices._a.dtype:
+        raise RuntimeError(f"Expected out tensor to have dtype long int, but got {_long_name(out[1]).lower()} instead")
+    return result(write_out(out[0], values), write_out(out[1], indices))
 
 
 def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> Any:
     def op(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = {NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
         x = check_tensor(input, name)
         if not args and not kwargs and out is None and x._a.size:
             return whole(x, None, False)
         other = kwargs.pop("other", args[0] if args and isinstance(args[0], Tensor) else None)
         if other is not None:
             return pairwise(x, other, out=out)
-        if not args and "dim" not in kwargs:
-            if x._a.size == 0:
-                raise RuntimeError(
-                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
-                    "with the 'dim' argument."
-                )
+        if not args and not kwargs:
+            _not_empty(x, None, name)
             return _out(whole(x, None, False), out)
-        dim = kwargs.pop("dim", args[0] if args else None)
-        keepdim = kwargs.pop("keepdim", args[1] if len(args) > 1 else False)
-        if kwargs:
-            raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(kwargs))!r}")
+        return reduce(x, *args, out=out, **kwargs)
+
+    def reduce(x: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> Any:
         d = check_dim(dim, x._a.ndim)
+        _flag(keepdim, name)
         if x._a.ndim == 0:
             values = whole(x, None, False)
-            return result(values, F.argmax(x, None, False))
+            return pair_out(result, (values, F.argmax(x, None, False)), out)
         _not_empty(x, (d,), name)
-        values, indices = along(x, d, keepdim)
-        if out is not None:
-            return result(write_out(out[0], values), write_out(out[1], indices))
-        return result(values, indices)
+        return pair_out(result, along(x, d, keepdim), out)
 
     op.__name__ = name
     op.__doc__ = f"torch.{name}: the {name}imum of all elements; (values, indices) along `dim`; or elementwise with another tensor."
@@ -240,105 +394,204 @@ max = _extreme("max", _max_all, _max_dim, pw.maximum, max_result)
 min = _extreme("min", _min_all, _min_dim, pw.minimum, min_result)
 
 
-def _arg_check(x: Tensor, d: int | None, name: str) -> None:
-    if x._a.dtype.kind == "b":
-        raise RuntimeError(f"\"{name}_cpu\" not implemented for 'Bool'")
-    if x._a.size == 0:
-        if d is None:
-            raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
-        _not_empty(x, (d,), name)
+def _arg_extreme(name: str, row: Any) -> Any:
+    @numpy_names
+    def op(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+        x = reducible(input, name, keepdim)
+        d = None if dim is None else check_dim(dim, x._a.ndim)
+        if x._a.dtype.kind == "b":
+            raise RuntimeError(f"{name}(): does not support bool input")
+        if x._a.size == 0:
+            if d is None:
+                raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
+            _not_empty(x, (d,), name)
+        return _out(row(x, d if x._a.ndim else None, keepdim), out)
+
+    op.__name__ = name
+    op.__doc__ = (
+        f"Index (int64) of the {name[3:]}imum: in the flattened tensor, or along `dim`; of ties the first, of NaN too. "
+        f"Source: torch.{name}."
+    )
+    return op
 
 
-def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the maximum: in the flattened tensor, or along `dim`. Source: torch.argmax."""
-    d = None if dim is None or input._a.ndim == 0 else check_dim(dim, input._a.ndim)
-    if dim is not None:
-        check_dim(dim, input._a.ndim)
-    _arg_check(input, d, "argmax")
-    return _argmax(input, d, keepdim)  # type: ignore[no-any-return]
+argmax = _arg_extreme("argmax", _argmax)
+argmin = _arg_extreme("argmin", _argmin)
 
 
-def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the minimum. Source: torch.argmin."""
-    d = None if dim is None or input._a.ndim == 0 else check_dim(dim, input._a.ndim)
-    if dim is not None:
-        check_dim(dim, input._a.ndim)
-    _arg_check(input, d, "argmin")
-    return _argmin(input, d, keepdim)  # type: ignore[no-any-return]
-
-
-def var(
-    input: Tensor,
-    dim: Any = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-) -> Tensor:
-    """Variance over `dim` with divisor n - correction (default 1). Source: torch.var."""
-    if isinstance(dim, bool):
+def _spread_args(
+    name: str, input: Any, dim: Any, unbiased: Any, keepdim: Any, correction: Any
+) -> tuple[Tensor, tuple[int, ...] | None, float]:
+    """(x, dims, correction) of the calls that var and its kin take."""
+    if dim.__class__ is bool:
+        if unbiased is not None:
+            raise TypeError(f"{name}() received an invalid combination of arguments")
         dim, unbiased = None, dim
+    if unbiased is not None:
+        _flag(unbiased, name, "unbiased")
     if correction is None:
         correction = 1 if unbiased is None else int(unbiased)
-    if input._a.dtype.kind in "biu":
-        raise RuntimeError("std and var only support floating point and complex dtypes")
-    return _var(input, None if dim is None else _dims(input, dim), correction, keepdim)  # type: ignore[no-any-return]
+    x = reducible(input, name, keepdim)
+    if x._a.dtype.kind in "biu":
+        raise RuntimeError(f"{name} only support{'' if '_' in name else 's'} floating point and complex dtypes")
+    return x, _dims(x, dim), correction
 
 
+@numpy_names
+def var(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Variance over `dim` with divisor n - correction (default 1). Source: torch.var."""
+    x, dims, correction = _spread_args("var", input, dim, unbiased, keepdim, correction)
+    return _out(_var(x, dims, correction, keepdim), out)
+
+
+@numpy_names
 def std(
-    input: Tensor,
-    dim: Any = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-) -> Tensor:
-    """Standard deviation: the root of var. Source: torch.std."""
-    return pw.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Standard deviation: the root of var, with gradient 0 at 0. Source: torch.std."""
+    x, dims, correction = _spread_args("std", input, dim, unbiased, keepdim, correction)
+    return _out(_std(x, dims, correction, keepdim), out)
 
 
-def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Whether all elements are non-zero (bool). Source: torch.all."""
-    return _all(input, _dims(input, dim), keepdim)  # type: ignore[no-any-return]
+@numpy_names
+def var_mean(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None,
+    out: Any = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """(variance, mean) over `dim`. Source: torch.var_mean."""
+    x, dims, correction = _spread_args("var_mean", input, dim, unbiased, keepdim, correction)
+    return _pair("VarMeanBackward0", _var(x, dims, correction, keepdim), _mean(x, dims, keepdim), out)
 
 
-def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Whether any element is non-zero (bool). Source: torch.any."""
-    return _any(input, _dims(input, dim), keepdim)  # type: ignore[no-any-return]
+@numpy_names
+def std_mean(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None,
+    out: Any = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """(standard deviation, mean) over `dim`. Source: torch.std_mean."""
+    x, dims, correction = _spread_args("std_mean", input, dim, unbiased, keepdim, correction)
+    return _pair("StdMeanBackward0", _std(x, dims, correction, keepdim), _mean(x, dims, keepdim), out)
 
 
-def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
-    """Running sum along `dim`. Source: torch.cumsum."""
-    x = _to(input, dtype)
-    d = check_dim(dim, x._a.ndim)
-    return x if x._a.ndim == 0 else _cumsum(x, d)  # type: ignore[no-any-return]
+def _pair(node: str, first: Tensor, second: Tensor, out: Any) -> tuple[Tensor, Tensor]:
+    if out is not None:
+        return write_out(out[0], first), write_out(out[1], second)
+    return renamed(first, node), renamed(second, node)
 
 
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Vector p-norm over `dim` (all: None). Source: torch.norm."""
-    if input._a.dtype.kind in "biu":
+def _logical(name: str, row: Any) -> Any:
+    @numpy_names
+    def op(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+        x = reducible(input, name, keepdim)
+        if out is not None and out._a.dtype.name not in ("bool", "uint8"):
+            raise RuntimeError(f"{name} only supports bool tensor for result, got: {_long_name(out)}")
+        if dim.__class__ in (tuple, list) and not dim:
+            r = pw.ne(x, 0).contiguous()  # type: ignore[attr-defined]
+        else:
+            r = row(x, _dims(x, dim), keepdim)
+        return _out(_to(r, dtypes.uint8) if x._a.dtype.name == "uint8" else r, out)
+
+    op.__name__ = name
+    op.__doc__ = (
+        f"Whether {name} elements over `dim` (int, tuple or None) are non-zero: bool, of a uint8 tensor uint8. "
+        f"Source: torch.{name}."
+    )
+    return op
+
+
+all = _logical("all", _all)
+any = _logical("any", _any)
+
+
+@numpy_names
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """How many elements over `dim` are not zero (int64). Source: torch.count_nonzero."""
+    x = check_tensor(input, "count_nonzero")
+    return _count_nonzero(x, _dims(x, dim))  # type: ignore[no-any-return]
+
+
+def _vector_norm(x: Tensor, p: Any, dims: Any, keepdim: bool) -> Tensor:
+    if x._a.dtype.kind in "biu":
         raise RuntimeError(
-            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got " + _long_name(input)
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {_long_name(x)}"
         )
-    if p in ("fro", None) or p == 2:
-        return pw.sqrt(sum(pw.square(input), dim, keepdim))
-    if p == float("inf"):
-        return amax(pw.abs(input), () if dim is None else dim, keepdim)
-    if p == 1:
-        return sum(pw.abs(input), dim, keepdim)
-    return pw.pow(sum(pw.pow(pw.abs(input), p), dim, keepdim), 1 / p)
+    p = float(p)
+    if x._a.size == 0 and (p < 0 or p == inf) and (dims is None or 0 in [x._a.shape[d] for d in dims]):
+        where = "" if dims is None else " on the dimension " + str(next(d for d in dims if not x._a.shape[d]))
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {p:g} norm on an empty tensor{where} because the operation does not have "
+            "an identity"
+        )
+    return _norm(x, p, dims, keepdim)  # type: ignore[no-any-return]
 
 
-def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
-    """log(sum(exp(input))) without overflow. Source: torch.logsumexp."""
-    top = amax(input, dim, True).detach()
-    top = pw.where(pw.isfinite(top), top, 0)
-    r = pw.log(sum(pw.exp(pw.sub(input, top)), dim, True)) + top
-    return r if keepdim else r.squeeze(_dims(input, dim))  # type: ignore[attr-defined, no-any-return]
+def norm(
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None, dtype: Any = None
+) -> Tensor:
+    """Vector p-norm over `dim` (all: None), p any number; 'fro' is 2, 'nuc' the sum of singular values. Source: torch.norm."""
+    x = check_tensor(input, "norm")
+    if dtype is not None and dtypes.promote_types(x.dtype, dtype) is not dtype:
+        raise RuntimeError(
+            f"linalg.vector_norm: the dtype of the input ({_long_name(x)}) should be convertible without narrowing to the "
+            f"specified dtype ({dtype})"
+        )
+    x = _to(x, dtype)
+    if isinstance(p, str) and p != "fro":
+        if p != "nuc":
+            raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
+        from . import linalg
+
+        r = linalg.matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)
+    else:
+        r = _vector_norm(x, 2 if p in ("fro", None) else p, _dims(x, dim), keepdim)
+    return _out(r, out)
+
+
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of input - other, broadcast. Source: torch.dist."""
+    d = pw.sub(check_tensor(input, "dist"), check_tensor(other, "dist", "other"))
+    if d._a.dtype.kind in "biu":
+        raise RuntimeError(
+            f"norm(): input dtype should be either floating point or complex. Got {_long_name(d)} instead."
+        )
+    return _vector_norm(d, p, None, False)
+
+
+@numpy_names
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
+    """Scale each slice along `dim` whose p-norm is above `maxnorm` down to it. Source: torch.renorm."""
+    x = check_tensor(input, "renorm")
+    if not p > 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    ndim = x._a.ndim
+    if ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
+    d = check_dim(dim, ndim)
+    size = _vector_norm(x, p, tuple(i for i in range(ndim) if i != d), True)
+    factor = pw.where(pw.gt(size, maxnorm), pw.div(maxnorm, pw.add(size, 1e-7)), 1.0)
+    return _out(pw.mul(x, factor).contiguous(), out)  # type: ignore[attr-defined]
+
+
+@numpy_names
+def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """log(sum(exp(input))) over `dim` (int or tuple) without overflow. Source: torch.logsumexp."""
+    x = reducible(input, "logsumexp", keepdim)
+    if dim is None:
+        raise TypeError("logsumexp(): argument 'dim' (position 2) must be tuple of ints, not NoneType")
+    if x._a.dtype.kind in "biu":
+        (x,) = prepare("logsumexp", FLOAT, x)
+    return _out(_logsumexp(x, _dims(x, dim), keepdim), out)
 
 
 for _name in (
-    "sum", "mean", "nansum", "prod", "amax", "amin", "max", "min", "argmax", "argmin", "var", "std", "all", "any",
-    "cumsum", "norm", "logsumexp",
+    "sum", "mean", "nansum", "nanmean", "prod", "amax", "amin", "aminmax", "max", "min", "argmax", "argmin", "var", "std",
+    "all", "any", "count_nonzero", "norm", "dist", "logsumexp",
 ):  # fmt: skip
     attach(_name, globals()[_name])
+attach("renorm", renorm, in_place=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from .. import dtypes
 from ..autograd.modes import mode
 from ..backends.base import DTYPE_OF
 from ..size import Size
@@ -85,7 +84,7 @@ def _unview(F: Any, g: Any, shape: tuple[int, ...], chain: Any) -> Any:
         elif name in ("slice", "select"):
             g = F.slice_backward(g, before, attrs[0])
         elif name in ("real", "imag"):
-            g = F.cast(g, dtypes.to_complex(DTYPE_OF[raw_dtype(g)]).array)
+            g = F.cast(g, DTYPE_OF[raw_dtype(g)].to_complex().array)
             g = F.mul(g, 1j) if name == "imag" else g
         elif name == "view_as_real":
             g = F.view_as_complex(F.copy(g))

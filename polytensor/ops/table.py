@@ -14,8 +14,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from .. import devices, dtypes
-from ..autograd.modes import mode
+from ..autograd.modes import WATCH, mode
 from ..autograd.node import FREED, Node, modified
+from ..autograd.watch import Packed, watched
 from ..backends.base import DTYPE_OF, SCALARS, UFUNC
 from ..tensor import LEAF, Tensor, make_view, new, rebase, wrap
 
@@ -23,6 +24,16 @@ F = SimpleNamespace()  # kernel name -> the same function on Tensors
 ROWS: dict[str, Row] = {}
 
 PROMOTE, FLOAT, COMPARE = range(3)
+ARRAYS = {
+    "index",
+    "indices",
+    "mask",
+    "order",
+    "argmax",
+    "targets",
+    "t",
+    "chain",
+}  # attributes that hold arrays: backward frees them
 
 
 class Row:
@@ -54,8 +65,11 @@ class Row:
         self.joint_args = self._read(self.joint, -1, 3) if self.joint else ()
         self.saves_input0 = ("in", 0) in self.save_spec
         self.saves_out = any(kind == "out" for kind, _ in self.save_spec)
+        self.versioned = any(kind in ("in", "out") for kind, _ in self.save_spec)
+        kept = {self.attrs[i] for kind, i in self.save_spec if kind == "attr"}
+        self.light = not self.versioned and not kept & ARRAYS
         title = node or "".join(part.capitalize() for part in name.split("_")) + "Backward0"
-        self.node: Any = type(title, (Node,), {"__slots__": (), "row": self, "outputs": outs})
+        self.node: Any = type(title, (Node,), {"__slots__": (), "row": self, "outputs": outs, "light": self.light})
         self.record = self._compile()
         if self.differentiable:
             self.node.fast = self._compile_backward()
@@ -115,9 +129,10 @@ class Row:
                 value = {"attr": f"attrs[{i}]", "shape": f"t{i}._a.shape", "dtype": f"t{i}._a.dtype"}[kind]
                 lines.append(f" s{k} = {value}; v{k} = None")
         ks = range(len(self.save_spec))
-        lines.append(f" n.saved = ({''.join(f's{k}, ' for k in ks)})")
-        versioned = any(kind in ("in", "out") for kind, _ in self.save_spec)
-        lines.append(f" n.vers = ({''.join(f'v{k}, ' for k in ks)})" if versioned else " n.vers = None")
+        saved = f"({''.join(f's{k}, ' for k in ks)})"
+        lines.append(f" n.vers = {saved}; n.saved = None" if self.light else f" n.saved = {saved}")
+        if not self.light:
+            lines.append(f" n.vers = ({''.join(f'v{k}, ' for k in ks)})" if self.versioned else " n.vers = None")
         if self.name == "cast":
             lines.append(" if r._a.dtype.kind not in 'biu': r._fn = n")
         elif self.outs == 1:
@@ -125,16 +140,36 @@ class Row:
         else:
             lines.append(" for nr, r in enumerate(outs):")
             lines.append("  if r._a.dtype.kind not in 'biu': r._fn = n; r._nr = nr")
-        names: dict[str, Any] = {"new": new, "node": self.node, "LEAF": LEAF}
+        lines.append(" if WATCH: watched(n, inputs, outs)")
+        names: dict[str, Any] = {"new": new, "node": self.node, "LEAF": LEAF, "WATCH": WATCH, "watched": watched}
         exec("\n".join(lines), names)
         return names["record"]
 
+    def saved_names(self) -> dict[str, int]:
+        """What PyTorch calls the saved values (_saved_self, ...): where they stand."""
+        result: dict[str, int] = {}
+        for k, (kind, i) in enumerate(self.save_spec):
+            if kind == "in":
+                name = self.inputs[i]
+                name = {"x": "self", "input": "self", "y": "other"}.get(name, name)
+            elif kind == "out":
+                name = "result" if self.outs == 1 else f"result{i}"
+            elif kind == "attr":
+                name = self.attrs[i]
+            else:
+                name = {"shape": "self_sizes", "dtype": "self_dtype"}[kind]
+            result.setdefault(name, k)
+        return result
+
     def _compile_backward(self) -> Any:
         """Write out Node.run for the common case: on arrays, for all edges."""
-        lines = ["def fast(n, g):", " if n.saved is None: raise RuntimeError(FREED)", " F = n.dev.backend"]
+        lines = ["def fast(n, g):", " F = n.dev.backend"]
+        if not self.light:
+            lines.append(" if n.saved is None: raise RuntimeError(FREED)")
         if self.save_spec:
-            lines.append(f" {''.join(f's{k}, ' for k in range(len(self.save_spec)))}= n.saved")
-            if any(kind in ("in", "out") for kind, _ in self.save_spec):
+            place = "vers" if self.light else "saved"
+            lines.append(f" {''.join(f's{k}, ' for k in range(len(self.save_spec)))}= n.{place}")
+            if self.versioned:
                 lines.append(f" {''.join(f'v{k}, ' for k in range(len(self.save_spec)))}= n.vers")
         for k, (kind, _) in enumerate(self.save_spec):
             if kind in ("in", "out"):
@@ -392,7 +427,7 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
         if fn.row is not None and fn.row.saves_out:
             saved, vers = list(fn.saved), list(fn.vers)
             for k, (kind, _) in enumerate(fn.row.save_spec):
-                if kind == "out":
+                if kind == "out" and saved[k].__class__ is not Packed:
                     saved[k] = x._alias(None, 0)
                     vers[k] = x._s[0]  # type: ignore[index]
             fn.saved, fn.vers = tuple(saved), tuple(vers)
@@ -400,11 +435,7 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
     return x
 
 
-TYPE_NAME = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
+TYPE_NAME = dtypes.TYPE_NAMES
 
 
 def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:

@@ -114,18 +114,20 @@ class CupyBackend(Backend):
         elif all(not hasattr(i, "dtype") or i.dtype.kind == "b" for i in index):
             x[index] = x[index] + value
         else:
-            import cupyx
-
             self.check_index(index, x.shape)
-            cupyx.scatter_add(x, index, value)
+            self.scatter_add_at(x, index, value)
 
-    def max_pool2d_grad(self, g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    def scatter_add_at(self, x: Any, index: Any, value: Any) -> None:
+        """x[index] += value, equal indices adding up."""
         import cupyx
 
+        cupyx.scatter_add(x, index, value)
+
+    def max_pool2d_grad(self, g: Any, index: Any, shape: tuple[int, ...]) -> Any:
         n, c, h, w = shape
         out = self.xp.zeros((n * c * h * w,), g.dtype)
         flat = index.reshape(n * c, -1) + self.xp.arange(n * c)[:, None] * (h * w)
-        cupyx.scatter_add(out, flat.ravel(), g.ravel())
+        self.scatter_add_at(out, flat.ravel(), g.ravel())
         return out.reshape(shape)
 
     def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:

@@ -17,7 +17,7 @@ from ..numpy import NumpyBackend
 
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
 Array = Any
-Pair = tuple[int, int]
+Pair = tuple[int, ...]  # of two
 # the elements from which our kernels beat NumPy
 TINY = 512
 POINTWISE = 4096

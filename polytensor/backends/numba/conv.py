@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from ..conv import out_size
 from .threads import Kernel
 
-Pair = tuple[int, int]
+Pair = tuple[int, ...]  # of two
 WORKSPACE = 1 << 20  # elements of columns held at a time: they should stay in the cache
 
 

@@ -10,7 +10,7 @@ from numba import prange
 from ..conv import out_size
 from .threads import Kernel
 
-Pair = tuple[int, int]
+Pair = tuple[int, ...]  # of two
 
 
 def _max_pool(

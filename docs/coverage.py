@@ -1,0 +1,298 @@
+"""What of PyTorch's public API is here and agrees with it, found by running the samples of the tests on both.
+
+    python docs/coverage.py [--write]      # needs PyTorch (the extra `oracle`)
+
+A function counts as done if a sample of tests/ops_table*.py runs it on PyTorch and PolyTensor gives the same values,
+dtype, shape and gradients. --write puts the tables into docs/ops.md and docs/missing.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import sys
+import warnings
+from collections import defaultdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode, resolve_name
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import test_ops  # noqa: E402
+from ops_table import Sample  # noqa: E402
+
+import polytensor  # noqa: E402
+from polytensor import devices  # noqa: E402
+
+NAMESPACES = ("", "Tensor", "linalg", "fft", "special", "nn.functional")
+# what is not compared, and why; the first pattern that fits a name gives the reason
+ASIDE = {
+    r"sparse|coalesce|^(ccol|col|crow|row)_indices|^indices$|^values(_copy)?$|dense_dim|to_dense|hspmm|spmm|^smm$|sspaddmm|saddmm"
+    r"|^(ds|hs)mm$|to_padded_tensor": "sparse and nested tensors",
+    r"quant|^q_|qscheme|int_repr|fake_quant|fused_moving|choose_qparams|fbgemm": "quantized tensors",
+    r"cudnn|miopen|mkldnn|vulkan|ipu|xla|maia|mtia|xpu|chalf|record_stream|cxx11|fork$|^wait$|import_ir|parse_|script|"
+    r"merge_type|unify_type|profiler_|thread_safe|lobpcg_|get_file_path|device_module|multiprocessing_env|classproperty":
+        "internals of one vendor's device or of the compiler",
+    r"^sym_|while_loop|autocast_(in|de)crement|^(set|get|is)_autocast|clear_autocast|_copy$|slice_inverse|_for_size|init_num":
+        "internals of the compiler or of autocast",
+    r"^(native|batch_norm)_|^batch_norm_elemt|^_": "internal halves of public functions",
+    r"^(align_|rename|refine_names|names|has_names)": "named tensors",
+    r"^(symeig|solve|eig|lstsq|matrix_rank|cholesky_|volatile|reinforce|storage_type|resize$|resize_as$|new$|module_load|lu$)":
+        "removed or deprecated in PyTorch itself",
+    r"assert_|has_torch_function|boolean_dispatch|handle_torch|np$|^(Tensor|Optional|Union|TYPE_CHECKING|Callable)":
+        "names that PyTorch's modules import for themselves",
+}  # fmt: skip
+DTYPES = [
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+]
+
+
+class Names(TorchFunctionMode):
+    """Collects the names of the PyTorch functions that run inside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = resolve_name(func)
+        if name:
+            self.names.add(re.sub(r"\.__(get|set)__$", "", name))
+        return func(*args, **(kwargs or {}))
+
+
+class Module:
+    """A module that notes which of its names are asked for."""
+
+    def __init__(self, module: Any, prefix: str, names: set[str]) -> None:
+        self.__dict__.update(_module=module, _prefix=prefix, _names=names)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._module, name)
+        if isinstance(value, ModuleType):
+            return Module(value, f"{self._prefix}.{name}", self._names)
+        self._names.add(f"{self._prefix}.{name}")
+        return value
+
+
+def public(space: str) -> dict[str, Any]:
+    """PyTorch's public functions (methods and properties of Tensor) in a namespace."""
+    home = torch
+    for part in space.split(".") if space else ():
+        home = getattr(home, part)
+    result = {}
+    for name in dir(home):
+        value = getattr(home, name, None) if space != "Tensor" else inspect.getattr_static(home, name)
+        if name.startswith("_") or inspect.ismodule(value):
+            continue
+        if space != "Tensor" and (not callable(value) or inspect.isclass(value)):
+            continue
+        result[name] = value
+    return result
+
+
+def run(sample: Any) -> tuple[Any, set[str]]:
+    """(PyTorch's outcome, names of what ran)."""
+    mode = Names()
+    with mode:
+        expected = test_ops.outcome(Module(torch, "torch", mode.names), sample, grad=sample.grad)
+    return expected, mode.names
+
+
+def agrees(sample: Any, expected: Any, backend: str = "numpy") -> bool:
+    with devices.use_backend(backend):
+        actual = test_ops.outcome(polytensor, sample, devices.backend_device(backend), sample.grad)
+    try:
+        test_ops.compare(sample, actual, expected, exact_layout=False)
+    except AssertionError:
+        return False
+    return True
+
+
+def aside(name: str) -> str:
+    return next((why for pattern, why in ASIDE.items() if re.search(pattern, name)), "")
+
+
+def converted(sample: Any, dtype: str) -> Any:
+    """`sample` with its float64 inputs in another dtype; None if it has none or bfloat16 is not there."""
+
+    def inputs(rng: Any) -> tuple[Any, ...]:
+        result = []
+        for a in sample.inputs(rng):
+            if a.dtype == np.float64:
+                if dtype in ("bool", "uint8"):
+                    a = np.abs(a)
+                kind = np.float32 if dtype == "bfloat16" else dtype
+                a = a.astype(kind)
+            result.append(a)
+        return tuple(result)
+
+    def fn(t: Any, *xs: Any) -> Any:
+        if dtype == "bfloat16":
+            xs = tuple(x.to(t.bfloat16) if x.dtype == t.float32 else x for x in xs)
+            out = sample.fn(t, *xs)
+            flat = test_ops.flat(out)
+            return [y.to(t.float32) if isinstance(y, t.Tensor) and y.dtype == t.bfloat16 else y for y in flat]
+        return sample.fn(t, *xs)
+
+    return Sample(sample.name, fn, inputs, grad=False)
+
+
+def orders(sample: Any) -> int:
+    """How many times the sample's gradient can be taken and agrees with PyTorch's (0 to 2)."""
+    results = []
+    for module in (torch, polytensor):
+        found: list[Any] = []
+        try:
+            arrays = sample.inputs(np.random.default_rng(0))
+            xs = [module.from_numpy(a.copy()) for a in arrays]
+            wanted = [x.requires_grad_() for x in xs if x.dtype == module.float64]
+            ys = [y for y in test_ops.flat(sample.fn(module, *xs)) if isinstance(y, module.Tensor) and y.requires_grad]
+            for _ in range(2):
+                total = sum((y * y).sum() for y in ys if y.is_floating_point())
+                ys = [
+                    g
+                    for g in module.autograd.grad(total, wanted, create_graph=True, allow_unused=True)
+                    if g is not None
+                ]
+                found.append([y.detach().numpy() for y in ys])
+                ys = [y for y in ys if y.requires_grad]
+        except Exception:  # noqa: BLE001 any error ends the orders
+            pass
+        results.append(found)
+    count = 0
+    for theirs, ours in zip(*results, strict=False):
+        if len(theirs) != len(ours) or not theirs:
+            break
+        if not all(np.allclose(a, b, 1e-6, 1e-9, equal_nan=True) for a, b in zip(theirs, ours, strict=True)):
+            break
+        count += 1
+    return count
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--write", action="store_true", help="write docs/ops.md and docs/missing.md")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    done: dict[str, list[Any]] = defaultdict(list)
+    wrong: dict[str, list[str]] = defaultdict(list)
+    for sample in test_ops.SAMPLES:
+        expected, names = run(sample)
+        if expected[0] == "error":
+            continue
+        good = agrees(sample, expected)
+        for name in names:
+            (done[name].append(sample) if good else wrong[name].append(sample.name))
+    lines = [
+        "# What of PyTorch's API is not here",
+        "",
+        "Made by `python docs/coverage.py --write`; see its text for what counts.",
+        "",
+    ]
+    total = have = 0
+    for space in NAMESPACES:
+        title = f"torch.{space}" if space else "torch"
+        names = {n: v for n, v in public(space).items()}
+        kept = [n for n in names if not aside(n)]
+        missing, untested = [], []
+        for n in kept:
+            full = f"{title}.{n}"
+            if full in done:
+                continue
+            home = polytensor
+            for part in space.split(".") if space else ():
+                home = getattr(home, part, None)
+            (untested if home is not None and hasattr(home, n) else missing).append(n)
+        count = len(kept) - len(missing) - len(untested)
+        total, have = total + len(kept), have + count
+        percent = 100 * count / max(len(kept), 1)
+        print(
+            f"{title}: {count} of {len(kept)} run and agree ({percent:.1f} %), {len(untested)} there without a sample, {len(missing)} missing"
+        )
+        lines += [f"## {title}", "", f"{count} of {len(kept)} run in a sample and agree with PyTorch.", ""]
+        lines += [
+            f"There, but no sample runs it: {', '.join(untested) or 'none'}.",
+            "",
+            f"Missing: {', '.join(missing) or 'none'}.",
+            "",
+        ]
+        reasons = defaultdict(list)
+        for n in names:
+            if aside(n):
+                reasons[aside(n)].append(n)
+        lines += [f"Left aside, {why}: {', '.join(found)}.\n" for why, found in reasons.items()]
+    print(f"all: {have} of {total} ({100 * have / total:.1f} %)")
+    for name, samples in sorted(wrong.items()):
+        if name not in done:
+            print("differs:", name, samples[:3])
+    if options.write:
+        (ROOT / "docs" / "missing.md").write_text("\n".join(lines))
+        write_ops(done)
+
+
+def write_ops(done: dict[str, list[Any]]) -> None:
+    backends = [b for b in ("numpy", "numba", "cupy") if devices.backend_status()[b][0]]
+    rows = [
+        "# Operations",
+        "",
+        "Made by `python docs/coverage.py --write`: each line was run on PyTorch and on each backend.",
+        "",
+    ]
+    rows += [
+        "| op | backends | dtypes that agree with PyTorch | dtypes PyTorch has besides | derivatives | notes |",
+        "|---|---|---|---|---|---|",
+    ]
+    shown = [n for s in NAMESPACES for n in (f"torch.{s}.{k}" if s else f"torch.{k}" for k in public(s)) if n in done]
+    for name in shown:
+        samples = sorted(done[name], key=lambda s: (not s.grad, len(s.name)))
+        sample = next(
+            (s for s in samples if any(a.dtype == np.float64 for a in s.inputs(np.random.default_rng(0)))), samples[0]
+        )
+        expected, _ = run(sample)
+        able = [b for b in backends if agrees(sample, expected, b)]
+        yes, no = [], []
+        for d in DTYPES:
+            other = converted(sample, d)
+            theirs, _ = run(other)
+            if theirs[0] == "values":
+                (yes if agrees(other, theirs) else no).append(d)
+        rows.append(
+            f"| `{name}` | {' '.join(able)} | {short(yes)} | {short(no)} | {orders(sample) if sample.grad else 0} | {notes(name)} |"
+        )
+    (ROOT / "docs" / "ops.md").write_text("\n".join(rows) + "\n")
+
+
+def short(names: list[str]) -> str:
+    return "all" if names == DTYPES else " ".join(names)
+
+
+def notes(name: str) -> str:
+    """Sentences of the docstring that tell a difference from PyTorch."""
+    home: Any = polytensor
+    for part in name.split(".")[1:]:
+        home = getattr(home, part, None)
+    text = " ".join((getattr(home, "__doc__", None) or "").split())
+    return " ".join(s for s in re.split(r"(?<=[.)]) ", text) if "Unlike PyTorch" in s)
+
+
+if __name__ == "__main__":
+    main()

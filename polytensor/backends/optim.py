@@ -1,0 +1,75 @@
+"""Optimizer steps over lists of arrays, in place. The rules run on Tensors as well (F is then ops.table.F)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Array = Any
+
+
+def sgd_rule(
+    F: Any, p: Any, g: Any, buf: Any, lr: Any, momentum: float, dampening: float, weight_decay: float, nesterov: bool,
+    maximize: bool, first: bool,
+) -> None:  # fmt: skip
+    """p -= lr * d with d the (momentum) direction; on the `first` step the buffer takes the gradient itself."""
+    if maximize:
+        g = -g
+    if weight_decay:
+        g = g + weight_decay * p
+    if buf is not None:
+        if first:
+            F.write(buf, g)
+        else:
+            buf *= momentum
+            buf += g if dampening == 0 else (1 - dampening) * g
+        g = g + momentum * buf if nesterov else buf
+    p -= lr * g
+
+
+def adam_rule(
+    F: Any, p: Any, g: Any, m: Any, v: Any, top: Any, step: int, lr: Any, beta1: float, beta2: float, eps: float,
+    weight_decay: float, decoupled: bool, maximize: bool,
+) -> None:  # fmt: skip
+    """Adam (Kingma and Ba, 2015) and, with `decoupled`, AdamW (Loshchilov and Hutter, 2019); `top` for AMSGrad."""
+    if maximize:
+        g = -g
+    if weight_decay:
+        if decoupled:
+            p *= 1 - lr * weight_decay
+        else:
+            g = g + weight_decay * p
+    m += (1 - beta1) * (g - m)
+    v *= beta2
+    v += (1 - beta2) * (g * g)
+    if top is not None:
+        F.write(top, F.maximum(top, v))
+        v = top
+    d = F.sqrt(v) * (1 / (1 - beta2**step) ** 0.5) + eps
+    p -= (lr / (1 - beta1**step)) * (m / d)
+
+
+class OptimKernels:
+    """Mixed into Backend."""
+
+    def real_view(self, x: Array) -> Array:
+        """Complex memory as pairs of reals in a last dimension."""
+        return x[..., None].view(x.real.dtype)
+
+    def sgd_step(
+        self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
+        dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
+    ) -> None:  # fmt: skip
+        """sgd_rule for each parameter."""
+        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+            buf = None if bufs is None else bufs[i]
+            sgd_rule(self, p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first)
+
+    def adam_step(
+        self, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
+        step: int, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
+        maximize: bool,
+    ) -> None:  # fmt: skip
+        """adam_rule for each parameter."""
+        for i, (p, g, m, v) in enumerate(zip(params, grads, ms, vs, strict=True)):
+            top = None if vmaxs is None else vmaxs[i]
+            adam_rule(self, p, g, m, v, top, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)

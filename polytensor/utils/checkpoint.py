@@ -1,0 +1,279 @@
+"""Activation checkpoints: forward saves nothing, backward runs it again. Source: torch.utils.checkpoint."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+from weakref import ref
+
+from ..autograd import Function
+from ..autograd import backward as _backward
+from ..autograd.graph import saved_tensors_hooks
+from ..autograd.modes import enable_grad, mode, no_grad
+from ..random import fork_rng, get_rng_state, set_rng_state
+from ..tensor import Tensor
+
+__all__ = [
+    "CheckpointError", "CheckpointFunction", "checkpoint", "checkpoint_sequential", "set_checkpoint_early_stop",
+    "set_checkpoint_debug_enabled",
+]  # fmt: skip
+
+DEFAULT = "default"
+_early_stop = [True]
+_debug: list[bool | None] = [None]
+
+
+class CheckpointError(RuntimeError):
+    """Forward and the run that backward makes of it saved different tensors."""
+
+
+@contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """Whether recomputation stops as soon as it has what backward needs. Source: torch.utils.checkpoint."""
+    before, _early_stop[0] = _early_stop[0], enable
+    try:
+        yield
+    finally:
+        _early_stop[0] = before
+
+
+@contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """Accepted for PyTorch's sake: the error of a mismatch says what differs in any case."""
+    before, _debug[0] = _debug[0], enabled
+    try:
+        yield
+    finally:
+        _debug[0] = before
+
+
+def checkpoint(
+    function: Callable[..., Any],
+    *args: Any,
+    use_reentrant: bool | None = None,
+    context_fn: Callable[[], Any] | None = None,
+    determinism_check: str = DEFAULT,
+    debug: bool = False,
+    early_stop: bool = True,
+    **kwargs: Any,
+) -> Any:
+    """function(*args, **kwargs) without keeping what it saves for backward, which runs it again.
+
+    `preserve_rng_state` (True) gives both runs the same random numbers. `use_reentrant`: True runs a backward pass
+    within the backward pass, and takes no keyword arguments; False (recommended) recomputes at the first use of a saved
+    tensor. `determinism_check` 'default' compares shape, dtype and device of what both runs saved; 'none' does not.
+    Source: torch.utils.checkpoint.checkpoint.
+    """
+    if use_reentrant is None:
+        warnings.warn(
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, "
+            "calling checkpoint without use_reentrant will raise an exception. use_reentrant=False is recommended, but if "
+            "you need to preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for more "
+            "details on the differences between the two variants.",
+            stacklevel=2,
+        )
+        use_reentrant = True
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if use_reentrant:
+        if kwargs:
+            raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+        if context_fn is not None or debug is not False:
+            raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
+        return CheckpointFunction.apply(function, preserve, *args)
+    if determinism_check not in ("default", "none"):
+        raise ValueError(f"determinism_check should be one of ['default', 'none'], but got {determinism_check}")
+    if not mode.grad:
+        return function(*args, **kwargs)
+    forward, again = (nullcontext(), nullcontext()) if context_fn is None else context_fn()
+    frame = _Frame(function, args, kwargs, preserve, again, determinism_check == "default", early_stop)
+    with saved_tensors_hooks(frame.pack, frame.unpack), forward:
+        result = function(*args, **kwargs)
+    frame.complete = True
+    return result
+
+
+class _Place:
+    """Stands in the graph for a tensor that was not kept."""
+
+    __slots__ = ("__weakref__", "index", "value")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.value: Any = None
+
+
+class _Stop(Exception):
+    """Recomputation has all that backward needs."""
+
+
+class _Frame:
+    """One checkpointed call: how to run it again, and the places of what it would have saved."""
+
+    def __init__(
+        self, function: Any, args: Any, kwargs: Any, preserve: bool, again: Any, check: bool, early_stop: bool
+    ) -> None:
+        self.function, self.kwargs, self.again, self.check, self.early_stop = function, kwargs, again, check, early_stop
+        self.args = args
+        self.versions = [x._version if isinstance(x, Tensor) else 0 for x in args]
+        self.state = get_rng_state() if preserve else None
+        self.places: list[Any] = []
+        self.metas: list[Any] = []
+        self.complete = False
+
+    def pack(self, t: Any) -> Any:
+        place = _Place(len(self.places))
+        self.places.append(ref(place))
+        self.metas.append(_meta(t))
+        return place
+
+    def unpack(self, place: Any) -> Any:
+        if place.value is None:
+            self.run_again()
+        value, place.value = place.value, None
+        if value is None:
+            raise CheckpointError(
+                "torch.utils.checkpoint: Unpack is being triggered for a tensor that was either never recomputed, or already "
+                "unpacked once. If you are calling ctx.saved_tensors in backward, make sure to do so only once. Otherwise "
+                "please open an issue with details on your use case."
+            )
+        return value
+
+    def run_again(self) -> None:
+        count = 0
+
+        def keep(t: Any) -> Any:
+            nonlocal count
+            if count >= len(self.places):
+                if self._stops():
+                    raise _Stop
+                count += 1
+                return t
+            place = self.places[count]()
+            if place is not None:
+                if self.check and _meta(t) != self.metas[count]:
+                    raise CheckpointError(
+                        "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than during "
+                        f"the forward pass.\ntensor at position {count}:\nsaved metadata: {self.metas[count]}\nrecomputed "
+                        f"metadata: {_meta(t)}\n"
+                    )
+                place.value = t
+            count += 1
+            if count == len(self.places) and self._stops():
+                raise _Stop
+            return t
+
+        for x, version in zip(self.args, self.versions, strict=True):
+            if isinstance(x, Tensor) and x._version != version:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an inplace operation: an "
+                    f"input of a checkpointed function is at version {x._version}; expected version {version} instead."
+                )
+        levels, mode.saved_refused = mode.saved_refused, None
+        try:
+            with enable_grad(), fork_rng(enabled=self.state is not None):
+                if self.state is not None:
+                    set_rng_state(self.state)
+                inputs = [_again(x) for x in self.args]
+                named = {k: _again(v) for k, v in self.kwargs.items()}
+                with self.again, saved_tensors_hooks(keep, lambda t: t):
+                    self.function(*inputs, **named)
+        except _Stop:
+            return
+        finally:
+            mode.saved_refused = levels
+        if self.complete and count != len(self.places):
+            raise CheckpointError(
+                "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
+                f"recomputation.\nNumber of tensors saved during forward: {len(self.places)}\nNumber of tensors saved during "
+                f"recomputation: {count}.\n"
+            )
+
+    def _stops(self) -> bool:
+        return self.early_stop and _early_stop[0] and self.complete
+
+
+def _again(x: Any) -> Any:
+    """An input of the second run: the same memory, recorded by itself."""
+    return x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x
+
+
+def _meta(t: Any) -> dict[str, Any]:
+    return {"shape": t.shape, "dtype": t.dtype, "device": t.device}
+
+
+class CheckpointFunction(Function):
+    """The reentrant way: forward records nothing, backward runs it again and calls backward() on that."""
+
+    @staticmethod
+    def forward(ctx: Any, run_function: Any, preserve_rng_state: bool, *args: Any) -> Any:
+        if not any(x.requires_grad for x in args if isinstance(x, Tensor)):
+            warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+        ctx.run_function = run_function
+        ctx.state = get_rng_state() if preserve_rng_state else None
+        ctx.inputs = [None if isinstance(x, Tensor) else x for x in args]
+        ctx.places = [i for i, x in enumerate(args) if isinstance(x, Tensor)]
+        ctx.save_for_backward(*(x for x in args if isinstance(x, Tensor)))
+        with no_grad():
+            return run_function(*args)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        if mode.task is not None and mode.task.targets is not None:
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` "
+                "parameter to .backward(). To resolve this error, you can either set use_reentrant=False, or call .backward() "
+                "without passing the `inputs` argument."
+            )
+        inputs = list(ctx.inputs)
+        for i, x in zip(ctx.places, ctx.saved_tensors, strict=True):
+            inputs[i] = x.detach().requires_grad_(x.requires_grad)
+        with fork_rng(enabled=ctx.state is not None):
+            if ctx.state is not None:
+                set_rng_state(ctx.state)
+            with enable_grad():
+                outs = ctx.run_function(*inputs)
+        outs = (outs,) if isinstance(outs, Tensor) else outs
+        pairs = [(y, g) for y, g in zip(outs, grads, strict=True) if isinstance(y, Tensor) and y.requires_grad]
+        if not pairs:
+            raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
+        _backward([y for y, _ in pairs], [g for _, g in pairs])
+        return (None, None, *(x.grad if isinstance(x, Tensor) else None for x in inputs))
+
+
+def checkpoint_sequential(
+    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
+) -> Any:
+    """A chain of functions (or a Sequential) in `segments` pieces, each but the last a checkpoint.
+
+    Source: torch.utils.checkpoint.checkpoint_sequential.
+    """
+    if use_reentrant is None:
+        warnings.warn(
+            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly. In "
+            "version 2.9 we will raise an exception if use_reentrant is not passed. use_reentrant=False is recommended, but "
+            "if you need to preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for more "
+            "details on the differences between the two variants.",
+            stacklevel=2,
+        )
+        use_reentrant = True
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if kwargs:
+        raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+    chain = list(functions.children()) if hasattr(functions, "children") else list(functions)
+
+    def piece(start: int, end: int) -> Callable[[Any], Any]:
+        def run(x: Any) -> Any:
+            for fn in chain[start:end]:
+                x = fn(x)
+            return x
+
+        return run
+
+    size = len(chain) // segments
+    end = 0
+    for start in range(0, size * (segments - 1), size):
+        end = start + size
+        input = checkpoint(piece(start, end), input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
+    return piece(end, len(chain))(input)
