@@ -112,6 +112,13 @@ def blocked(fn: Callable[..., Array]) -> Callable[..., Array]:
     return kernel
 
 
+def host_library() -> Any:
+    """scipy.special, of the extra `scipy`."""
+    import scipy.special
+
+    return scipy.special
+
+
 class SpecialKernels:
     """Mixed into Backend."""
 
@@ -138,18 +145,17 @@ class SpecialKernels:
         out[other] = no(*[x[other] for x in xs])
         return out
 
-    def _scipy(self, name: str) -> Any:
-        """A function of scipy.special; on CUDA of CuPy's port."""
-        if self.device_type == "cuda":
-            import cupyx.scipy.special as library
-        else:
-            try:
-                import scipy.special as library
-            except ImportError as error:
-                raise RuntimeError(
-                    f"{name} needs SciPy, which is not installed: pip install 'polytensor[scipy]'"
-                ) from error
-        return getattr(library, name)
+    def special_library(self) -> Any:
+        """scipy.special, or what stands for it on this backend's arrays."""
+        return host_library()
+
+    def _scipy(self, name: str, library: Callable[[], Any] | None = None) -> Any:
+        try:
+            return getattr((library or self.special_library)(), name)
+        except ImportError as error:
+            raise RuntimeError(
+                f"{name} needs SciPy, which is not installed: pip install 'polytensor[scipy]'"
+            ) from error
 
     def _by_scipy(self, name: str, *xs: Array) -> Array:
         dtype = xs[0].dtype
@@ -587,12 +593,8 @@ class SpecialKernels:
         return self.special_i1(x)
 
     def special_airy_ai(self, x: Array) -> Array:
-        """On the host also for CUDA, whose library lacks it."""
-        if self.device_type == "cuda":
-            import scipy.special as library
-
-            return self.from_numpy(library.airy(self.to_numpy(x))[0].astype(x.dtype))
-        return self._scipy("airy")(x)[0].astype(x.dtype)
+        """On the host, since CuPy lacks it."""
+        return self.from_numpy(self._scipy("airy", host_library)(self.to_numpy(x))[0].astype(x.dtype))
 
 
 for _name, _library in (
