@@ -19,7 +19,7 @@ BOUNDARY = {
     "testing/equivalence.py",
     "autograd/gradcheck.py",
 }
-LIBRARIES = {"numpy", "numba", "cupy", "cupyx", "ml_dtypes"}
+LIBRARIES = {"numpy", "numba", "cupy", "cupyx", "ml_dtypes", "scipy"}
 NAMES = {"numpy", "numba", "cupy"}
 NAMED = {"devices.py", "__main__.py", "cuda.py", "testing/equivalence.py"}  # these choose among backends by name
 

@@ -21,7 +21,7 @@ ON_GPU = 1 << 24
 SPECIAL_UFUNCS = dict(
     acos="arccos", asin="arcsin", atan="arctan", acosh="arccosh", asinh="arcsinh", atanh="arctanh", sinh="sinh",
     cosh="cosh", exp2="exp2", atan2="arctan2", hypot="hypot", copysign="copysign", nextafter="nextafter", fmax="fmax",
-    fmin="fmin", signbit="signbit", logaddexp="logaddexp", logaddexp2="logaddexp2",
+    fmin="fmin", signbit="signbit", logaddexp2="logaddexp2",
 )  # fmt: skip
 
 # erf on [-1, 1] is x T(x*x) / U(x*x), and exp(x*x) erfc(x) is P(x) / Q(x) on [1, 8), R(x) / S(x) above (Cephes)
@@ -112,6 +112,13 @@ def blocked(fn: Callable[..., Array]) -> Callable[..., Array]:
     return kernel
 
 
+def host_library() -> Any:
+    """scipy.special, of the extra `scipy`."""
+    import scipy.special
+
+    return scipy.special
+
+
 class SpecialKernels:
     """Mixed into Backend."""
 
@@ -138,18 +145,17 @@ class SpecialKernels:
         out[other] = no(*[x[other] for x in xs])
         return out
 
-    def _scipy(self, name: str) -> Any:
-        """A function of scipy.special; on CUDA of CuPy's port."""
-        if self.device_type == "cuda":
-            import cupyx.scipy.special as library
-        else:
-            try:
-                import scipy.special as library
-            except ImportError as error:
-                raise RuntimeError(
-                    f"{name} needs SciPy, which is not installed: pip install 'polytensor[scipy]'"
-                ) from error
-        return getattr(library, name)
+    def special_library(self) -> Any:
+        """scipy.special, or what stands for it on this backend's arrays."""
+        return host_library()
+
+    def _scipy(self, name: str, library: Callable[[], Any] | None = None) -> Any:
+        try:
+            return getattr((library or self.special_library)(), name)
+        except ImportError as error:
+            raise RuntimeError(
+                f"{name} needs SciPy, which is not installed: pip install 'polytensor[scipy]'"
+            ) from error
 
     def _by_scipy(self, name: str, *xs: Array) -> Array:
         dtype = xs[0].dtype
@@ -223,6 +229,11 @@ class SpecialKernels:
         mantissa, exponent = self.xp.frexp(x)
         finite = self.xp.isfinite(x)  # the C library leaves the exponent of inf and NaN open
         return mantissa, self.xp.where(finite, exponent, exponent.dtype.type(0))
+
+    def ldexp(self, x: Array, n: Array) -> Array:
+        if x.dtype.itemsize == 2:
+            return self.ldexp(x.astype(np.float32), n).astype(x.dtype)
+        return self.xp.ldexp(x, self.xp.clip(n.astype(np.int64), -5000, 5000).astype(np.int32))
 
     def deg2rad(self, x: Array) -> Array:
         return x * self.scalar(pi / 180, x.dtype)
@@ -499,7 +510,13 @@ class SpecialKernels:
     def special_gammaincc(self, a: Array, x: Array) -> Array:
         return self._by_scipy("gammaincc", a, x)
 
-    # ---- products with logarithms -----------------------------------------------------------------------------
+    # ---- logarithms of sums and products -----------------------------------------------------------------------------
+    def logaddexp(self, x: Array, y: Array) -> Array:
+        if x.dtype.kind != "c":
+            return self.xp.logaddexp(x, y)
+        top = self.xp.where(x.real >= y.real, x, y)
+        return top + self.xp.log1p(self.xp.exp(x + y - 2 * top))
+
     def logit(self, x: Array, eps: float | None) -> Array:
         if x.dtype.itemsize == 2:
             return self.logit(x.astype(np.float32), eps).astype(x.dtype)
@@ -576,12 +593,8 @@ class SpecialKernels:
         return self.special_i1(x)
 
     def special_airy_ai(self, x: Array) -> Array:
-        """On the host also for CUDA, whose library lacks it."""
-        if self.device_type == "cuda":
-            import scipy.special as library
-
-            return self.from_numpy(library.airy(self.to_numpy(x))[0].astype(x.dtype))
-        return self._scipy("airy")(x)[0].astype(x.dtype)
+        """On the host, since CuPy lacks it."""
+        return self.from_numpy(self._scipy("airy", host_library)(self.to_numpy(x))[0].astype(x.dtype))
 
 
 for _name, _library in (

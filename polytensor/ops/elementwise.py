@@ -25,6 +25,7 @@ from .table import (
     prepare,
     primitive,
     renamed,
+    same_device,
     shape_error,
     unary,
     write_out,
@@ -73,6 +74,15 @@ def strict(op: Any, name: str, second: str = "other", doc: str = "") -> Any:
             check_tensor(input, name)
         return op(input, other, out=out)  # type: ignore[no-any-return]
 
+    plain = getattr(Tensor, name + "_", None)
+    if plain is not None:
+
+        @wraps(plain)
+        def in_place(self: Tensor, other: Tensor) -> Tensor:
+            check_tensor(other, name + "_", second)
+            return plain(self, other)  # type: ignore[no-any-return]
+
+        setattr(Tensor, name + "_", in_place)
     call.__name__ = call.__qualname__ = name
     call.__doc__ = doc or f"{name} of two tensors, broadcast and promoted. Source: torch.{name}."
     return attach(name, call)
@@ -303,9 +313,17 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
     return _heaviside(x, y, out=out)
 
 
+_ldexp = primitive("ldexp", "x y", (lambda F, g, y: F.ldexp(g, y), None), broadcast=True)
+
+
 def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """input * 2**other. Source: torch.ldexp."""
+    """input * 2**other, exact for whole `other`. Source: torch.ldexp."""
     x, y = check_tensor(input, "ldexp"), check_tensor(other, "ldexp", "other")
+    if x.is_floating_point() and y._a.dtype.kind in "biu":
+        if y._a.dtype.kind == "b":
+            raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
+        same_device("ldexp", x, y)
+        return give(_broadcasting(_ldexp, x, y), out)
     return renamed(pw.mul(x, pw.pow(2.0, y), out=out), "LdexpBackward0")
 
 
@@ -653,5 +671,16 @@ for _name in (
 for _name in ("isreal", "positive", "frexp", "isclose", "allclose", "float_power"):
     attach(_name, globals()[_name])
 Tensor.float_power_ = _float_power_
+_abs_ = Tensor.abs_
+
+
+def _absolute_(self: Tensor) -> Tensor:
+    """In-place abs of a real tensor."""
+    if self._a.dtype.kind == "c":
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
+    return _abs_(self)  # type: ignore[no-any-return]
+
+
+Tensor.abs_ = Tensor.absolute_ = _absolute_
 Tensor.__pos__ = positive
 Tensor.__rmod__ = _reflected(pw.remainder)

@@ -70,10 +70,10 @@ atan2 = strict(_atan2, "atan2", doc="The angle of the point (other, input), in r
 _logaddexp = binary(
     "logaddexp",
     (
-        lambda F, g, x, y: F.div(g, F.add(F.exp(F.sub(y, x)), 1)),
-        lambda F, g, x, y: F.div(g, F.add(F.exp(F.sub(x, y)), 1)),
+        lambda F, g, x, y: F.div(g, F.conj(F.add(F.exp(F.sub(y, x)), 1))),
+        lambda F, g, x, y: F.div(g, F.conj(F.add(F.exp(F.sub(x, y)), 1))),
     ),
-    refuse="biuc",
+    refuse="biu",
 )
 _logaddexp2 = binary(
     "logaddexp2",

@@ -534,7 +534,7 @@ def binary(
     row = Row(name, "x y", rules, node=node, broadcast=True)
     record = row.record
     recording = rules is not None
-    fast = frozenset("fcV" if kind == FLOAT else set("biufcV") - set(refuse))
+    fast = frozenset(set("fcV" if kind == FLOAT else "biufcV") - set(refuse))
 
     def slow(input: Any, other: Any, out: Tensor | None) -> Tensor:
         x, y = prepare(name, kind, input, other)
@@ -595,7 +595,16 @@ def binary(
                     kernel(a, b, out=a)
                     self._bump()
                     return self
-        return general(self, other)  # type: ignore[no-any-return]
+        try:
+            return general(self, other)  # type: ignore[no-any-return]
+        except NotImplementedError:  # that the result does not fit is said first
+            want = dtypes.to_float(result_type(self, other)) if kind == FLOAT else result_type(self, other)
+            have = DTYPE_OF[self._a.dtype]
+            if kind != COMPARE and not dtypes.can_cast(want, have):
+                raise RuntimeError(
+                    f"result type {TYPE_NAME[want.name]} can't be cast to the desired output type {TYPE_NAME[have.name]}"
+                ) from None
+            raise
 
     in_place.__name__ = name + "_"
     if method:

@@ -69,6 +69,20 @@ class CupyBackend(Backend):
         return int(x.data.ptr)
 
     # ---- kernels ------------------------------------------------------------------------------------------------------
+    def special_library(self) -> Any:
+        import cupyx.scipy.special
+
+        return cupyx.scipy.special
+
+    def erf(self, x: Any) -> Any:
+        return self._by_scipy("erf", x)
+
+    def erfc(self, x: Any) -> Any:
+        return self._by_scipy("erfc", x)
+
+    def erfinv(self, x: Any) -> Any:
+        return self._by_scipy("erfinv", x)
+
     def random_words(self, seed: int, counter: int, nblocks: int) -> Any:
         np = self.xp
         out = np.empty(4 * nblocks, np.uint64)
