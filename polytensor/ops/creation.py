@@ -212,7 +212,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         d = array_dtype(_dtype(dtype))
         if r._a.dtype != d:
             r = F.cast(r, d)
-    if memory_format is not None and not r.is_contiguous(memory_format):
+    if memory_format is not None and r.suggested_format() != memory_format != "torch.preserve_format":
         return r.clone(memory_format=memory_format)  # type: ignore[attr-defined, no-any-return]
     return r.clone() if copy and r is self else r  # type: ignore[attr-defined, no-any-return]
 

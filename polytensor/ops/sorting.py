@@ -108,10 +108,9 @@ def _side(side: str | None, right: bool, op: str) -> bool:
 
 
 def _search(boundaries: Tensor, values: Any, right: bool, out_int32: bool, out: Tensor | None) -> Tensor:
-    for x in (boundaries, values):
-        if isinstance(x, Tensor) and x._a.dtype.kind == "b":
-            raise NotImplementedError("\"searchsorted_out_cpu\" not implemented for 'Bool'")
     target = result_type(boundaries, values).array
+    if target.kind == "b":
+        raise NotImplementedError("\"searchsorted_out_cpu\" not implemented for 'Bool'")
     dev = boundaries._dev
     if not isinstance(values, Tensor):
         values = wrap(dev.backend.full((), values, target), dev)
