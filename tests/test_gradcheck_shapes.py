@@ -31,7 +31,7 @@ def relayout(x, y):
 PRIMITIVES = {
     "as_strided": (lambda x: (x * 1).as_strided((2, 2), (1, 2), 1).exp(), [(2, 3)]),
     "as_strided.overlap": (lambda x: (x * 1).as_strided((3, 3), (1, 1)).exp(), [(2, 3)]),
-    "as_strided.ofview": (lambda x: (x * 1)[1:, 1:].as_strided((2, 2), (4, 1)).exp(), [(3, 4)]),
+    "as_strided.ofview": (lambda x: x.contiguous()[1:, 1:].as_strided((2, 2), (4, 1)).exp(), [(3, 4)]),
     "as_strided_scatter": (lambda x, y: ((x * 1).as_strided_scatter(y, (2, 2), (4, 1), 1)).exp(), [(3, 4), (2, 2)]),
     "unfold": (lambda x: x.unfold(1, 3, 1).exp(), [(2, 5)]),
     "unfold.step": (lambda x: x.unfold(0, 2, 3).exp(), [(6, 2)]),
