@@ -106,11 +106,10 @@ def _nothing(index: Tensor) -> Tensor:
 def _check_range(index: Tensor, n: int, dim: int, error: type[Exception] = RuntimeError, message: str = "") -> None:
     """An error unless all indices are in [0, n)."""
     a = index._a
-    if a.size:
-        low, high = int(a.min()), int(a.max())
-        if low < 0 or high >= n:
-            bad = low if low < 0 else high
-            raise error(message or f"index {bad} is out of bounds for dimension {dim} with size {n}")
+    if a.size and int(a.view("uint64").max()) >= n:  # negative ones are large as unsigned
+        low = int(a.min())
+        bad = low if low < 0 else int(a.max())
+        raise error(message or f"index {bad} is out of bounds for dimension {dim} with size {n}")
 
 
 def _same_dtype(x: Tensor, src: Tensor, op: str) -> None:

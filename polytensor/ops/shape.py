@@ -494,6 +494,8 @@ def memory_order(a: Any, memory_format: Any = None) -> tuple[int, ...] | None:
     if memory_format is None or memory_format == "torch.preserve_format":
         if a.flags.c_contiguous:
             return None
+        if a.flags.f_contiguous:
+            return tuple(range(a.ndim - 1, -1, -1))
         strides, shape = a.strides, a.shape
         order = list(range(a.ndim - 1, -1, -1))  # fastest first
         for i in range(1, a.ndim):
