@@ -398,6 +398,14 @@ class Tensor:
         order = {"torch.channels_last": (0, 2, 3, 1), "torch.channels_last_3d": (0, 2, 3, 4, 1)}.get(memory_format)
         return order is not None and len(order) == self._a.ndim and bool(self._a.transpose(order).flags.c_contiguous)
 
+    def suggested_format(self) -> str:
+        """channels_last or channels_last_3d if self lies in memory like that (and not in C order), else contiguous."""
+        if not self._a.flags.c_contiguous:
+            for memory_format in ("torch.channels_last", "torch.channels_last_3d"):
+                if self.is_contiguous(memory_format):
+                    return memory_format
+        return "torch.contiguous_format"
+
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point
 

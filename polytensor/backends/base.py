@@ -178,7 +178,7 @@ class Backend(
         return x.T
 
     def flip(self, x: Array, dims: tuple[int, ...]) -> Array:
-        return self.copy(self.xp.flip(x, dims))
+        return self.xp.array(self.xp.flip(x, dims), order="K", copy=True)
 
     def permute(self, x: Array, dims: tuple[int, ...]) -> Array:
         return x.transpose(dims)
@@ -206,7 +206,8 @@ class Backend(
         return x
 
     def cat(self, xs: list[Array], dim: int) -> Array:
-        return self.xp.concatenate(xs, dim)
+        out = self.xp.concatenate(xs, dim)
+        return out if out.flags.c_contiguous else self.xp.ascontiguousarray(out)
 
     def sum_to(self, g: Array, shape: tuple[int, ...]) -> Array:
         """Sum a gradient over the dimensions in which an input of `shape` was broadcast."""

@@ -44,10 +44,14 @@ class IndexKernels:
         n = span(owner.shape, tuple(s // size for s in owner.strides))
         return self.xp.lib.stride_tricks.as_strided(owner, (n,), (size,)).view("uint8")
 
+    def _restride(self, x: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+        """Another layout (strides in bytes) from the first element of `x` on."""
+        return self.xp.lib.stride_tricks.as_strided(x, shape, strides)
+
     def _strided(self, flat: Array, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
         """A window into the 1-D array `flat`."""
         item = flat.dtype.itemsize
-        return self.xp.lib.stride_tricks.as_strided(flat[start:], shape, tuple(s * item for s in strides))
+        return self._restride(flat[start:], shape, tuple([s * item for s in strides]))
 
     def _laid_out(self, shape: Any, size: Any, stride: Any, offset: int, geometry: Geometry, dtype: Any) -> Any:
         """Zeroed memory for an array of `shape` in `geometry` and for the window into it; where each of both starts."""
@@ -93,13 +97,13 @@ class IndexKernels:
     def unfold(self, x: Array, dim: int, size: int, step: int) -> Array:
         """Windows along `dim` as a last dimension, sharing memory."""
         if x.ndim == 0:
-            return self.xp.lib.stride_tricks.as_strided(x, (size,), (x.dtype.itemsize,))
+            return self._restride(x, (size,), (x.dtype.itemsize,))
         shape = list(x.shape)
         shape[dim] = (shape[dim] - size) // step + 1
         strides = list(x.strides)
         inner = strides[dim]
         strides[dim] *= step
-        return self.xp.lib.stride_tricks.as_strided(x, (*shape, size), (*strides, inner))
+        return self._restride(x, (*shape, size), (*strides, inner))
 
     def unfold_backward(self, g: Array, shape: tuple[int, ...], dim: int, size: int, step: int) -> Array:
         out = self.xp.zeros(shape, g.dtype)
@@ -125,9 +129,8 @@ class IndexKernels:
             index: list[Any] = [slice(None)] * x.ndim
             index[dim2 if offset >= 0 else dim1] = slice(abs(offset), None)
             x = x[tuple(index)]
-        return self.xp.lib.stride_tricks.as_strided(
-            x, (*shape, length), (*strides, (x.strides[dim1] + x.strides[dim2]) if x.size else x.dtype.itemsize)
-        )
+        step = x.strides[dim1] + x.strides[dim2] if x.size else x.dtype.itemsize
+        return self._restride(x, (*shape, length), (*strides, step))
 
     def diagonal_backward(self, g: Array, shape: tuple[int, ...], offset: int, dim1: int, dim2: int) -> Array:
         """`g` on the diagonal of zeros."""
@@ -199,7 +202,43 @@ class IndexKernels:
                 value = x[index] + value
             x[index] = value
         else:
+            self._add_rows(x, index, value)
+
+    def _add_rows(self, x: Array, index: tuple[Any, ...], value: Array) -> None:
+        """Add `value` where integer arrays (and slices) point; equal places add up, in order."""
+        axes = [k for k, i in enumerate(index) if i.__class__ is not slice]
+        if any(i.__class__ is slice and i != slice(None) for i in index) or any(
+            index[k].dtype.kind == "b" for k in axes
+        ):
             self.xp.add.at(x, index, value)
+            return
+        arrays = self.xp.broadcast_arrays(*(index[k] for k in axes))
+        shape, n = arrays[0].shape, len(axes)
+        ahead = axes if axes == list(range(axes[0], axes[0] + n)) else None  # where the indexed axes go in `value`
+        first = axes[0] if ahead else 0
+        rest = [m for k, m in enumerate(x.shape) if k not in axes]
+        value = self.xp.broadcast_to(value, (*rest[:first], *shape, *rest[first:]))
+        places = range(first, first + len(shape))
+        value = self.xp.moveaxis(value, list(places), list(range(len(shape)))).reshape(-1, *rest)
+        target = self.xp.moveaxis(x, axes, list(range(n)))
+        flat: Any = 0
+        for i, m in zip(arrays, target.shape, strict=False):
+            if i.size and (int(i.min()) < -m or int(i.max()) >= m):
+                raise IndexError(f"index out of bounds for a dimension of size {m}")
+            flat = flat * m + self.xp.where(i < 0, i + m, i)
+        flat = flat.reshape(-1)
+        if not flat.size or not x.size:
+            return
+        if not rest and target.flags.c_contiguous:
+            self._at("add", target.reshape(-1), flat, value)
+            return
+        order = self.xp.argsort(flat, kind="stable")
+        rows = flat[order]
+        starts = self.xp.flatnonzero(self.xp.concatenate([self.xp.ones(1, bool), rows[1:] != rows[:-1]]))
+        sums = self.xp.add.reduceat(value[order], starts, axis=0)
+        rows = rows[starts]
+        where = rows if n == 1 else self.xp.unravel_index(rows, target.shape[:n])
+        target[where] += sums
 
     def index_backward(self, g: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
         out = self.xp.zeros(shape, g.dtype)
@@ -217,11 +256,17 @@ class IndexKernels:
         return out  # type: ignore[no-any-return]
 
     def _along(self, index: Array, dim: int) -> tuple[Any, ...]:
-        grid = list(self.xp.ogrid[tuple(slice(0, n) for n in index.shape)])
-        if not grid:
-            return ()
-        grid[dim] = index
-        return tuple(grid)
+        last = index.ndim - 1
+        return tuple(
+            [
+                index
+                if k == dim
+                else self.xp.arange(n).reshape((n,) + (1,) * (last - k))
+                if k < last
+                else self.xp.arange(n)
+                for k, n in enumerate(index.shape)
+            ]
+        )
 
     def _flat_along(self, index: Array, dim: int, shape: tuple[int, ...]) -> Array:
         """Positions in the flattened array of `shape` that `index` names along `dim`, 1-D."""
@@ -303,6 +348,19 @@ class IndexKernels:
         n = x.shape[dim] - 1  # stable from the back: reverse, sort, reverse, and count from the other end
         flipped = self.xp.argsort(self.xp.flip(x, dim), axis=dim, kind="stable")
         return self.contiguous(n - self.xp.flip(flipped, dim))  # type: ignore[attr-defined, no-any-return]
+
+    def argselect(self, x: Array, k: int, dim: int, largest: bool) -> Array:
+        """Where the k largest (smallest) elements along `dim` are, in order; NaN counts as largest."""
+        n = x.shape[dim]
+        if x.dtype.itemsize == 2 and x.dtype.kind not in "iu":
+            x = x.astype("float32")
+        before = (slice(None),) * dim
+        if k == 0 or n < 64 or k > n // 4:
+            return self.contiguous(self.argsort(x, dim, largest)[(*before, slice(0, k))])  # type: ignore[attr-defined, no-any-return]
+        found = self.xp.argpartition(x, n - k if largest else k - 1, axis=dim)
+        found = self.xp.sort(found[(*before, slice(n - k, n) if largest else slice(0, k))], axis=dim)
+        order = self.argsort(self.xp.take_along_axis(x, found, dim), dim, largest)
+        return self.contiguous(self.xp.take_along_axis(found, order, dim))  # type: ignore[attr-defined, no-any-return]
 
     def searchsorted(self, boundaries: Array, values: Array, right: bool) -> Array:
         """Where values would go into the sorted last axis of boundaries (1-D, or with the leading axes of values)."""

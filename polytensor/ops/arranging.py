@@ -73,7 +73,7 @@ def _repeated_index(repeats: Tensor, output_size: int | None) -> Tensor:
         raise RuntimeError("repeats can not be negative")
     ends = backend.cumsum(backend.cast(a, "int64"), 0)
     total = int(ends[-1]) if a.size else 0
-    if output_size is not None and output_size != total:
+    if output_size is not None and output_size != total and a.size:
         raise RuntimeError("allocated size does not match required size")
     return wrap(backend.searchsorted(ends, backend.arange(0, total, 1, ends.dtype), True), repeats._dev)
 
@@ -86,7 +86,8 @@ def repeat_interleave(
     repeats: an int, or int32/int64 of one element or one per slice. Source: torch.repeat_interleave.
     """
     if repeats is None:
-        return _repeated_index(input, output_size)
+        index = _repeated_index(input, output_size)
+        return index if input._a.dtype.itemsize == 8 else F.cast(index, input._a.dtype)  # type: ignore[no-any-return]
     x = input
     if dim is None:
         x, dim = flatten(x), 0

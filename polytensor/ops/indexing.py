@@ -221,14 +221,15 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     for k, i in enumerate(indices):
         if not isinstance(i, Tensor):
             raise TypeError(f"expected Tensor as element {k} in argument 0, but got {type(i).__name__}")
-    if values._a.dtype != self._a.dtype:
+    if not indices:
+        raise RuntimeError("index_put_(): at least one index is needed")
+    basic, advanced = _parse(self, tuple(indices))
+    masked = len(indices) == 1 and indices[0]._a.dtype.kind == "b" and values._a.ndim == 0  # like masked_fill_
+    if values._a.dtype != self._a.dtype and not (masked and not accumulate):
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {TYPE_NAME[self.dtype.name]} for the "
             f"destination and {TYPE_NAME[values.dtype.name]} for the source."
         )
-    if not indices:
-        raise RuntimeError("index_put_(): at least one index is needed")
-    basic, advanced = _parse(self, tuple(indices))
     if advanced is None:  # 0-dim indices alone
         part = _basic(self, basic)
         part.add_(values) if accumulate else part.copy_(values)

@@ -7,7 +7,8 @@ from typing import Any
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim, wrap
 from .indexing import _index_put, getitem, index_put
-from .pointwise import remainder, where
+from .pointwise import remainder
+from .pointwise import where as where_
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
 from .table import TYPE_NAME, F, attach, primitive, same_device, write_out
 
@@ -97,14 +98,18 @@ def _long_index(index: Tensor, message: str, narrow: bool = True, error: type[Ex
     return index if a.dtype.itemsize == 8 else F.cast(index, "int64")
 
 
+def _nothing(index: Tensor) -> Tensor:
+    """A 1-D int64 index of no elements."""
+    return wrap(index._dev.backend.empty((0,), "int64"), index._dev)
+
+
 def _check_range(index: Tensor, n: int, dim: int, error: type[Exception] = RuntimeError, message: str = "") -> None:
     """An error unless all indices are in [0, n)."""
     a = index._a
-    if a.size:
-        low, high = int(a.min()), int(a.max())
-        if low < 0 or high >= n:
-            bad = low if low < 0 else high
-            raise error(message or f"index {bad} is out of bounds for dimension {dim} with size {n}")
+    if a.size and int(a.view("uint64").max()) >= n:  # negative ones are large as unsigned
+        low = int(a.min())
+        bad = low if low < 0 else int(a.max())
+        raise error(message or f"index {bad} is out of bounds for dimension {dim} with size {n}")
 
 
 def _same_dtype(x: Tensor, src: Tensor, op: str) -> None:
@@ -132,11 +137,11 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     """out[i][j] = input[index[i][j]][j] for dim 0, and so on; gradients are dense always. Source: torch.gather."""
     d = check_dim(dim, input._a.ndim)
     same_device("gather", input, index)
-    index = _long_index(index, "gather(): Expected dtype int32/int64 for index")
     shape = index._a.shape
     if index._a.size == 0:
-        x, index = reshape(input, -1)[:0], reshape(index, 0)
+        x, index = reshape(input, -1)[:0], _nothing(index)
         return _exact_out(out, reshape(_gather(x, index, 0), shape))
+    index = _long_index(index, "gather(): Expected dtype int32/int64 for index")
     if _dims(index) != _dims(input):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     x = input if input._a.ndim else reshape(input, 1)
@@ -153,14 +158,14 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
 
 
 def _prepared(input: Tensor, dim: int, index: Tensor, src: Tensor, op: str) -> tuple[Any, ...]:
-    """Checked (x, src, index, dim), none of them 0-dim and src cut to the index's shape; None for an empty index."""
+    """Checked (x, src, index, dim), none of them 0-dim and src cut to the index's shape; flat for an empty index."""
     d = check_dim(dim, input._a.ndim)
     same_device(op, input, index, src)
-    index = _long_index(index, f"{op}(): Expected dtype int32/int64 for index")
     if src._a.dtype != input._a.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
     if index._a.size == 0:
-        return ()
+        return reshape(input, -1), reshape(src, -1)[:0], _nothing(index), 0
+    index = _long_index(index, f"{op}(): Expected dtype int32/int64 for index")
     if _dims(index) != _dims(input):
         raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
     if 0 < src._a.ndim < index._a.ndim:
@@ -183,12 +188,9 @@ def _scattered(input: Tensor, dim: int, index: Tensor, src: Any, op: str, kernel
     if not isinstance(src, Tensor):
         backend = input._dev.backend
         src = expand(wrap(backend.full((), src, input._a.dtype), input._dev), index._a.shape)
-    prepared = _prepared(input, dim, index, src, op)
-    if not prepared:
-        return input.clone()  # type: ignore[no-any-return]
-    x, src, index, d = prepared
+    x, src, index, d = _prepared(input, dim, index, src, op)
     r = kernel(x, src, index, d, *attrs)
-    return r if input._a.ndim else reshape(r, ())
+    return r if r._a.shape == input._a.shape else reshape(r, input._a.shape)
 
 
 def scatter(
@@ -290,7 +292,9 @@ def index_add(
     if input._a.ndim == 0:
         _check_range(index, 1, 0)
         return _exact_out(out, input + source)
-    _check_range(index, input._a.shape[d], d)
+    # PyTorch adds whole slices in another way, which raises another class
+    error = RuntimeError if alpha == 1 and input._a.ndim > 1 else IndexError
+    _check_range(index, input._a.shape[d], d, error)
     return _exact_out(out, _index_put(input, source, _vector(input, d, index)[1], True))
 
 
@@ -302,6 +306,8 @@ def index_reduce(
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     d, index = _checked_source(input, dim, index, source, "index_reduce_")
+    if input._a.dtype.kind == "b" and not include_self:
+        raise NotImplementedError("\"index_reduce_func_exclude_input_init\" not implemented for 'Bool'")
     x, source = (t if t._a.ndim else reshape(t, 1) for t in (input, source))
     _check_range(index, x._a.shape[d], d, IndexError, "index out of range in self")
     shape = source._a.shape
@@ -361,7 +367,7 @@ def _value_for(x: Tensor, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         value = value.to(x._dev) if value._dev is not x._dev else value
         return value if value._a.dtype == x._a.dtype else F.cast(value, x._a.dtype)  # type: ignore[no-any-return]
-    if isinstance(value, complex) and x._a.dtype.kind != "c":
+    if isinstance(value, complex) and x._a.dtype.kind not in "bc":
         raise RuntimeError(f"value cannot be converted to type {x.dtype} without overflow")
     return wrap(x._dev.backend.full((), value, x._a.dtype), x._dev)
 
@@ -379,8 +385,11 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     if a.size and (int(a.min()) < -n or int(a.max()) >= n):
         bad = int(a.min()) if int(a.min()) < -n else int(a.max())
         raise IndexError(f"index {bad} is out of bounds for dimension {d} with size {n}")
-    r = _index_put(x, _value_for(input, value), where, False)
-    return r if input._a.ndim else reshape(r, ())
+    backend, shape = x._dev.backend, [n if i == d else 1 for i in range(x._a.ndim)]
+    mask = backend.zeros((n,), bool)
+    backend.index_put(mask, where[d:], backend.full((), True, mask.dtype), False)
+    r = where_(wrap(mask.reshape(shape), x._dev), _value_for(input, value), x)
+    return r if input._a.ndim else reshape(r, ())  # type: ignore[no-any-return]
 
 
 # ---- masks ------------------------------------------------------------------------------------------------------------
@@ -393,7 +402,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A number or 0-dim tensor where mask (bool, broadcast) holds. Source: torch.masked_fill."""
     _zero_dim(value, "masked_fill_")
     _check_mask(mask, f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
-    return where(mask, _value_for(input, value), input)  # type: ignore[no-any-return]
+    return where_(mask, _value_for(input, value), input)  # type: ignore[no-any-return]
 
 
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -490,7 +499,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     kind = TYPE_NAME[DTYPE_OF[indices._a.dtype].name]
     _long_index(indices, f"torch.take_along_dim(): dtype of indices should be Long but got {kind}", narrow=False)
     if dim is None:
-        return take_along_dim(reshape(input, -1), reshape(indices, -1), 0, out=out)
+        return gather(reshape(input, -1), 0, reshape(indices, -1), out=out)
     m, n = input._a.ndim, indices._a.ndim
     if m != n:
         raise RuntimeError(
@@ -499,7 +508,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
         )
     d = check_dim(dim, m)
     if m == 0:
-        return gather(input, 0, indices, out=out)
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     mine, theirs = list(input._a.shape), list(indices._a.shape)
     mine[d] = theirs[d] = 1
     shape = list(broadcast_shapes(mine, theirs))

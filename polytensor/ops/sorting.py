@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes, return_types
-from ..layouts import contiguous_format
 from ..tensor import Tensor, check_dim, wrap
-from .scattering import gather
+from .scattering import _gather, gather
 from .shape import memory_order, reshape
 from .table import TYPE_NAME, F, attach, result_type, write_out
 
@@ -30,6 +29,13 @@ def _order(x: Tensor, dim: int, descending: bool) -> Tensor:
     return wrap(index if order is None else backend.clone(index, order), x._dev)
 
 
+def _select(x: Tensor, k: int, dim: int, largest: bool) -> Tensor:
+    """Indices of the k largest (smallest) along `dim`, in order."""
+    if x._a.dtype.kind == "c":
+        raise RuntimeError("topk does not support complex dtypes on CPU")
+    return wrap(x._dev.backend.argselect(x._a, k, dim, largest), x._dev)
+
+
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """Indices that sort along `dim`, equal elements in order, NaN as the largest. Source: torch.argsort."""
     return sort(input.detach(), dim, descending, stable=stable)[1]  # type: ignore[no-any-return]
@@ -43,9 +49,9 @@ def sort(
     if input._a.ndim == 0:
         x = reshape(input, 1)
         index = _order(x, 0, descending)
-        return _pair(return_types.sort, out, reshape(gather(x, 0, index), ()), reshape(index, ()))
+        return _pair(return_types.sort, out, reshape(_gather(x, index, 0), ()), reshape(index, ()))
     index = _order(input, d, descending)
-    values = gather(input, d, index)
+    values = _gather(input, index, d)
     order = memory_order(input._a)
     return _pair(return_types.sort, out, values if order is None else F.clone(values, order), index)
 
@@ -59,7 +65,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None) -> Any:
     """The k largest (or smallest) along `dim` with their indices, in order. Source: torch.topk.
 
-    Of equal elements the first ones are taken; PyTorch leaves that open.
+    Which of equal elements are taken is open, as in PyTorch.
     """
     d = check_dim(dim, input._a.ndim)
     n = input._a.shape[d] if input._a.ndim else 1
@@ -70,8 +76,8 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if input._a.ndim == 0:
         pair = sort(input)
         return _pair(return_types.topk, out, *pair)
-    index = _order(input, d, largest).narrow(d, 0, k).clone(memory_format=contiguous_format)
-    return _pair(return_types.topk, out, gather(input, d, index), index)
+    index = _select(input, k, d, largest)
+    return _pair(return_types.topk, out, _gather(input, index, d), index)
 
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
@@ -85,8 +91,10 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     if input._a.dtype.kind == "b":
         raise NotImplementedError("\"kthvalue_cpu\" not implemented for 'Bool'")
     x = input if input._a.ndim else reshape(input, 1)
-    index = _order(x, d, False).narrow(d, k - 1, 1).clone(memory_format=contiguous_format)
-    values = gather(x, d, index)
+    smallest = k <= (n + 1) // 2  # the last of the k smallest or of the n + 1 - k largest
+    found = _select(x, k if smallest else n + 1 - k, d, not smallest)
+    index = found.narrow(d, found._a.shape[d] - 1, 1).clone()
+    values = _gather(x, index, d)
     if input._a.ndim == 0:
         values, index = reshape(values, ()), reshape(index, ())
     elif not keepdim:
@@ -106,10 +114,9 @@ def _side(side: str | None, right: bool, op: str) -> bool:
 
 
 def _search(boundaries: Tensor, values: Any, right: bool, out_int32: bool, out: Tensor | None) -> Tensor:
-    for x in (boundaries, values):
-        if isinstance(x, Tensor) and x._a.dtype.kind == "b":
-            raise NotImplementedError("\"searchsorted_out_cpu\" not implemented for 'Bool'")
     target = result_type(boundaries, values).array
+    if target.kind == "b":
+        raise NotImplementedError("\"searchsorted_out_cpu\" not implemented for 'Bool'")
     dev = boundaries._dev
     if not isinstance(values, Tensor):
         values = wrap(dev.backend.full((), values, target), dev)

@@ -411,7 +411,10 @@ def slice_scatter(
 
 
 def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
-    """input with the elements that as_strided shows replaced by src. Source: torch.as_strided_scatter."""
+    """input with the elements that as_strided shows replaced by src. Source: torch.as_strided_scatter.
+
+    The gradient of input is that of the elements kept (PyTorch 2.13 gives that of the replaced ones).
+    """
     window = _window(input, size, stride, storage_offset)
     return _scattered(input, src, ("as_strided", (*window, _geometry(input))), window[0], "AsStridedScatterBackward0")
 
