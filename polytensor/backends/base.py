@@ -17,7 +17,9 @@ from .. import dtypes
 from . import streams
 from .activations import ActivationKernels
 from .conv import ConvKernels
+from .norms import NormKernels
 from .resample import ResampleKernels
+from .tables import TableKernels
 
 # NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
@@ -51,7 +53,7 @@ UFUNCS = dict(
 )  # fmt: skip
 
 
-class Backend(ConvKernels, ActivationKernels, ResampleKernels):
+class Backend(ConvKernels, ActivationKernels, NormKernels, ResampleKernels, TableKernels):
     """Base of all backends; see the module's text for the contract."""
 
     name = "base"

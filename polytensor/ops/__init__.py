@@ -43,7 +43,7 @@ from .indexing import (
     sort,
     topk,
 )  # fmt: skip
-from .layers import cross_entropy_index, dropout, log_softmax, max_pool2d, mse_loss, softmax
+from .layers import cross_entropy_index, log_softmax, max_pool2d, mse_loss, softmax
 from .pointwise import (
     abs,
     absolute,
@@ -174,9 +174,15 @@ from .shape import (
 )  # fmt: skip
 
 from .activations import *
+from .attention import *
 from .convolution import *
+from .distance import *
+from .dropouts import *
+from .embedding import *
+from .norms import *
 from .padding import *
 from .pooling import *
+from .resize import *
 from .special import *
 from .statistics import *
 from .views import *
