@@ -21,12 +21,14 @@ from .fft import FftKernels
 from .indexing import IndexKernels
 from .linalg import LinalgKernels
 from .losses import LossKernels
+from .norms import NormKernels
 from .optim import OptimKernels
 from .polynomials import PolynomialKernels
 from .resample import ResampleKernels
 from .special import SPECIAL_UFUNCS, SpecialKernels
 from .statistics import StatisticsKernels
 from .storage import StorageKernels
+from .tables import TableKernels
 
 # NumPy warns on log(0) and 0/0 where PyTorch is silent; a filter on our own modules leaves the user's NumPy alone.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
@@ -60,8 +62,8 @@ UFUNCS = dict(
 
 
 class Backend(
-    ActivationKernels, ConvKernels, FftKernels, LinalgKernels, LossKernels, OptimKernels, PolynomialKernels,
-    ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, IndexKernels
+    ActivationKernels, ConvKernels, FftKernels, IndexKernels, LinalgKernels, LossKernels, OptimKernels,
+    PolynomialKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels, TableKernels
 ):  # fmt: skip
     """Base of all backends; see the module's text for the contract."""
 

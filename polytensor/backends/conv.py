@@ -115,6 +115,23 @@ class ConvKernels:
             start += part.shape[0]
         return total.reshape(shape)  # type: ignore[union-attr]
 
+    def unfold_windows(self, x: Array, kernel: Pair, dilation: Pair, padding: Pair, stride: Pair) -> Array:
+        """(N, C, H, W) to (N, C * kh * kw, windows)"""
+        cols = self._im2col(x, kernel, stride, padding, dilation, 1)
+        return cols.reshape(x.shape[0], *cols.shape[2:])
+
+    def fold_windows(
+        self, x: Array, shape: Ints, kernel: Pair, dilation: Pair, padding: Pair, stride: Pair
+    ) -> Array:  # fmt: skip
+        """The adjoint: add each column into its window of an output of `shape`."""
+        n, c, h, w = shape
+        size = [out_size(*a) for a in zip(shape[2:], kernel, stride, padding, dilation, strict=True)]
+        cols = x.reshape(n, c, kernel[0] * kernel[1], *size)
+        out = self.xp.zeros((n, c, h + 2 * padding[0], w + 2 * padding[1]), x.dtype)
+        for k, tap in enumerate(self._taps(out, kernel, stride, dilation, (size[0], size[1]))):
+            tap += cols[:, :, k]
+        return self.xp.ascontiguousarray(out[:, :, padding[0] : padding[0] + h, padding[1] : padding[1] + w])
+
     # ---- one and three dimensions over the two-dimensional kernels -----------------------------------------------
     def convnd(
         self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int

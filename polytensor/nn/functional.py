@@ -36,6 +36,8 @@ from ..ops.activations import softsign as softsign
 from ..ops.activations import tanhshrink as tanhshrink
 from ..ops.activations import threshold as threshold
 from ..ops.activations import threshold_ as threshold_
+from ..ops.attention import multi_head_attention_forward as multi_head_attention_forward
+from ..ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from ..ops.convolution import conv1d as conv1d
 from ..ops.convolution import conv2d as conv2d
 from ..ops.convolution import conv3d as conv3d
@@ -44,10 +46,28 @@ from ..ops.convolution import conv_transpose1d as conv_transpose1d
 from ..ops.convolution import conv_transpose2d as conv_transpose2d
 from ..ops.convolution import conv_transpose3d as conv_transpose3d
 from ..ops.creation import zeros
-from ..ops.layers import dropout as _dropout
+from ..ops.distance import bilinear as bilinear
+from ..ops.distance import cosine_similarity as cosine_similarity
+from ..ops.distance import normalize as normalize
+from ..ops.distance import pairwise_distance as pairwise_distance
+from ..ops.distance import pdist as pdist
+from ..ops.dropouts import alpha_dropout as alpha_dropout
+from ..ops.dropouts import dropout as dropout
+from ..ops.dropouts import dropout1d as dropout1d
+from ..ops.dropouts import dropout2d as dropout2d
+from ..ops.dropouts import dropout3d as dropout3d
+from ..ops.dropouts import feature_alpha_dropout as feature_alpha_dropout
+from ..ops.embedding import embedding as embedding
+from ..ops.embedding import embedding_bag as embedding_bag
 from ..ops.layers import log_softmax as log_softmax
 from ..ops.layers import max_pool2d as max_pool2d
 from ..ops.layers import softmax as softmax
+from ..ops.normalization import batch_norm as batch_norm
+from ..ops.normalization import group_norm as group_norm
+from ..ops.normalization import instance_norm as instance_norm
+from ..ops.normalization import layer_norm as layer_norm
+from ..ops.normalization import local_response_norm as local_response_norm
+from ..ops.normalization import rms_norm as rms_norm
 from ..ops.padding import pad as pad
 from ..ops.pointwise import relu as _relu
 from ..ops.pointwise import sigmoid as sigmoid
@@ -79,6 +99,18 @@ from ..ops.pooling import max_unpool1d as max_unpool1d
 from ..ops.pooling import max_unpool2d as max_unpool2d
 from ..ops.pooling import max_unpool3d as max_unpool3d
 from ..ops.products import linear as linear
+from ..ops.resize import affine_grid as affine_grid
+from ..ops.resize import channel_shuffle as channel_shuffle
+from ..ops.resize import fold as fold
+from ..ops.resize import grid_sample as grid_sample
+from ..ops.resize import interpolate as interpolate
+from ..ops.resize import native_channel_shuffle as native_channel_shuffle
+from ..ops.resize import pixel_shuffle as pixel_shuffle
+from ..ops.resize import pixel_unshuffle as pixel_unshuffle
+from ..ops.resize import unfold as unfold
+from ..ops.resize import upsample as upsample
+from ..ops.resize import upsample_bilinear as upsample_bilinear
+from ..ops.resize import upsample_nearest as upsample_nearest
 from ..tensor import Tensor
 from .functional_loss import *  # noqa: F403
 
@@ -94,12 +126,6 @@ def max_pool2d_with_indices(
 ) -> Any:  # fmt: skip
     """max_pool2d and, always, the indices."""
     return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
-
-
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero elements with probability p and scale the rest by 1 / (1 - p), in training only."""
-    r = _dropout(input, p, training)
-    return input.copy_(r) if inplace and r is not input else r  # type: ignore[attr-defined, no-any-return]
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .creation import *
 from . import indexing as _indexing
 from .joining import cat, chunk, concat, concatenate, split, split_with_sizes, stack, unbind
-from .layers import cross_entropy_index, dropout, log_softmax, max_pool2d, mse_loss, softmax
+from .layers import cross_entropy_index, log_softmax, max_pool2d, mse_loss, softmax
 from .pointwise import (
     abs, absolute, add, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, ceil, cos, div, divide, eq, equal, exp,
     expm1, floor, floor_divide, ge, gt, isfinite, isinf, isnan, le, log, log10, log1p, log2, logical_not, lt, mul,
@@ -26,9 +26,16 @@ from .shape import (
 from .complexes import *
 from .elementwise import *
 from .activations import *
+from .attention import *
 from .convolution import *
+from .distance import *
+from .dropouts import *
+from .embedding import *
+from .norms import *
+from .normalization import *
 from .padding import *
 from .pooling import *
+from .resize import *
 from .special import *
 from .cumulative import *
 from .statistics import *

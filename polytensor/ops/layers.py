@@ -176,18 +176,6 @@ def mse_loss(input: Tensor, target: Tensor, reduction: int = 1) -> Tensor:
     return _mse(input, target, reduction)  # type: ignore[no-any-return]
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """Zero elements with probability p and scale the rest by 1/(1-p), in training only. Source: F.dropout."""
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    if not training or p == 0.0:
-        return input
-    from .random_ops import dropout_mask
-
-    mask = dropout_mask(input._a.shape, p, input._a.dtype, input._dev, None)
-    return pw.mul(input, wrap(mask, input._dev))
-
-
 for _name in ("softmax", "log_softmax"):
     attach(_name, globals()[_name])
 Tensor.relu = pw.relu  # type: ignore[attr-defined]

@@ -1,0 +1,56 @@
+"""Normalisation kernels over an array namespace."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+Array = Any
+Ints = tuple[int, ...]
+
+
+class NormKernels:
+    """Mixed into Backend. float16 and bfloat16 do not reach it: the front widens."""
+
+    xp: Any
+
+    def normalize(self, x: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
+        """(x - mean) / sqrt(var + eps) over `dims`, the mean and the biased variance, both kept as dimensions of 1."""
+        mean = self.mean(x, dims, True)  # type: ignore[attr-defined]
+        y = self.xp.ascontiguousarray(x - mean)
+        var = self.mean(y * y, dims, True)  # type: ignore[attr-defined]
+        y *= 1 / self.xp.sqrt(var + eps)
+        return y, mean, var
+
+    def normalize_affine(
+        self, x: Array, w: Array, b: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array, Array, Array]:
+        """The same times w plus b, which broadcast to x; then the plain result, mean and variance."""
+        y, mean, var = self.normalize(x, dims, eps)
+        out = y * w
+        out += b
+        return out, y, mean, var
+
+    def normalize_backward(self, g: Array, y: Array, var: Array, dims: Ints, eps: float) -> Array:
+        """The gradient of an input given that of the normalised y."""
+        gy = g * y
+        d = y * self.mean(gy, dims, True)  # type: ignore[attr-defined]
+        d += self.mean(g, dims, True)  # type: ignore[attr-defined]
+        self.xp.subtract(g, d, out=d)
+        d *= 1 / self.xp.sqrt(var + eps)
+        return d
+
+    def rms_normalize(self, x: Array, dims: Ints, eps: float) -> tuple[Array, Array]:
+        """x / sqrt(mean(x^2) + eps) over `dims`, and the mean square."""
+        square = self.mean(x * x, dims, True)  # type: ignore[attr-defined]
+        return x * (1 / self.xp.sqrt(square + eps)), square
+
+    def rms_backward(self, g: Array, y: Array, square: Array, dims: Ints, eps: float) -> Array:
+        d = y * self.mean(g * y, dims, True)  # type: ignore[attr-defined]
+        self.xp.subtract(g, d, out=d)
+        d *= 1 / self.xp.sqrt(square + eps)
+        return d
+
+
+def count(shape: Ints, dims: Ints) -> int:
+    return prod(shape[d] for d in dims)

@@ -1,0 +1,87 @@
+"""Similarities and distances between vectors, and the bilinear form. Source: torch.nn.functional."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..tensor import Tensor, wrap
+from . import pointwise as pw
+from .products import matmul
+from .reduce import sum as _sum
+from .scattering import index_select
+from .shape import broadcast_tensors, permute, reshape
+from .table import check_tensor, write_out
+
+__all__ = ["bilinear", "cosine_similarity", "pairwise_distance", "pdist"]
+
+
+def _norm(x: Tensor, p: float, dim: int, keepdim: bool) -> Tensor:
+    """The p-norm along `dim`; its gradient at 0 is 0."""
+    size = pw.abs(x)
+    if p == float("inf"):
+        return size.amax(dim, keepdim)  # type: ignore[no-any-return]
+    if p == 0:
+        return _sum(pw.sign(size), dim, keepdim)
+    if p == 1:
+        return _sum(size, dim, keepdim)
+    total = _sum(pw.mul(x, x) if p == 2 else pw.pow(size, p), dim, keepdim)
+    zero = pw.eq(total.detach(), 0)
+    safe = total.masked_fill(zero, 1.0)
+    return (pw.sqrt(safe) if p == 2 else pw.pow(safe, 1 / p)).masked_fill(zero, 0.0)  # type: ignore[no-any-return]
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
+    """input over its p-norm along `dim` (at least eps)."""
+    norm = _norm(check_tensor(input, "normalize"), p, dim, True)
+    r = pw.div(input, pw.clamp(norm, eps, None))
+    return r if out is None else write_out(out, r)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) -> Tensor:
+    """The cosine of the angle between vectors along `dim`; norms are at least eps."""
+    a, b = check_tensor(x1, "cosine_similarity", "x1"), check_tensor(x2, "cosine_similarity", "x2")
+    if a._a.dtype.kind in "biu" and b._a.dtype.kind in "biu":
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {a.dtype}")
+    a, b = broadcast_tensors(a, b)
+    a = pw.div(a, pw.clamp(_norm(a, 2, dim, True), eps, None))
+    b = pw.div(b, pw.clamp(_norm(b, 2, dim, True), eps, None))
+    return _sum(pw.mul(a, b), dim)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-06, keepdim: bool = False) -> Tensor:
+    """The p-norm of x1 - x2 + eps along the last dimension."""
+    a, b = check_tensor(x1, "pairwise_distance", "x1"), check_tensor(x2, "pairwise_distance", "x2")
+    return _norm(pw.add(pw.sub(a, b), eps), p, -1, keepdim)
+
+
+def pdist(input: Tensor, p: float = 2) -> Tensor:
+    """The p-norm distances of all pairs of rows of (n, d), in the order (0, 1), (0, 2), ..."""
+    x = check_tensor(input, "pdist")
+    if x._a.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {x._a.ndim}D")
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    backend, n = x._dev.backend, x._a.shape[0]
+    pairs = backend.nonzero(backend.triu(backend.full((n, n), True, "bool"), 1))
+    i, j = [wrap(backend.contiguous(pairs[:, k]), x._dev) for k in (0, 1)]
+    return _norm(pw.sub(index_select(x, 0, i), index_select(x, 0, j)), p, 1, False)
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x1 weight[o] x2 + bias[o]; x1 (*, i), x2 (*, j), weight (o, i, j)."""
+    a, b = check_tensor(input1, "bilinear", "input1"), check_tensor(input2, "bilinear", "input2")
+    lead = a._a.shape[:-1]
+    if lead != b._a.shape[:-1] or a._a.ndim != b._a.ndim:
+        raise RuntimeError(
+            f"bilinear(): input batch dimensions do not match: got {list(a._a.shape)} and {list(b._a.shape)}"
+        )
+    o, i, j = weight._a.shape
+    if a._a.shape[-1] != i or b._a.shape[-1] != j:
+        raise RuntimeError(
+            f"bilinear(): input sizes do not match weight size: got {list(a._a.shape)}, {list(b._a.shape)} and "
+            f"{list(weight._a.shape)}"
+        )
+    n = a._a.size // i if i else 0
+    first = matmul(reshape(a, (n, i)), reshape(permute(weight, (1, 0, 2)), (i, o * j)))
+    y = reshape(matmul(reshape(first, (n, o, j)), reshape(b, (n, j, 1))), (*lead, o))
+    return y if bias is None else pw.add(y, bias)

@@ -1,0 +1,299 @@
+"""Normalisation: batch, layer, group, instance, RMS, local response. Source: torch.nn.functional."""
+
+from __future__ import annotations
+
+import builtins
+from math import prod
+from typing import Any
+
+from .. import dtypes
+from ..autograd import no_grad
+from ..backends.norms import count
+from ..backends.resample import average_plan
+from ..tensor import Tensor, wrap
+from . import pointwise as pw
+from .shape import contiguous, reshape
+from .table import F, check_tensor, primitive
+
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+
+
+def _through(F: Any, g: Any, gmean: Any, gvar: Any, y: Any, var: Any, shape: Any, dims: Any, eps: float) -> Any:
+    """The input's gradient from those of y, the mean and the variance (None where none came)."""
+    dx = None if g is None else F.normalize_backward(g, y, var, dims, eps)
+    n = count(shape, dims)
+    if gmean is not None:
+        part = F.expand(F.mul(gmean, 1 / n), shape)
+        dx = part if dx is None else F.add(dx, part)
+    if gvar is not None:  # x - mean = y * sqrt(var + eps)
+        part = F.mul(F.mul(y, F.sqrt(F.add(var, eps))), F.mul(gvar, 2 / n))
+        dx = part if dx is None else F.add(dx, part)
+    return dx
+
+
+def _plain_rule(F: Any, g: Any, need: Any, out0: Any, out2: Any, x_shape: Any, dims: Any, eps: float) -> Any:
+    return [_through(F, g[0], g[1], g[2], out0, out2, x_shape, dims, eps)]
+
+
+def _affine_rule(
+    F: Any,
+    g: Any,
+    need: Any,
+    w: Any,
+    out1: Any,
+    out3: Any,
+    x_shape: Any,
+    w_shape: Any,
+    b_shape: Any,
+    dims: Any,
+    eps: float,
+) -> Any:
+    gy = None if g[0] is None else F.mul(g[0], w)
+    if g[1] is not None:
+        gy = g[1] if gy is None else F.add(gy, g[1])
+    return [
+        _through(F, gy, g[2], g[3], out1, out3, x_shape, dims, eps) if need[0] else None,
+        F.sum_to(F.mul(g[0], out1), w_shape) if need[1] and g[0] is not None else None,
+        F.sum_to(g[0], b_shape) if need[2] and g[0] is not None else None,
+    ]
+
+
+def _rms_rule(F: Any, g: Any, need: Any, x: Any, out0: Any, out1: Any, x_shape: Any, dims: Any, eps: float) -> Any:
+    dx = None if g[0] is None else F.rms_backward(g[0], out0, out1, dims, eps)
+    if g[1] is not None:
+        part = F.mul(x, F.mul(g[1], 2 / count(x_shape, dims)))
+        dx = part if dx is None else F.add(dx, part)
+    return [dx]
+
+
+_normalize = primitive("normalize", "x", _plain_rule, "dims eps", outs=3, node="NativeLayerNormBackward0")
+_normalize_affine = primitive(
+    "normalize_affine", "x w b", _affine_rule, "dims eps", outs=4, node="NativeLayerNormBackward0"
+)
+_rms = primitive("rms_normalize", "x", _rms_rule, "dims eps", outs=2, node="FusedRmsNormBackward0")
+
+
+def _normalize_backward(g: Tensor, y: Tensor, var: Tensor, dims: Any, eps: float) -> Tensor:
+    d = pw.add(F.mean(g, dims, True), pw.mul(y, F.mean(pw.mul(g, y), dims, True)))
+    return pw.mul(pw.sub(g, d), pw.rsqrt(pw.add(var, eps)))
+
+
+def _rms_backward(g: Tensor, y: Tensor, square: Tensor, dims: Any, eps: float) -> Tensor:
+    return pw.mul(pw.sub(g, pw.mul(y, F.mean(pw.mul(g, y), dims, True))), pw.rsqrt(pw.add(square, eps)))
+
+
+F.normalize_backward, F.rms_backward = _normalize_backward, _rms_backward
+
+
+def _is_half(x: Tensor) -> bool:
+    return x._a.dtype.itemsize == 2 and x._a.dtype.kind not in "iu"
+
+
+def _wide(x: Any) -> Any:
+    return F.cast(x, dtypes.float32.array) if isinstance(x, Tensor) and _is_half(x) else x
+
+
+def _affine(x: Tensor, weight: Any, bias: Any, dims: Any, eps: float) -> Any:
+    """(result, mean, variance); weight and bias broadcast to x already."""
+    if weight is None:
+        y, mean, var = _normalize(x, dims, eps)
+        return (y if bias is None else pw.add(y, bias)), mean, var
+    if bias is None:
+        bias = wrap(x._dev.backend.zeros(weight._a.shape, x._a.dtype), x._dev)
+    y, _, mean, var = _normalize_affine(x, weight, bias, dims, eps)
+    return y, mean, var
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
+    cudnn_enable: bool = True,
+) -> Tensor:  # fmt: skip
+    """Mean 0 and variance 1 over the last dimensions, which are `normalized_shape`; then times weight plus bias."""
+    x, dims = _last("layer_norm", input, normalized_shape, weight, bias)
+    return _with_half(x, lambda x, w, b: _affine(x, w, b, dims, eps)[0], weight, bias)
+
+
+def _last(op: str, input: Any, normalized_shape: Any, *params: Any) -> tuple[Tensor, tuple[int, ...]]:
+    x = check_tensor(input, op)
+    shape = tuple(normalized_shape)
+    if not shape:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+            "normalized_shape = []"
+        )
+    for name, p in zip(("weight", "bias"), params, strict=False):
+        if p is not None and p._a.shape != shape:
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(p._a.shape)} and "
+                f"normalized_shape = {list(shape)}"
+            )
+    if x._a.shape[x._a.ndim - len(shape) :] != shape or x._a.ndim < len(shape):
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got input "
+            f"of size{list(x._a.shape)}"
+        )
+    for p in params:
+        if p is not None and p._a.dtype != x._a.dtype:
+            raise RuntimeError(f"expected scalar type {x.dtype} but found {p.dtype} (in {op})")
+    return x, tuple(range(x._a.ndim - len(shape), x._a.ndim))
+
+
+def _with_half(x: Tensor, compute: Any, *params: Any) -> Tensor:
+    """Run in float32 for half types, rounding once."""
+    if _is_half(x):
+        return F.cast(compute(_wide(x), *[_wide(p) for p in params]), x._a.dtype)  # type: ignore[no-any-return]
+    if x._a.dtype.kind in "biu":
+        raise NotImplementedError(f"normalisation is not implemented for {x.dtype}")
+    return compute(x, *params)  # type: ignore[no-any-return]
+
+
+def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+    """x / sqrt(mean(x^2) + eps) over the last dimensions, times weight; eps None: that of the dtype."""
+    x, dims = _last("rms_norm", input, normalized_shape, weight)
+    e = dtypes.finfo(dtypes.float32 if _is_half(x) else x.dtype).eps if eps is None else eps
+
+    def compute(x: Tensor, w: Any) -> Tensor:
+        y = _rms(contiguous(x), dims, e)[0]
+        return y if w is None else pw.mul(y, w)  # type: ignore[no-any-return]
+
+    return _with_half(x, compute, weight)
+
+
+def _channels(t: Any, ndim: int) -> Any:
+    """(C,) as (1, C, 1, ...)"""
+    return None if t is None else reshape(t, (1, -1) + (1,) * (ndim - 2))
+
+
+def _check_channels(x: Tensor, **params: Any) -> None:
+    for name, p in params.items():
+        if p is not None and p._a.shape != (x._a.shape[1],):
+            raise RuntimeError(
+                f"{name} should contain {x._a.shape[1]} elements not {p._a.size} (input {list(x._a.shape)}, {name} "
+                f"{list(p._a.shape)})"
+            )
+
+
+def batch_norm(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
+    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-05,
+    cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """Mean 0 and variance 1 per channel (dimension 1): of the batch in training, else the running ones.
+
+    In training the running statistics move by `momentum` towards the batch's (the variance unbiased).
+    """
+    x = check_tensor(input, "batch_norm")
+    shape = x._a.shape
+    if training and x._a.ndim > 1 and prod(shape) == shape[1] and shape[1]:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
+    if not training and (running_mean is None or running_var is None):
+        raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
+    if x._a.ndim < 2:
+        raise IndexError(f"batch_norm expects an input of at least 2 dimensions, got {list(shape)}")
+    _check_channels(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    ndim = x._a.ndim
+    dims = (0, *range(2, ndim))
+
+    def compute(x: Tensor, w: Any, b: Any, mean: Any, var: Any) -> Tensor:
+        w, b = _channels(w, ndim), _channels(b, ndim)
+        if not training:
+            x = contiguous(x)
+            scale = pw.rsqrt(pw.add(_channels(var, ndim), eps))
+            y = pw.mul(pw.sub(x, _channels(mean, ndim)), scale if w is None else pw.mul(scale, w))
+            return y if b is None else pw.add(y, b)
+        y, m, v = _affine(x, w, b, dims, eps)
+        n = prod(shape) // max(shape[1], 1)
+        if n == 0:
+            return y  # type: ignore[no-any-return]
+        with no_grad():
+            if running_mean is not None:
+                _move(running_mean, m, momentum)
+            if running_var is not None:
+                _move(running_var, pw.mul(v.detach(), n / max(n - 1, 1)), momentum)
+        return y  # type: ignore[no-any-return]
+
+    return _with_half(x, compute, weight, bias, running_mean, running_var)
+
+
+def _move(running: Tensor, value: Tensor, momentum: float) -> None:
+    value = reshape(value.detach(), (-1,))
+    if value._a.dtype != running._a.dtype:
+        value = F.cast(value, running._a.dtype)
+    running.mul_(1 - momentum).add_(pw.mul(value, momentum))
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
+    cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """Mean 0 and variance 1 per sample and group of channels; then times weight plus bias per channel."""
+    x = check_tensor(input, "group_norm")
+    if x._a.ndim < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {x._a.ndim}")
+    shape = x._a.shape
+    n, c = shape[:2]
+    if num_groups <= 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
+    if c % num_groups:
+        raise RuntimeError(
+            f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(shape)} and "
+            f"num_groups={num_groups}"
+        )
+    for name, p in (("weight", weight), ("bias", bias)):
+        if p is not None and p._a.shape != (c,):
+            raise RuntimeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of shape "
+                f"{list(p._a.shape)} and input of shape {list(shape)}"
+            )
+    if prod(shape[2:]) * c // num_groups * n == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
+    area = prod(shape[2:])
+
+    def compute(x: Tensor, w: Any, b: Any) -> Tensor:
+        x = reshape(x, (n, num_groups, c // num_groups, area))
+        w, b = [None if p is None else reshape(p, (1, num_groups, c // num_groups, 1)) for p in (w, b)]
+        return reshape(_affine(x, w, b, (2, 3), eps)[0], shape)
+
+    return _with_half(x, compute, weight, bias)
+
+
+def instance_norm(
+    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None,
+    bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-05,
+    cudnn_enabled: bool = True,
+) -> Tensor:  # fmt: skip
+    """Mean 0 and variance 1 per sample and channel; running statistics are averages over the samples."""
+    x = check_tensor(input, "instance_norm")
+    shape = x._a.shape
+    if use_input_stats and x._a.ndim > 2 and prod(shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {x.shape}")
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+        return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
+    _check_channels(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    dims = tuple(range(2, x._a.ndim))
+
+    def compute(x: Tensor, w: Any, b: Any) -> Tensor:
+        y, m, v = _affine(x, _channels(w, x._a.ndim), _channels(b, x._a.ndim), dims, eps)
+        area = prod(shape[2:])
+        with no_grad():
+            if running_mean is not None:
+                _move(running_mean, F.mean(m.detach(), (0,), True), momentum)
+            if running_var is not None:
+                _move(running_var, pw.mul(F.mean(v.detach(), (0,), True), area / max(area - 1, 1)), momentum)
+        return y  # type: ignore[no-any-return]
+
+    return _with_half(x, compute, weight, bias)
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 0.0001, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """x / (k + alpha * mean of squares over `size` neighbouring channels) ** beta."""
+    x = check_tensor(input, "local_response_norm")
+    if x._a.ndim < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {x._a.ndim} dimensions)")
+    if builtins.any(n == 0 for n in x._a.shape):
+        return x
+    c = x._a.shape[1]
+    squares = F.resample(pw.mul(x, x), 1, average_plan(c, c, size, 1, size // 2, True, False))
+    return pw.div(x, pw.pow(pw.add(pw.mul(squares, alpha / size), k), beta))
