@@ -83,18 +83,7 @@ from .pointwise import (
     where,
 )  # fmt: skip
 from .products import addmm, bmm, dot, linear, matmul, mm, mv, outer
-from .random_ops import (
-    bernoulli,
-    multinomial,
-    normal,
-    rand,
-    rand_like,
-    randint,
-    randint_like,
-    randn,
-    randn_like,
-    randperm,
-)  # fmt: skip
+from .random_ops import *
 from .reduce import (
     all,
     amax,
