@@ -43,8 +43,10 @@ from .devices import available_backends as available_backends
 from .devices import backend_status as backend_status
 from .devices import current_backend as current_backend
 from .devices import current_device as get_default_device
+from .devices import get_device_module as get_device_module
 from .devices import register_backend as register_backend
 from .devices import set_backend as set_backend
+from .devices import set_default_device as set_default_device
 from .devices import use_backend as use_backend
 from .layouts import channels_last as channels_last
 from .layouts import channels_last_3d as channels_last_3d
@@ -82,7 +84,27 @@ from .random import seed as seed
 from .random import set_rng_state as set_rng_state
 from .serialization import load as load
 from .serialization import save as save
+from .settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from .settings import compile as compile
+from .settings import compiled_with_cxx11_abi as compiled_with_cxx11_abi
+from .settings import get_deterministic_debug_mode as get_deterministic_debug_mode
+from .settings import get_float32_matmul_precision as get_float32_matmul_precision
+from .settings import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
+from .settings import is_distributed as is_distributed
+from .settings import is_storage as is_storage
+from .settings import is_vulkan_available as is_vulkan_available
+from .settings import is_warn_always_enabled as is_warn_always_enabled
+from .settings import set_deterministic_debug_mode as set_deterministic_debug_mode
+from .settings import set_float32_matmul_precision as set_float32_matmul_precision
+from .settings import set_flush_denormal as set_flush_denormal
+from .settings import set_warn_always as set_warn_always
+from .settings import typename as typename
+from .settings import use_deterministic_algorithms as use_deterministic_algorithms
+from .storage import TypedStorage as TypedStorage
+from .storage import UntypedStorage as UntypedStorage
+from .threads import get_num_interop_threads as get_num_interop_threads
 from .threads import get_num_threads as get_num_threads
+from .threads import set_num_interop_threads as set_num_interop_threads
 from .threads import set_num_threads as set_num_threads
 from . import autograd as autograd
 from . import backends as backends
@@ -95,23 +117,19 @@ from . import nn as nn
 from . import optim as optim
 from . import special as special
 from . import return_types as return_types
+from . import random as random
 from . import utils as utils
+from .version import __version__ as __version__
 
-__version__ = "0.1.0"
-
-
-def numel(input: Tensor) -> Any:
-    """How many elements `input` has."""
-    return input.numel()
-
-
-def set_default_device(spec: Any) -> None:
-    """Where new tensors live: 'cpu', 'cuda', or a backend's name."""
-    from . import devices
-
-    devices._set_current(devices.resolve(spec))
+newaxis = None
+_LAZY = (
+    "__config__", "__future__", "accelerator", "cpu", "distributed", "jit", "mps", "onnx", "sparse", "types", "xpu",
+)  # fmt: skip
 
 
-def is_floating_point(input: Tensor) -> Any:
-    """Whether `input` has a floating dtype."""
-    return input.is_floating_point()
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'torch' has no attribute {name!r}: PolyTensor does not have it")

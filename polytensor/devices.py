@@ -32,11 +32,11 @@ class Device:
     backend: Any
     _hash: int
 
-    def __new__(cls, type: Any = None, index: int | None = None) -> Device:
-        return resolve(type, index)
+    def __new__(cls, *args: Any, **kwargs: Any) -> Device:
+        return named(*args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (resolve, (self.type, self.index))
+        return (named, (self.type, self.index))
 
     def __repr__(self) -> str:
         return (
@@ -63,6 +63,8 @@ class Device:
         _set_current(_stack.pop())
 
 
+Device.__name__ = Device.__qualname__ = "device"  # repr(type(d)) as in PyTorch
+Device.__module__ = "torch"
 _stack: list[Device] = []
 _interned: dict[tuple[str, int | None], Device] = {}
 
@@ -164,10 +166,37 @@ def current_device() -> Device:
     return _current  # type: ignore[no-any-return]
 
 
+def started(name: str) -> bool:
+    """Whether a backend was used in this process."""
+    return name in _instances
+
+
+def named(type: Any, index: int | None = None) -> Device:
+    """torch.device(...): as resolve, but a CPU device keeps the index that it is given."""
+    if type is None:
+        raise TypeError("device(): argument 'type' must be str, int or torch.device, not NoneType")
+    dev = resolve(type, index)
+    if dev.type == "cpu" and isinstance(type, str):
+        index = int(type.partition(":")[2]) if ":" in type else index
+        if index is not None:
+            return _intern(dev.backend, index)
+    return dev
+
+
 def set_backend(name: str) -> None:
     """Choose where new tensors live and which kernels ``cpu`` means: 'numpy', 'numba', 'cupy' or a registered one."""
     backend = get_backend(name)
     _set_current(_intern(backend, 0 if backend.device_type == "cuda" else None))
+
+
+def set_default_device(device: Any) -> None:
+    """Where new tensors live: 'cpu', 'cuda', a backend's name, or None (as at the start). Source: torch.set_default_device."""
+    _set_current(None if device is None else resolve(device))  # type: ignore[arg-type]
+
+
+def get_device_module(device: Any = None) -> Any:
+    """torch.cuda or torch.cpu, for a device (None: the current one). Source: torch.get_device_module."""
+    return import_module(f"polytensor.{resolve(device).type}")
 
 
 def current_backend() -> str:
@@ -235,7 +264,7 @@ def resolve(spec: Any = None, index: int | None = None) -> Device:
     if spec is None:
         return current_device()
     if isinstance(spec, Device):
-        return spec
+        return spec if spec.index is None or spec.type != "cpu" else _intern(spec.backend)
     if isinstance(spec, int) and not isinstance(spec, bool):
         if not backend_status()["cupy"][0]:
             raise RuntimeError("Cannot access accelerator device when none is available.")

@@ -161,6 +161,9 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Whether PyTorch allows this conversion in an in-place result. Source: torch.can_cast."""
+    for name, d in (("from", from_), ("to", to)):
+        if not isinstance(d, dtype):
+            raise TypeError(f"can_cast(): argument '{name}' must be torch.dtype, not {type(d).__name__}")
     return from_.category <= to.category
 
 

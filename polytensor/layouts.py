@@ -14,8 +14,8 @@ class _Named:
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
-    def __reduce__(self) -> str:
-        return self.name
+    def __reduce__(self) -> Any:
+        return _find, (self.name,)
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self
@@ -33,6 +33,11 @@ class memory_format(_Named):
     __slots__ = ()
 
 
+def _find(name: str) -> Any:
+    return globals()[name]
+
+
+layout.__module__ = memory_format.__module__ = "torch"  # repr(type) as in PyTorch
 strided = layout("strided")
 sparse_coo, sparse_csr, sparse_csc = layout("sparse_coo"), layout("sparse_csr"), layout("sparse_csc")
 sparse_bsr, sparse_bsc = layout("sparse_bsr"), layout("sparse_bsc")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from . import devices
 from .autograd.modes import mode
 from .tensor import Tensor
 
@@ -18,14 +19,22 @@ DEFAULT_SEED = 67280421310721  # PyTorch's
 class Generator:
     """A position in the random stream: a seed and a block counter. Source: torch.Generator.
 
-    The stream is Philox4x64-10 with the seed as key; `device` is accepted, since draws are the same on each.
+    The stream is Philox4x64-10 with the seed as key; draws are the same on each device. RuntimeError for a device that
+    is not here.
     """
 
     def __init__(self, device: Any = "cpu") -> None:
-        self.device = device
+        self._device = None if device == "cpu" else devices.resolve(device)
+        if self._device is not None and not devices.usable(self._device):
+            raise RuntimeError(f"Cannot get a generator for {self._device}: there is no such device here")
         self._seed = DEFAULT_SEED
         self._counter = 0
         self._lock = threading.Lock()
+
+    @property
+    def device(self) -> devices.Device:
+        """The device that it was made for."""
+        return devices.cpu_device() if self._device is None else self._device
 
     def reserve(self, nblocks: int) -> tuple[int, int]:
         """Take `nblocks` blocks: (seed, counter of the first). RuntimeError under vmap with randomness='error'."""
@@ -40,10 +49,12 @@ class Generator:
         return self._seed, first
 
     def manual_seed(self, seed: int) -> Generator:
-        """Start the stream of `seed` (any 64-bit integer; negative ones count from 2**64). RuntimeError otherwise."""
-        seed = int(seed)
+        """Start the stream of `seed` (any 64-bit integer; negative ones count from 2**64). ValueError for a larger one."""
+        if isinstance(seed, (bool, float)) or not hasattr(seed, "__index__"):
+            raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
+        seed = seed.__index__()
         if not -(2**63) <= seed <= _MASK:
-            raise RuntimeError(f"Overflow when unpacking long: seed {seed} is out of [-2**63, 2**64)")
+            raise ValueError(f"Overflow when unpacking long long: seed {seed} is out of [-2**63, 2**64)")
         self._seed, self._counter = seed & _MASK, 0
         return self
 
@@ -54,6 +65,14 @@ class Generator:
 
     def initial_seed(self) -> int:
         return self._seed
+
+    def get_offset(self) -> int:
+        """The block counter."""
+        return self._counter
+
+    def set_offset(self, offset: int) -> Generator:
+        self._counter = int(offset)
+        return self
 
     def get_state(self) -> Tensor:
         """Seed and counter as 16 bytes (uint8)."""
@@ -81,6 +100,13 @@ class Generator:
         other._seed, other._counter = self._seed, self._counter
         return other
 
+    graphsafe_get_state = clone_state
+
+    def graphsafe_set_state(self, other: Generator) -> Generator:
+        """Go to the position of another Generator."""
+        self._seed, self._counter = other._seed, other._counter
+        return self
+
     def __repr__(self) -> str:
         return f"<torch.Generator seed={self._seed} counter={self._counter}>"
 
@@ -99,7 +125,7 @@ default_generator = Generator()
 
 def manual_seed(seed: int) -> Generator:
     """Seed the default generator of all devices. Source: torch.manual_seed."""
-    return default_generator.manual_seed(seed)
+    return default_generator.manual_seed(int(seed))
 
 
 def seed() -> int:
@@ -113,19 +139,23 @@ def initial_seed() -> int:
 
 
 def get_rng_state() -> Tensor:
+    """The default generator's state. Source: torch.get_rng_state."""
     return default_generator.get_state()
 
 
 def set_rng_state(new_state: Tensor) -> None:
+    """Go back to a state of the default generator. Source: torch.set_rng_state."""
     default_generator.set_state(new_state)
 
 
 @contextmanager
-def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
-    """Draws within the block leave the default generator as it was."""
+def fork_rng(
+    devices: Any = None, enabled: bool = True, _caller: str = "", _devices_kw: str = "", device_type: str = "cuda"
+) -> Iterator[None]:
+    """Draws within the block leave the default generator as it was; it serves all devices. Source: torch.random.fork_rng."""
     state = default_generator.clone_state()
     try:
         yield
     finally:
         if enabled:
-            default_generator._seed, default_generator._counter = state._seed, state._counter
+            default_generator.graphsafe_set_state(state)

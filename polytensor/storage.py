@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,12 @@ class UntypedStorage:
         self.device = dev
         self._cdata = self.data_ptr()
 
+    @property
+    def is_cuda(self) -> bool:
+        return bool(self.device.type == "cuda")
+
     def data_ptr(self) -> int:
+        """The address of the first byte."""
         return self.device.backend.data_ptr(self._bytes)  # type: ignore[no-any-return]
 
     def nbytes(self) -> int:
@@ -57,6 +63,7 @@ class TypedStorage(UntypedStorage):
     """A block of memory as elements of one dtype. Source: torch.TypedStorage."""
 
     def __init__(self, array: Any, dev: Any) -> None:
+        _warn()
         super().__init__(array, dev)
         item = array.dtype.itemsize
         self._untyped = UntypedStorage(array, dev)
@@ -81,3 +88,19 @@ class TypedStorage(UntypedStorage):
     def __repr__(self) -> str:
         values = "".join(f" {v}\n" for v in self.tolist())
         return f"{values}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self.size()}]"
+
+
+def _warn() -> None:
+    """TypedStorage is deprecated in PyTorch; said once."""
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. "
+            "To access UntypedStorage directly, use tensor.untyped_storage() instead of tensor.storage()",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+_warned = False

@@ -5,7 +5,6 @@ Methods that are ops come from the op table (``polytensor.ops``), which attaches
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from weakref import ref
 
@@ -14,6 +13,7 @@ from .autograd import engine
 from .autograd.modes import mode
 from .autograd.node import AccumulateGrad, Handle, add_hook
 from .backends.base import DTYPE_OF
+from .protocols import Protocols
 from .size import Size
 
 new = object.__new__
@@ -42,7 +42,7 @@ class Extras:
         self.name: str | None = None
 
 
-class Tensor:
+class Tensor(Protocols):
     """A strided array on a device, with autograd. Source: torch.Tensor.
 
     ``_a`` the backend's array, ``_dev`` the Device, ``_s`` the version cell [version, limit, views...] that views
@@ -58,10 +58,9 @@ class Tensor:
     _nr: int
     _v: Any
     _x: Any
-    __array_priority__ = 1000
+    __module__ = "torch"
     is_node = False
     is_sparse = is_quantized = is_nested = is_mkldnn = is_meta = False
-    names: Any = property(lambda self: (None,) * self._a.ndim)
 
     def __new__(cls, *args: Any, device: Any = None) -> Any:
         from .ops.creation import legacy_tensor
@@ -233,7 +232,7 @@ class Tensor:
         if requires_grad:
             if self._fn is None:
                 if self._a.dtype.kind in "biu":
-                    raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+                    raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
                 self._extras()
                 self._fn = LEAF
         elif self._fn is LEAF:
@@ -358,53 +357,36 @@ class Tensor:
         a, backend = self._a, self._dev.backend
         return (backend.data_ptr(a) - backend.data_ptr(backend.storage(a))) // a.dtype.itemsize  # type: ignore[no-any-return]
 
-    def untyped_storage(self) -> Any:
-        """The memory that self lies in, as bytes; tensors that share it give equal ones."""
-        from .storage import UntypedStorage
-
-        return UntypedStorage(self._a, self._dev)
-
-    def storage(self) -> Any:
-        """The memory that self lies in, as elements of self's dtype."""
-        from .storage import TypedStorage
-
-        return TypedStorage(self._a, self._dev)
-
-    def is_set_to(self, tensor: Tensor) -> bool:
-        """Whether both are the same window into the same memory."""
-        return (self.data_ptr(), self.shape, self.stride()) == (tensor.data_ptr(), tensor.shape, tensor.stride())
-
     def is_same_size(self, other: Tensor) -> bool:
         return self._a.shape == other._a.shape  # type: ignore[no-any-return]
 
     def _is_view(self) -> bool:
         return self._v is not None
 
-    def dim_order(self) -> tuple[int, ...]:
-        """The dimensions from outermost to innermost in memory."""
-        strides = self.stride()
-        return tuple(sorted(range(len(strides)), key=lambda i: (-strides[i], i)))
-
     def data_ptr(self) -> int:
-        return self._dev.backend.data_ptr(self._a)  # type: ignore[no-any-return]
+        """The address of the first element (0 for an empty tensor)."""
+        return 0 if self._a.size == 0 else self._dev.backend.data_ptr(self._a)  # type: ignore[no-any-return]
 
     def element_size(self) -> int:
         return self._a.dtype.itemsize  # type: ignore[no-any-return]
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Whether the elements lie in memory in C order (channels_last: with the channels innermost)."""
-        if memory_format is None or memory_format == "torch.contiguous_format":
-            return bool(self._a.flags.c_contiguous)
-        order = {"torch.channels_last": (0, 2, 3, 1), "torch.channels_last_3d": (0, 2, 3, 4, 1)}.get(memory_format)
-        return order is not None and len(order) == self._a.ndim and bool(self._a.transpose(order).flags.c_contiguous)
+        """Whether the elements lie in C order, or in that of a channels-last format."""
+        order = layouts.CHANNELS_LAST.get(memory_format) if memory_format is not None else None
+        a = self._a
+        if order is not None:
+            if a.ndim != len(order):
+                return False
+            a = a.transpose(order)
+        return bool(a.flags.c_contiguous)
 
-    def suggested_format(self) -> str:
+    def suggested_format(self) -> Any:
         """channels_last or channels_last_3d if self lies in memory like that (and not in C order), else contiguous."""
         if not self._a.flags.c_contiguous:
-            for memory_format in ("torch.channels_last", "torch.channels_last_3d"):
+            for memory_format in layouts.CHANNELS_LAST:
                 if self.is_contiguous(memory_format):
                     return memory_format
-        return "torch.contiguous_format"
+        return layouts.contiguous_format
 
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point
@@ -415,8 +397,9 @@ class Tensor:
     def get_device(self) -> int:
         return -1 if self._dev.index is None else self._dev.index
 
-    def pin_memory(self) -> Tensor:
-        return self
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """RuntimeError: no backend hands out pinned memory."""
+        raise RuntimeError("Cannot access accelerator device when none is available: there is no pinned memory.")
 
     def is_pinned(self) -> bool:
         return False
@@ -424,130 +407,11 @@ class Tensor:
     def share_memory_(self) -> Tensor:
         return self
 
-    # ---- to Python and NumPy --------------------------------------------------------------------------------------
-    def item(self) -> Any:
-        """The value of a tensor of one element as a Python number. RuntimeError for any other size."""
-        a = self._a
-        if a.size != 1:
-            raise RuntimeError(f"a Tensor with {a.size} elements cannot be converted to Scalar")
-        return a.item()
-
-    def tolist(self) -> Any:
-        return self._a.tolist()
-
-    def numpy(self, *, force: bool = False) -> Any:
-        """The NumPy array that shares this CPU tensor's memory. RuntimeError if it requires grad, TypeError on CUDA."""
-        if force:
-            return self._dev.backend.to_numpy(self._a)
-        if self._fn is not None:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        if self._dev.type != "cpu":
-            raise TypeError(
-                f"can't convert {self._dev} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
-                "memory first."
-            )
-        self._cell()
-        return self._a
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        a = self.numpy()
-        if dtype is not None and a.dtype != dtype:
-            return a.astype(dtype)
-        return a.copy() if copy else a
-
-    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        return wrap(self._dev.backend.asarray(array), self._dev)
-
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        if self._fn is not None:
-            raise BufferError("Can't export tensors that require gradient, use tensor.detach() first")
-        return self._a.__dlpack__(**kwargs)
-
-    def __dlpack_device__(self) -> Any:
-        return self._a.__dlpack_device__()
-
-    @property
-    def __cuda_array_interface__(self) -> Any:
-        if self._dev.type != "cuda":
-            raise AttributeError(f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {self.type()}")
-        return self._a.__cuda_array_interface__
-
-    def __bool__(self) -> bool:
-        a = self._a
-        if a.size != 1:
-            if a.size == 0:
-                raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
-            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-        return bool(a.item())
-
-    def __float__(self) -> float:
-        return float(_to_real(self.item()))
-
-    def __int__(self) -> int:
-        return int(_to_real(self.item()))
-
-    def __complex__(self) -> complex:
-        return complex(self.item())
-
-    def __index__(self) -> int:
-        a = self._a
-        if a.size != 1 or a.dtype.kind not in "biu":
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(a.item())
-
-    def __len__(self) -> int:
-        if self._a.ndim == 0:
-            raise TypeError("len() of a 0-d tensor")
-        return self._a.shape[0]  # type: ignore[no-any-return]
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if self._a.ndim == 0:
-            raise TypeError("iteration over a 0-d tensor")
-        return iter(self.unbind(0))  # type: ignore[attr-defined, no-any-return]
-
-    def __contains__(self, value: Any) -> bool:
-        return bool((self == value).any().item())  # type: ignore[attr-defined]
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
-        from .printing import tensor_str
-
-        return tensor_str(self)
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self._a.ndim == 0 else object.__format__(self, spec)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        if not self.is_leaf:
-            raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
-                "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
-                "see https://github.com/pytorch/pytorch/pull/103001"
-            )
-        if id(self) in memo:
-            return memo[id(self)]  # type: ignore[no-any-return]
-        r: Tensor = new(type(self))
-        r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = (
-            self._dev.backend.copy(self._a), self._dev, None, self._fn, 0, None, None,
-        )  # fmt: skip
-        if self._x is not None:
-            r._extras()
-            if self._x.grad is not None:
-                r._x.grad = self._x.grad.__deepcopy__(memo)
-        memo[id(self)] = r
-        return r
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        if not self.is_leaf:
-            raise RuntimeError("only leaf tensors can be pickled; use detach() first")
-        array = self._dev.backend.to_numpy(self._a)
-        return rebuild, (type(self), array, str(self._dev), self._fn is LEAF)
-
 
 class Parameter(Tensor):
     """A Tensor that a Module registers as a parameter; requires grad unless told otherwise."""
+
+    __module__ = "torch.nn.parameter"
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
@@ -565,22 +429,8 @@ class Parameter(Tensor):
         return "Parameter containing:\n" + super().__repr__()
 
 
-def rebuild(cls: Any, array: Any, device: str, requires_grad: bool) -> Tensor:
-    """Unpickle a tensor; one saved on a device that is not here comes back on the CPU."""
-    dev = devices.resolve(device)
-    if not devices.usable(dev):
-        dev = devices.cpu_device()
-    r: Tensor = new(cls)
-    r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = dev.backend.from_numpy(array), dev, None, None, 0, None, None
-    return r.requires_grad_() if requires_grad else r
-
-
-def _to_real(value: Any) -> Any:
-    if isinstance(value, complex):
-        if value.imag:
-            raise RuntimeError("value cannot be converted to type double without overflow")
-        return value.real
-    return value
+def extras_owner(t: Tensor) -> Tensor:
+    return t
 
 
 def wrap(array: Any, dev: Any) -> Tensor:

@@ -24,3 +24,21 @@ def set_num_threads(n: int) -> None:
         raise RuntimeError("set_num_threads expects a positive integer")
     _chosen = n
     devices.current_device().backend.set_num_threads(n)
+
+
+_interop: int | None = None
+
+
+def get_num_interop_threads() -> int:
+    """How many threads may run ops side by side, as set. Source: torch.get_num_interop_threads."""
+    return get_num_threads() if _interop is None else _interop
+
+
+def set_num_interop_threads(n: int) -> None:
+    """Kept and reported: ops never run side by side on their own. Source: torch.set_num_interop_threads."""
+    global _interop
+    if not isinstance(n, int) or n <= 0:
+        raise RuntimeError("set_num_interop_threads expects a positive integer")
+    if _interop is not None:
+        raise RuntimeError("Error: cannot set number of interop threads after set_num_interop_threads was called")
+    _interop = n

@@ -2,18 +2,120 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
 
-mps = SimpleNamespace(is_available=lambda: False, is_built=lambda: False)
-mkl = SimpleNamespace(is_available=lambda: False)
-mkldnn = SimpleNamespace(is_available=lambda: False)
-openmp = SimpleNamespace(is_available=lambda: False)
-cudnn = SimpleNamespace(
-    is_available=lambda: False,
-    version=lambda: None,
-    enabled=False,
-    benchmark=False,
-    deterministic=True,
-    allow_tf32=False,
-)
-cuda = SimpleNamespace(is_built=lambda: True, matmul=SimpleNamespace(allow_tf32=False))
+
+def _flags(name: str, **values: Any) -> ModuleType:
+    """A module of flags that programs may set, under both ways to import it."""
+    module = ModuleType(f"{__name__}.{name}", f"torch.backends.{name}: flags.")
+    module.__dict__.update(values)
+    sys.modules[module.__name__] = module
+    return module
+
+
+def _no() -> bool:
+    return False
+
+
+def _yes() -> bool:
+    return True
+
+
+def _switch(name: str) -> tuple[Any, Any]:
+    """A function that tells a flag, and one that sets it."""
+    state = [True]
+
+    def enabled() -> bool:
+        return state[0]
+
+    def enable(enabled: bool) -> None:
+        state[0] = bool(enabled)
+
+    enabled.__name__, enable.__name__ = f"{name}_enabled", f"enable_{name}"
+    return enabled, enable
+
+
+@contextmanager
+def _cudnn_flags(
+    enabled: bool | None = None, benchmark: bool | None = None, benchmark_limit: int | None = None,
+    deterministic: bool | None = None, allow_tf32: bool | None = None, fp32_precision: str = "none",
+) -> Iterator[None]:  # fmt: skip
+    """Other flags within the block."""
+    given = dict(
+        enabled=enabled, benchmark=benchmark, benchmark_limit=benchmark_limit, deterministic=deterministic,
+        allow_tf32=allow_tf32,
+    )  # fmt: skip
+    before = {k: getattr(cudnn, k) for k in given}
+    cudnn.__dict__.update({k: v for k, v in given.items() if v is not None})
+    try:
+        yield
+    finally:
+        cudnn.__dict__.update(before)
+
+
+def _cuda_built() -> bool:
+    """Whether CuPy, which brings CUDA, is installed."""
+    from importlib.util import find_spec
+
+    return find_spec("cupy") is not None
+
+
+def _opt_einsum() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("opt_einsum") is not None
+
+
+mps = _flags("mps", is_available=_no, is_built=_no, is_macos_or_newer=lambda major, minor: False)
+mkl = _flags("mkl", is_available=_no)
+mkldnn = _flags("mkldnn", is_available=_no, enabled=True, deterministic=False, allow_tf32=True)
+openmp = _flags("openmp", is_available=_no)
+opt_einsum = _flags("opt_einsum", is_available=_opt_einsum, enabled=True, strategy=None)
+mha = _flags("mha", **dict(zip(("get_fastpath_enabled", "set_fastpath_enabled"), _switch("fastpath"), strict=True)))
+cpu = _flags("cpu", get_cpu_capability=lambda: "DEFAULT")
+cudnn = _flags(
+    "cudnn", is_available=_no, version=lambda: None, is_acceptable=lambda tensor: False, enabled=True, benchmark=False,
+    benchmark_limit=None, deterministic=False, allow_tf32=True, flags=_cudnn_flags,
+)  # fmt: skip
+cuda = _flags("cuda", is_built=_cuda_built)
+for _name in ("flash_sdp", "math_sdp", "mem_efficient_sdp", "cudnn_sdp"):
+    setattr(cuda, f"{_name}_enabled", (_pair := _switch(_name))[0])
+    setattr(cuda, f"enable_{_name}", _pair[1])
+cuda.__dict__["matmul"] = _flags(
+    "cuda.matmul", allow_tf32=False, allow_fp16_reduced_precision_reduction=True,
+    allow_bf16_reduced_precision_reduction=True,
+)  # fmt: skip
+
+
+# ---- what each backend does with each dtype --------------------------------------------------------------------------
+NATIVE = "computes in it"
+STORAGE = "stores it; sums and products compute in float32 and round once"
+CONVERTS = "stores and converts it; no promotion with integers, as in PyTorch"
+VIA_NUMPY = "runs NumPy's kernels"
+
+
+def capabilities() -> dict[str, dict[str, str]]:
+    """For each backend and dtype, what it does with it, or what is missing: {'numpy': {'float16': '...'}}."""
+    from .. import devices, dtypes
+
+    table = {}
+    for name, (usable, reason, _) in devices.backend_status().items():
+        row = {}
+        for d in dtypes.ALL:
+            if d.array is None:
+                row[d.name] = "needs the package ml_dtypes: pip install 'polytensor[bf16]'"
+            elif not usable:
+                row[d.name] = f"cannot run here: {reason}"
+            elif d in dtypes.WIDE_UNSIGNED:
+                row[d.name] = CONVERTS
+            elif d in (dtypes.float16, dtypes.bfloat16):
+                row[d.name] = STORAGE
+            else:
+                jitted = d.category == dtypes.FLOAT or devices.get_backend(name).__class__.__module__.find("numba") < 0
+                row[d.name] = NATIVE if jitted else VIA_NUMPY
+        table[name] = row
+    return table

@@ -505,3 +505,10 @@ class Backend(
     randint = streams.randint
     randperm = streams.randperm
     bernoulli = streams.bernoulli
+    exponential = streams.exponential
+    cauchy = streams.cauchy
+    log_normal = streams.log_normal
+    geometric = streams.geometric
+    choose = streams.choose
+    poisson_small, poisson_large = streams.poisson_small, streams.poisson_large
+    binomial_small, binomial_large = streams.binomial_small, streams.binomial_large

@@ -20,13 +20,14 @@ class StorageKernels:
             x = x.base
         return x
 
-    def flat_copy(self, x: Array) -> Array:
-        """The memory of a dense array as bytes of its own, in memory order; None where it has gaps."""
+    def is_dense(self, x: Array) -> bool:
+        """Whether an array fills its memory without gaps or overlaps, in some order of its axes."""
+        return bool(x.transpose(np.argsort([-s for s in x.strides], kind="stable").tolist()).flags.c_contiguous)
+
+    def bytes_of(self, x: Array) -> Array:
+        """The memory of a dense array as bytes, in memory order: a view."""
         order = np.argsort([-s for s in x.strides], kind="stable").tolist()
-        y = x.transpose(order)
-        if not y.flags.c_contiguous:
-            return None
-        return y.reshape(-1).copy().view(np.uint8)
+        return x.transpose(order).reshape(-1).view(np.uint8)
 
     def strided_view(
         self, flat: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, dtype: Any

@@ -15,9 +15,7 @@ from .pointwise import (
 from .products import (
     addbmm, addmm, addmv, addr, baddbmm, bmm, dot, ger, inner, linear, matmul, mm, mv, outer, trace, vdot,
 )  # fmt: skip
-from .random_ops import (
-    bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm,
-)  # fmt: skip
+from .random_ops import *
 from .reduce import *
 from .shape import (
     broadcast_shapes, broadcast_tensors, broadcast_to, clone, flatten, moveaxis, movedim, narrow, permute, ravel,

@@ -357,17 +357,6 @@ def _fill_rule(F: Any, g: Any) -> Any:
 _fill = primitive("fill", "x", (_fill_rule,), "value")
 
 
-def fill_(self: Tensor, value: Any) -> Tensor:
-    """Set every element to a number (or 0-dim tensor), in place."""
-    value = value.item() if isinstance(value, Tensor) else value
-    return inplace(lambda x: _fill(x, value), "fill_")(self)  # type: ignore[no-any-return]
-
-
-def zero_(self: Tensor) -> Tensor:
-    """Set every element to 0, in place."""
-    return fill_(self, 0)
-
-
 def _copy_rule_x(F: Any, g: Any) -> Any:
     return F.mul(g, 0)
 
@@ -423,8 +412,7 @@ for _name, _fn in (("multiply", mul), ("absolute", abs), ("negative", neg)):
     attach(_name, _fn, True, True)
 for _name, _fn in (("greater", gt), ("less", lt), ("greater_equal", ge), ("less_equal", le), ("not_equal", ne)):
     attach(_name, _fn)
-for _name, _fn in (("fill_", fill_), ("zero_", zero_), ("copy_", copy_)):
-    attach(_name, _fn)
+attach("copy_", copy_)
 multiply, subtract, divide, true_divide, absolute, negative = mul, sub, div, _div, abs, neg
 attach("square", square, True, True)
 Tensor.where = lambda self, condition, other: where(condition, self, other)  # type: ignore[attr-defined]

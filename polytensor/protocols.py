@@ -1,0 +1,329 @@
+"""What Python and NumPy ask of a tensor: numbers, sequences, formats, arrays, copies, pickles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from . import devices, dtypes
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+NOT_ONE = "only one element tensors can be converted to Python scalars"
+
+
+class Protocols:
+    """The base of Tensor; see the module's text. Source: torch.Tensor."""
+
+    __slots__ = ()
+    _a: Any
+    _dev: Any
+    _fn: Any
+    _s: Any
+    _v: Any
+    _x: Any
+    __array_priority__ = 1000
+
+    # ---- numbers ----------------------------------------------------------------------------------------------------
+    def item(self) -> Any:
+        """The value of a tensor of one element as a Python number. RuntimeError for any other size."""
+        a = self._a
+        if a.size != 1:
+            raise RuntimeError(f"a Tensor with {a.size} elements cannot be converted to Scalar")
+        return a.item() if a.dtype.kind != "V" else float(a.item())
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers; a number for a 0-dim tensor."""
+        return self._a.tolist()
+
+    def __bool__(self) -> bool:
+        a = self._a
+        if a.size != 1:
+            if a.size == 0:
+                raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return bool(a.item())
+
+    def _one(self, name: str) -> Any:
+        """The one value, for a real Python number."""
+        if self._a.size != 1:
+            raise ValueError(NOT_ONE)
+        value = self._a.item()
+        if isinstance(value, complex) and name != "complex":
+            if value.imag:
+                raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+            value = value.real
+        return value
+
+    def __float__(self) -> float:
+        return float(self._one("double"))
+
+    def __int__(self) -> int:
+        return int(self._one("int64_t"))
+
+    def __complex__(self) -> complex:
+        return complex(self._one("complex"))
+
+    def __index__(self) -> int:
+        a = self._a
+        if a.size != 1 or a.dtype.kind not in "biu":
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(a.item())
+
+    # ---- sequences --------------------------------------------------------------------------------------------------
+    def __len__(self) -> int:
+        if self._a.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._a.shape[0]  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self._a.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))  # type: ignore[attr-defined, no-any-return]
+
+    def __reversed__(self) -> Any:
+        return self if self._a.ndim == 0 else self.flip(0)  # type: ignore[attr-defined]
+
+    def __contains__(self, value: Any) -> bool:
+        if (
+            not isinstance(value, (Protocols, int, float, complex))
+            and value.__class__ not in self._dev.backend.scalar_types
+        ):
+            raise RuntimeError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}."
+            )
+        return bool((self == value).any().item())  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __dir__(self) -> list[str]:
+        names = set(object.__dir__(self))
+        if self._dev.type != "cuda":
+            names.discard("__cuda_array_interface__")
+        return sorted(names)
+
+    # ---- text -------------------------------------------------------------------------------------------------------
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        from .printing import tensor_str
+
+        return tensor_str(self, tensor_contents)
+
+    def __format__(self, spec: str) -> str:
+        if self._a.ndim == 0 and self.__class__.__name__ != "Parameter":
+            return format(self.item(), spec)
+        return object.__format__(self, spec)
+
+    # ---- NumPy and DLPack -------------------------------------------------------------------------------------------
+    def numpy(self, *, force: bool = False) -> Any:
+        """The NumPy array that shares this CPU tensor's memory. RuntimeError if it requires grad, TypeError on CUDA.
+
+        bfloat16 gives an array of ml_dtypes' bfloat16, where PyTorch raises TypeError.
+        """
+        if force:
+            return self._dev.backend.to_numpy(self._a)
+        if self._fn is not None:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self._dev.type != "cpu":
+            raise TypeError(
+                f"can't convert {self._dev} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                "memory first."
+            )
+        self._cell()  # type: ignore[attr-defined]
+        return self._a
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        a = self.numpy()
+        if dtype is not None and a.dtype != dtype:
+            return a.astype(dtype)
+        return a.copy() if copy else a
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """What a NumPy function of a tensor gives: a tensor again; bool as uint8, as in PyTorch."""
+        from .tensor import wrap
+
+        if array.dtype.kind == "b":
+            array = array.astype("uint8")
+        return wrap(self._dev.backend.asarray(array), self._dev)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self._fn is not None:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self._a.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self._a.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        if self._dev.type != "cuda":
+            raise AttributeError(
+                f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {self.type()} "  # type: ignore[attr-defined]
+                "If CUDA data is required use tensor.cuda() to copy tensor to device memory."
+            )
+        return self._a.__cuda_array_interface__
+
+    # ---- memory -----------------------------------------------------------------------------------------------------
+    def untyped_storage(self) -> Any:
+        """The bytes that this tensor and its views share."""
+        from .storage import UntypedStorage
+
+        return UntypedStorage(self._a, self._dev)
+
+    def storage(self) -> Any:
+        """The memory that views share, as elements of this dtype (deprecated in PyTorch)."""
+        from .storage import TypedStorage
+
+        return TypedStorage(self._a, self._dev)
+
+    def is_set_to(self, tensor: Tensor) -> bool:
+        """Whether both are the same view of the same memory."""
+        a, b = self._a, tensor._a
+        return (
+            a.shape == b.shape and a.strides == b.strides and self.data_ptr() == tensor.data_ptr()  # type: ignore[attr-defined]
+            and self._dev.backend.owner(a) is tensor._dev.backend.owner(b)
+        )  # fmt: skip
+
+    def is_shared(self) -> bool:
+        """False: memory is not shared between processes."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has a sign."""
+        return bool(self.dtype.is_signed)  # type: ignore[attr-defined]
+
+    def is_distributed(self) -> bool:
+        return False
+
+    def dim_order(self, *, ambiguity_check: Any = False) -> tuple[int, ...]:
+        """The dimensions from the outermost in memory to the innermost."""
+        stride = self.stride()  # type: ignore[attr-defined]
+        return tuple(sorted(range(len(stride)), key=lambda i: -stride[i]))
+
+    def as_subclass(self, cls: Any) -> Any:
+        """The same memory and history as an instance of a subclass of Tensor."""
+        if not (isinstance(cls, type) and issubclass(cls, Protocols)):
+            raise RuntimeError("as_subclass(): cls must be a subclass of Tensor")
+        r: Any = object.__new__(cls)
+        r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = (
+            self._a, self._dev, self._cell(), self._fn, self._nr, self._v, self._x,  # type: ignore[attr-defined]
+        )  # fmt: skip
+        return r
+
+    # ---- element by element in Python -------------------------------------------------------------------------------
+    def _elements(self, name: str, *others: Tensor) -> list[list[Any]]:
+        """The elements of self and of others, expanded, as lists."""
+        if self._fn is not None:
+            raise RuntimeError(
+                f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead."
+            )
+        if self._dev.type != "cpu":
+            raise TypeError(f"{name} is only implemented on CPU tensors")
+        for x in others:
+            if x.dtype is not self.dtype:  # type: ignore[attr-defined]
+                raise TypeError(f"{name}: expected {self.type()} for 'other' (got {x.type()})")  # type: ignore[attr-defined]
+        arrays = [self._a] + [x.expand(self._a.shape)._a for x in others]  # type: ignore[attr-defined]
+        return [a.reshape(-1).tolist() for a in arrays]
+
+    def _store(self, values: list[Any]) -> Any:
+        from .ops.creation import make_tensor
+
+        made = make_tensor(values, self.dtype, self._dev)  # type: ignore[attr-defined]
+        return self.copy_(made.reshape(self._a.shape))  # type: ignore[attr-defined]
+
+    def apply_(self, callable: Any) -> Any:
+        """Replace each element by callable(element), a Python function: slow, CPU only."""
+        return self._store([callable(x) for x in self._elements("apply_")[0]])
+
+    def map_(self, other: Tensor, callable: Any) -> Any:
+        """Replace each element by callable(element, that of other)."""
+        return self._store([callable(*xs) for xs in zip(*self._elements("map_", other), strict=True)])
+
+    def map2_(self, x: Tensor, y: Tensor, callable: Any) -> Any:
+        """Replace each element by callable(element, that of x, that of y)."""
+        return self._store([callable(*xs) for xs in zip(*self._elements("map2_", x, y), strict=True)])
+
+    # ---- copies and pickles: tensors that share memory go on sharing it ---------------------------------------------
+    def _placed(self) -> tuple[Any, int]:
+        """The array that owns the memory, if it is dense, and where in it (bytes) this tensor starts."""
+        backend, a = self._dev.backend, self._a
+        owner = backend.owner(a)
+        if not backend.is_dense(owner):
+            return backend.copy(a), 0
+        return owner, backend.data_ptr(a) - backend.data_ptr(owner) if a.size else 0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if not self.is_leaf:  # type: ignore[attr-defined]
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+                "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+                "see https://github.com/pytorch/pytorch/pull/103001"
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        backend = self._dev.backend
+        owner, offset = self._placed()
+        shared = memo.setdefault(_SHARED, {})  # type: ignore[call-overload]
+        if id(owner) not in shared:
+            # the owner is kept, so that its id stays its own; copies share a version cell as they share memory
+            shared[id(owner)] = (owner, backend.bytes_of(owner).copy(), [0, 64])
+        _, flat, cell = shared[id(owner)]
+        a = self._a if backend.owner(self._a) is owner else owner
+        r: Any = object.__new__(type(self))
+        r._a = backend.strided_view(flat, a.shape, a.strides, offset, a.dtype)
+        r._dev, r._s, r._fn, r._nr, r._v, r._x = self._dev, cell, self._fn, 0, None, None
+        memo[id(self)] = r
+        if self._x is not None:
+            r._extras()
+            if self._x.grad is not None:
+                r._x.grad = self._x.grad.__deepcopy__(memo)
+        if self.__dict__:
+            from copy import deepcopy
+
+            r.__dict__.update(deepcopy(self.__dict__, memo))
+        return r
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        owner, offset = self._placed()
+        a = self._a if self._dev.backend.owner(self._a) is owner else owner
+        host = self._dev.backend.to_numpy(owner)
+        cls: Any = type(self)
+        args = (
+            cls.__name__ if cls in _own_classes() else cls, host, self.dtype, offset, a.shape, a.strides, str(self._dev), self._fn is not None,  # type: ignore[attr-defined]
+        )  # fmt: skip
+        return (rebuild, args, dict(self.__dict__)) if self.__dict__ else (rebuild, args)
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict):
+            raise RuntimeError(f"a Tensor's state is a dict of its attributes, got {type(state).__name__}")
+        self.__dict__.update(state)
+
+
+def _own_classes() -> tuple[Any, Any]:
+    """Tensor and Parameter: they go by PyTorch's names, so pickles name them by a word."""
+    from .tensor import Parameter, Tensor
+
+    return Tensor, Parameter
+
+
+_SHARED = "polytensor: memory copied so far"
+
+
+def rebuild(
+    cls: Any, owner: Any, dtype: dtypes.dtype, offset: int, shape: Any, strides: Any, device: str, requires_grad: bool
+) -> Any:
+    """Unpickle a tensor; one saved on a device that is not here comes back on the CPU."""
+    if isinstance(cls, str):
+        cls = next(c for c in _own_classes() if c.__name__ == cls)
+    dev = devices.resolve(device)
+    if not devices.usable(dev):
+        dev = devices.cpu_device()
+    if not owner.flags.writeable:
+        owner = owner.copy(order="K")
+    backend = dev.backend
+    r: Any = object.__new__(cls)
+    d = dtypes.need_array(dtype)
+    r._a = backend.strided_view(backend.bytes_of(backend.from_numpy(owner)), shape, strides, offset, d)
+    r._dev, r._s, r._fn, r._nr, r._v, r._x = dev, None, None, 0, None, None
+    return r.requires_grad_() if requires_grad else r

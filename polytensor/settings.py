@@ -1,0 +1,130 @@
+"""Switches of the whole program: determinism, matmul precision, denormals, warnings, typename, compile."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+_state: dict[str, Any] = {"deterministic": False, "warn_only": False, "precision": "highest", "warn_always": False}
+_said: set[str] = set()
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Ask for equal bits in each run. CPU backends always give them; on CUDA, adding at equal indices does not.
+
+    Source: torch.use_deterministic_algorithms.
+    """
+    _state["deterministic"], _state["warn_only"] = bool(mode), bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What was asked for last. Source: torch.are_deterministic_algorithms_enabled."""
+    return bool(_state["deterministic"])
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    return bool(_state["warn_only"])
+
+
+def get_deterministic_debug_mode() -> int:
+    """0, 1 (warn) or 2 (error). Source: torch.get_deterministic_debug_mode."""
+    return (1 if _state["warn_only"] else 2) if _state["deterministic"] else 0
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """'default', 'warn' or 'error', or 0, 1, 2. Source: torch.set_deterministic_debug_mode."""
+    if not isinstance(debug_mode, (int, str)):
+        raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode)}")
+    names = {"default": 0, "warn": 1, "error": 2}
+    mode = names.get(debug_mode, -1) if isinstance(debug_mode, str) else debug_mode
+    if mode not in (0, 1, 2):
+        if isinstance(debug_mode, str):
+            raise RuntimeError(
+                f"invalid value of debug_mode, expected one of `default`, `warn`, `error`, but got {debug_mode}"
+            )
+        raise RuntimeError(f"invalid value of debug_mode, expected 0, 1, or 2, but got {debug_mode}")
+    use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
+
+
+def get_float32_matmul_precision() -> str:
+    """What was set last. Source: torch.get_float32_matmul_precision."""
+    return str(_state["precision"])
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """'highest', 'high' or 'medium': how coarse float32 products may be. CPU backends compute them in full anyway.
+
+    Source: torch.set_float32_matmul_precision.
+    """
+    if precision not in ("highest", "high", "medium"):
+        warnings.warn(f"{precision} is not one of 'highest', 'high', and 'medium'; nothing changes.", stacklevel=2)
+        return
+    _state["precision"] = precision
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: the CPU's mode belongs to the array libraries and stays as it is. Source: torch.set_flush_denormal."""
+    return False
+
+
+def set_warn_always(b: bool) -> None:
+    """Whether warnings that are given once should come each time. Source: torch.set_warn_always."""
+    _state["warn_always"] = bool(b)
+
+
+def is_warn_always_enabled() -> bool:
+    return bool(_state["warn_always"])
+
+
+def compiled_with_cxx11_abi() -> bool:
+    """True: there is no C++ here that could disagree."""
+    return True
+
+
+def is_vulkan_available() -> bool:
+    return False
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether `obj` is a storage object. Source: torch.is_storage."""
+    from .storage import TypedStorage, UntypedStorage
+
+    return isinstance(obj, (TypedStorage, UntypedStorage))
+
+
+def is_distributed(input: Any) -> bool:
+    """False: no tensor is spread over processes."""
+    return False
+
+
+def typename(obj: Any) -> str:
+    """The type's name as PyTorch writes it: 'torch.FloatTensor' for tensors. Source: torch.typename."""
+    from .tensor import Tensor
+
+    if isinstance(obj, Tensor):
+        return str(obj.type())  # type: ignore[attr-defined]
+    cls = obj if isinstance(obj, type) else type(obj)
+    module = (
+        cls.__module__.replace("polytensor", "torch", 1) if cls.__module__.startswith("polytensor") else cls.__module__
+    )
+    if module == "torch.dtypes":
+        module = "torch"
+    return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"
+
+
+def compile(model: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """The function or module itself, and one warning that says so. Source: torch.compile."""
+    if model is None:
+        return lambda fn: compile(fn, **options)
+    unknown = set(options) - {"fullgraph", "dynamic", "backend", "mode", "options", "disable"}
+    if unknown:
+        raise TypeError(f"compile() got an unexpected keyword argument {unknown.pop()!r}")
+    if not callable(model):
+        raise TypeError(f"compile() expects a function or a module, got {type(model).__name__}")
+    if "compile" not in _said or _state["warn_always"]:
+        _said.add("compile")
+        warnings.warn(
+            "torch.compile returns its argument as it is: PolyTensor runs eagerly.", UserWarning, stacklevel=2
+        )
+    return model
