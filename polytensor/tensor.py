@@ -380,14 +380,6 @@ class Tensor(Protocols):
             a = a.transpose(order)
         return bool(a.flags.c_contiguous)
 
-    def suggested_format(self) -> Any:
-        """channels_last or channels_last_3d if self lies in memory like that (and not in C order), else contiguous."""
-        if not self._a.flags.c_contiguous:
-            for memory_format in layouts.CHANNELS_LAST:
-                if self.is_contiguous(memory_format):
-                    return memory_format
-        return layouts.contiguous_format
-
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point
 
@@ -427,10 +419,6 @@ class Parameter(Tensor):
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return "Parameter containing:\n" + super().__repr__()
-
-
-def extras_owner(t: Tensor) -> Tensor:
-    return t
 
 
 def wrap(array: Any, dev: Any) -> Tensor:

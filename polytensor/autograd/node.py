@@ -162,18 +162,16 @@ def saved_properties(names: dict[str, int]) -> dict[str, Any]:
     They are made per type: a __getattr__ would slow down every attribute of every Node.
     """
 
-    def value(k: int) -> property:
+    def value(k: int, raw: bool) -> property:
         def get(self: Any) -> Any:
             if not self.light and self.saved is None:
                 raise RuntimeError(FREED)
-            return self.unpack_tensors()[k]
+            return SavedTensor(self, k) if raw else self.unpack_tensors()[k]
 
         return property(get)
 
-    result = {f"_saved_{name}": value(k) for name, k in names.items()}
-    for name, k in names.items():
-        result[f"_raw_saved_{name}"] = property(lambda self, k=k: SavedTensor(self, k))
-    return result
+    forms = (("_saved_", False), ("_raw_saved_", True))
+    return {prefix + name: value(k, raw) for name, k in names.items() for prefix, raw in forms}
 
 
 class SavedTensor:

@@ -43,6 +43,7 @@ from .scattering import *
 from .sorting import *
 from .einsum import *
 from .linalg import *
+from .matrices import *
 from .fills import *
 
 __all__ = [

@@ -9,6 +9,7 @@ from .. import dtypes
 from ..backends.activations import ROOT_2_OVER_PI, TANH_GELU
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
+from .elementwise import clamp
 from .layers import softmax
 from .random_ops import _uniform
 from .shape import contiguous, reshape
@@ -291,7 +292,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     """softmax of (logits + Gumbel noise) / tau; `hard` gives one-hot samples with the gradient of the soft ones."""
     x = check_tensor(logits, "gumbel_softmax")
     u = _uniform(x._a.shape, x._a.dtype, x._dev, None)
-    noise = pw.neg(pw.log(pw.neg(pw.log(pw.clamp(pw.sub(1, wrap(u, x._dev)), dtypes.finfo(x.dtype).tiny, None)))))
+    noise = pw.neg(pw.log(pw.neg(pw.log(clamp(pw.sub(1, wrap(u, x._dev)), dtypes.finfo(x.dtype).tiny, None)))))
     soft = softmax(pw.div(pw.add(x, noise), tau), dim)
     if not hard:
         return soft  # type: ignore[no-any-return]

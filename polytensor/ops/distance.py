@@ -6,6 +6,7 @@ from typing import Any
 
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
+from .elementwise import clamp
 from .products import matmul
 from .reduce import sum as _sum
 from .scattering import index_select
@@ -33,7 +34,7 @@ def _norm(x: Tensor, p: float, dim: int, keepdim: bool) -> Tensor:
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """input over its p-norm along `dim` (at least eps)."""
     norm = _norm(check_tensor(input, "normalize"), p, dim, True)
-    r = pw.div(input, pw.clamp(norm, eps, None))
+    r = pw.div(input, clamp(norm, eps, None))
     return r if out is None else write_out(out, r)
 
 
@@ -43,8 +44,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) 
     if a._a.dtype.kind in "biu" and b._a.dtype.kind in "biu":
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {a.dtype}")
     a, b = broadcast_tensors(a, b)
-    a = pw.div(a, pw.clamp(_norm(a, 2, dim, True), eps, None))
-    b = pw.div(b, pw.clamp(_norm(b, 2, dim, True), eps, None))
+    a = pw.div(a, clamp(_norm(a, 2, dim, True), eps, None))
+    b = pw.div(b, clamp(_norm(b, 2, dim, True), eps, None))
     return _sum(pw.mul(a, b), dim)
 
 

@@ -9,6 +9,7 @@ from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
 from . import shape as sh
 from .creation import array_dtype
+from .joining import cat
 from .products import type_name
 from .table import F, check_tensor, primitive, write_out
 
@@ -339,7 +340,7 @@ def _shift(input: Tensor, dim: Any, inverse: bool) -> Tensor:
         n = x._a.shape[d]
         k = n // 2 if inverse else (n + 1) // 2  # the element that comes first
         if n > 1:
-            x = sh.cat([sh.narrow(x, d, k, n - k), sh.narrow(x, d, 0, k)], d)
+            x = cat([sh.narrow(x, d, k, n - k), sh.narrow(x, d, 0, k)], d)
     return sh.clone(x) if x is input else sh.contiguous(x)
 
 

@@ -15,6 +15,7 @@ from .activations import hardtanh
 from .arranging import meshgrid
 from .convolution import ntuple
 from .creation import linspace, ones, zeros
+from .elementwise import clamp
 from .joining import stack
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .products import matmul
@@ -108,7 +109,7 @@ def interpolate(
         plan = _resize_plan(mode, shape[i], sizes[i], factors[i], align, antialias, y._a.dtype.itemsize == 4)
         y = F.resample(y, 2 + i, plan)
     if wide:
-        y = F.cast(pw.clamp(pw.round(y), 0, 255) if dtype.kind == "u" else y, dtype)
+        y = F.cast(clamp(pw.round(y), 0, 255) if dtype.kind == "u" else y, dtype)
     return y  # type: ignore[no-any-return]
 
 

@@ -11,6 +11,7 @@ from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
 from .creation import linspace
 from .cumulative import diff
+from .elementwise import clamp
 from .reduce import (
     _at_index_rule,
     _extreme_rule,
@@ -122,7 +123,7 @@ def _quantile(
     flat = q.reshape(-1)
     if skip_nan:
         count = sum(pw.logical_not(bad), -1, True)
-        ranks = pw.clamp(pw.mul(flat, pw.sub(count, 1)), min=0)
+        ranks = clamp(pw.mul(flat, pw.sub(count, 1)), min=0)
     else:
         ranks = pw.where(bad[..., -1:], float(last), pw.mul(flat, last))  # type: ignore[index]
     low = (
@@ -242,7 +243,7 @@ def corrcoef(input: Tensor) -> Tensor:
         return pw.div(c, c)
     n = c._a.shape[0]
     deviation = pw.sqrt(c.reshape(-1)[:: n + 1])  # type: ignore[attr-defined]
-    return pw.clamp(pw.div(pw.div(c, deviation.unsqueeze(1)), deviation.unsqueeze(0)), -1, 1)  # type: ignore[no-any-return]
+    return clamp(pw.div(pw.div(c, deviation.unsqueeze(1)), deviation.unsqueeze(0)), -1, 1)  # type: ignore[no-any-return]
 
 
 # ---- histograms --------------------------------------------------------------------------------------------------------
