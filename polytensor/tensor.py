@@ -169,6 +169,8 @@ class Tensor(Protocols):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if value and self._a.dtype.kind in "biu":
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         self.requires_grad_(value)
 
     @property
@@ -232,7 +234,7 @@ class Tensor(Protocols):
         if requires_grad:
             if self._fn is None:
                 if self._a.dtype.kind in "biu":
-                    raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+                    raise RuntimeError("only Tensors of floating point dtype can require gradients")
                 self._extras()
                 self._fn = LEAF
         elif self._fn is LEAF:

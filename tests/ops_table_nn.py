@@ -24,7 +24,7 @@ SHAPES = [
 ]
 for a, b in SHAPES:
     family(
-        f"matmul{a}{b}",
+        f"matmul.ranks{a}{b}",
         lambda t, x, y: t.matmul(x, y),
         {
             "c": (arr(*a), arr(*b)),

@@ -195,7 +195,7 @@ for p in (0, 0.5, 1, 1.5, 2, 2.5, 3, INF, -INF, -1, "fro", None, True):
     for tag, dim in (("all", None), ("0", 0), ("(1,)", (1,)), ("(0,1)", (0, 1))):
         some = {k: v for k, v in some.items() if not (k == "0d" and tag == "(1,)")}
         family(f"norm.{p}.{tag}", lambda t, x, p=p, dim=dim: t.norm(x, p, dim, keepdim=dim == 0), some)
-family("norm.dtype", lambda t, x: (x.norm(dtype=t.float32), x.norm(p=1, dim=0)), pick("c", "f32"), grad=False)
+family("norm.method.dtype", lambda t, x: (x.norm(dtype=t.float32), x.norm(p=1, dim=0)), pick("c", "f32"), grad=False)
 family("norm.bad", lambda t, x: t.norm(x, "abc"), pick("c"))
 family(
     "dist",

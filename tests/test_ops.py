@@ -12,7 +12,7 @@ import polytensor
 from polytensor import devices
 
 # PyTorch warns of a broadcast target and of too few samples for a variance; here only results are compared
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 
 for path in sorted(Path(__file__).parent.glob("ops_table_*.py")):  # each family's table adds to SAMPLES
     import_module(path.stem)
@@ -55,7 +55,8 @@ def weights(module, y):
 
 def describe(y):
     y = y.detach().cpu() if y.device.type == "cuda" else y.detach()
-    return y.cpu().resolve_conj().numpy(force=True), str(y.dtype), tuple(y.shape), tuple(y.stride()), y.is_contiguous()
+    values = y.float() if str(y.dtype) == "torch.bfloat16" else y.cpu().resolve_conj()
+    return values.numpy(force=True), str(y.dtype), tuple(y.shape), tuple(y.stride()), y.is_contiguous()
 
 
 def compare(sample, actual, expected, exact_layout=True):

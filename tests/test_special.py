@@ -1,5 +1,6 @@
 """Special functions against SciPy on wide ranges, and what the table of samples cannot say."""
 
+import math
 import sys
 
 import numpy as np
@@ -9,13 +10,13 @@ import polytensor as torch
 
 scipy_special = pytest.importorskip("scipy.special")
 
-# name, SciPy's name, interval, largest error in units of the last place
+# name, SciPy's name or a function of Python's math, interval, largest error in units of the last place
 ACCURACY = [
     ("erf", "erf", (-6, 6), 8),
-    ("erfc", "erfc", (-6, 26), 100),  # SciPy's own error grows in the tail
+    ("erfc", math.erfc, (-6, 26), 16),  # SciPy's own error grows in the tail
     ("erfinv", "erfinv", (-0.999, 0.999), 16),
     ("lgamma", "gammaln", (2.5, 200), 16),
-    ("lgamma", "gammaln", (1e-3, 0.9), 16),
+    ("lgamma", "gammaln", (1e-3, 0.9), 32),  # by arbitrary precision 1.5 ours, 22 SciPy's
     ("digamma", "digamma", (2, 200), 16),
     ("i0", "i0", (-60, 60), 32),
     ("special.i0e", "i0e", (-500, 500), 32),
@@ -41,7 +42,8 @@ def test_accuracy(case, dtype, device):
     name, reference, interval, ulps = case
     x = np.linspace(*interval, 40_000, dtype=dtype)
     actual = get(name)(torch.from_numpy(x).to(device)).cpu().numpy().astype(np.float64)
-    expected = getattr(scipy_special, reference)(x.astype(np.float64))
+    reference = np.vectorize(reference) if callable(reference) else getattr(scipy_special, reference)
+    expected = reference(x.astype(np.float64))
     limit = {"float64": ulps * np.finfo(np.float64).eps, "float32": 5 * np.finfo(np.float32).eps}[dtype]
     error = np.abs(actual - expected) / np.maximum(np.abs(expected), np.finfo(dtype).tiny)
     normal = np.abs(expected) < np.finfo(dtype).max
@@ -107,13 +109,12 @@ logit LogitBackward0, i0 I0Backward0, frac FracBackward0, xlogy XlogyBackward0, 
 ).split()
 
 
+TWO = {"atan2", "fmod", "clamp_min", "logaddexp2", "xlogy", "rsub"}
+
+
 @pytest.mark.parametrize("name, node", list(zip(NODES[::2], NODES[1::2], strict=True)))
 def test_node_names(both, name, node):
     x = both.leaf([0.25, 0.5])
-    arguments = {"addcmul": 3, "lerp": 3, "clamp": 3}.get(name, 2)
-    fn = getattr(both, name)
-    try:
-        y = fn(*[x] * arguments)
-    except TypeError:
-        y = fn(x)
+    arguments = {"addcmul": 3, "lerp": 3, "clamp": 3}.get(name, 2 if name in TWO else 1)
+    y = getattr(both, name)(*[x] * arguments)
     assert type(y.grad_fn).__name__ == node

@@ -217,25 +217,25 @@ class IndexKernels:
         ahead = axes if axes == list(range(axes[0], axes[0] + n)) else None  # where the indexed axes go in `value`
         first = axes[0] if ahead else 0
         rest = [m for k, m in enumerate(x.shape) if k not in axes]
-        value = self.xp.broadcast_to(value, (*rest[:first], *shape, *rest[first:]))
-        places = range(first, first + len(shape))
-        value = self.xp.moveaxis(value, list(places), list(range(len(shape)))).reshape(-1, *rest)
         target = self.xp.moveaxis(x, axes, list(range(n)))
         flat: Any = 0
         for i, m in zip(arrays, target.shape, strict=False):
             if i.size and (int(i.min()) < -m or int(i.max()) >= m):
                 raise IndexError(f"index out of bounds for a dimension of size {m}")
             flat = flat * m + self.xp.where(i < 0, i + m, i)
-        flat = flat.reshape(-1)
-        if not flat.size or not x.size:
+        value = self.xp.broadcast_to(value, (*rest[:first], *shape, *rest[first:]))
+        if not value.size or not x.size:
             return
+        flat = flat.reshape(-1)
+        places = range(first, first + len(shape))
+        value = self.xp.moveaxis(value, list(places), list(range(len(shape)))).reshape(-1, *rest)
         if not rest and target.flags.c_contiguous:
             self._at("add", target.reshape(-1), flat, value)
             return
         order = self.xp.argsort(flat, kind="stable")
         rows = flat[order]
         starts = self.xp.flatnonzero(self.xp.concatenate([self.xp.ones(1, bool), rows[1:] != rows[:-1]]))
-        sums = self.xp.add.reduceat(value[order], starts, axis=0)
+        sums = self.xp.add.reduceat(value[order], starts, axis=0, dtype=x.dtype)
         rows = rows[starts]
         where = rows if n == 1 else self.xp.unravel_index(rows, target.shape[:n])
         target[where] += sums

@@ -75,7 +75,7 @@ def _repeated_index(repeats: Tensor, output_size: int | None) -> Tensor:
     total = int(ends[-1]) if a.size else 0
     if output_size is not None and output_size != total and a.size:
         raise RuntimeError("allocated size does not match required size")
-    return wrap(backend.searchsorted(ends, backend.arange(0, total, 1, ends.dtype), True), repeats._dev)
+    return wrap(backend.searchsorted(ends, backend.arange(total, 0, 1, ends.dtype), True), repeats._dev)
 
 
 def repeat_interleave(
@@ -308,13 +308,13 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         return wrap(backend.empty((0,), input._a.dtype), dev)
     n = input._a.size
     long = dtypes.int64.array
-    chosen = backend.arange(0, n, 1, long)[:, None]
+    chosen = backend.arange(n, 0, 1, long)[:, None]
     for _ in range(r - 1):  # each row goes on with every index after (or from) its last one
         first = chosen[:, -1] + (0 if with_replacement else 1)
         counts = n - first
         row = _repeated_index(wrap(counts, dev), None)._a
         begin = backend.cumsum(counts, 0) - counts
-        following = first[row] + backend.arange(0, len(row), 1, long) - begin[row]
+        following = first[row] + backend.arange(len(row), 0, 1, long) - begin[row]
         chosen = backend.cat([chosen[row], following[:, None]], 1)
     return input[wrap(chosen, dev)]  # type: ignore[index, no-any-return]
 

@@ -578,8 +578,8 @@ def positive(input: Tensor) -> Tensor:
 
 sgn = pw.sgn
 fix = pw.trunc
-_deg2rad = unary("deg2rad", lambda F, g: F.deg2rad(g), FLOAT)
-_rad2deg = unary("rad2deg", lambda F, g: F.rad2deg(g), FLOAT)
+_deg2rad = unary("deg2rad", lambda F, g: F.deg2rad(g), FLOAT, node="Deg2RadBackward0")
+_rad2deg = unary("rad2deg", lambda F, g: F.rad2deg(g), FLOAT, node="Rad2DegBackward0")
 
 
 def _degrees(name: str, op: Any, doc: str) -> Any:

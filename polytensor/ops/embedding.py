@@ -125,7 +125,7 @@ def embedding_bag(
                 f"However, found offsets of type {type(offsets)}"
             )
         bags, k = i._a.shape
-        starts = backend.arange(0, bags, 1, dtypes.int64.array) * k
+        starts = backend.arange(bags, 0, 1, dtypes.int64.array) * k
         i = reshape(i, (-1,))
         per_sample_weights = None if per_sample_weights is None else reshape(per_sample_weights, (-1,))
     elif i._a.ndim == 1:

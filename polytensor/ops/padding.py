@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backends.resample import pad_plan
+from ..layouts import contiguous_format
 from ..tensor import Tensor
 from .table import F, check_tensor, primitive
 
@@ -100,4 +101,4 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         left, right = widths[2 * i], widths[2 * i + 1]
         if left or right:
             x = F.resample(x, d, pad_plan(shape[d], left, right, mode))
-    return x.clone() if x is input else x
+    return x.clone(memory_format=contiguous_format) if x is input else x  # type: ignore[attr-defined, no-any-return]

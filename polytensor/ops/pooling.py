@@ -325,14 +325,14 @@ def _fractional(
     for i, (m, k, s) in enumerate(zip(shape, kernel, size, strict=True)):
         k_th = 1 - i if n == 2 else i  # PyTorch's order of the samples: W before H, but D before H before W
         u = F.cast(samples, dtypes.float64.array)[..., k_th : k_th + 1]
-        steps = wrap(dev.backend.arange(0, s, 1, dtypes.float64.array), dev)
+        steps = wrap(dev.backend.arange(s, 0, 1, dtypes.float64.array), dev)
         if s > 1:
             alpha = (m - k) / (s - 1)
             starts = pw.sub(pw.floor(pw.mul(pw.add(steps, u), alpha)), pw.floor(pw.mul(u, alpha)))
             starts = pw.where(pw.eq(steps, s - 1), float(m - k), starts)
         else:
             starts = pw.add(pw.mul(pw.add(steps, u), 0), m - k)
-        taps = wrap(dev.backend.arange(0, k, 1, dtypes.int64.array), dev)
+        taps = wrap(dev.backend.arange(k, 0, 1, dtypes.int64.array), dev)
         reads = pw.add(F.cast(starts, dtypes.int64.array).unsqueeze(-1), taps)  # (N, C, s, k)
         here = [1] * (2 * n)
         here[i], here[n + i] = s, k
