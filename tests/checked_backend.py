@@ -18,7 +18,7 @@ CONTRACT = {
 MIXED = (
     "where", "index", "gather", "scatter", "cross_entropy", "ctc_loss", "max_pool2d_", "check_index", "write", "view_scatter",
     "histogram", "bincount", "take_along", "add_along",
-    "permute_rows", "ldexp",
+    "permute_rows", "ldexp", "embedding", "bag",
 )  # fmt: skip
 WRITES = {"write", "index_put", "scatter", "scatter_add", "sgd_step", "adam_step", "iadd", "assign"}
 
@@ -67,5 +67,5 @@ class CheckedBackend(NumpyBackend):
 
     def empty(self, shape, dtype):
         out = np.empty(shape, dtype)
-        out.fill(np.nan if out.dtype.kind in "fc" else True if out.dtype.kind == "b" else np.iinfo(dtype).max)
+        out.fill(np.nan if out.dtype.kind in "fcV" else True if out.dtype.kind == "b" else np.iinfo(dtype).max)
         return out
