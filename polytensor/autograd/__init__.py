@@ -266,14 +266,14 @@ def variable(*args: Any, **kwargs: Any) -> Any:
     raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")
 
 
-_LAZY = ("functional", "forward_ad", "profiler", "gradcheck")
+_LAZY = ("functional", "forward_ad", "profiler")
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("gradcheck", "gradgradcheck"):
-        from . import gradcheck as module
-
-        return getattr(module, name)
+    if name in ("gradcheck", "gradgradcheck"):  # functions here, as in PyTorch, though a module has the same name
+        module = import_module(f"{__name__}.gradcheck")
+        globals().update(gradcheck=module.gradcheck, gradgradcheck=module.gradgradcheck)
+        return globals()[name]
     if name in _LAZY:
         return import_module(f"{__name__}.{name}")
     if name == "Variable":
