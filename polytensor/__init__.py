@@ -107,6 +107,7 @@ from .threads import get_num_threads as get_num_threads
 from .threads import set_num_interop_threads as set_num_interop_threads
 from .threads import set_num_threads as set_num_threads
 from . import autograd as autograd
+from .autograd import gradcheck as _gradcheck
 from . import backends as backends
 from . import func as func
 from .func import vmap as vmap
@@ -121,6 +122,8 @@ from . import random as random
 from . import utils as utils
 from .version import __version__ as __version__
 
+# functions that bear their module's name
+autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gradgradcheck  # type: ignore[attr-defined]
 newaxis = None
 _LAZY = (
     "__config__", "__future__", "accelerator", "cpu", "distributed", "jit", "mps", "onnx", "sparse", "types", "xpu",

@@ -270,10 +270,6 @@ _LAZY = ("functional", "forward_ad", "profiler")
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("gradcheck", "gradgradcheck"):  # functions here, as in PyTorch, though a module has the same name
-        module = import_module(f"{__name__}.gradcheck")
-        globals().update(gradcheck=module.gradcheck, gradgradcheck=module.gradgradcheck)
-        return globals()[name]
     if name in _LAZY:
         return import_module(f"{__name__}.{name}")
     if name == "Variable":
