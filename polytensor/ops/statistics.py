@@ -9,6 +9,7 @@ from typing import Any
 from .. import dtypes, return_types
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
+from .complexes import complex, imag, real
 from .creation import linspace
 from .cumulative import diff
 from .elementwise import clamp
@@ -242,8 +243,12 @@ def corrcoef(input: Tensor) -> Tensor:
     if c._a.ndim == 0:
         return pw.div(c, c)
     n = c._a.shape[0]
-    deviation = pw.sqrt(c.reshape(-1)[:: n + 1])  # type: ignore[attr-defined]
-    return clamp(pw.div(pw.div(c, deviation.unsqueeze(1)), deviation.unsqueeze(0)), -1, 1)  # type: ignore[no-any-return]
+    diagonal = c.reshape(-1)[:: n + 1]  # type: ignore[attr-defined]
+    deviation = pw.sqrt(real(diagonal) if c._a.dtype.kind == "c" else diagonal)
+    r = pw.div(pw.div(c, deviation.unsqueeze(1)), deviation.unsqueeze(0))
+    if r._a.dtype.kind == "c":
+        return complex(clamp(real(r), -1, 1), clamp(imag(r), -1, 1))
+    return clamp(r, -1, 1)
 
 
 # ---- histograms --------------------------------------------------------------------------------------------------------
