@@ -25,7 +25,7 @@ class NumpyBackend(Backend):
         super().__init__()
         self._local = threading.local()
         self._zeros: dict[Any, Any] = {}
-        self._ones = {np.dtype(t): np.ones(FEW, t) for t in ("f4", "f8")}
+        self._ones: dict[Any, Any] = {np.dtype(t): np.ones(FEW, t) for t in ("f4", "f8")}
 
     def to_numpy(self, a: Any) -> Any:
         return a
