@@ -105,6 +105,11 @@ def typename(obj: Any) -> str:
     if isinstance(obj, Tensor):
         return str(obj.type())  # type: ignore[attr-defined]
     cls = obj if isinstance(obj, type) else type(obj)
+    if cls.__module__.startswith("polytensor.nn."):
+        from .nn.modules import HOME
+
+        if cls.__name__ in HOME:
+            return f"torch.nn.modules.{HOME[cls.__name__]}.{cls.__name__}"
     module = (
         cls.__module__.replace("polytensor", "torch", 1) if cls.__module__.startswith("polytensor") else cls.__module__
     )

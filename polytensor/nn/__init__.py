@@ -2,9 +2,12 @@
 
 from . import functional as functional
 from . import init as init
+from . import modules as modules
 from . import parameter as parameter
 from .containers import ModuleDict as ModuleDict
 from .containers import ModuleList as ModuleList
+from .containers import ParameterDict as ParameterDict
+from .containers import ParameterList as ParameterList
 from .containers import Sequential as Sequential
 from .layers import Conv2d as Conv2d
 from .layers import Dropout as Dropout
