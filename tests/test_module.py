@@ -1,12 +1,15 @@
 """Module, containers, hooks, state and lazy parameters: one text on PolyTensor and on PyTorch, step by step."""
 
 import copy
+import io
 import pickle
 import warnings
 from collections import OrderedDict
 
 import pytest
 from same import same
+
+import polytensor
 
 
 def net(t):
