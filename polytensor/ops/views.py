@@ -54,8 +54,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _out(r: Tensor, out: Tensor | None) -> Tensor:
-    return r if out is None else write_out(out, r)
+def _out(r: Tensor, out: Tensor | None, exact: bool = False) -> Tensor:
+    return r if out is None else write_out(out, r, exact)
 
 
 def _dim_of(x: Tensor, dim: int) -> int:
@@ -313,7 +313,7 @@ def _triangle(name: str) -> Any:
     def op(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
         if input._a.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-        return _out(row(input, diagonal), out)
+        return _out(row(input, diagonal), out, True)
 
     op.__name__ = name
     op.__doc__ = f"Matrices with the other triangle set to 0. Source: torch.{name}."
@@ -365,8 +365,8 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     if n not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
     if n == 1:
-        return _out(diag_embed(input, diagonal), out)
-    return _out(_diagonal(input, diagonal, 0, 1).clone(), out)
+        return _out(diag_embed(input, diagonal), out, True)
+    return _out(_diagonal(input, diagonal, 0, 1).clone(), out, True)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
