@@ -3,6 +3,7 @@
 from . import functional as functional
 from . import init as init
 from . import parameter as parameter
+from . import utils as utils
 from .containers import ModuleDict as ModuleDict
 from .containers import ModuleList as ModuleList
 from .containers import Sequential as Sequential
@@ -20,3 +21,4 @@ from .layers import Tanh as Tanh
 from .loss import *  # noqa: F403
 from .module import Module as Module
 from .parameter import Parameter as Parameter
+from .rnn import *  # noqa: F403
