@@ -19,4 +19,7 @@ from .layers import Softmax as Softmax
 from .layers import Tanh as Tanh
 from .loss import *  # noqa: F403
 from .module import Module as Module
+from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
+from .parameter import UninitializedBuffer as UninitializedBuffer
+from .parameter import UninitializedParameter as UninitializedParameter
