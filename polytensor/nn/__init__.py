@@ -10,4 +10,7 @@ from .containers import Sequential as Sequential
 from .loss import *  # noqa: F403
 from .module import Module as Module
 from .modules import *  # noqa: F403
+from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
+from .parameter import UninitializedBuffer as UninitializedBuffer
+from .parameter import UninitializedParameter as UninitializedParameter
