@@ -319,7 +319,7 @@ def squeeze_excite(torch):
             super().__init__()
             self.pool = nn.AdaptiveAvgPool2d((1, 1))
             self.fc = nn.Sequential(
-                nn.Conv2d(channels, reduced, 1), nn.Mish(), nn.Conv2d(reduced, channels, 1), nn.Hardsigmoid()
+                nn.Conv2d(channels, reduced, 1), nn.Mish(), nn.Conv2d(reduced, channels, 1), nn.Sigmoid()
             )
 
         def forward(self, x):
