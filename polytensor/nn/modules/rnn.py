@@ -6,11 +6,11 @@ import warnings
 from math import sqrt
 from typing import Any
 
-from .. import ops
-from ..tensor import Parameter, Tensor
-from . import init
-from .module import Module
-from .utils.rnn import PackedSequence
+from ... import ops
+from ...tensor import Parameter, Tensor
+from .. import init
+from ..module import Module
+from ..utils.rnn import PackedSequence
 
 __all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
 
