@@ -24,6 +24,7 @@ from .losses import LossKernels
 from .norms import NormKernels
 from .optim import OptimKernels
 from .polynomials import PolynomialKernels
+from .recurrent import RecurrentKernels
 from .resample import ResampleKernels
 from .special import SPECIAL_UFUNCS, SpecialKernels
 from .statistics import StatisticsKernels
@@ -63,7 +64,7 @@ UFUNCS = dict(
 
 class Backend(
     ActivationKernels, ConvKernels, FftKernels, IndexKernels, LinalgKernels, LossKernels, OptimKernels,
-    PolynomialKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels, TableKernels
+    PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels, TableKernels
 ):  # fmt: skip
     """Base of all backends; see the module's text for the contract."""
 
