@@ -438,10 +438,10 @@ engine.wrap = wrap
 
 def check_dim(dim: int, ndim: int) -> int:
     """A dimension as a non-negative int. IndexError as in PyTorch."""
-    try:
+    if dim.__class__ is not int:
+        if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+            raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
         dim = dim.__index__()
-    except AttributeError:
-        raise TypeError(f"dim must be an int, got {type(dim).__name__}") from None
     n = ndim or 1
     if not -n <= dim < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")

@@ -315,13 +315,13 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
 
 def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The Kronecker product: every element of `input` times all of `other`, promoted. Source: torch.kron."""
-    check_tensor(input, "kron")
-    x, y = prepare("kron", PROMOTE, input, check_tensor(other, "kron", "other"))
+    x, y = check_tensor(input, "kron"), check_tensor(other, "kron", "other")
     n = max(x._a.ndim, y._a.ndim)
     p = (*(1,) * (n - x._a.ndim), *x._a.shape)
     q = (*(1,) * (n - y._a.ndim), *y._a.shape)
     x = sh.reshape(x, [s for m in p for s in (m, 1)])
     y = sh.reshape(y, [s for m in q for s in (1, m)])
+    x, y = prepare("kron", PROMOTE, x, y)  # the shapes tell which of them is a mere number
     r = sh.reshape(pw.mul(x, y), [m * k for m, k in zip(p, q, strict=True)])
     return r if out is None else write_out(out, r)
 

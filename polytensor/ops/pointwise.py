@@ -16,6 +16,7 @@ from .table import (
     F,
     attach,
     binary,
+    check_tensor,
     constant,
     inplace,
     is_complex,
@@ -460,6 +461,8 @@ Tensor.__invert__ = _invert  # type: ignore[attr-defined]
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Same shape and same elements. Source: torch.equal."""
+    for x, name in ((input, "input"), (other, "other")):
+        check_tensor(x, "equal", name)
     return input._a.shape == other._a.shape and bool((input._a == other._a).all())
 
 

@@ -121,7 +121,7 @@ def _same_dtype(x: Tensor, y: Tensor, op: str) -> None:
 
 
 def _no_bool(x: Tensor, kernel: str) -> None:
-    if x._a.dtype.kind == "b":
+    if x._a.dtype.kind == "b" and x._a.size:
         raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
 
 
@@ -409,9 +409,10 @@ def addbmm(
 
 def trace(input: Tensor) -> Tensor:
     """Sum of the main diagonal of a matrix; integers add up in int64. Source: torch.trace."""
-    if check_tensor(input, "trace")._a.ndim != 2:
+    if check_tensor(input, "trace")._a.dtype.kind == "b":
+        raise NotImplementedError("\"trace\" not implemented for 'Bool'")
+    if input._a.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._a.ndim}")
-    _no_bool(input, "trace")
     return _trace(input)  # type: ignore[no-any-return]
 
 

@@ -212,7 +212,31 @@ def reducible(input: Any, op: str, keepdim: bool = False) -> Tensor:
     """The checks that reductions share."""
     if keepdim is not False:
         _flag(keepdim, op)
-    return check_tensor(input, op)
+    x = check_tensor(input, op)
+    if x._a.dtype.kind == "c" and op in REAL and (x._a.size or op in ALSO_EMPTY) and (x._a.ndim or op != "mode"):
+        raise real_only(op, x)
+    return x
+
+
+# what no order, and so no complex number, has: what PyTorch calls the kernel
+REAL = {
+    "amax": "max_values_cpu", "amin": "min_values_cpu", "aminmax": "aminmax_cpu", "max": "max_all", "min": "min_all",
+    "median": "median_cpu", "nanmedian": "median_cpu", "mode": "mode_cpu", "argmax": "", "argmin": "",
+    "nansum": "nansum on CPU does not support complex inputs", "nanmean": "nansum on CPU does not support complex inputs",
+}  # fmt: skip
+
+
+ALSO_EMPTY = ("argmax", "argmin", "nansum", "nanmean")
+
+
+def real_only(op: str, x: Tensor) -> Exception:
+    """The error of a reduction that complex numbers have not."""
+    kernel = REAL[op]
+    if not kernel:
+        return RuntimeError(f"{op}(): does not support complex input")
+    if " " in kernel:
+        return RuntimeError(kernel)
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{_long_name(x)}'")
 
 
 def _to(x: Tensor, dtype: Any) -> Tensor:
@@ -392,6 +416,8 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
         if kwargs:
             kwargs = {NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
         x = check_tensor(input, name)
+        if x._a.dtype.kind == "c" and x._a.size:
+            raise real_only(name, x)
         if not args and not kwargs and out is None and x._a.size:
             return whole(x, None, False)
         other = kwargs.pop("other", args[0] if args and isinstance(args[0], Tensor) else None)
