@@ -10,7 +10,7 @@ from weakref import ref
 
 from . import autograd, devices, dtypes, layouts
 from .autograd import engine
-from .autograd.modes import mode
+from .autograd.modes import HOOKED, mode
 from .autograd.node import AccumulateGrad, Handle, add_hook
 from .backends.base import DTYPE_OF
 from .protocols import Protocols
@@ -155,6 +155,9 @@ class Tensor(Protocols):
         return self._dev.type == "cuda"
 
     is_cpu = property(lambda self: self._dev.type == "cpu")
+    is_mps = property(lambda self: False)
+    name = property(lambda self: None if self._x is None else self._x.name)
+    grad_dtype = property(lambda self: self.dtype)
     layout = layouts.strided
     itemsize = property(lambda self: self._a.dtype.itemsize)
     nbytes = property(lambda self: self._a.nbytes)
@@ -284,6 +287,7 @@ class Tensor(Protocols):
         if self._fn is not LEAF:
             return add_hook(self._fn, self._nr, hook)
         x = self._extras()
+        HOOKED[:] = [True]
         if x.hooks is None:
             x.hooks = {}
         handle = Handle(x.hooks)
@@ -295,6 +299,7 @@ class Tensor(Protocols):
         if self._fn is not LEAF:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         x = self._extras()
+        HOOKED[:] = [True]
         if x.post_hooks is None:
             x.post_hooks = {}
         handle = Handle(x.post_hooks)
@@ -368,6 +373,8 @@ class Tensor(Protocols):
     def data_ptr(self) -> int:
         """The address of the first element (0 for an empty tensor)."""
         return 0 if self._a.size == 0 else self._dev.backend.data_ptr(self._a)  # type: ignore[no-any-return]
+
+    const_data_ptr = data_ptr
 
     def element_size(self) -> int:
         return self._a.dtype.itemsize  # type: ignore[no-any-return]

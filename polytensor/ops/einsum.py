@@ -12,7 +12,7 @@ from . import pointwise as pw
 from . import products as mat
 from . import reduce as red
 from . import shape as sh
-from .table import PROMOTE, attach, check_tensor, prepare, write_out
+from .table import PROMOTE, TYPE_NAME, attach, check_tensor, prepare, write_out
 
 __all__ = ["chain_matmul", "einsum", "kron", "tensordot"]
 
@@ -310,6 +310,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     x = sh.reshape(sh.permute(x, [*rows, *ia]), (prod(p[i] for i in rows), k))
     y = sh.reshape(sh.permute(y, [*ib, *columns]), (k, prod(q[j] for j in columns)))
     r = sh.reshape(mat.mm(x, y), (*(p[i] for i in rows), *(q[j] for j in columns)))
+    if out is not None and out._a.dtype != r._a.dtype:
+        raise RuntimeError(
+            f"tensordot: Expected the output tensor to have dtype {TYPE_NAME[r.dtype.name]}, but got an output tensor with "
+            f"dtype {TYPE_NAME[out.dtype.name]}"
+        )
     return r if out is None else write_out(out, r)
 
 

@@ -251,6 +251,11 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     x = sh.reshape(input, (prod(a.shape[:-1]), a.shape[-1]))
     y = sh.reshape(other, (prod(b.shape[:-1]), b.shape[-1]))
     r = sh.reshape(mm(x, sh.t(y)), (*a.shape[:-1], *b.shape[:-1]))
+    if out is not None and out._a.dtype != a.dtype:
+        raise RuntimeError(
+            f"tensordot: Expected the output tensor to have dtype {TYPE_NAME[input.dtype.name]}, but got an output tensor "
+            f"with dtype {TYPE_NAME[out.dtype.name]}"
+        )
     return r if out is None else write_out(out, r)
 
 

@@ -307,6 +307,8 @@ def nansum(
 ) -> Tensor:
     """Sum over `dim` with NaN as 0. Source: torch.nansum."""
     x = reducible(input, "nansum", keepdim)
+    if out is not None and x._a.dtype.kind not in "biu" and out._a.dtype.kind in "biu":
+        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{TYPE_NAME[out.dtype.name]}'")
     x = _to(x if x._a.dtype.kind in "biu" else pw.where(pw.isnan(x), 0, x), dtype)
     return renamed(sum(x, dim, keepdim, dtype=dtype, out=out), "NansumBackward0")
 
@@ -324,6 +326,8 @@ def nanmean(
             "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
             f"Got: {TYPE_NAME[dtype.name]}"
         )
+    if out is not None and out._a.dtype.kind in "biu":
+        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{TYPE_NAME[out.dtype.name]}'")
     kept = sum(pw.logical_not(pw.isnan(x)), dim, keepdim)
     return pw.div(nansum(x, dim, keepdim, dtype=dtype), kept, out=out)
 
@@ -397,7 +401,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     _not_empty(x, dims, "aminmax")
     results = (_amin(x, dims, keepdim), _amax(x, dims, keepdim))
     if out is not None:
-        results = (write_out(out[0], results[0]), write_out(out[1], results[1]))
+        results = (write_out(out[0], results[0], True), write_out(out[1], results[1], True))
     return return_types.aminmax(packed(results[0]), packed(results[1]))
 
 
@@ -457,7 +461,8 @@ def _arg_extreme(name: str, row: Any) -> Any:
             if d is None:
                 raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
             _not_empty(x, (d,), name)
-        return _out(row(x, d if x._a.ndim else None, keepdim), out)
+        r = row(x, d if x._a.ndim else None, keepdim)
+        return r if out is None else write_out(out, r, True)
 
     op.__name__ = name
     op.__doc__ = (

@@ -17,7 +17,7 @@ __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", 
 def _pair(kind: Any, out: Any, values: Tensor, indices: Tensor) -> Any:
     if out is None:
         return kind(values, indices)
-    return kind(write_out(out[0], values), write_out(out[1], indices))
+    return kind(write_out(out[0], values), write_out(out[1], indices, True))
 
 
 def _order(x: Tensor, dim: int, descending: bool) -> Tensor:
@@ -60,7 +60,7 @@ def sort(
 def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Sorted along dimension 0. Source: torch.msort."""
     r: Tensor = sort(input, 0)[0]
-    return r if out is None else write_out(out, r)
+    return r if out is None else write_out(out, r, True)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None) -> Any:
