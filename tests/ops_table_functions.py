@@ -123,7 +123,7 @@ family("fn.numel", lambda t, x: t.numel(x), SOME, grad=False)
 for op in ("is_complex", "is_conj", "is_floating_point", "is_inference", "is_neg", "is_signed", "get_device"):
     family(
         f"fn.{op}",
-        lambda t, x, op=op: getattr(t, op)(x),
+        lambda t, x, op=op: getattr(t, op)(x.cpu()),
         {"f64": (arr(2),), "i64": (arr(2, dtype=I64),), "c128": (cplx(2),), "bool": (arr(2, dtype=BOOL),)},
         grad=False,
     )
@@ -178,7 +178,7 @@ for name, fn in VIEWS.items():
     family(f"fn.{name}", fn, HOLLOW)  # NumPy's strides of nothing differ from version to version
 for name, fn in {
     "concat": lambda t, x: t.concat([x, x], 1),
-    "concatenate": lambda t, x: t.concatenate((x, x), axis=1),
+    "concatenate": lambda t, x: t.concatenate((x, x), dim=1),
     "fliplr": lambda t, x: t.fliplr(x),
     "flipud": lambda t, x: t.flipud(x),
     "constant_pad_nd": lambda t, x: t.constant_pad_nd(x, (1, 2, -1, 0), 3),

@@ -98,7 +98,7 @@ class LdlKernels:
         if width == 2:
             exchange(a[k : k + 1, j], a[p : p + 1, j])
 
-    def linalg_ldl_solve(self, ld: Array, pivots: Array, b: Array, hermitian: bool) -> Array:
+    def linalg_ldl_solve(self, ld: Array, b: Array, pivots: Array, hermitian: bool) -> Array:
         """X with A @ X = B, A of (..., n, n) given by its factors, B (..., n, m) of the same batch."""
         xp, n = self.xp, ld.shape[-1]
         factors, x = ld.reshape(-1, n, n), xp.array(b, order="C", copy=True).reshape(-1, n, b.shape[-1])

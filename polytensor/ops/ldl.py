@@ -26,7 +26,7 @@ def _none(name: str) -> Any:
 
 
 primitive("linalg_ldl_factor_ex", "x", _none("linalg_ldl_factor_ex"), "hermitian", outs=3)
-primitive("linalg_ldl_solve", "low pivots b", _none("linalg_ldl_solve"), "hermitian")
+primitive("linalg_ldl_solve", "low b", _none("linalg_ldl_solve"), "order hermitian")
 
 
 def _input(A: Any) -> Tensor:
@@ -78,4 +78,4 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
         )
     batch = tuple(sh.broadcast_shapes(LD._a.shape[:-2], B._a.shape[:-2]))
     p = sh.expand(pivots, (*batch, pivots._a.shape[-1]))
-    return la.finish(F.linalg_ldl_solve(la.spread(LD, batch), p, la.spread(B, batch), hermitian), out)  # type: ignore[no-any-return]
+    return la.finish(F.linalg_ldl_solve(la.spread(LD, batch), la.spread(B, batch), p._a, hermitian), out)  # type: ignore[no-any-return]
