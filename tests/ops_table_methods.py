@@ -36,7 +36,12 @@ for op in (
     "isclose allclose equal is_same_size view_as reshape_as expand_as type_as"
 ).split():
     cases = {"c": TWO["c"]} if op in ("reshape_as", "view_as", "igamma", "igammac", "nextafter") else TWO
-    family(f"Tensor.{op}(y)", lambda t, x, y, op=op: getattr(x, op)(y), cases, grad=op not in ("igamma", "igammac"))
+    family(
+        f"Tensor.{op}(y)",
+        lambda t, x, y, op=op: getattr(x, op)(y),
+        cases,
+        grad=op not in ("igamma", "igammac", "floor_divide", "heaviside"),
+    )
 for op in "gcd lcm bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift".split():
     family(f"Tensor.{op}(y)", lambda t, x, y, op=op: getattr(x, op)(y.abs()), INTS)
 
@@ -80,6 +85,15 @@ CALLS = {
     "narrow": lambda t, x: (x.narrow(1, 2, 3), x.narrow(1, t.tensor(1), 2)),
     "repeat": lambda t, x: (x.repeat(2, 1), x.repeat((1, 2, 1)), x.tile(2)),
     "as_subclass": lambda t, x: x.as_subclass(t.nn.Parameter).detach(),
+    "cholesky": lambda t, x: (x @ x.mT + t.eye(4, dtype=x.dtype, device=x.device)).cholesky(),
+    "qr": lambda t, x: [r.abs() for r in x.mT.qr()],
+    "svd": lambda t, x: x.svd()[1],
+    "geqrf": lambda t, x: [r.abs() for r in x.detach().mT.geqrf()],
+    "orgqr": lambda t, x: (lambda a, tau: a.orgqr(tau).abs())(*x.detach().mT.geqrf()),
+    "ormqr": lambda t, x: (lambda a, tau: a.ormqr(tau, x.detach().mT).abs())(*x.detach().mT.geqrf()),
+    "lu_solve": lambda t, x: x[:, :2].detach().lu_solve(*t.linalg.lu_factor(x[:, :4].detach())),
+    "triangular_solve": lambda t, x: x[:, :2].triangular_solve(x[:, :4]),
+    "multinomial": lambda t, x: x.detach().abs().multinomial(6).sort(1)[0],
 }  # fmt: skip
 for name, fn in CALLS.items():
     family(f"Tensor.{name}:", fn, X, grad=name not in ("mvlgamma_.int",))
@@ -230,8 +244,8 @@ for name, fn in WRITES.items():
 # ---- predicates and properties ----------------------------------------------------------------------------------------
 PROPERTIES = {
     "flags": lambda t, x: (
-        x.is_cuda != x.is_cpu, x.get_device() < 0 or x.is_cuda, x.is_mps, x.is_meta, x.is_sparse, x.is_quantized, x.is_nested, x.is_mkldnn, x.is_leaf, x.retains_grad,
-        x.requires_grad,
+        x.is_cuda != x.is_cpu, x.get_device() < 0 or x.is_cuda, x.is_mps, x.is_meta, x.is_sparse, x.is_quantized,
+        x.is_nested, x.is_mkldnn, x.is_leaf, x.retains_grad, x.requires_grad,
     ),
     "numbers": lambda t, x: (x.ndim, x.itemsize, x.nbytes, x.output_nr, x._version, x.names == (None,) * x.ndim, x.name),
     "strings": lambda t, x: (str(x.dtype), str(x.grad_dtype), str(x.layout), str(x.grad), str(x.grad_fn)),
