@@ -5,6 +5,7 @@ may not meet a CuPy one, and a full index or a reduction gives a 0-d array, no s
 are replaced by `base`. What is not seen here: values that differ on the card, and speed.
 """
 
+import ctypes
 import inspect
 from functools import cache
 from types import ModuleType, SimpleNamespace
@@ -19,8 +20,35 @@ from polytensor.backends.numpy import NumpyBackend
 METHODS = {name for name in dir(cupy.ndarray) if not name.startswith("_")}
 
 
+class Pointer:
+    """Stands for cupy.cuda.MemoryPointer, at the first element of an array."""
+
+    def __init__(self, array):
+        self.array = array
+        self.ptr = np.ndarray.__getattribute__(array, "__array_interface__")["data"][0]
+
+
 class Array(np.ndarray):
     """Stands for cupy.ndarray."""
+
+    def __new__(cls, shape, dtype=float, memptr=None, strides=None, order="C"):
+        if memptr is None:
+            return np.empty(shape, dtype, order).view(cls)
+        dtype = np.dtype(dtype)
+        strides = strides or np.empty(shape, dtype).strides
+        reach = 0 if 0 in shape else dtype.itemsize + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+        block = (ctypes.c_uint8 * reach).from_address(memptr.ptr)
+        block.keep = memptr
+        return np.ndarray(shape, dtype, block, 0, strides).view(cls)
+
+    @property
+    def base(self):
+        found = np.ndarray.base.__get__(self)
+        return found if isinstance(found, Array) else self.__dict__.get("_base")
+
+    @property
+    def data(self):
+        return Pointer(self)
 
     def __getattribute__(self, name):
         if not name.startswith("_") and name not in METHODS:
@@ -30,7 +58,7 @@ class Array(np.ndarray):
             return SimpleNamespace(
                 **{k: getattr(flags, k) for k in ("c_contiguous", "f_contiguous", "owndata", "forc", "fnc")}
             )
-        return np.ndarray.__getattribute__(self, name)
+        return object.__getattribute__(self, name)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         if not hasattr(cupy, ufunc.__name__):
@@ -130,7 +158,12 @@ def call(func, twin, args, kwargs):
     if known is not None:
         known.bind(*args, **kwargs)
     makes = func.__name__ in ("asarray", "array", "ascontiguousarray")
-    return given(func(*(plain(args) if makes else taken(args)), **taken(kwargs)))
+    result = given(func(*(plain(args) if makes else taken(args)), **taken(kwargs)))
+    if isinstance(result, Array) and func is not np.lib.stride_tricks.as_strided:  # which gives no base
+        for x in args:
+            if isinstance(x, Array) and result.base is None and result is not x and np.may_share_memory(x, result):
+                result._base = x
+    return result
 
 
 class Namespace:
@@ -204,7 +237,9 @@ class TwinBackend(CupyBackend):
 
     def __init__(self):
         self.xp = Namespace(np, cupy)
+        self.xp.__dict__["ndarray"] = Array
         Backend.__init__(self)
+        self._roots = {}
         self.stream = NumpyBackend()
 
     def to_numpy(self, a):
@@ -215,9 +250,6 @@ class TwinBackend(CupyBackend):
 
     def random_words(self, seed, counter, nblocks):
         return self.from_numpy(self.stream.random_words(seed, counter, nblocks))
-
-    def data_ptr(self, x):
-        return x.view(np.ndarray).__array_interface__["data"][0]
 
     def device_count(self):
         return 1

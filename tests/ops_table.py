@@ -22,6 +22,9 @@ class Sample:
     grad: bool = True
     strides: bool = False
     layout: bool = True  # compare contiguity of the result
+    host: bool = (
+        False  # the result names the device or needs the memory of the CPU, so that a CUDA tensor gives another
+    )
 
     def __str__(self) -> str:
         return self.name

@@ -803,6 +803,39 @@ def run(t, text):
     return shown(t, eval(text, names))
 
 
+# these name the device, hand memory to NumPy or call Python on each element, which PyTorch does on the CPU alone
+HOST = """
+format(torch.ones(2),'')
+'%s' % torch.tensor(3.5)
+str(torch.tensor([1.]))
+np.exp(torch.zeros(2))
+np.add(torch.ones(2),torch.ones(2))
+np.add(torch.ones(2),1)
+np.array(torch.ones(2))
+np.asarray(torch.ones(2),dtype='f8')
+np.array([torch.tensor(1.),torch.tensor(2.)])
+np.stack([torch.ones(2),torch.ones(2)])
+np.concatenate([torch.ones(2),np.ones(2)])
+np.allclose(torch.ones(2),np.ones(2))
+np.isnan(torch.ones(2))
+np.arange(3)[torch.tensor([0,1])]
+torch.ones(2).numpy().dtype
+torch.ones(3).apply_(lambda x: x+1)
+torch.ones(3,dtype=torch.int64).apply_(lambda x: x+1)
+torch.ones(3).map_(torch.arange(3.),lambda a,b: a+b)
+torch.ones(3).map_(torch.ones(1),lambda a,b: a+b)
+torch.ones(3).map_(torch.ones(2),lambda a,b: a+b)
+torch.ones(3).map2_(torch.ones(3),torch.ones(3),lambda a,b,c: a+b+c)
+'__cuda_array_interface__' in dir(torch.ones(2))
+torch.ones(2).is_cuda
+torch.ones(2).get_device()
+torch.ones(2).__array__()
+torch.ones(2).__array__(dtype='f8')
+torch.zeros(2,device=None).device
+torch.ones(2).long().type()
+isinstance(torch.ones(2),torch.FloatTensor)
+""".split("\n")
+
 for text in dict.fromkeys((CREATION + RANDOM + PROTOCOLS).split("\n")):
     if text:
-        add(f"expression.{text}", lambda t, text=text: run(t, text), grad=False, layout=False)
+        add(f"expression.{text}", lambda t, text=text: run(t, text), grad=False, layout=False, host=text in HOST)

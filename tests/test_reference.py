@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-DRIVER = '''
+DRIVER = """
 import sys, traceback
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ for name, text in PROGRAMS.items():
         exec(compile(text, name, "exec"), {"torch": torch, "np": np, "nn": nn, "__name__": "__main__"})
     except Exception:
         traceback.print_exc()
-'''
+"""
 
 PROGRAMS = {
     "creation": """
@@ -285,7 +285,8 @@ print(f"Predicted class: {p.argmax(1)}", p.sum())
 image = torch.rand(3, 28, 28)
 flat = nn.Flatten()(image)
 hidden = nn.Linear(in_features=28 * 28, out_features=20)(flat)
-print(image.size(), flat.size(), hidden.size(), f"Before ReLU: {hidden}", f"After ReLU: {nn.ReLU()(hidden)}")
+print(image.size(), flat.size(), hidden.size(), f"Before ReLU: {hidden.data.round(decimals=2)}, {hidden.grad_fn.name()}")
+print(f"After ReLU: {nn.ReLU()(hidden / 4).data.round(decimals=2)}")
 for name, param in model.named_parameters():
     print(f"Layer: {name} | Size: {param.size()} | Values : {param[:2]} \\n")
 print([tuple(p.shape) for p in model.parameters()], list(model.state_dict()), model.training, model.eval().training)
@@ -342,7 +343,7 @@ for bad in (lambda: net(torch.ones(1, 3, 32, 32)), lambda: nn.Linear(3, 2)(torch
     try:
         bad()
     except RuntimeError as error:
-        print(error)
+        print(str(error).partition(" (linear:")[0])
 """,
     "training": """
 from torch.utils.data import DataLoader, Dataset, TensorDataset

@@ -22,6 +22,7 @@ class _Mode(threading.local):
 
 mode = _Mode()
 INFERRING: list[bool] = []  # not empty: some thread is in inference mode, and what that thread makes is marked
+HOOKED: list[bool] = []  # not empty: hooks were put on leaves
 WATCH: list[Any] = []  # not empty: what is recorded anywhere in the process is looked at by watch.watched
 ANOMALY = {"on": False, "check_nan": True}  # for all threads, as in PyTorch
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..backends.base import DTYPE_OF
 from ..dtypes import TYPE_NAMES
-from .modes import ANOMALY
+from .modes import ANOMALY, HOOKED
 
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
@@ -263,6 +263,7 @@ class AccumulateGrad(Node):
 
         hook.owner = self  # type: ignore[attr-defined]  # alive as long as its hooks
         x = self.variable._extras()
+        HOOKED[:] = [True]
         if x.hooks is None:
             x.hooks = {}
         return add_to(x.hooks, hook)

@@ -235,10 +235,14 @@ class IndexKernels:
         order = self.xp.argsort(flat, kind="stable")
         rows = flat[order]
         starts = self.xp.flatnonzero(self.xp.concatenate([self.xp.ones(1, bool), rows[1:] != rows[:-1]]))
-        sums = self.xp.add.reduceat(value[order], starts, axis=0, dtype=x.dtype)
+        sums = self._sum_runs(value[order], starts)
         rows = rows[starts]
         where = rows if n == 1 else self.xp.unravel_index(rows, target.shape[:n])
         target[where] += sums
+
+    def _sum_runs(self, x: Array, starts: Array) -> Array:
+        """Sums of runs of rows, each from one of `starts` to the next, in the dtype of x."""
+        return self.xp.add.reduceat(x, starts, axis=0, dtype=x.dtype)
 
     def index_backward(self, g: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
         out = self.xp.zeros(shape, g.dtype)

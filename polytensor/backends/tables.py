@@ -42,7 +42,7 @@ class TableKernels:
             first = self.xp.concatenate((self.asarray(np.array([True])), flat[1:] != flat[:-1]))  # type: ignore[attr-defined]
             starts = self.xp.nonzero(first)[0]
             wide = rows[order] if x.dtype.itemsize > 2 else rows[order].astype(np.float32)
-            sums = self.xp.add.reduceat(wide, starts, axis=0)
+            sums = self._sum_runs(wide, starts)  # type: ignore[attr-defined]
             if by_frequency:
                 ends = self.xp.concatenate((starts[1:], self.asarray(np.array([flat.size]))))  # type: ignore[attr-defined]
                 sums = sums / (ends - starts)[:, None].astype(sums.dtype)

@@ -1,95 +1,81 @@
-"""Module: parameters, buffers, children, hooks, state. Source: torch.nn.Module."""
+"""Module: parameters, buffers, children, calls with hooks, moves, repr. Source: torch.nn.Module."""
 
 from __future__ import annotations
 
-from collections import OrderedDict, namedtuple
+import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..autograd.node import Handle
+from ..autograd.modes import no_grad
+from ..settings import typename
 from ..tensor import Parameter, Tensor
-from .hooks import BackwardWatch
+from .hooks import GLOBAL, HOOKED, HookHandle, add, call_with_hooks
+from .parameter import Buffer, is_lazy
+from .state import StateDict
+from .state import _IncompatibleKeys as _IncompatibleKeys
+
+# the tables that each module has beside its parameters, buffers and children
+_HOOKS = (
+    "_backward_pre_hooks", "_backward_hooks", "_forward_hooks", "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called", "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_state_dict_hooks",
+    "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks",
+)  # fmt: skip
+_FORWARD_NOTES = {"kw": "_forward_hooks_with_kwargs", "always": "_forward_hooks_always_called"}
 
 
-class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
-    """What load_state_dict returns."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return super().__repr__()
-
-    __str__ = __repr__
-
-
-class Module:
+class Module(StateDict):
     """Base of all layers: assign Parameters and Modules as attributes, define `forward`, call the instance."""
 
     training: bool
+    dump_patches = False
+    call_super_init = False
+    _hooked = False  # whether a call has to look for hooks
+    _is_full_backward_hook: bool | None = None
+    _forward_hooks: Any
+    _forward_hooks_with_kwargs: Any
+    _forward_hooks_always_called: Any
+    _forward_pre_hooks: Any
+    _forward_pre_hooks_with_kwargs: Any
+    _backward_hooks: Any
+    _backward_pre_hooks: Any
 
-    def __init__(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not self.call_super_init:
+            if kwargs:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+                )
+            if args:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                )
         d = self.__dict__
         d["training"] = True
         d["_parameters"] = {}
         d["_buffers"] = {}
+        d["_non_persistent_buffers_set"] = set()
+        d["_is_full_backward_hook"] = None
+        for name in _HOOKS:
+            d[name] = OrderedDict()
         d["_modules"] = {}
-        d["_non_persistent"] = set()
-        d["_forward_hooks"] = {}
-        d["_forward_pre_hooks"] = {}
-        d["_backward_hooks"] = {}
-        d["_backward_pre_hooks"] = {}
-        d["_hooked"] = False
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooked:
-            return self._call_with_hooks(args, kwargs)
+        if self._hooked or HOOKED:
+            return call_with_hooks(self, args, kwargs)
         return self.forward(*args, **kwargs)
 
-    def _call_with_hooks(self, args: Any, kwargs: Any) -> Any:
-        after = list(self._forward_hooks.values())
-        try:
-            for fn, with_kwargs in list(self._forward_pre_hooks.values()):
-                if with_kwargs:
-                    result = fn(self, args, kwargs)
-                    if result is None:
-                        continue
-                    if not isinstance(result, tuple) or len(result) != 2:
-                        raise RuntimeError(
-                            f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {result}."
-                        )
-                    args, kwargs = result
-                else:
-                    result = fn(self, args)
-                    if result is not None:
-                        args = result if isinstance(result, tuple) else (result,)
-            watch = None
-            if self._backward_hooks or self._backward_pre_hooks:
-                watch = BackwardWatch(
-                    self, list(self._backward_hooks.values()), list(self._backward_pre_hooks.values())
-                )
-                args = watch.watch_inputs(args)
-            out = self.forward(*args, **kwargs)
-            while after:
-                fn, with_kwargs, _ = after.pop(0)
-                result = fn(self, args, kwargs, out) if with_kwargs else fn(self, args, out)
-                if result is not None:
-                    out = result
-            return out if watch is None else watch.watch_outputs(out)
-        except Exception:
-            for fn, with_kwargs, always in after:
-                if always:
-                    fn(self, args, kwargs, None) if with_kwargs else fn(self, args, None)
-            raise
+    _call_impl = _wrapped_call_impl = __call__
 
     # ---- attributes -------------------------------------------------------------------------------------------------
     def __getattr__(self, name: str) -> Any:
         d = self.__dict__
-        for table in ("_parameters", "_modules", "_buffers"):
+        for table in ("_parameters", "_buffers", "_modules"):
             if table in d and name in d[table]:
                 return d[table][name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
@@ -104,26 +90,32 @@ class Module:
         elif name in d.get("_parameters", ()):
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
                 )
-            d["_parameters"][name] = None
+            self.register_parameter(name, value)
         elif isinstance(value, Module):
             if "_modules" not in d:
                 raise AttributeError("cannot assign module before Module.__init__() call")
             self._forget(name, "_parameters", "_buffers")
-            d["_modules"][name] = value
+            d["_modules"][name] = GLOBAL.registered("module", self, name, value)
         elif name in d.get("_modules", ()):
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as child module '{name}' (torch.nn.Module or None expected)"
+                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None expected)"
                 )
-            d["_modules"][name] = None
-        elif name in d.get("_buffers", ()):
+            d["_modules"][name] = GLOBAL.registered("module", self, name, value)
+        elif name in d.get("_buffers", ()) or isinstance(value, Buffer):
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as buffer '{name}' (torch.Tensor or None expected)"
+                    f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
                 )
-            d["_buffers"][name] = value
+            if isinstance(value, Buffer):
+                if "_buffers" not in d:
+                    raise AttributeError("cannot assign buffer before Module.__init__() call")
+                self._forget(name, "_parameters", "_modules")
+                self.register_buffer(name, value, value.persistent)
+            else:
+                d["_buffers"][name] = GLOBAL.registered("buffer", self, name, value)
         else:
             object.__setattr__(self, name, value)
 
@@ -133,60 +125,72 @@ class Module:
         d.pop(name, None)
         for table in tables:
             d[table].pop(name, None)
-        d["_non_persistent"].discard(name)
+        d["_non_persistent_buffers_set"].discard(name)
 
     def __delattr__(self, name: str) -> None:
         for table in ("_parameters", "_buffers", "_modules"):
             if name in self.__dict__[table]:
                 del self.__dict__[table][name]
+                self._non_persistent_buffers_set.discard(name)
                 return
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*object.__dir__(self), *self._parameters, *self._buffers, *self._modules})
+        names = {*object.__dir__(self), *self._parameters, *self._buffers, *self._modules}
+        return sorted(n for n in names if not n[0].isdigit())
 
-    def _check_name(self, name: str, kind: str, table: dict[str, Any]) -> None:
+    def _check_name(self, name: Any, kind: str, table: str) -> None:
+        if table not in self.__dict__:
+            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
         if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
+            raise TypeError(f"{kind} name should be a string. Got {typename(name)}")
+        taken = hasattr(self, name) and name not in self.__dict__[table]
+        if taken and kind == "module":
+            raise KeyError(f"attribute '{name}' already exists")
         if "." in name:
             raise KeyError(f'{kind} name can\'t contain "."' + (f", got: {name}" if kind == "module" else ""))
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
-        if hasattr(self, name) and name not in table:
+        if taken:
             raise KeyError(f"attribute '{name}' already exists")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter (or None: a place for one)."""
-        self._check_name(name, "parameter", self._parameters)
-        if param is not None and not isinstance(param, Parameter):
-            raise TypeError(
-                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (torch.nn.Parameter or None required)"
-            )
-        if param is not None and not param.is_leaf:
-            raise ValueError(
-                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
-                f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
-            )
+        self._check_name(name, "parameter", "_parameters")
+        if param is not None:
+            if not isinstance(param, Parameter):
+                raise TypeError(
+                    f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+                )
+            if param.grad_fn is not None:
+                raise ValueError(
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
+                    f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
+                )
+            param = GLOBAL.registered("parameter", self, name, param)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is state but not trained; `persistent` ones are saved."""
-        self._check_name(name, "buffer", self._buffers)
+        self._check_name(name, "buffer", "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (torch Tensor or None required)"
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
             )
-        self._buffers[name] = tensor
-        (self._non_persistent.discard if persistent else self._non_persistent.add)(name)
+        self._buffers[name] = GLOBAL.registered("buffer", self, name, tensor)
+        transient = self._non_persistent_buffers_set
+        (transient.discard if persistent else transient.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
-        self._check_name(name, "module", self._modules)
-        self._modules[name] = module
+            raise TypeError(f"{typename(module)} is not a Module subclass")
+        self._check_name(name, "module", "_modules")
+        self._modules[name] = GLOBAL.registered("module", self, name, module)
 
-    register_module = add_module
+    def register_module(self, name: str, module: Module | None) -> None:
+        """add_module by another name."""
+        self.add_module(name, module)
 
     # ---- walking ------------------------------------------------------------------------------------------------------
     def named_modules(
@@ -203,8 +207,8 @@ class Module:
             if child is not None:
                 yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        for _, m in self.named_modules():
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        for _, m in self.named_modules(remove_duplicate=remove_duplicate):
             yield m
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -218,11 +222,14 @@ class Module:
         for _, child in self.named_children():
             yield child
 
-    def _named(self, table: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+    def _named_members(
+        self, get_members_fn: Any, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
+        """What `get_members_fn(module)` lists for this module and all below, None left out."""
         seen: set[int] = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, m in modules:
-            for name, value in m.__dict__[table].items():
+            for name, value in get_members_fn(m):
                 if value is None or id(value) in seen:
                     continue
                 if remove_duplicate:
@@ -232,7 +239,7 @@ class Module:
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
-        return self._named("_parameters", prefix, recurse, remove_duplicate)
+        yield from self._named_members(lambda m: m._parameters.items(), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         for _, p in self.named_parameters(recurse=recurse):
@@ -241,7 +248,7 @@ class Module:
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        return self._named("_buffers", prefix, recurse, remove_duplicate)
+        yield from self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         for _, b in self.named_buffers(recurse=recurse):
@@ -256,6 +263,19 @@ class Module:
                 raise AttributeError(f"`{part}` is not an nn.Module")
             m = child
         return m
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module in the place of a dotted name; `strict`: only where one is already."""
+        if target == "":
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict or hasattr(parent, name):
+            if not isinstance(_attribute(parent, name), Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
         path, _, name = target.rpartition(".")
@@ -277,8 +297,9 @@ class Module:
         """Training mode for this module and all below."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        for m in self.modules():
-            m.training = mode
+        self.training = mode
+        for child in self.children():
+            child.train(mode)
         return self
 
     def eval(self) -> Any:
@@ -292,35 +313,67 @@ class Module:
         fn(self)
         return self
 
-    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Any:
-        for m in self.modules():
-            for p in m._parameters.values():
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """Put fn(tensor) in the place of each parameter's data, its gradient's and each buffer."""
+        if recurse:
+            for child in self.children():
+                child._apply(fn)
+        with no_grad():
+            for p in self._parameters.values():
                 if p is not None:
                     p.data = fn(p.data)
-                    if p.grad is not None:
-                        p.grad.data = fn(p.grad.data)
-            for name, b in m._buffers.items():
-                if b is not None:
-                    m._buffers[name] = fn(b)
+                    if p._x is not None and p._x.grad is not None:
+                        p._x.grad.data = fn(p._x.grad.data)
+        for name, b in self._buffers.items():
+            if is_lazy(b):
+                b.data = fn(b.data)
+            elif b is not None:
+                self._buffers[name] = fn(b)
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
-        """Move and convert parameters and buffers; only floating ones change dtype."""
-        from ..dtypes import dtype
+        """Move and convert parameters and buffers: to(device), to(dtype), to(device, dtype), to(tensor), memory_format=.
 
-        target = kwargs.get("dtype") or next((a for a in args if isinstance(a, dtype)), None)
-        if target is not None and not target.is_floating_point and not target.is_complex:
-            raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={target}"
-            )
-        rest = tuple(a for a in args if not isinstance(a, dtype))
-        other = {k: v for k, v in kwargs.items() if k != "dtype"}
+        Only floating and complex ones change dtype; a memory format is for those with four or five dimensions.
+        """
+        device, dtype, non_blocking, memory_format = _parse_to(*args, **kwargs)
+        if dtype is not None:
+            if not (dtype.is_floating_point or dtype.is_complex):
+                raise TypeError(
+                    f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+                )
+            if dtype.is_complex:
+                warnings.warn(
+                    "Complex modules are a new feature under active development whose design may change, and some modules "
+                    "might not work as expected when using complex tensors as parameters or buffers.",
+                    stacklevel=2,
+                )
 
         def move(t: Tensor) -> Tensor:
-            r = t.to(*rest, **other)  # type: ignore[attr-defined]
-            return r.to(target) if target is not None and t.is_floating_point() else r  # type: ignore[no-any-return]
+            to = dtype if t.is_floating_point() or t.is_complex() else None
+            if memory_format is not None and t.dim() in (4, 5):
+                return t.to(device or t.device, to or t.dtype, non_blocking, memory_format=memory_format)  # type: ignore[attr-defined, no-any-return]
+            return t.to(device or t.device, to or t.dtype, non_blocking)  # type: ignore[attr-defined, no-any-return]
 
         return self._apply(move)
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
+        """Move to a device without the values."""
+        from ..ops.creation import empty_like
+
+        return self._apply(lambda t: empty_like(t, device=device), recurse)
+
+    def share_memory(self) -> Any:
+        """Nothing but a check that all shapes are known: tensors are handed to processes as they are."""
+        for t in (*self.parameters(), *self.buffers()):
+            t.share_memory_()
+        return self
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing but a warning: modules run eagerly."""
+        from ..settings import compile
+
+        compile(self, *args, **kwargs)
 
     def type(self, dst_type: Any) -> Any:
         return self._apply(lambda t: t.type(dst_type))  # type: ignore[attr-defined]
@@ -350,100 +403,69 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop (or zero) all gradients."""
+        if getattr(self, "_is_replica", False):
+            warnings.warn(
+                "Calling .zero_grad() from a module created with nn.DataParallel() has no effect. The parameters are copied "
+                "(in a differentiable manner) from the original module. This means they are not leaf nodes in autograd and "
+                "so don't accumulate gradients. If you need gradients in your forward method, consider using autograd.grad "
+                "instead.",
+                stacklevel=2,
+            )
         for p in self.parameters():
             if p.grad is not None:
                 if set_to_none:
                     p.grad = None
                 else:
-                    p.grad.detach_()
+                    if p.grad.grad_fn is not None:
+                        p.grad.detach_()
+                    else:
+                        p.grad.requires_grad_(False)
                     p.grad.zero_()
 
-    # ---- state --------------------------------------------------------------------------------------------------------
-    def state_dict(self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
-        """Parameters and persistent buffers by dotted name, sharing memory with the module."""
-        out = OrderedDict() if destination is None else destination
-        for name, p in self._parameters.items():
-            if p is not None:
-                out[prefix + name] = p if keep_vars else p.detach()
-        for name, b in self._buffers.items():
-            if b is not None and name not in self._non_persistent:
-                out[prefix + name] = b if keep_vars else b.detach()
-        for name, child in self._modules.items():
-            if child is not None:
-                child.state_dict(destination=out, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        return out
-
-    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
-        """Copy values by name. RuntimeError listing missing and unexpected keys (if strict) and wrong shapes."""
-        if not hasattr(state_dict, "keys"):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        from ..autograd import no_grad
-
-        expected = self.state_dict(keep_vars=True)
-        missing = [k for k in expected if k not in state_dict]
-        unexpected = [k for k in state_dict if k not in expected]
-        errors = []
-        if strict and missing:
-            errors.append("Missing key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in missing)))
-        if strict and unexpected:
-            errors.append("Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in unexpected)))
-        with no_grad():
-            for name, mine in expected.items():
-                if name not in state_dict:
-                    continue
-                value = state_dict[name]
-                if not isinstance(value, Tensor):
-                    errors.append(
-                        f'While copying the parameter named "{name}", expected torch.Tensor or Tensor-like object from '
-                        f"checkpoint but received {type(value)}"
-                    )
-                elif value.shape != mine.shape:
-                    errors.append(
-                        f"size mismatch for {name}: copying a param with shape {value.shape} from checkpoint, the shape in "
-                        f"current model is {mine.shape}."
-                    )
-                elif assign:
-                    mine.data = value.data
-                else:
-                    mine.copy_(value)
-        if errors:
-            raise RuntimeError(
-                "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(errors))
-            )
-        return _IncompatibleKeys(missing, unexpected)
-
     # ---- hooks --------------------------------------------------------------------------------------------------------
-    def _hook(self, table: dict[int, Any], value: Any, prepend: bool) -> Handle:
-        handle = Handle(table)
-        table[handle.id] = value
-        if prepend:
-            rest = [(k, v) for k, v in table.items() if k != handle.id]
-            for k, v in rest:
-                del table[k]
-                table[k] = v
-        self.__dict__["_hooked"] = True
-        return handle
-
     def register_forward_hook(
         self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
-    ) -> Handle:
+    ) -> HookHandle:
         """Call hook(module, args, output) after forward; a result replaces the output.
 
         with_kwargs: hook(module, args, kwargs, output). always_call: with output None also where forward raises.
         """
-        return self._hook(self._forward_hooks, (hook, with_kwargs, always_call), prepend)
+        self.__dict__["_hooked"] = True
+        notes = {k: self.__dict__[name] for k, name in _FORWARD_NOTES.items()}
+        return add(self._forward_hooks, hook, prepend, notes, kw=with_kwargs, always=always_call)
 
-    def register_forward_pre_hook(self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
-        """Call hook(module, args) before forward; a result replaces the arguments."""
-        return self._hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+    def register_forward_pre_hook(self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False) -> HookHandle:
+        """Call hook(module, args) before forward; a result replaces the arguments.
 
-    def register_full_backward_hook(self, hook: Any, prepend: bool = False) -> Handle:
+        with_kwargs: hook(module, args, kwargs), with a result (args, kwargs).
+        """
+        self.__dict__["_hooked"] = True
+        notes = {"kw": self._forward_pre_hooks_with_kwargs}
+        return add(self._forward_pre_hooks, hook, prepend, notes, kw=with_kwargs)
+
+    def _backward_kind(self, full: bool) -> None:
+        if self._is_full_backward_hook is (not full):
+            raise RuntimeError(
+                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one "
+                "of them."
+            )
+        self.__dict__["_is_full_backward_hook"] = full
+        self.__dict__["_hooked"] = True
+
+    def register_full_backward_hook(self, hook: Any, prepend: bool = False) -> HookHandle:
         """Call hook(module, grad_input, grad_output) in backward; a result replaces grad_input."""
-        return self._hook(self._backward_hooks, hook, prepend)
+        self._backward_kind(True)
+        return add(self._backward_hooks, hook, prepend)
 
-    def register_full_backward_pre_hook(self, hook: Any, prepend: bool = False) -> Handle:
+    def register_backward_hook(self, hook: Any) -> HookHandle:
+        """Call hook(module, grad_input, grad_output) of the last Node alone. Better: register_full_backward_hook."""
+        self._backward_kind(False)
+        return add(self._backward_hooks, hook)
+
+    def register_full_backward_pre_hook(self, hook: Any, prepend: bool = False) -> HookHandle:
         """Call hook(module, grad_output) in backward, before the module's own; a result replaces grad_output."""
-        return self._hook(self._backward_pre_hooks, hook, prepend)
+        self.__dict__["_hooked"] = True
+        return add(self._backward_pre_hooks, hook, prepend)
 
     # ---- repr, copies ---------------------------------------------------------------------------------------------------
     def extra_repr(self) -> str:
@@ -465,7 +487,51 @@ class Module:
         return self.__dict__.copy()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        """Take a pickle's state, also PyTorch's or an older one: tables that it lacks are empty."""
+        d = self.__dict__
+        d.update(state)
+        for name in _HOOKS:
+            d.setdefault(name, OrderedDict())
+        d.setdefault("_non_persistent_buffers_set", set())
+        d.setdefault("_is_full_backward_hook", None)
+        d["_hooked"] = any(d[name] for name in _HOOKS)
+
+    def _replicate_for_data_parallel(self) -> Any:
+        """A shallow copy without parameters of its own."""
+        replica = self.__new__(type(self))
+        replica.__dict__ = self.__dict__.copy()
+        replica.__dict__["_parameters"] = {}
+        replica.__dict__["_buffers"] = self._buffers.copy()
+        replica.__dict__["_modules"] = self._modules.copy()
+        replica.__dict__["_is_replica"] = True
+        return replica
+
+
+def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
+    """(device, dtype, non_blocking, memory_format) of the arguments of Module.to."""
+    from ..devices import resolve
+    from ..dtypes import dtype as dtype_class
+
+    names = {"device", "dtype", "non_blocking", "memory_format", "copy", "tensor", "other"}
+    unknown = set(kwargs) - names
+    if unknown or len(args) > 4 or not (args or kwargs):
+        raise TypeError("to() received an invalid combination of arguments: expected a device, a dtype or a tensor")
+    device, dtype, rest = kwargs.get("device"), kwargs.get("dtype"), list(args)
+    like = kwargs.get("tensor", kwargs.get("other"))
+    if rest and isinstance(rest[0], Tensor):
+        like = rest.pop(0)
+    elif rest and isinstance(rest[0], dtype_class):
+        dtype = rest.pop(0)
+    elif rest:
+        device = rest.pop(0)
+        if rest and (rest[0] is None or isinstance(rest[0], dtype_class)):
+            dtype = rest.pop(0)
+    if like is not None:
+        device, dtype = like.device, like.dtype
+    if dtype is not None and not isinstance(dtype, dtype_class):
+        raise TypeError(f"to() received an invalid combination of arguments: dtype is {type(dtype).__name__}")
+    non_blocking = rest.pop(0) if rest else kwargs.get("non_blocking", False)
+    return None if device is None else resolve(device), dtype, bool(non_blocking), kwargs.get("memory_format")
 
 
 def _attribute(m: Module, name: str) -> Any:

@@ -45,7 +45,7 @@ class NumbaBackend(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in ("threads", "pointwise", "reduce", "softmax", "pool", "conv", "optim"):
+        for module in ("threads", "pointwise", "reduce", "softmax", "pool", "conv", "optim", "ufuncs"):
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
@@ -59,6 +59,7 @@ class NumbaBackend(NumpyBackend):
     _pool: Any
     _conv: Any
     _optim: Any
+    _ufuncs: Any
 
     # ---- threads and compilation ------------------------------------------------------------------------------
     def set_num_threads(self, n: int) -> None:
@@ -85,23 +86,36 @@ class NumbaBackend(NumpyBackend):
             return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
         return NumpyBackend.relu(self, x)
 
+    def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
+        if x.size <= TINY and lo is not None and hi is not None and x.dtype.char in "fd":
+            return self._ufuncs.clamp(x, self.scalar(lo, x.dtype), self.scalar(hi, x.dtype))
+        return NumpyBackend.clamp(self, x, lo, hi)
+
     def sigmoid(self, x: Array) -> Array:
+        if x.size <= TINY and x.dtype.char in "fd":
+            return self._ufuncs.sigmoid(x)
         if fits(x):
             return self._pointwise.unary(self._pointwise.sigmoid_kernel, 0.3, x)
         return super().sigmoid(x)
 
     def relu_backward(self, g: Array, y: Array) -> Array:
-        if y.size >= TINY and fits(y) and fits(g) and g.shape == y.shape:
+        if y.size <= TINY and y.dtype.char in "fd":
+            return self._ufuncs.relu_backward(g, y)
+        if fits(y) and fits(g) and g.shape == y.shape:
             return self._pointwise.backward(self._pointwise.relu_backward_kernel, g, y)
         return NumpyBackend.relu_backward(self, g, y)
 
     def tanh_backward(self, g: Array, y: Array) -> Array:
-        if y.size >= TINY and fits(y) and fits(g) and g.shape == y.shape:
+        if y.size <= TINY and y.dtype.char in "fd":
+            return self._ufuncs.tanh_backward(g, y)
+        if fits(y) and fits(g) and g.shape == y.shape:
             return self._pointwise.backward(self._pointwise.tanh_backward_kernel, g, y)
         return NumpyBackend.tanh_backward(self, g, y)
 
     def sigmoid_backward(self, g: Array, y: Array) -> Array:
-        if y.size >= TINY and fits(y) and fits(g) and g.shape == y.shape:
+        if y.size <= TINY and y.dtype.char in "fd":
+            return self._ufuncs.sigmoid_backward(g, y)
+        if fits(y) and fits(g) and g.shape == y.shape:
             return self._pointwise.backward(self._pointwise.sigmoid_backward_kernel, g, y)
         return NumpyBackend.sigmoid_backward(self, g, y)
 
@@ -178,20 +192,30 @@ class NumbaBackend(NumpyBackend):
         return fits(x) and (dim == -1 or dim == x.ndim - 1)
 
     def softmax(self, x: Array, dim: int) -> Array:
-        return self._softmax.softmax(x, False) if self._last(x, dim) else super().softmax(x, dim)
+        if not self._last(x, dim):
+            return NumpyBackend.softmax(self, x, dim)
+        return self._ufuncs.softmax(x) if x.size <= TINY else self._softmax.softmax(x, False)
 
     def log_softmax(self, x: Array, dim: int) -> Array:
-        return self._softmax.softmax(x, True) if self._last(x, dim) else super().log_softmax(x, dim)
+        if not self._last(x, dim):
+            return NumpyBackend.log_softmax(self, x, dim)
+        return self._ufuncs.log_softmax(x) if x.size <= TINY else self._softmax.softmax(x, True)
 
     def softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
-        if self._last(y, dim) and fits(g):
-            return self._softmax.softmax_backward(g, y, False)
-        return super().softmax_backward(g, y, dim)
+        if self._last(y, dim):
+            if y.size <= TINY:
+                return self._ufuncs.softmax_backward(g, y)
+            if fits(g):
+                return self._softmax.softmax_backward(g, y, False)
+        return NumpyBackend.softmax_backward(self, g, y, dim)
 
     def log_softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
-        if self._last(y, dim) and fits(g):
-            return self._softmax.softmax_backward(g, y, True)
-        return super().log_softmax_backward(g, y, dim)
+        if self._last(y, dim):
+            if y.size <= TINY:
+                return self._ufuncs.log_softmax_backward(g, y)
+            if fits(g):
+                return self._softmax.softmax_backward(g, y, True)
+        return NumpyBackend.log_softmax_backward(self, g, y, dim)
 
     def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
         if fits(x) and t.dtype == np.int64 and t.flags.carray:
