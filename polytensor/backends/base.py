@@ -294,7 +294,9 @@ class Backend(
         if x.dtype.kind == "b":
             return x.copy()
         return (
-            self.xp.sign(x) if x.dtype.kind != "f" else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
+            self.xp.sign(x)
+            if x.dtype.kind not in "fV"
+            else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
         )
 
     def sgn(self, x: Array) -> Array:
