@@ -85,6 +85,9 @@ class Protocols:
     def __reversed__(self) -> Any:
         return self if self._a.ndim == 0 else self.flip(0)  # type: ignore[attr-defined]
 
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError("Tensor does not support deleting items")
+
     def __contains__(self, value: Any) -> bool:
         if (
             not isinstance(value, (Protocols, int, float, complex))

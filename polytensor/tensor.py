@@ -10,7 +10,7 @@ from weakref import ref
 
 from . import autograd, devices, dtypes, layouts
 from .autograd import engine
-from .autograd.modes import mode
+from .autograd.modes import HOOKED, mode
 from .autograd.node import AccumulateGrad, Handle, add_hook
 from .backends.base import DTYPE_OF
 from .protocols import Protocols
@@ -155,6 +155,9 @@ class Tensor(Protocols):
         return self._dev.type == "cuda"
 
     is_cpu = property(lambda self: self._dev.type == "cpu")
+    is_mps = property(lambda self: False)
+    name = property(lambda self: None if self._x is None else self._x.name)
+    grad_dtype = property(lambda self: self.dtype)
     layout = layouts.strided
     itemsize = property(lambda self: self._a.dtype.itemsize)
     nbytes = property(lambda self: self._a.nbytes)
@@ -284,6 +287,7 @@ class Tensor(Protocols):
         if self._fn is not LEAF:
             return add_hook(self._fn, self._nr, hook)
         x = self._extras()
+        HOOKED[:] = [True]
         if x.hooks is None:
             x.hooks = {}
         handle = Handle(x.hooks)
@@ -295,6 +299,7 @@ class Tensor(Protocols):
         if self._fn is not LEAF:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         x = self._extras()
+        HOOKED[:] = [True]
         if x.post_hooks is None:
             x.post_hooks = {}
         handle = Handle(x.post_hooks)
@@ -369,6 +374,8 @@ class Tensor(Protocols):
         """The address of the first element (0 for an empty tensor)."""
         return 0 if self._a.size == 0 else self._dev.backend.data_ptr(self._a)  # type: ignore[no-any-return]
 
+    const_data_ptr = data_ptr
+
     def element_size(self) -> int:
         return self._a.dtype.itemsize  # type: ignore[no-any-return]
 
@@ -438,10 +445,10 @@ engine.wrap = wrap
 
 def check_dim(dim: int, ndim: int) -> int:
     """A dimension as a non-negative int. IndexError as in PyTorch."""
-    try:
+    if dim.__class__ is not int:
+        if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+            raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
         dim = dim.__index__()
-    except AttributeError:
-        raise TypeError(f"dim must be an int, got {type(dim).__name__}") from None
     n = ndim or 1
     if not -n <= dim < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")

@@ -591,3 +591,14 @@ def test_instances_warn(both):
         warnings.simplefilter("always")
         both.autograd.Function()
     assert caught[0].category is DeprecationWarning
+
+
+def test_hooks_of_a_leaf_used_twice_run_once(both):
+    x, seen = both.leaf([1.0, 2.0]), []
+    x.register_hook(lambda g: seen.append(g.tolist()))
+    x.register_post_accumulate_grad_hook(lambda p: seen.append(p.grad.tolist()))
+    y = x * x
+    (y * x).sum().backward()
+    assert seen == [[3, 12], [3, 12]]
+    both.autograd.grad((x * x).sum(), x)
+    assert seen[2:] == [[2, 4]]

@@ -7,7 +7,7 @@ from sys import getrefcount
 from typing import Any
 
 from ..backends.base import SCALARS
-from .modes import ANOMALY, WATCH, mode
+from .modes import ANOMALY, HOOKED, WATCH, mode
 
 OWN_REFERENCES = 4  # in _leaf: its argument, its `flags`, the caller's variable and getrefcount's own
 wrap: Any = None  # tensor.wrap, set by tensor.py: it imports this package first
@@ -48,6 +48,16 @@ def _count(roots: list[Any]) -> dict[Any, int]:
                     deps[e] = 1
                     stack.append(e)
     return deps
+
+
+def _hooked_leaves(deps: dict[Any, int]) -> dict[int, list[Any]] | None:
+    """Leaves with hooks, which run once, on the whole gradient: id -> [edges that are still to come, gradient so far]."""
+    leaves: dict[int, list[Any]] = {}
+    for n in deps:
+        for e in n.edges:
+            if e is not None and not e.is_node and (e._x.hooks or e._x.post_hooks):
+                leaves.setdefault(id(e), [0, None])[0] += 1
+    return leaves or None
 
 
 def _needed(deps: dict[Any, int], roots: list[Any], targets: dict[Any, Any]) -> dict[Any, tuple[bool, ...]]:
@@ -97,6 +107,7 @@ def run(
                 starts.append(e)
             _add(acc, e, nr, g)
         deps = _count(starts)
+        leaves = _hooked_leaves(deps) if HOOKED else None
         if targets is not None:
             masks = _needed(deps, starts, targets)
         if ASKING or WATCH:
@@ -145,7 +156,11 @@ def run(
                                     gi = dev.backend.asarray(gi)
                                 grads[i] = None  # so that a leaf may take an array that nobody else holds
                                 if not e.is_node:
-                                    _leaf(e, gi, create, targets, accumulate, dev)
+                                    if leaves is not None and id(e) in leaves:
+                                        slot = leaves[id(e)]
+                                        slot[1] = gi if slot[1] is None else slot[1] + gi
+                                    else:
+                                        _leaf(e, gi, create, targets, accumulate, dev)
                                 elif e.outputs == 1 and e not in acc:
                                     acc[e] = gi
                                 else:
@@ -157,6 +172,12 @@ def run(
                     deps[e] = left
                     if left == 0:
                         ready.append(e)
+                elif leaves is not None and e is not None and id(e) in leaves:
+                    slot = leaves[id(e)]
+                    slot[0] -= 1
+                    if slot[0] == 0 and slot[1] is not None:
+                        g, slot[1] = slot[1], None
+                        _leaf(e, g, create, targets, accumulate, n.dev)
     except Exception:
         if check and n is not None:
             report(n)

@@ -21,6 +21,7 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
+HOOKED: list[bool] = []  # not empty: hooks were put on leaves
 WATCH: list[Any] = []  # not empty: what is recorded anywhere in the process is looked at by watch.watched
 ANOMALY = {"on": False, "check_nan": True}  # for all threads, as in PyTorch
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from .modes import HOOKED
+
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
     "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
@@ -238,6 +240,7 @@ class AccumulateGrad(Node):
 
         hook.owner = self  # type: ignore[attr-defined]  # alive as long as its hooks
         x = self.variable._extras()
+        HOOKED[:] = [True]
         if x.hooks is None:
             x.hooks = {}
         return add_to(x.hooks, hook)

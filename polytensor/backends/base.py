@@ -24,6 +24,7 @@ from .losses import LossKernels
 from .norms import NormKernels
 from .optim import OptimKernels
 from .polynomials import PolynomialKernels
+from .recurrent import RecurrentKernels
 from .resample import ResampleKernels
 from .special import SPECIAL_UFUNCS, SpecialKernels
 from .statistics import StatisticsKernels
@@ -63,7 +64,7 @@ UFUNCS = dict(
 
 class Backend(
     ActivationKernels, ConvKernels, FftKernels, IndexKernels, LinalgKernels, LossKernels, OptimKernels,
-    PolynomialKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels, TableKernels
+    PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels, TableKernels
 ):  # fmt: skip
     """Base of all backends; see the module's text for the contract."""
 
@@ -293,7 +294,9 @@ class Backend(
         if x.dtype.kind == "b":
             return x.copy()
         return (
-            self.xp.sign(x) if x.dtype.kind != "f" else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
+            self.xp.sign(x)
+            if x.dtype.kind not in "fV"
+            else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
         )
 
     def sgn(self, x: Array) -> Array:

@@ -164,13 +164,13 @@ class SpecialKernels:
         return self._scipy(name)(*xs)
 
     # ---- arithmetic -------------------------------------------------------------------------------------------
-    def _no_zero(self, y: Array) -> None:
+    def _no_zero(self, x: Array, y: Array) -> None:
         """Integers have no result for a division by 0; on CUDA any value comes out, as in PyTorch."""
-        if y.dtype.kind in "iu" and self.device_type != "cuda" and not y.all():
+        if y.dtype.kind in "iu" and self.device_type != "cuda" and x.size and not y.all():
             raise RuntimeError("ZeroDivisionError")
 
     def floor_divide(self, x: Array, y: Array) -> Array:
-        self._no_zero(y)
+        self._no_zero(x, y)
         return self.xp.floor_divide(x, y)
 
     div_floor = floor_divide
@@ -178,16 +178,16 @@ class SpecialKernels:
     def div_trunc(self, x: Array, y: Array) -> Array:
         if y.dtype.kind not in "iu":
             return self.xp.trunc(x / y)
-        self._no_zero(y)
+        self._no_zero(x, y)
         q = self.xp.floor_divide(x, y)
         return q + ((q < 0) & (q * y != x)).astype(q.dtype)
 
     def remainder(self, x: Array, y: Array) -> Array:
-        self._no_zero(y)
+        self._no_zero(x, y)
         return self.xp.remainder(x, y)
 
     def fmod(self, x: Array, y: Array) -> Array:
-        self._no_zero(y)
+        self._no_zero(x, y)
         return self.xp.fmod(x, y)
 
     def lerp(self, x: Array, y: Array, w: Array) -> Array:
@@ -521,7 +521,8 @@ class SpecialKernels:
         if x.dtype.itemsize == 2:
             return self.logit(x.astype(np.float32), eps).astype(x.dtype)
         if eps is not None:
-            x = self.xp.clip(x, self.scalar(eps, x.dtype), self.scalar(1 - eps, x.dtype))
+            low, high = self.scalar(eps, x.dtype), self.scalar(1 - eps, x.dtype)
+            x = self.xp.where(x < low, low, self.xp.where(x > high, high, x))  # the lower bound counts if they cross
         return self.xp.log(x / (1 - x))
 
     def xlogy(self, x: Array, y: Array) -> Array:

@@ -2,23 +2,17 @@
 
 from . import functional as functional
 from . import init as init
+from . import modules as modules
 from . import parameter as parameter
+from . import utils as utils
 from .containers import ModuleDict as ModuleDict
 from .containers import ModuleList as ModuleList
+from .containers import ParameterDict as ParameterDict
+from .containers import ParameterList as ParameterList
 from .containers import Sequential as Sequential
-from .layers import Conv2d as Conv2d
-from .layers import Dropout as Dropout
-from .layers import Flatten as Flatten
-from .layers import Identity as Identity
-from .layers import Linear as Linear
-from .layers import LogSoftmax as LogSoftmax
-from .layers import MaxPool2d as MaxPool2d
-from .layers import ReLU as ReLU
-from .layers import Sigmoid as Sigmoid
-from .layers import Softmax as Softmax
-from .layers import Tanh as Tanh
 from .loss import *  # noqa: F403
 from .module import Module as Module
+from .modules import *  # noqa: F403
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 from .parameter import UninitializedBuffer as UninitializedBuffer

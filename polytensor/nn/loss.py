@@ -13,8 +13,8 @@ from .. import ops
 from ..tensor import Tensor
 from . import functional_loss as F
 from .containers import ModuleList, Sequential
-from .layers import Linear
 from .module import Module
+from .modules.linear import Linear
 
 __all__ = [
     "AdaptiveLogSoftmaxWithLoss", "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss",

@@ -34,6 +34,7 @@ from .normalization import *
 from .padding import *
 from .pooling import *
 from .resize import *
+from .recurrent import *
 from .special import *
 from .cumulative import *
 from .statistics import *

@@ -199,6 +199,8 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x * sigmoid(x)."""
+    if check_tensor(input, "silu")._a.dtype.kind == "c":
+        return _finish("silu", lambda x: pw.mul(x, pw.sigmoid(x)), input, inplace)
     return _finish("silu", lambda x: _run("silu", _silu, x), input, inplace)
 
 
@@ -268,7 +270,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     n = x._a.shape[d]
     if n % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {d} is size {n}")
-    if x._a.dtype.kind in "biu":
+    if x._a.dtype.kind in "biuc":
         raise NotImplementedError(f"\"glu_cpu\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
     return pw.mul(x.narrow(d, 0, n // 2), pw.sigmoid(x.narrow(d, n // 2, n // 2)))
 

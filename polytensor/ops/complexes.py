@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import dtypes
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
 from . import pointwise as pw
@@ -154,5 +153,3 @@ for _fn in (angle, conj, conj_physical, resolve_conj, is_conj):
 Tensor.resolve_neg, Tensor.is_neg = resolve_neg, is_neg
 Tensor.real = property(real, _set_part(real))
 Tensor.imag = property(imag, _set_part(imag))
-Tensor.cfloat = lambda self, memory_format=None: self.to(dtypes.complex64)
-Tensor.cdouble = lambda self, memory_format=None: self.to(dtypes.complex128)

@@ -11,7 +11,7 @@ from .products import matmul
 from .reduce import sum as _sum
 from .scattering import index_select
 from .shape import broadcast_tensors, permute, reshape
-from .table import check_tensor, write_out
+from .table import TYPE_NAME, F, check_tensor, result_type, write_out
 
 __all__ = ["bilinear", "cosine_similarity", "pairwise_distance", "pdist"]
 
@@ -25,7 +25,11 @@ def _norm(x: Tensor, p: float, dim: int, keepdim: bool) -> Tensor:
         return _sum(pw.sign(size), dim, keepdim)
     if p == 1:
         return _sum(size, dim, keepdim)
-    total = _sum(pw.mul(x, x) if p == 2 else pw.pow(size, p), dim, keepdim)
+    if p == 2:
+        total = _sum(pw.mul(x, x if x._a.dtype.kind != "c" else F.conj(x)), dim, keepdim)
+        total = F.real(total) if x._a.dtype.kind == "c" else total
+    else:
+        total = _sum(pw.pow(size, p), dim, keepdim)
     zero = pw.eq(total.detach(), 0)
     safe = total.masked_fill(zero, 1.0)
     return (pw.sqrt(safe) if p == 2 else pw.pow(safe, 1 / p)).masked_fill(zero, 0.0)  # type: ignore[no-any-return]
@@ -33,7 +37,12 @@ def _norm(x: Tensor, p: float, dim: int, keepdim: bool) -> Tensor:
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """input over its p-norm along `dim` (at least eps)."""
-    norm = _norm(check_tensor(input, "normalize"), p, dim, True)
+    if check_tensor(input, "normalize")._a.dtype.kind in "biu":
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            f"{TYPE_NAME[input.dtype.name]}"
+        )
+    norm = _norm(input, p, dim, True)
     r = pw.div(input, clamp(norm, eps, None))
     return r if out is None else write_out(out, r)
 
@@ -41,9 +50,10 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, o
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) -> Tensor:
     """The cosine of the angle between vectors along `dim`; norms are at least eps."""
     a, b = check_tensor(x1, "cosine_similarity", "x1"), check_tensor(x2, "cosine_similarity", "x2")
-    if a._a.dtype.kind in "biu" and b._a.dtype.kind in "biu":
-        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {a.dtype}")
-    a, b = broadcast_tensors(a, b)
+    dtype = result_type(a, b)
+    if not dtype.is_floating_point:
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {TYPE_NAME[dtype.name]}")
+    a, b = broadcast_tensors(F.cast(a, dtype.array), F.cast(b, dtype.array))
     a = pw.div(a, clamp(_norm(a, 2, dim, True), eps, None))
     b = pw.div(b, clamp(_norm(b, 2, dim, True), eps, None))
     return _sum(pw.mul(a, b), dim)
@@ -60,6 +70,8 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     x = check_tensor(input, "pdist")
     if x._a.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {x._a.ndim}D")
+    if not x.is_floating_point():
+        raise RuntimeError("pdist only supports floating-point dtypes")
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
     backend, n = x._dev.backend, x._a.shape[0]

@@ -12,7 +12,7 @@ from . import pointwise as pw
 from . import products as mat
 from . import reduce as red
 from . import shape as sh
-from .table import PROMOTE, attach, check_tensor, prepare, write_out
+from .table import PROMOTE, TYPE_NAME, attach, check_tensor, prepare, write_out
 
 __all__ = ["chain_matmul", "einsum", "kron", "tensordot"]
 
@@ -310,18 +310,23 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     x = sh.reshape(sh.permute(x, [*rows, *ia]), (prod(p[i] for i in rows), k))
     y = sh.reshape(sh.permute(y, [*ib, *columns]), (k, prod(q[j] for j in columns)))
     r = sh.reshape(mat.mm(x, y), (*(p[i] for i in rows), *(q[j] for j in columns)))
+    if out is not None and out._a.dtype != r._a.dtype:
+        raise RuntimeError(
+            f"tensordot: Expected the output tensor to have dtype {TYPE_NAME[r.dtype.name]}, but got an output tensor with "
+            f"dtype {TYPE_NAME[out.dtype.name]}"
+        )
     return r if out is None else write_out(out, r)
 
 
 def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The Kronecker product: every element of `input` times all of `other`, promoted. Source: torch.kron."""
-    check_tensor(input, "kron")
-    x, y = prepare("kron", PROMOTE, input, check_tensor(other, "kron", "other"))
+    x, y = check_tensor(input, "kron"), check_tensor(other, "kron", "other")
     n = max(x._a.ndim, y._a.ndim)
     p = (*(1,) * (n - x._a.ndim), *x._a.shape)
     q = (*(1,) * (n - y._a.ndim), *y._a.shape)
     x = sh.reshape(x, [s for m in p for s in (m, 1)])
     y = sh.reshape(y, [s for m in q for s in (1, m)])
+    x, y = prepare("kron", PROMOTE, x, y)  # the shapes tell which of them is a mere number
     r = sh.reshape(pw.mul(x, y), [m * k for m, k in zip(p, q, strict=True)])
     return r if out is None else write_out(out, r)
 

@@ -310,6 +310,8 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
         raise RuntimeError("heaviside is not yet implemented for complex tensors.")
     if x._a.dtype != y._a.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    if out is not None and out._a.dtype != x._a.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     return _heaviside(x, y, out=out)
 
 
@@ -464,9 +466,11 @@ _frac = unary("frac", lambda F, g: g, refuse="\"frac_cpu\" not implemented for '
 
 def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """input - trunc(input). Source: torch.frac."""
-    if isinstance(input, Tensor) and input._a.dtype.kind in "iu":
-        raise unsupported("frac", input)
-    _same_out("frac", input, out)
+    if isinstance(input, Tensor):
+        if out is not None and out._a.dtype != input._a.dtype:
+            raise RuntimeError(f"Found dtype {type_name(out)} but expected {type_name(input)}")
+        if input._a.dtype.kind in "iu":
+            raise unsupported("frac", input)
     return _frac(input, out=out)
 
 
@@ -494,6 +498,8 @@ def frexp(input: Tensor, *, out: Any = None) -> Any:
     x = check_tensor(input, "frexp")
     if not x.is_floating_point():
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    if out is not None and out[1].dtype is not dtypes.int32:
+        raise RuntimeError(f"torch.frexp() expects exponent to have int dtype but got {out[1].dtype.name}")
     r = _frexp(x)
     return frexp_result(*(r if out is None else (write_out(o, v) for o, v in zip(out, r, strict=True))))
 
@@ -534,6 +540,8 @@ _isneginf = unary("isneginf", None, COMPARE)
 def _predicate(name: str, op: Any, on_integers: Any, error: type[Exception], text: str, doc: str) -> Any:
     def call(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         kind = check_tensor(input, name)._a.dtype.kind
+        if out is not None and out._a.dtype.kind != "b":
+            raise RuntimeError(f"{name} does not support non-boolean outputs.")
         if kind == "c":
             raise error(text)
         return give(on_integers(input) if kind in "biu" else op(input), out)
@@ -645,10 +653,18 @@ greater, greater_equal, less, less_equal, not_equal = pw.gt, pw.ge, pw.lt, pw.le
 def _comparing(name: str) -> Any:
     """The in-place comparison, after which no gradient passes."""
     plain, op = getattr(Tensor, name + "_"), getattr(pw, name)
-    recorded = inplace(lambda x, y: pw.where(op(x, y), F.fill(x, 1), F.fill(x, 0)), name + "_")
+
+    def compare(x: Tensor, y: Any) -> Tensor:
+        """0 and 1, with a history in which no gradient passes."""
+        r = pw.where(op(x, y), F.fill(x, 1), F.fill(x, 0))
+        return pw.add(r, F.fill(y, 0)) if isinstance(y, Tensor) and y._fn is not None else r
+
+    recorded = inplace(compare, name + "_")
 
     def method(self: Tensor, other: Any) -> Tensor:
-        return (plain if self._fn is None or not mode.grad else recorded)(self, other)  # type: ignore[no-any-return]
+        history = self._fn is not None or (isinstance(other, Tensor) and other._fn is not None)
+        history = history and mode.grad and self._a.dtype.kind not in "biu"
+        return (recorded if history else plain)(self, other)  # type: ignore[no-any-return]
 
     method.__name__ = name + "_"
     return method

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ..autograd.modes import mode
@@ -33,11 +34,33 @@ _gather = primitive(
 primitive("gather_backward", "x", (lambda F, g, dim, index: F.gather_(g, dim, index),), "shape dim index")
 
 
+def _invalid(i: Any) -> IndexError:
+    return IndexError(
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+        f"(got {type(i).__name__})"
+    )
+
+
+def _means_a_tuple(index: Any) -> bool:
+    """Whether a list stands for a tuple of indices: one with more than numbers in it."""
+    if index.__class__ is not list or len(index) >= 32:
+        return False
+    if not any(isinstance(i, (slice, list, tuple, Tensor)) or i is None or i is Ellipsis for i in index):
+        return False
+    warnings.warn(
+        "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
+        "x[tuple(seq)] instead of x[seq].",
+        UserWarning,
+        stacklevel=4,
+    )
+    return True
+
+
 def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
     """Split an index into a basic part (a view) and, if tensors index, an advanced part on that view."""
     items = index if index.__class__ is tuple else (index,)
-    if index.__class__ is list and any(isinstance(i, (slice, list, tuple, Tensor)) or i is None for i in index):
-        items = (index,)
+    if index.__class__ is not tuple and (isinstance(index, tuple) or _means_a_tuple(index)):
+        items = tuple(index)
     basic: list[Any] = []
     advanced: list[Any] = []
     dev = x._dev
@@ -64,6 +87,8 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
             else:
                 raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
         elif c in SCALARS:
+            if i.dtype.kind not in "iu":
+                raise _invalid(i)
             i = i.item()
         elif hasattr(i, "__index__") and not hasattr(i, "ndim"):
             i = i.__index__()
@@ -75,10 +100,10 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
                 if i.size:
                     raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
                 i = i.astype("int64")
+        elif isinstance(i, (str, bytes)):
+            raise TypeError(f"new(): invalid data type '{c.__name__}'")
         else:
-            raise TypeError(
-                f"only integers, slices (`:`), ellipsis (`...`), None and tensors are valid indices (got {i!r})"
-            )
+            raise _invalid(i)
         if i.__class__ is int or i.__class__ is slice:
             used += 1
         elif i is not None and i is not Ellipsis:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
+from .products import type_name
 from .shape import broadcast_tensors
 from .table import F, attach, check_tensor, primitive
 
@@ -93,8 +94,8 @@ def _soft(name: str, row: Any) -> Any:
         x = check_tensor(input, name)
         if dtype is not None and x._a.dtype != dtype.array:
             x = F.cast(x, dtype.array)
-        if x._a.dtype.kind in "biu":
-            raise NotImplementedError(f'"{name}_lastdim_kernel_impl" not implemented for {x.dtype}')
+        if x._a.dtype.kind in "biuc" and x._a.size:
+            raise NotImplementedError(f"\"{name}_lastdim_kernel_impl\" not implemented for '{type_name(x)}'")
         if dim is None:
             import warnings
 

@@ -539,6 +539,11 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
 def matrix_exp(A: Tensor) -> Tensor:
     """The exponential of (*, n, n). Source: torch.linalg.matrix_exp."""
     if check_tensor(A, "linalg_matrix_exp")._a.dtype.itemsize == 2 and A._a.dtype.kind not in "biu" and A._a.ndim > 1:
+        if A._a.shape[-1] != A._a.shape[-2]:
+            raise RuntimeError(
+                "linalg.matrix_exp: A must be batches of square matrices, but they are "
+                f"{A._a.shape[-2]} by {A._a.shape[-1]} matrices"
+            )
         return F.linalg_matrix_exp(A)  # type: ignore[no-any-return]
     return F.linalg_matrix_exp(check_matrix(A, "linalg.matrix_exp", True))  # type: ignore[no-any-return]
 

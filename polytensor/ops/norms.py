@@ -116,7 +116,7 @@ def vector_norm(
                 "this dimension is empty and the operation does not have an identity"
             )
     r = _vector_norm(x, float(ord), dims, keepdim)
-    return r if out is None else write_out(out, r)
+    return r if out is None else write_out(out, r, True)
 
 
 def _pair_of_dims(x: Tensor, dim: Any, op: str) -> tuple[int, int]:
@@ -319,7 +319,7 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | N
         except RuntimeError:
             raise shape_error(input._a, other._a) from None
     r = _cross(x, y, d)
-    return r if out is None else write_out(out, r)
+    return r if out is None else write_out(out, r, True)
 
 
 def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:

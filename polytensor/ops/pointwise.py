@@ -16,6 +16,7 @@ from .table import (
     F,
     attach,
     binary,
+    check_tensor,
     constant,
     inplace,
     is_complex,
@@ -111,7 +112,7 @@ minimum = binary(
     refusal=RuntimeError,
 )
 _square = unary("square", lambda F, g, x: F.mul(F.mul(g, 2), F.conj(x)), node="PowBackward0")
-neg = unary("neg", lambda F, g: F.neg(g), refuse=NEG_BOOL)
+neg = unary("neg", lambda F, g: F.neg(g), refuse=NEG_BOOL, exact=True)
 
 
 def _abs_rule(F: Any, g: Any, x: Any) -> Any:
@@ -127,9 +128,9 @@ def _sgn_rule(F: Any, g: Any, x: Any, out: Any) -> Any:
     return F.where(F.eq(size, 0), F.mul(g, 0), F.div(F.sub(g, along), size))
 
 
-abs = unary("abs", _abs_rule, refuse="\"abs_cpu\" not implemented for 'Bool'")
-sign = unary("sign", lambda F, g: F.mul(g, 0), real=True)
-sgn = unary("sgn", _sgn_rule)
+abs = unary("abs", _abs_rule, refuse="\"abs_cpu\" not implemented for 'Bool'", exact=True)
+sign = unary("sign", lambda F, g: F.mul(g, 0), real=True, exact=True)
+sgn = unary("sgn", _sgn_rule, exact=True)
 
 # ---- exponentials, trigonometry ---------------------------------------------------------------------------------------
 exp = unary("exp", lambda F, g, out: F.mul(g, F.conj(out)), FLOAT)
@@ -153,10 +154,12 @@ F.tanh_backward = lambda g, y: mul(g, _sub(1.0, mul(y, y)))
 F.sigmoid_backward = lambda g, y: mul(g, mul(_sub(1.0, y), y))
 F.relu_backward = lambda g, y: mul(g, F.cast(logical_not(le(y, 0)), y._a.dtype))
 
-floor = unary("floor", lambda F, g: F.mul(g, 0), refuse="\"floor\" not implemented for 'Bool'", real=True)
-ceil = unary("ceil", lambda F, g: F.mul(g, 0), refuse="\"ceil\" not implemented for 'Bool'", real=True)
-trunc = unary("trunc", lambda F, g: F.mul(g, 0), refuse="\"trunc\" not implemented for 'Bool'", real=True)
-_round = unary("round", lambda F, g: F.mul(g, 0), refuse="\"round_cpu\" not implemented for 'Bool'", real=True)
+floor = unary("floor", lambda F, g: F.mul(g, 0), refuse="\"floor\" not implemented for 'Bool'", real=True, exact=True)
+ceil = unary("ceil", lambda F, g: F.mul(g, 0), refuse="\"ceil\" not implemented for 'Bool'", real=True, exact=True)
+trunc = unary("trunc", lambda F, g: F.mul(g, 0), refuse="\"trunc\" not implemented for 'Bool'", real=True, exact=True)
+_round = unary(
+    "round", lambda F, g: F.mul(g, 0), refuse="\"round_cpu\" not implemented for 'Bool'", real=True, exact=True
+)
 
 # ---- comparison and logic ---------------------------------------------------------------------------------------------
 eq = binary("eq", None, COMPARE)
@@ -172,7 +175,7 @@ logical_not = unary("logical_not", None, COMPARE)
 bitwise_and = binary("bitwise_and", None, refuse="fcV")
 bitwise_or = binary("bitwise_or", None, refuse="fcV")
 bitwise_xor = binary("bitwise_xor", None, refuse="fcV")
-_bitwise_not = unary("bitwise_not", None)
+_bitwise_not = unary("bitwise_not", None, exact=True)
 isnan = unary("isnan", None, COMPARE)
 isinf = unary("isinf", None, COMPARE)
 isfinite = unary("isfinite", None, COMPARE)
@@ -180,10 +183,12 @@ isfinite = unary("isfinite", None, COMPARE)
 
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """~input for integers and bools. Source: torch.bitwise_not."""
-    if isinstance(input, Tensor) and input._a.dtype.kind not in "biu":
+    if out is None and isinstance(input, Tensor) and input._a.dtype.kind not in "biu":
         raise NotImplementedError(
             f"\"bitwise_not_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[input._a.dtype].name]}'"
         )
+    if out is not None and out._a.dtype == input._a.dtype and out._a.dtype.kind not in "biu":
+        return bitwise_not(input)
     return _bitwise_not(input, out=out)
 
 
@@ -460,6 +465,8 @@ Tensor.__invert__ = _invert  # type: ignore[attr-defined]
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Same shape and same elements. Source: torch.equal."""
+    for x, name in ((input, "input"), (other, "other")):
+        check_tensor(x, "equal", name)
     return input._a.shape == other._a.shape and bool((input._a == other._a).all())
 
 

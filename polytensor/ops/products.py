@@ -121,7 +121,7 @@ def _same_dtype(x: Tensor, y: Tensor, op: str) -> None:
 
 
 def _no_bool(x: Tensor, kernel: str) -> None:
-    if x._a.dtype.kind == "b":
+    if x._a.dtype.kind == "b" and x._a.size:
         raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
 
 
@@ -251,6 +251,11 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     x = sh.reshape(input, (prod(a.shape[:-1]), a.shape[-1]))
     y = sh.reshape(other, (prod(b.shape[:-1]), b.shape[-1]))
     r = sh.reshape(mm(x, sh.t(y)), (*a.shape[:-1], *b.shape[:-1]))
+    if out is not None and out._a.dtype != a.dtype:
+        raise RuntimeError(
+            f"tensordot: Expected the output tensor to have dtype {TYPE_NAME[input.dtype.name]}, but got an output tensor "
+            f"with dtype {TYPE_NAME[out.dtype.name]}"
+        )
     return r if out is None else write_out(out, r)
 
 
@@ -409,9 +414,10 @@ def addbmm(
 
 def trace(input: Tensor) -> Tensor:
     """Sum of the main diagonal of a matrix; integers add up in int64. Source: torch.trace."""
-    if check_tensor(input, "trace")._a.ndim != 2:
+    if check_tensor(input, "trace")._a.dtype.kind == "b":
+        raise NotImplementedError("\"trace\" not implemented for 'Bool'")
+    if input._a.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._a.ndim}")
-    _no_bool(input, "trace")
     return _trace(input)  # type: ignore[no-any-return]
 
 

@@ -212,7 +212,31 @@ def reducible(input: Any, op: str, keepdim: bool = False) -> Tensor:
     """The checks that reductions share."""
     if keepdim is not False:
         _flag(keepdim, op)
-    return check_tensor(input, op)
+    x = check_tensor(input, op)
+    if x._a.dtype.kind == "c" and op in REAL and (x._a.size or op in ALSO_EMPTY) and (x._a.ndim or op != "mode"):
+        raise real_only(op, x)
+    return x
+
+
+# what no order, and so no complex number, has: what PyTorch calls the kernel
+REAL = {
+    "amax": "max_values_cpu", "amin": "min_values_cpu", "aminmax": "aminmax_cpu", "max": "max_all", "min": "min_all",
+    "median": "median_cpu", "nanmedian": "median_cpu", "mode": "mode_cpu", "argmax": "", "argmin": "",
+    "nansum": "nansum on CPU does not support complex inputs", "nanmean": "nansum on CPU does not support complex inputs",
+}  # fmt: skip
+
+
+ALSO_EMPTY = ("argmax", "argmin", "nansum", "nanmean")
+
+
+def real_only(op: str, x: Tensor) -> Exception:
+    """The error of a reduction that complex numbers have not."""
+    kernel = REAL[op]
+    if not kernel:
+        return RuntimeError(f"{op}(): does not support complex input")
+    if " " in kernel:
+        return RuntimeError(kernel)
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{_long_name(x)}'")
 
 
 def _to(x: Tensor, dtype: Any) -> Tensor:
@@ -283,6 +307,8 @@ def nansum(
 ) -> Tensor:
     """Sum over `dim` with NaN as 0. Source: torch.nansum."""
     x = reducible(input, "nansum", keepdim)
+    if out is not None and x._a.dtype.kind not in "biu" and out._a.dtype.kind in "biu":
+        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{TYPE_NAME[out.dtype.name]}'")
     x = _to(x if x._a.dtype.kind in "biu" else pw.where(pw.isnan(x), 0, x), dtype)
     return renamed(sum(x, dim, keepdim, dtype=dtype, out=out), "NansumBackward0")
 
@@ -300,6 +326,8 @@ def nanmean(
             "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
             f"Got: {TYPE_NAME[dtype.name]}"
         )
+    if out is not None and out._a.dtype.kind in "biu":
+        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{TYPE_NAME[out.dtype.name]}'")
     kept = sum(pw.logical_not(pw.isnan(x)), dim, keepdim)
     return pw.div(nansum(x, dim, keepdim, dtype=dtype), kept, out=out)
 
@@ -373,7 +401,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     _not_empty(x, dims, "aminmax")
     results = (_amin(x, dims, keepdim), _amax(x, dims, keepdim))
     if out is not None:
-        results = (write_out(out[0], results[0]), write_out(out[1], results[1]))
+        results = (write_out(out[0], results[0], True), write_out(out[1], results[1], True))
     return return_types.aminmax(packed(results[0]), packed(results[1]))
 
 
@@ -392,6 +420,8 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
         if kwargs:
             kwargs = {NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
         x = check_tensor(input, name)
+        if x._a.dtype.kind == "c" and x._a.size:
+            raise real_only(name, x)
         if not args and not kwargs and out is None and x._a.size:
             return whole(x, None, False)
         other = kwargs.pop("other", args[0] if args and isinstance(args[0], Tensor) else None)
@@ -431,7 +461,8 @@ def _arg_extreme(name: str, row: Any) -> Any:
             if d is None:
                 raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
             _not_empty(x, (d,), name)
-        return _out(row(x, d if x._a.ndim else None, keepdim), out)
+        r = row(x, d if x._a.ndim else None, keepdim)
+        return r if out is None else write_out(out, r, True)
 
     op.__name__ = name
     op.__doc__ = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backends.base import DTYPE_OF
+from ..dtypes import int64
 from ..tensor import Tensor, check_dim, wrap
 from .indexing import _index_put, getitem, index_put
 from .pointwise import remainder
@@ -524,6 +525,8 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         have = indices.dtype if isinstance(indices, Tensor) else type(indices).__name__
         raise TypeError(f"expected 'indices' to be integer dtype, but got {have}")
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    if indices._a.dtype.itemsize < 4:
+        indices = F.cast(indices, int64.array)
     if any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {shape}")
     result, step = [], 1

@@ -467,8 +467,8 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, other._a.shape)
 
 
-def broadcast_to(input: Tensor, shape: Any) -> Tensor:
-    return expand(input, shape)
+def broadcast_to(input: Tensor, *size: Any) -> Tensor:
+    return expand(input, *size)
 
 
 def broadcast_shapes(*shapes: Any) -> Size:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes, return_types
+from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim, wrap
 from .scattering import _gather, gather
 from .shape import memory_order, reshape
@@ -16,7 +17,7 @@ __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", 
 def _pair(kind: Any, out: Any, values: Tensor, indices: Tensor) -> Any:
     if out is None:
         return kind(values, indices)
-    return kind(write_out(out[0], values), write_out(out[1], indices))
+    return kind(write_out(out[0], values), write_out(out[1], indices, True))
 
 
 def _order(x: Tensor, dim: int, descending: bool) -> Tensor:
@@ -59,7 +60,7 @@ def sort(
 def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Sorted along dimension 0. Source: torch.msort."""
     r: Tensor = sort(input, 0)[0]
-    return r if out is None else write_out(out, r)
+    return r if out is None else write_out(out, r, True)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None) -> Any:
@@ -115,11 +116,12 @@ def _side(side: str | None, right: bool, op: str) -> bool:
 
 def _search(boundaries: Tensor, values: Any, right: bool, out_int32: bool, out: Tensor | None) -> Tensor:
     target = result_type(boundaries, values).array
-    if target.kind == "b":
-        raise NotImplementedError("\"searchsorted_out_cpu\" not implemented for 'Bool'")
+    if target.kind in "bc" and (not isinstance(values, Tensor) or values._a.size):
+        name = TYPE_NAME[DTYPE_OF[target].name]
+        raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{name}'")
     dev = boundaries._dev
     if not isinstance(values, Tensor):
-        values = wrap(dev.backend.full((), values, target), dev)
+        values = wrap(dev.backend.scalar(values, target), dev)
     x, v = (t._a if t._a.dtype == target else dev.backend.cast(t._a, target) for t in (boundaries, values))
     found = dev.backend.searchsorted(x, v, right)
     r = wrap(found, dev)
@@ -181,12 +183,17 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     tensors = [x for x in (elements, test_elements) if isinstance(x, Tensor)]
     if not tensors:
         raise TypeError("isin(): elements or test_elements must be a Tensor")
-    if any(x._a.dtype.kind == "b" for x in tensors):
+    if any(x._a.dtype.kind == "b" for x in tensors) or isinstance(elements, bool) or isinstance(test_elements, bool):
         raise RuntimeError("Unsupported input type encountered for isin(): Bool")
+    for x in tensors:
+        if x._a.dtype.kind == "c":
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {TYPE_NAME[x.dtype.name]}")
     target = result_type(elements, test_elements).array
+    if target.kind == "c":
+        raise RuntimeError("value cannot be converted to type double without overflow")
     backend = tensors[0]._dev.backend
     x, v = (
-        backend.cast(t._a, target) if isinstance(t, Tensor) else backend.full((), t, target)
+        backend.cast(t._a, target) if isinstance(t, Tensor) else backend.scalar(t, target)
         for t in (elements, test_elements)
     )
     found = wrap(backend.isin(x, v), tensors[0]._dev)

@@ -9,6 +9,7 @@ from typing import Any
 from .. import dtypes, return_types
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
+from .complexes import complex as _complex
 from .creation import linspace
 from .cumulative import diff
 from .elementwise import clamp
@@ -57,7 +58,7 @@ def _middle(name: str, skip_nan: bool, result: Any) -> Any:
         x = reducible(input, name, keepdim)
         if dim is not _required:
             check_dim(dim, x._a.ndim)
-        if x._a.dtype.kind == "b":
+        if x._a.dtype.kind == "b" and x._a.size:
             raise NotImplementedError("\"median_cpu\" not implemented for 'Bool'")
         if dim is not _required:
             return pair_out(result, _along(_median, x, dim, keepdim, skip_nan), out)
@@ -243,7 +244,10 @@ def corrcoef(input: Tensor) -> Tensor:
         return pw.div(c, c)
     n = c._a.shape[0]
     deviation = pw.sqrt(c.reshape(-1)[:: n + 1])  # type: ignore[attr-defined]
-    return clamp(pw.div(pw.div(c, deviation.unsqueeze(1)), deviation.unsqueeze(0)), -1, 1)  # type: ignore[no-any-return]
+    r = pw.div(pw.div(c, deviation.unsqueeze(1)), deviation.unsqueeze(0))
+    if r._a.dtype.kind == "c":
+        return _complex(clamp(r.real, -1, 1), clamp(r.imag, -1, 1))  # type: ignore[attr-defined, no-any-return]
+    return clamp(r, -1, 1)  # type: ignore[no-any-return]
 
 
 # ---- histograms --------------------------------------------------------------------------------------------------------
@@ -274,6 +278,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
         raise RuntimeError("torch.histc(): bins must be > 0")
     if min > max:
         raise RuntimeError("torch.histc(): max must be larger than min")
+    _floating(x, "aminmax_cpu" if x._a.size else "histogram_cpu", "c")
     _floating(x, "histogram_cpu")
     lo, hi = _range(x, (min, max) if min != max else None, 1) if min != max or x._a.size else (min - 1.0, max + 1.0)
     backend = x._dev.backend
@@ -326,7 +331,13 @@ def _histogram(
 
 
 def histogram(
-    input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: bool = False, out: Any = None
+    input: Tensor,
+    bins: Any = 100,
+    *,
+    range: Any = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+    out: Any = None,
 ) -> Any:
     """(hist, bin_edges) of all elements; bins: how many from the lowest to the highest (or over `range`), or their edges.
 
@@ -399,6 +410,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
 # ---- sets --------------------------------------------------------------------------------------------------------------
 def _unique(x: Tensor, consecutive: bool, return_inverse: bool, return_counts: bool, dim: int | None) -> Any:
+    _floating(x, "unique", "c")
     if dim is not None:
         dim = check_dim(dim, x._a.ndim)
         if x._a.ndim == 0:

@@ -7,6 +7,7 @@ of derivatives); the names of its further parameters say what is saved: inputs, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from inspect import signature
 from math import copysign
@@ -390,30 +391,75 @@ def alias_on(x: Tensor, dev: Any) -> Tensor:
     return r
 
 
-def write_out(out: Tensor, r: Tensor) -> Tensor:
-    """Store a result in `out=`, resizing it as PyTorch does."""
+CPP_NAME = {
+    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int", "int64": "long int",
+    "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+
+
+def check_overlap(a: Any) -> None:
+    """RuntimeError for a write to an array whose elements share memory."""
+    if 0 in a.strides and a.size > 1 and any(st == 0 and n > 1 for st, n in zip(a.strides, a.shape, strict=True)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+
+
+def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
+    """Store a result in `out=`, resizing it as PyTorch does; `exact`: out must have the result's dtype."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
     if out._fn is not None and mode.grad or r._fn is not None:
         raise RuntimeError(
             "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad."
         )
     have, want = DTYPE_OF[r._a.dtype], DTYPE_OF[out._a.dtype]
+    if exact and have is not want:
+        raise RuntimeError(
+            f"Expected out tensor to have dtype {CPP_NAME.get(have.name, have.name)}, but got "
+            f"{CPP_NAME.get(want.name, want.name)} instead"
+        )
     if not dtypes.can_cast(have, want):
-        raise RuntimeError(f"result type {have.name.capitalize()} can't be cast to the desired output type {want}")
+        raise RuntimeError(
+            f"result type {TYPE_NAME[have.name]} can't be cast to the desired output type {TYPE_NAME[want.name]}"
+        )
     if out._a.shape != r._a.shape:
+        if out._a.size:
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape {list(out._a.shape)}, which does not "
+                f"match the required output shape {list(r._a.shape)}. This behavior is deprecated; reuse a tensor t by "
+                "resizing it to zero elements with t.resize_(0).",
+                UserWarning,
+                stacklevel=4,
+            )
         out._a = out._dev.backend.empty(r._a.shape, out._a.dtype)
+    check_overlap(out._a)
     out._dev.backend.write(out._a, r._a)
     out._bump()
     return out
+
+
+def no_fit(have: Any, want: Any, op: str) -> RuntimeError:
+    return RuntimeError(f"output with shape {list(have)} doesn't match the broadcast shape {list(want)} (in {op})")
+
+
+def check_grows(have: tuple[int, ...], other: tuple[int, ...], op: str) -> None:
+    """RuntimeError if an operand in place would have to grow."""
+    n = max(len(have), len(other))
+    pairs = zip((1,) * (n - len(have)) + have, (1,) * (n - len(other)) + other, strict=True)
+    full = [max(i, j) if i and j else 0 for i, j in pairs]
+    if full != list(have):
+        raise no_fit(have, full, op)
 
 
 def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
     """Write the result `r` into the memory of `x`, count the write, take over the history."""
     a, v = x._a, r._a
     if v.shape != a.shape:
-        raise RuntimeError(
-            f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(v.shape)} (in {op})"
-        )
+        raise no_fit(a.shape, v.shape, op)
     if v.dtype != a.dtype:
         have, want = DTYPE_OF[v.dtype], DTYPE_OF[a.dtype]
         if not dtypes.can_cast(have, want):
@@ -477,10 +523,11 @@ def unary(
     method: bool = True,
     refuse: str = "",
     real: bool = False,
+    exact: bool = False,
 ) -> Callable[..., Tensor]:
     """A pointwise function of one tensor; kind FLOAT takes integers to the default dtype.
 
-    `refuse`: the error for bool; `real`: complex numbers are refused.
+    `refuse`: the error for bool; `real`: complex numbers are refused; `exact`: out= must have the dtype of the result.
     """
     row = Row(name, "x", None if rule is None else (rule,), node=node)
     to_float = kind == FLOAT
@@ -495,6 +542,9 @@ def unary(
             raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}") from None
         if to_float and a.dtype.kind in "biu":
             return op(F.cast(input, dtypes.get_default_dtype().array), out=out)
+        if exact and out is not None and out._a.dtype != a.dtype and not (a.dtype.kind == "c" and name == "abs"):
+            found, wanted = TYPE_NAME[DTYPE_OF[out._a.dtype].name], TYPE_NAME[DTYPE_OF[a.dtype].name]
+            raise RuntimeError(f"Found dtype {found} but expected {wanted}")
         if refused and a.dtype.kind in refused:
             if a.dtype.kind == "c":
                 raise NotImplementedError(f"{name} is not supported for complex inputs")
@@ -541,6 +591,11 @@ def binary(
         if message and (is_bool(input) or is_bool(other)):
             raise RuntimeError(message)
         if x._a.dtype.kind in refuse:
+            if out is not None and kind == PROMOTE and not dtypes.can_cast(x.dtype, out.dtype):
+                raise RuntimeError(
+                    f"result type {TYPE_NAME[x.dtype.name]} can't be cast to the desired output type "
+                    f"{TYPE_NAME[out.dtype.name]}"
+                )
             raise refusal(f"\"{name}_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[x._a.dtype].name]}'")
         r = op(x, y) if x._a.dtype.kind in fast else F_compute(row, x, y)
         return r if out is None else write_out(out, r)
@@ -598,6 +653,8 @@ def binary(
         try:
             return general(self, other)  # type: ignore[no-any-return]
         except NotImplementedError:  # that the result does not fit is said first
+            if isinstance(other, Tensor):
+                check_grows(self._a.shape, other._a.shape, name + "_")
             want = dtypes.to_float(result_type(self, other)) if kind == FLOAT else result_type(self, other)
             have = DTYPE_OF[self._a.dtype]
             if kind != COMPARE and not dtypes.can_cast(want, have):

@@ -9,6 +9,7 @@ from .. import devices, dtypes
 from ..autograd.modes import mode
 from ..backends.indexing import span
 from ..dtypes import of as _dtype
+from ..storage import UntypedStorage
 from ..tensor import LEAF, Tensor, check_dim, make_view, wrap
 from .creation import array_dtype
 from .joining import _pieces, _several
@@ -22,12 +23,13 @@ from .shape import (
     reshape,
     sizes,
     squeeze,
+    sum_to,
     t,
     transpose,
     unsqueeze,
     view,
 )  # fmt: skip
-from .table import ROWS, TYPE_NAME, F, attach, primitive, renamed, write_out
+from .table import CPP_NAME, ROWS, TYPE_NAME, F, attach, primitive, renamed, write_out
 
 __all__ = [
     "adjoint",
@@ -54,8 +56,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _out(r: Tensor, out: Tensor | None) -> Tensor:
-    return r if out is None else write_out(out, r)
+def _out(r: Tensor, out: Tensor | None, exact: bool = False) -> Tensor:
+    return r if out is None else write_out(out, r, exact)
 
 
 def _dim_of(x: Tensor, dim: int) -> int:
@@ -290,20 +292,79 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
     memory = backend.storage(a)
     start = backend.data_ptr(a) - backend.data_ptr(memory)
     if a.shape == shape:
+        self._bump()
         return self
     if start + n * item <= memory.size:
         self._a = backend.as_strided(a, shape, strides, start // item, _geometry(self))
+        self._bump()
     else:
         fresh = backend.empty((n,), a.dtype)
         kept = memory[start : start + (memory.size - start) // item * item].view(a.dtype)
         fresh[: kept.size] = kept
-        self._a, self._v, self._s = fresh.reshape(shape), None, [self._version, 64]
+        self._a, self._v, self._s = fresh.reshape(shape), None, [self._version + 1, 64]
     return self
 
 
 def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
     """resize_ to the shape of another tensor. Source: torch.Tensor.resize_as_."""
     return resize_(self, other._a.shape)
+
+
+def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None) -> Tensor:
+    """Look at the memory of a tensor or storage from now on; with nothing given be empty. Source: torch.Tensor.set_.
+
+    RuntimeError for another dtype, and where the memory is too small (PyTorch makes it larger).
+    """
+    if mode.grad and self._fn is LEAF:
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    dev, d = self._dev, self._a.dtype
+    if source is None:
+        array = dev.backend.empty((0,), d)
+    else:
+        tensor = isinstance(source, Tensor)
+        if not tensor and not isinstance(source, UntypedStorage):
+            raise TypeError(f"set_(): argument 'source' must be Tensor or Storage, not {type(source).__name__}")
+        if getattr(source, "dtype", self.dtype) is not self.dtype:
+            name = CPP_NAME.get(self.dtype.name, self.dtype.name)
+            raise RuntimeError(
+                f"Could not set tensor of type {CPP_NAME.get(source.dtype.name, source.dtype.name)} to a tensor of type {name}"
+            )
+        if source.device != dev:
+            raise RuntimeError(f"set_: the source is on {source.device} and the tensor on {dev}")
+        dev = source._dev if tensor else dev
+        if tensor and size is None:
+            array = source._a
+        else:
+            memory = source.untyped_storage()._bytes if tensor else _untyped(source)._bytes
+            shape = (memory.size // d.itemsize - storage_offset,) if size is None else sizes((size,))
+            steps = tuple(prod(shape[i + 1 :]) for i in range(len(shape))) if stride is None else sizes((stride,))
+            if len(shape) != len(steps):
+                raise RuntimeError(f"unequal size length ({len(shape)}) and stride length ({len(steps)})")
+            need = (storage_offset + span(shape, steps)) * d.itemsize
+            if storage_offset < 0:
+                raise RuntimeError(f"Tensor: invalid storage offset {storage_offset}")
+            if need > memory.size:
+                raise RuntimeError(
+                    f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {storage_offset}, and itemsize "
+                    f"{d.itemsize} requiring a storage size of {need} are out of bounds for storage of size {memory.size}"
+                )
+            steps = tuple(s * d.itemsize for s in steps)
+            array = dev.backend.strided_view(memory, shape, steps, storage_offset * d.itemsize, d)
+    self._a, self._dev, self._v, self._s = array, dev, None, [self._version + 1, 64]
+    return self
+
+
+def _untyped(source: Any) -> Any:
+    return source.untyped() if hasattr(source, "untyped") else source
+
+
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """Summed over the dimensions in which `size` would broadcast to self. Source: torch.Tensor.sum_to_size."""
+    shape, have = sizes(size), self._a.shape
+    extra = len(have) - len(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, have[extra:], strict=True)):
+        raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")
+    return self if shape == have else sum_to(self, shape)
 
 
 # ---- triangles and diagonals ------------------------------------------------------------------------------------------
@@ -313,7 +374,7 @@ def _triangle(name: str) -> Any:
     def op(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
         if input._a.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-        return _out(row(input, diagonal), out)
+        return _out(row(input, diagonal), out, True)
 
     op.__name__ = name
     op.__doc__ = f"Matrices with the other triangle set to 0. Source: torch.{name}."
@@ -365,8 +426,8 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     if n not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
     if n == 1:
-        return _out(diag_embed(input, diagonal), out)
-    return _out(_diagonal(input, diagonal, 0, 1).clone(), out)
+        return _out(diag_embed(input, diagonal), out, True)
+    return _out(_diagonal(input, diagonal, 0, 1).clone(), out, True)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
@@ -421,7 +482,7 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, stora
 
 for _name in (
     "adjoint", "as_strided", "as_strided_scatter", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter",
-    "dsplit", "hsplit", "resize_", "resize_as_",
+    "dsplit", "hsplit", "resize_", "resize_as_", "set_", "sum_to_size",
     "select_scatter", "slice_scatter", "squeeze_", "t_", "tensor_split", "transpose_", "unfold",
     "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze_", "vsplit", "as_strided_",
 ):  # fmt: skip

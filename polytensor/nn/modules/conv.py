@@ -1,0 +1,250 @@
+"""Convolutions and their adjoints in one, two and three dimensions. Source: torch.nn.modules.conv."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+from ... import ops
+from ...tensor import Parameter, Tensor
+from .. import functional as F
+from .. import init
+from ..module import Module
+from .utils import _pair, _reverse_repeat_tuple, _single, _triple, held
+
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+
+MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+class _ConvNd(Module):
+    """The parameters of a convolution: weight (out, in / groups, *kernel), or (in, out / groups, *kernel) transposed."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: tuple[int, ...], stride: tuple[int, ...], padding: Any,
+        dilation: tuple[int, ...], transposed: bool, output_padding: tuple[int, ...], groups: int, bias: bool,
+        padding_mode: str, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if groups <= 0:
+            raise ValueError("groups must be a positive integer")
+        if in_channels % groups:
+            raise ValueError("in_channels must be divisible by groups")
+        if out_channels % groups:
+            raise ValueError("out_channels must be divisible by groups")
+        if isinstance(padding, str):
+            if padding not in ("same", "valid"):
+                raise ValueError(f"Invalid padding string {padding!r}, should be one of {{'valid', 'same'}}")
+            if padding == "same" and any(s != 1 for s in stride):
+                raise ValueError("padding='same' is not supported for strided convolutions")
+        if padding_mode not in MODES:
+            raise ValueError(f"padding_mode must be one of {set(MODES)}, but got padding_mode={padding_mode!r}")
+        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
+        self.stride, self.padding, self.dilation = stride, padding, dilation
+        self.transposed, self.output_padding = transposed, output_padding
+        self.groups, self.padding_mode = groups, padding_mode
+        self._reversed_padding_repeated_twice: Any
+        if isinstance(padding, str):  # what 'same' adds, the odd one on the far side
+            widths = [0, 0] * len(kernel_size)
+            if padding == "same":
+                for i, (d, k) in enumerate(zip(reversed(dilation), reversed(kernel_size), strict=False)):
+                    total = d * (k - 1)
+                    widths[2 * i : 2 * i + 2] = total // 2, total - total // 2
+            self._reversed_padding_repeated_twice = widths
+        else:
+            self._reversed_padding_repeated_twice = _reverse_repeat_tuple(padding, 2)
+        ends = (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
+        self.weight = Parameter(ops.empty((*ends, *kernel_size), device=device, dtype=dtype))
+        if bias:
+            self.bias = Parameter(ops.empty((out_channels,), device=device, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Kaiming uniform with a = sqrt(5): both uniform in +-1 / sqrt(fan_in)."""
+        init.kaiming_uniform_(self.weight, a=sqrt(5))
+        if self.bias is not None:
+            fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
+            if fan_in:
+                init.uniform_(self.bias, -1 / sqrt(fan_in), 1 / sqrt(fan_in))
+
+    def _convolve(self, conv: Any, zeros: tuple[int, ...], input: Tensor, weight: Tensor, bias: Any) -> Tensor:
+        """`conv` of the input, padded here if not by zeros."""
+        if self.padding_mode == "zeros":
+            return conv(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)  # type: ignore[no-any-return]
+        input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
+        return conv(input, weight, bias, self.stride, zeros, self.dilation, self.groups)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        s = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        if self.padding != (0,) * len(self.padding):
+            s += f", padding={self.padding}"
+        if self.dilation != (1,) * len(self.dilation):
+            s += f", dilation={self.dilation}"
+        if self.output_padding != (0,) * len(self.output_padding):
+            s += f", output_padding={self.output_padding}"
+        if self.groups != 1:
+            s += f", groups={self.groups}"
+        if self.bias is None:
+            s += ", bias=False"
+        return s if self.padding_mode == "zeros" else s + f", padding_mode={self.padding_mode}"
+
+
+class Conv1d(_ConvNd):
+    """1-D cross-correlation of (N, C, L) or (C, L); weight (out, in / groups, k). Source: torch.nn.Conv1d."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+        groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, _single(kernel_size), _single(stride),
+            padding if isinstance(padding, str) else _single(padding), _single(dilation), False, (0,), groups, bias,
+            padding_mode, device, dtype,
+        )  # fmt: skip
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return self._convolve(F.conv1d, (0,), input, weight, bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, *held(self))
+
+
+class Conv2d(_ConvNd):
+    """2-D cross-correlation of (N, C, H, W) or (C, H, W); weight (out, in / groups, kh, kw). Source: torch.nn.Conv2d."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+        groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, _pair(kernel_size), _pair(stride),
+            padding if isinstance(padding, str) else _pair(padding), _pair(dilation), False, (0, 0), groups, bias,
+            padding_mode, device, dtype,
+        )  # fmt: skip
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return self._convolve(F.conv2d, (0, 0), input, weight, bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, *held(self))
+
+
+class Conv3d(_ConvNd):
+    """3-D cross-correlation of (N, C, D, H, W) or (C, D, H, W); weight (out, in / groups, kd, kh, kw).
+
+    Source: torch.nn.Conv3d.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+        groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, _triple(kernel_size), _triple(stride),
+            padding if isinstance(padding, str) else _triple(padding), _triple(dilation), False, (0, 0, 0), groups, bias,
+            padding_mode, device, dtype,
+        )  # fmt: skip
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return self._convolve(F.conv3d, (0, 0, 0), input, weight, bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, *held(self))
+
+
+class _ConvTransposeNd(_ConvNd):
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: tuple[int, ...], stride: tuple[int, ...], padding: Any,
+        dilation: tuple[int, ...], transposed: bool, output_padding: tuple[int, ...], groups: int, bias: bool,
+        padding_mode: str, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        if padding_mode != "zeros":
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, transposed, output_padding, groups, bias,
+            padding_mode, device, dtype,
+        )  # fmt: skip
+
+    def _output_padding(self, input: Tensor, output_size: Any, n: int) -> tuple[int, ...]:
+        """The output padding that gives output_size: (*spatial) or the whole shape. ValueError if none does."""
+        if output_size is None:
+            return _single(self.output_padding)
+        lead = input.dim() - n
+        size = list(output_size)
+        if len(size) == n + lead:
+            size = size[lead:]
+        if len(size) != n:
+            raise ValueError(
+                f"ConvTranspose{n}D: for {input.dim()}D input, output_size must have {n} or {n + lead} elements "
+                f"(got {len(size)})"
+            )
+        least = [
+            (m - 1) * s - 2 * p + d * (k - 1) + 1
+            for m, s, p, d, k in zip(
+                input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True
+            )
+        ]
+        most = [m + s - 1 for m, s in zip(least, self.stride, strict=True)]
+        if any(not a <= m <= b for a, m, b in zip(least, size, most, strict=True)):
+            raise ValueError(
+                f"requested an output size of {output_size}, but valid sizes range from {least} to {most} (for an input of "
+                f"{input.size()[2:]})"
+            )
+        return tuple([m - a for m, a in zip(size, least, strict=True)])
+
+    def _transpose(self, conv: Any, n: int, input: Tensor, output_size: Any) -> Tensor:
+        extra = self._output_padding(input, output_size, n)
+        return conv(input, *held(self), self.stride, self.padding, extra, self.groups, self.dilation)  # type: ignore[no-any-return]
+
+
+class ConvTranspose1d(_ConvTransposeNd):
+    """The adjoint of Conv1d; weight (in, out / groups, k). Source: torch.nn.ConvTranspose1d."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros",
+        device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, _single(kernel_size), _single(stride), _single(padding), _single(dilation), True,
+            _single(output_padding), groups, bias, padding_mode, device, dtype,
+        )  # fmt: skip
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        return self._transpose(F.conv_transpose1d, 1, input, output_size)
+
+
+class ConvTranspose2d(_ConvTransposeNd):
+    """The adjoint of Conv2d; weight (in, out / groups, kh, kw). Source: torch.nn.ConvTranspose2d."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros",
+        device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, _pair(kernel_size), _pair(stride), _pair(padding), _pair(dilation), True,
+            _pair(output_padding), groups, bias, padding_mode, device, dtype,
+        )  # fmt: skip
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        return self._transpose(F.conv_transpose2d, 2, input, output_size)
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """The adjoint of Conv3d; weight (in, out / groups, kd, kh, kw). Source: torch.nn.ConvTranspose3d."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros",
+        device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, _triple(kernel_size), _triple(stride), _triple(padding), _triple(dilation), True,
+            _triple(output_padding), groups, bias, padding_mode, device, dtype,
+        )  # fmt: skip
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        return self._transpose(F.conv_transpose3d, 3, input, output_size)

@@ -1,0 +1,3 @@
+"""Helpers of training and of sequences. Source: torch.nn.utils."""
+
+from . import rnn as rnn
