@@ -98,6 +98,15 @@ def is_distributed(input: Any) -> bool:
     return False
 
 
+_HOMES = {
+    "torch.dtypes": "torch",
+    "torch.nn.module": "torch.nn.modules.module",
+    "torch.nn.containers": "torch.nn.modules.container",
+    "torch.nn.lazy": "torch.nn.modules.lazy",
+    "torch.nn.loss": "torch.nn.modules.loss",
+}
+
+
 def typename(obj: Any) -> str:
     """The type's name as PyTorch writes it: 'torch.FloatTensor' for tensors. Source: torch.typename."""
     from .tensor import Tensor
@@ -108,8 +117,7 @@ def typename(obj: Any) -> str:
     module = (
         cls.__module__.replace("polytensor", "torch", 1) if cls.__module__.startswith("polytensor") else cls.__module__
     )
-    if module == "torch.dtypes":
-        module = "torch"
+    module = _HOMES.get(module, module)
     return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"
 
 

@@ -7,6 +7,8 @@ from . import parameter as parameter
 from . import utils as utils
 from .containers import ModuleDict as ModuleDict
 from .containers import ModuleList as ModuleList
+from .containers import ParameterDict as ParameterDict
+from .containers import ParameterList as ParameterList
 from .containers import Sequential as Sequential
 from .loss import *  # noqa: F403
 from .module import Module as Module

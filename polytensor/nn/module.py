@@ -11,7 +11,7 @@ from ..autograd.modes import no_grad
 from ..settings import typename
 from ..tensor import Parameter, Tensor
 from .hooks import GLOBAL, HOOKED, HookHandle, add, call_with_hooks
-from .parameter import Buffer
+from .parameter import Buffer, is_lazy
 from .state import StateDict
 from .state import _IncompatibleKeys as _IncompatibleKeys
 
@@ -325,7 +325,9 @@ class Module(StateDict):
                     if p._x is not None and p._x.grad is not None:
                         p._x.grad.data = fn(p._x.grad.data)
         for name, b in self._buffers.items():
-            if b is not None:
+            if is_lazy(b):
+                b.data = fn(b.data)
+            elif b is not None:
                 self._buffers[name] = fn(b)
         return self
 
@@ -362,7 +364,10 @@ class Module(StateDict):
         return self._apply(lambda t: empty_like(t, device=device), recurse)
 
     def share_memory(self) -> Any:
-        return self._apply(lambda t: t.share_memory_())
+        """Nothing but a check that all shapes are known: tensors are handed to processes as they are."""
+        for t in (*self.parameters(), *self.buffers()):
+            t.share_memory_()
+        return self
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Nothing but a warning: modules run eagerly."""

@@ -1,0 +1,3 @@
+"""Containers under PyTorch's path. Source: torch.nn.modules.container."""
+
+from ..containers import *  # noqa: F403

@@ -1,0 +1,5 @@
+"""Module and the hooks of all modules, under PyTorch's path. Source: torch.nn.modules.module."""
+
+from ..hooks import *  # noqa: F403
+from ..module import Module as Module
+from ..module import _IncompatibleKeys as _IncompatibleKeys
