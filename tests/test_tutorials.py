@@ -110,8 +110,89 @@ except RuntimeError as error:
     print(error)
 """
 
+TRAINING = """
+import random
 
-@pytest.mark.parametrize("name", ["NEURAL_NETWORK", "TENSORS"])
+import torch
+from torch import nn, optim
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def fixed(*shape):
+    n = torch.Size(shape).numel()
+    return ((torch.arange(n, dtype=torch.float64) * 7919 % 1009) / 504.5 - 1).reshape(shape).float()
+
+
+def settle(model):
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(fixed(*p.shape) / 30)
+    return model
+
+
+N, D_in, H, D_out = 16, 100, 30, 5
+x, y = fixed(N, D_in), fixed(N, D_out).flip(0)
+model = settle(torch.nn.Sequential(torch.nn.Linear(D_in, H), torch.nn.ReLU(), torch.nn.Linear(H, D_out)))
+print(model)
+loss_fn = torch.nn.MSELoss(reduction='sum')
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+for t in range(50):
+    loss = loss_fn(model(x), y)
+    if t % 10 == 9:
+        print(t, "%.3f" % loss.item())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+class DynamicNet(torch.nn.Module):
+    def __init__(self, D_in, H, D_out):
+        super(DynamicNet, self).__init__()
+        self.input_linear = torch.nn.Linear(D_in, H)
+        self.middle_linear = torch.nn.Linear(H, H)
+        self.output_linear = torch.nn.Linear(H, D_out)
+
+    def forward(self, x):
+        h = self.input_linear(x).clamp(min=0)
+        for _ in range(random.randint(0, 3)):
+            h = self.middle_linear(h).clamp(min=0)
+        return self.output_linear(h)
+
+
+random.seed(3)
+model = settle(DynamicNet(D_in, H, D_out))
+print(model)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+for t in range(50):
+    loss = loss_fn(model(x), y)
+    if t % 10 == 9:
+        print(t, "%.3f" % loss.item())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+x = fixed(40, 1).double() * 2
+y = 42.5 * x.squeeze(1) + 14.5 + fixed(40).flip(0)
+loader = DataLoader(dataset=TensorDataset(x, y), batch_size=16)
+model = settle(nn.Linear(in_features=1, out_features=1))
+print("w and b-->", list(model.parameters()))
+optimizer = optim.SGD(params=model.parameters(), lr=1e-2)
+criterion = nn.MSELoss()
+for epoch in range(60):
+    for a, b in loader:
+        loss = criterion(model(a.type(torch.float32)), b.reshape(-1, 1).type(torch.float32))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+print("%.3f %.3f %.3f" % (model.weight.item(), model.bias.item(), loss.item()))
+line = torch.linspace(x.min(), x.max(), 5)
+fit = torch.tensor([v * model.weight + model.bias for v in line])
+true = torch.tensor([v * 42.5 + 14.5 for v in line])
+print(torch.round(fit), true.dtype, (fit - true).abs().max() < 1)
+"""
+
+
+@pytest.mark.parametrize("name", ["NEURAL_NETWORK", "TENSORS", "TRAINING"])
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_same_output_as_pytorch(oracle, tmp_path, name, backend):
     if backend == "numba":
@@ -125,7 +206,7 @@ def test_same_output_as_pytorch(oracle, tmp_path, name, backend):
             capture_output=True,
             text=True,
             timeout=300,
-            env={**os.environ, "POLYTENSOR_BACKEND": backend},
+            env={**os.environ, "POLYTENSOR_BACKEND": backend, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
