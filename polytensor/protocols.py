@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from . import devices, dtypes
 if TYPE_CHECKING:
     from .tensor import Tensor
 
+_warned: list[bool] = []  # of a conversion that loses the history: once, as PyTorch
 NOT_ONE = "only one element tensors can be converted to Python scalars"
 
 
@@ -46,6 +48,14 @@ class Protocols:
         return bool(a.item())
 
     def _one(self, name: str) -> Any:
+        if self._fn is not None and not _warned:
+            _warned.append(True)
+            warnings.warn(
+                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using "
+                "tensor.detach() first.",
+                UserWarning,
+                stacklevel=3,
+            )
         """The one value, for a real Python number."""
         if self._a.size != 1:
             raise ValueError(NOT_ONE)
@@ -259,7 +269,7 @@ class Protocols:
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if not self.is_leaf:  # type: ignore[attr-defined]
             raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
                 "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
                 "see https://github.com/pytorch/pytorch/pull/103001"
             )

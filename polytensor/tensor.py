@@ -10,13 +10,20 @@ from weakref import ref
 
 from . import autograd, devices, dtypes, layouts
 from .autograd import engine
-from .autograd.modes import HOOKED, mode
+from .autograd.modes import HOOKED, INFERRING, InferenceCell, check_inference, mark, mode
 from .autograd.node import AccumulateGrad, Handle, add_hook
 from .backends.base import DTYPE_OF
 from .protocols import Protocols
 from .size import Size
 
 new = object.__new__
+
+
+CTYPE = {  # what PyTorch calls dtypes in some errors, where that is not the lower-case name
+    "Half": "c10::Half", "BFloat16": "c10::BFloat16", "ComplexFloat": "c10::complex<float>",
+    "ComplexDouble": "c10::complex<double>", "Long": "long int", "Byte": "unsigned char", "Short": "short int",
+    "Char": "signed char",
+}  # fmt: skip
 
 
 class _Leaf:
@@ -85,8 +92,10 @@ class Tensor(Protocols):
         s = self._s
         if s is None:
             self._s = [1, 64]
-        else:
+        elif s.__class__ is list:
             s[0] += 1
+        else:
+            check_inference(self)
 
     def _extras(self) -> Extras:
         x = self._x
@@ -104,6 +113,8 @@ class Tensor(Protocols):
 
     def _check_inplace(self) -> None:
         """Errors of PyTorch for an in-place write under grad mode to a leaf or a view of one."""
+        if self._s.__class__ is InferenceCell:
+            check_inference(self)
         if mode.grad:
             if self._fn is LEAF:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
@@ -116,9 +127,19 @@ class Tensor(Protocols):
                         "both the view and the inplace either both inside the no_grad block (if you don't want the inplace "
                         "to be tracked) or both outside (if you want the inplace to be tracked)."
                     )
+                fn = self._fn
+                if v[2] == "custom":
+                    raise RuntimeError(
+                        f"Output {self._nr} of {fn.name().partition('Backward')[0]} is a view and is being modified inplace. "
+                        "This view was created inside a custom Function (or because an input was returned as-is) and the "
+                        "autograd logic to handle view+inplace would override the custom backward associated with the custom "
+                        "Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by cloning the "
+                        "output of the custom Function."
+                    )
+                nr, made = (v[3], v[2]) if fn is None or fn.name() == v[2] else (self._nr, fn.name())
                 raise RuntimeError(
-                    f"Output 0 of {v[2]} is a view and is being modified inplace. This view is the output of a function that "
-                    "returns multiple views. Such functions do not allow the output views to be modified inplace. You "
+                    f"Output {nr} of {made.partition('Backward')[0]} is a view and is being modified inplace. This view is "
+                    "the output of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
                     "should replace the inplace operation by an out-of-place one."
                 )
             if v is not None and v[0]._fn is LEAF:
@@ -161,10 +182,16 @@ class Tensor(Protocols):
     layout = layouts.strided
     itemsize = property(lambda self: self._a.dtype.itemsize)
     nbytes = property(lambda self: self._a.nbytes)
-    _version = property(lambda self: 0 if self._s is None else self._s[0])
     _base = property(lambda self: None if self._v is None else self._v[0])
     output_nr = property(lambda self: self._nr)
     is_leaf = property(lambda self: self._fn is None or self._fn is LEAF)
+
+    @property
+    def _version(self) -> int:
+        s = self._s
+        if s.__class__ is InferenceCell:
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return 0 if s is None else s[0]  # type: ignore[no-any-return]
 
     @property
     def requires_grad(self) -> bool:
@@ -174,6 +201,8 @@ class Tensor(Protocols):
     def requires_grad(self, value: bool) -> None:
         if value and self._a.dtype.kind in "biu":
             raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+        if not isinstance(value, bool):
+            raise RuntimeError("requires_grad must be a bool")
         self.requires_grad_(value)
 
     @property
@@ -191,7 +220,9 @@ class Tensor(Protocols):
                 warnings.warn(
                     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
                     "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated "
-                    "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
+                    "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by "
+                    "mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more "
+                    "information.",
                     UserWarning,
                     stacklevel=2,
                 )
@@ -205,15 +236,24 @@ class Tensor(Protocols):
                 self._x.grad = None
             return
         if not isinstance(value, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
+            raise TypeError(
+                f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+            )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value._a.shape != self._a.shape:
             raise RuntimeError(
-                f"assigned grad has data of a different size: expected {list(self._a.shape)}, got {list(value._a.shape)}"
+                f"attempting to assign a gradient of size '{list(value._a.shape)}' to a tensor of size "
+                f"'{list(self._a.shape)}'. Please ensure that the gradient and the tensor are the same size"
             )
         if value._a.dtype != self._a.dtype:
-            raise RuntimeError(f"assigned grad has data of a different type: expected {self.dtype}, got {value.dtype}")
+            have, want = (dtypes.TYPE_NAMES[t.dtype.name] for t in (value, self))
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{CTYPE.get(have, have.lower())}' to a tensor with grad_dtype "
+                f"'{want}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set the "
+                "tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with caution. "
+                "Diverging the dtypes of a tensor and its gradient may break downstream systems that assume they match."
+            )
         self._extras().grad = value
 
     @grad.deleter
@@ -229,12 +269,18 @@ class Tensor(Protocols):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._fn is not None and value._a.dtype.kind in "biu":
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self._a, self._dev = value._a, value._dev
 
     # ---- autograd -----------------------------------------------------------------------------------------------
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Start (or stop) recording on a leaf. RuntimeError for integers and for non-leaves."""
         if requires_grad:
+            if self._s.__class__ is InferenceCell and not mode.inference:
+                raise RuntimeError(
+                    "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+                )
             if self._fn is None:
                 if self._a.dtype.kind in "biu":
                     raise RuntimeError("only Tensors of floating point dtype can require gradients")
@@ -256,7 +302,12 @@ class Tensor(Protocols):
 
     def detach_(self) -> Tensor:
         if self._v is not None and self._fn is not None:
-            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
+                "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
+                "detach_() cannot be called on these gradients. To fix this error, please refer to the "
+                "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
+            )
         self._fn, self._nr = None, 0
         return self
 
@@ -296,6 +347,8 @@ class Tensor(Protocols):
 
     def register_post_accumulate_grad_hook(self, hook: Any) -> Handle:
         """Call hook(self) after .grad was added to. Leaves only."""
+        if self._fn is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if self._fn is not LEAF:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         x = self._extras()
@@ -421,6 +474,8 @@ class Parameter(Tensor):
             data = empty(0)
         r: Parameter = new(cls)
         r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = data._a, data._dev, data._cell(), None, 0, None, None
+        if requires_grad and r._a.dtype.kind in "biu":
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         return r.requires_grad_() if requires_grad else r
 
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
@@ -437,6 +492,8 @@ def wrap(array: Any, dev: Any) -> Tensor:
     r._dev = dev
     r._s = r._fn = r._v = r._x = None
     r._nr = 0
+    if INFERRING:
+        mark(r)
     return r
 
 

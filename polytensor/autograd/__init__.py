@@ -159,10 +159,10 @@ def backward(
     retain = create_graph if retain_graph is None else retain_graph
     roots = _roots(outputs, grads, create_graph)
     if inputs is not None:
-        targets = _targets(inputs)
         for t in inputs:
             if not isinstance(t, GradientEdge):
                 t.retain_grad()
+        targets = _targets(inputs)
     engine.run(roots, retain, create_graph, targets, True)
 
 
@@ -247,7 +247,10 @@ def _batched(outputs: Any, xs: Any, grads: Any, retain: bool, create: bool, allo
             )
     sizes = [g.shape[0] for g in grads if g is not None]
     if not sizes:
-        raise ValueError("vmap: Expected at least one Tensor to vmap over")
+        raise ValueError(
+            "vmap(vjp, in_dims=0, ...)(<inputs>): Got in_dim=0 for some input, but that input is a Tensor of dimensionality 0 "
+            "so expected in_dim to satisfy 0 <= in_dim < 0."
+        )
     if len(set(sizes)) > 1:
         raise ValueError(
             f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the mapped "

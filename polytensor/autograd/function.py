@@ -64,7 +64,8 @@ class FunctionCtx:
             s = t._s
             now = 0 if s is None else s[0]
             if version is not None and now != version:
-                raise modified(t._a, node.name(), now, version)
+                fn = node._ref() if nr is not None else t._fn
+                raise modified(t._a, (fn if fn is not None and fn.is_node else None, t._nr), now, version)
             result.append(t if nr is None else nr(t, node._ref()))
         return tuple(result)
 
@@ -222,6 +223,9 @@ class Function(metaclass=FunctionMeta):
             bound = signature(cls.forward).bind(*args, **kwargs)
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
+        elif kwargs:  # by name is by position, as far as that goes
+            bound = signature(cls.forward).bind(ctx, *args, **kwargs)
+            args, kwargs = bound.args[1:], bound.kwargs
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._fn is not None for a in args)
         recording = mode.grad and any(ctx.needs_input_grad)
         before, mode.grad = mode.grad, False
@@ -282,8 +286,14 @@ def _record(cls: Any, ctx: Any, args: Any, results: list[Any], given: set[int], 
             if id(r) in given:
                 results[nr] = r.detach()
         else:
-            if id(r) in given or r._fn is not None:
+            if id(r) in given:
+                x, r = r, r._alias(None, 0)
+                x._cell()
+                r._s, r._v = x._s, (x if x._v is None else x._v[0], (), "custom")
+            elif r._fn is not None:
                 r = r._alias(None, 0)
+            elif r._v is not None:
+                r._v = (*r._v[:2], "custom")
             r._fn, r._nr = node, nr
             results[nr] = r
     node.saved = tuple(_save(t, originals, given, dirty, i) for i, t in enumerate(ctx._saved))

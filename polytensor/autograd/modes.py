@@ -21,9 +21,40 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
+INFERRING: list[bool] = []  # not empty: some thread is in inference mode, and what that thread makes is marked
 HOOKED: list[bool] = []  # not empty: hooks were put on leaves
 WATCH: list[Any] = []  # not empty: what is recorded anywhere in the process is looked at by watch.watched
 ANOMALY = {"on": False, "check_nan": True}  # for all threads, as in PyTorch
+
+
+class InferenceCell(list[Any]):
+    """The version cell of an inference tensor: it counts nothing, and outside inference mode reading it is an error."""
+
+    def __getitem__(self, i: Any) -> Any:
+        if i == 0:
+            if not mode.inference:
+                raise RuntimeError(
+                    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+                    "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
+                    "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+                )
+            return 0
+        return super().__getitem__(i)
+
+
+def mark(t: Any) -> None:
+    """Make a new tensor an inference tensor if this thread is in inference mode."""
+    if mode.inference:
+        t._s = InferenceCell((0, 64))
+
+
+def check_inference(t: Any) -> None:
+    """RuntimeError for an in-place write to an inference tensor outside inference mode."""
+    if t._s.__class__ is InferenceCell and not mode.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
+            "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
 
 
 class _GradMode:
@@ -36,7 +67,7 @@ class _GradMode:
 
     def __enter__(self) -> Any:
         self._before.append(mode.grad)
-        mode.grad = self.value
+        mode.grad = self.value and not mode.inference  # inference mode records nothing, whatever is asked
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -131,7 +162,7 @@ class set_grad_enabled(_GradMode):
 
 
 class inference_mode(_GradMode):
-    """Like no_grad; results can never join a graph. Source: torch.inference_mode."""
+    """Like no_grad; what is made inside may not be written to, nor saved for backward, outside. Source: torch.inference_mode."""
 
     def __new__(cls, mode: Any = True) -> Any:
         self = object.__new__(cls)
@@ -151,12 +182,15 @@ class inference_mode(_GradMode):
         self._before.append((mode.grad, mode.inference))  # type: ignore[arg-type]
         if self.on:
             mode.grad, mode.inference = False, True
+            INFERRING.append(True)
         else:
             mode.grad, mode.inference = True, False
         return self
 
     def __exit__(self, *exc: object) -> None:
         mode.grad, mode.inference = self._before.pop()  # type: ignore[misc]
+        if self.on:
+            INFERRING.pop()
 
 
 def is_grad_enabled() -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from .modes import HOOKED
+from ..backends.base import DTYPE_OF
+from ..dtypes import TYPE_NAMES
+from .modes import ANOMALY, HOOKED
 
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
@@ -16,16 +18,27 @@ FREED = (
 
 
 def type_name(array: Any) -> str:
-    names = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long"}
-    return f"torch.{names.get(str(array.dtype), str(array.dtype))}Tensor"
+    """What PyTorch's version errors call a dtype: old names for old dtypes."""
+    name = TYPE_NAMES[DTYPE_OF[array.dtype].name]
+    return (
+        f"CPU{name}Type" if name in ("Bool", "BFloat16") or name[0] == "C" and name != "Char" else f"torch.{name}Tensor"
+    )
 
 
-def modified(array: Any, node: str, now: int, expected: int) -> RuntimeError:
+def modified(array: Any, source: tuple[Any, int], now: int, expected: int) -> RuntimeError:
+    """The error for a saved array that was written to; `source`: the node that made it (or None), which output of it."""
+    node, nr = source
+    made = "" if node is None else f", which is output {nr} of {node.name().partition('Backward')[0]},"
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[{type_name(array)} {list(array.shape)}], which is output 0 of {node}, is at version {now}; expected "
-        f"version {expected} instead. Hint: the backtrace further above shows the operation that failed to compute "
-        "its gradient. The variable in question was changed in there or anywhere later. Good luck!"
+        f"[{type_name(array)} {list(array.shape)}]{made} is at version {now}; expected version {expected} instead. Hint: "
+        + (
+            "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+            "question was changed in there or anywhere later. Good luck!"
+            if ANOMALY["on"]
+            else "enable anomaly detection to find the operation that failed to compute its gradient, with "
+            "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+        )
     )
 
 
@@ -94,9 +107,15 @@ class Node:
             vals.append(e._a)
         return vals
 
-    def saved_from(self, tensor: Any) -> str:
+    def saved_from(self, tensor: Any) -> tuple[Any, int]:
+        """The node that made a saved tensor, and which output of it the tensor is."""
         fn = tensor._fn
-        return "None" if fn is None or not fn.is_node else fn.name()
+        if fn is not None:
+            return (fn, tensor._nr) if fn.is_node else (None, 0)
+        for s, (kind, i) in zip(self.saved or (), self.row.save_spec, strict=False):
+            if s is tensor or getattr(s, "_a", None) is tensor._a and kind == "out":
+                return (self, i) if kind == "out" else (None, 0)
+        return None, 0
 
     def unpack_tensors(self) -> list[Any]:
         """Saved values as Tensors joined to the graph, for derivatives of derivatives."""
@@ -188,7 +207,11 @@ class SavedTensor:
 
         node, k = self._node, self._k
         if node.saved is None:
-            raise RuntimeError(FREED)
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are "
+                "freed when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
+                "through the graph a second time or if you need to access saved variables after calling backward."
+            )
         if not (callable(pack_hook) and callable(unpack_hook)):
             raise TypeError("register_hooks(): expected two callables")
         t = node.saved[k]

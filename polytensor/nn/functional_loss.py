@@ -14,7 +14,7 @@ from ..ops import losses as rows
 from ..ops.layers import cross_entropy_index, log_softmax
 from ..ops.layers import mse_loss as _mse_loss
 from ..ops.products import linear
-from ..ops.table import check_tensor
+from ..ops.table import check_tensor, named
 from ..tensor import Tensor
 
 __all__ = [
@@ -89,6 +89,7 @@ def _warn_of_size(input: Tensor, target: Tensor) -> None:
 
 
 # ---- classification -----------------------------------------------------------------------------------------------------
+@named("NllLossBackward0")
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, ignore_index: int = -100,
     reduce: Any = None, reduction: str = "mean",
@@ -234,6 +235,7 @@ def linear_cross_entropy(
     )
 
 
+@named("BinaryCrossEntropyWithLogitsBackward0")
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean", pos_weight: Tensor | None = None,
@@ -251,6 +253,7 @@ def binary_cross_entropy_with_logits(
     return _reduced(loss if weight is None else loss * weight, kind)
 
 
+@named("BinaryCrossEntropyBackward0")
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean",
@@ -352,6 +355,7 @@ def l1_loss(
     return _weighted(loss, weight, reduction, True)
 
 
+@named("SmoothL1LossBackward0")
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:  # fmt: skip
@@ -364,6 +368,7 @@ def smooth_l1_loss(
     return _reduced(d.abs() if beta == 0 else rows.smooth_l1(d, beta), kind)
 
 
+@named("HuberLossBackward0")
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
@@ -445,6 +450,7 @@ def hinge_embedding_loss(
     return _reduced(apart + ops.where(target != -1, input, zero), kind)
 
 
+@named("SoftMarginLossBackward0")
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Tensor:
@@ -483,6 +489,7 @@ def _rows_of_classes(name: str, input: Tensor) -> Tensor:
     return input if input.dim() == 2 else input.reshape(1, -1)
 
 
+@named("MultiMarginLossBackward0")
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, size_average: Any = None,
     reduce: Any = None, reduction: str = "mean",
@@ -512,6 +519,7 @@ def multi_margin_loss(
     return _reduced(loss if target.dim() or kind else loss.reshape(()), kind)
 
 
+@named("MultilabelMarginLossBackward0")
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Tensor:

@@ -53,6 +53,8 @@ def _finish(array: Any, dev: Any, requires_grad: Any) -> Tensor:
         return r
     if requires_grad.__class__ is not bool:
         raise TypeError(f"argument 'requires_grad' must be bool, not {type(requires_grad).__name__}")
+    if array.dtype.kind in "biu":
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     return r.requires_grad_()
 
 
@@ -403,6 +405,8 @@ def asarray(
     if copy and (r is source or r._dev.type == source._dev.type and r._a is source._a):
         r = r.clone()  # type: ignore[attr-defined]
     if requires_grad and not r.requires_grad:
+        if r._a.dtype.kind in "biu":
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         r = r.requires_grad_()
     return r
 

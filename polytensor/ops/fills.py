@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes
+from ..autograd.modes import InferenceCell
 from ..tensor import Tensor
 from .creation import checked, number
 from .pointwise import _fill
@@ -120,9 +121,8 @@ def is_neg(input: Tensor) -> bool:
 
 
 def is_inference(input: Tensor) -> bool:
-    """False: no tensor is marked so (inference_mode is no_grad here). Source: torch.is_inference."""
-    check_tensor(input, "is_inference")
-    return False
+    """Whether the tensor was made in inference mode. Source: torch.is_inference."""
+    return check_tensor(input, "is_inference")._s.__class__ is InferenceCell
 
 
 def numel(input: Tensor) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd.modes import mode
+from ..autograd.modes import INFERRING, mark, mode
 from ..tensor import Tensor, check_dim, new, wrap
 from .shape import _select, _slice, unsqueeze
 from .table import ROWS, F, Row, attach, check_tensor, renamed, result_type, same_device, write_out
@@ -72,6 +72,8 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
                     r._dev = dev  # type: ignore[assignment]
                     r._s = r._fn = r._v = r._x = None
                     r._nr = 0
+                    if INFERRING:
+                        mark(r)
                     if grad and mode.grad:
                         _cat_row(len(tensors)).record(
                             tuple(tensors), (dim, tuple([b.shape[dim] for b in arrays])), (r,)
@@ -124,8 +126,9 @@ def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
 
 def _several(views: tuple[Tensor, ...], name: str) -> tuple[Tensor, ...]:
     """Mark views that came from one call: PyTorch refuses to write to them in place under autograd."""
-    for v in views:
-        v._v = (*v._v[:2], name)  # type: ignore[index]
+    for i, v in enumerate(views):
+        if len(v._v) < 3:  # type: ignore[arg-type]
+            v._v = (*v._v[:2], name, i)  # type: ignore[index]
         if v._fn is not None:
             renamed(v, name)
     return views

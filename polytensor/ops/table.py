@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import wraps
 from inspect import signature
 from math import copysign
 from types import SimpleNamespace
 from typing import Any
 
 from .. import devices, dtypes
-from ..autograd.modes import WATCH, mode
+from ..autograd.modes import INFERRING, WATCH, InferenceCell, mark, mode
 from ..autograd.node import FREED, Node, modified, saved_properties
 from ..autograd.watch import Packed, watched
 from ..backends.base import DTYPE_OF, SCALARS, UFUNC
@@ -225,6 +226,7 @@ def apply(row: Row) -> Callable[..., Any]:
     elif row.outs == 1:
         lines.append(" if _v.__class__ in SCALARS: _v = _dev.backend.asarray(_v)")
         lines.append(" _r = new(Tensor); _r._a = _v; _r._dev = _dev; _r._s = _r._fn = _r._v = _r._x = None; _r._nr = 0")
+        lines.append(" if INFERRING: mark(_r)")
     else:
         lines.append(" _r = tuple([wrap(_o, _dev) for _o in _v])")
     if row.differentiable:
@@ -232,7 +234,7 @@ def apply(row: Row) -> Callable[..., Any]:
         lines.append(f" if ({any_grad}) and mode.grad: record({pack}, {'(_r,)' if row.outs == 1 else '_r'})")
     lines.append(" return _r")
     names: dict[str, Any] = {
-        "make_view": make_view, "SCALARS": SCALARS, "new": new, "Tensor": Tensor, "wrap": wrap, "mode": mode,
+        "INFERRING": INFERRING, "mark": mark, "make_view": make_view, "SCALARS": SCALARS, "new": new, "Tensor": Tensor, "wrap": wrap, "mode": mode,
         "record": row.record,
     }  # fmt: skip
     exec("\n".join(lines), names)
@@ -259,6 +261,24 @@ def renamed(r: Tensor, name: str) -> Tensor:
 
 
 _renamed: dict[Any, Any] = {}
+
+
+def named(node: str) -> Callable[[Any], Any]:
+    """Decorator of a composite: what it made goes by the name of PyTorch's node for the whole function."""
+
+    def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(fn)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            r = fn(*args, **kwargs)
+            first = r[0] if isinstance(r, tuple) else r
+            made = getattr(first, "_fn", None)
+            if made is not None and made.is_node and all(made is not getattr(x, "_fn", None) for x in args):
+                renamed(first, node)
+            return r
+
+        return call
+
+    return decorate
 
 
 def negative_zero(value: Any) -> bool:
@@ -288,6 +308,7 @@ def constant(dev: Any, dtype: Any, value: Any) -> Tensor:
     found = table.get(value)
     if found is None or (value == 0 and negative_zero(value)):
         found = wrap(dev.backend.scalar(value, dtype), dev)
+        found._s = None  # it outlives inference mode
         if len(table) < 256 and not negative_zero(value):
             table[value] = found
     return found  # type: ignore[no-any-return]
@@ -558,6 +579,8 @@ def unary(
         r._dev = dev
         r._s = r._fn = r._v = r._x = None
         r._nr = 0
+        if INFERRING:
+            mark(r)
         if input._fn is not None and recording and mode.grad:
             record((input,), (), (r,))
         return r if out is None else write_out(out, r)
@@ -624,6 +647,8 @@ def binary(
         r._dev = dev
         r._s = r._fn = r._v = r._x = None
         r._nr = 0
+        if INFERRING:
+            mark(r)
         if (input._fn is not None or other._fn is not None) and recording and mode.grad:
             record((input, other), (), (r,))
         return r
@@ -635,7 +660,9 @@ def binary(
 
     def in_place(self: Tensor, other: Any) -> Tensor:
         fn = self._fn
-        if fn is None and self._v is None:  # the plain case: write straight into self
+        if (
+            fn is None and self._v is None and self._s.__class__ is not InferenceCell
+        ):  # the plain case: write straight into self
             a = self._a
             c = other.__class__
             if (c is float or c is int) and a.dtype.kind == "f":

@@ -12,7 +12,7 @@ from ..dtypes import of as _dtype
 from ..storage import UntypedStorage
 from ..tensor import LEAF, Tensor, check_dim, make_view, wrap
 from .creation import array_dtype
-from .joining import _pieces, _several
+from .joining import _pieces
 from .shape import (
     _diagonal,
     _permute,
@@ -176,10 +176,10 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     if isinstance(cuts, int):
         if cuts <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {cuts}")
-        return _several(_pieces(input, d, [n // cuts + (i < n % cuts) for i in range(cuts)]), "SliceBackward0")
+        return _pieces(input, d, [n // cuts + (i < n % cuts) for i in range(cuts)])
     bounds = [slice(a, b) for a, b in zip((0, *cuts), (*cuts, n), strict=True)]
     before = (slice(None),) * d
-    return _several(tuple(_slice(input, (*before, b)) for b in bounds), "SliceBackward0")
+    return tuple(_slice(input, (*before, b)) for b in bounds)
 
 
 def _split_along(name: str, least: int, dim: int) -> Any:
