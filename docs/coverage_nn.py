@@ -29,15 +29,20 @@ NN_NAMESPACES = (
 )  # fmt: skip
 # what is not compared, and why; the first pattern that fits "namespace.name" gives the reason
 NN_ASIDE = {
-    r"^nn\.init\..*[a-z]$|^nn\.(Container|NLLLoss2d)$|nn.utils.clip_grad_norm$|NormStateDictHook": "deprecated in PyTorch itself",
+    r"^nn\.init\.(?!calculate_gain).*[a-z]$|^nn\.(Container|NLLLoss2d)$|nn.utils.clip_grad_norm$|NormStateDictHook": "deprecated in PyTorch itself",
     r"factory_kwargs|PackedSequence_|rnn\.bind$|LinearCrossEntropyOptions|swap_in_optimizer|^nn\.init\.(Callable|Literal)":
         "internals that PyTorch's modules happen to show",
     r"flash_attention_impl|^nn\.attention\.SDPBackend$": "choice of one vendor's attention kernels",
 }  # fmt: skip
+# bases: what inherits them is tested
+BASES = r"^nn\.(RNNBase|RNNCellBase)$|^optim\.Optimizer$|LRScheduler$|UninitializedTensorMixin$"
+NN_ASIDE[BASES] = "bases of other classes, which are tested"
 # the method that shows a class at work, by what it inherits; other classes: __init__
 WORK = {"Module": "forward", "Optimizer": "step", "LRScheduler": "step"}
 # tests that have nothing to say about layers, or run elsewhere
-OTHERS = re.compile("gradcheck|cupy|numba|views|examples|tutorials|special|promotion|package")
+OTHERS = re.compile(
+    "gradcheck|cupy|numba|views|examples|tutorials|special|promotion|package|autograd|func|data|inplace|random|reference"
+)
 
 
 def names(space: str) -> dict[str, Any]:
@@ -102,6 +107,11 @@ class Recorder:
                 if base in self.classes:
                     break
 
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Of the many samples of test_ops, those whose text names a class."""
+        known = {c.__name__ for c in self.classes}
+        items[:] = [i for i in items if "sample" not in getattr(i, "fixturenames", ()) or named(i) & known]
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: Any) -> Iterator[Any]:
         self.seen = (set(), set())
@@ -112,6 +122,16 @@ class Recorder:
             sys.setprofile(None)
         self.done |= self.seen[0] & self.seen[1]
         return result
+
+
+def named(item: Any) -> set[str]:
+    """The attributes that a sample's function mentions."""
+    codes, found = [item.callspec.params["sample"].fn.__code__], set()
+    while codes:
+        code = codes.pop()
+        found |= set(code.co_names)
+        codes += [c for c in code.co_consts if isinstance(c, CodeType)]
+    return found
 
 
 def coverage() -> list[str]:
