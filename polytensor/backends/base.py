@@ -19,6 +19,7 @@ from .activations import ActivationKernels
 from .conv import ConvKernels
 from .fft import FftKernels
 from .indexing import IndexKernels
+from .ldl import LdlKernels
 from .linalg import LinalgKernels
 from .losses import LossKernels
 from .norms import NormKernels
@@ -63,7 +64,7 @@ UFUNCS = dict(
 
 
 class Backend(
-    ActivationKernels, ConvKernels, FftKernels, IndexKernels, LinalgKernels, LossKernels, OptimKernels,
+    ActivationKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,
     PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels, TableKernels
 ):  # fmt: skip
     """Base of all backends; see the module's text for the contract."""
