@@ -278,7 +278,7 @@ def undifferentiable(node: str, error: Exception, inputs: Any, *outs: Tensor) ->
     """Let floating `outs` require grad, through a node named `node` whose backward raises `error`, if any input does."""
     if not mode.grad or all(x is None or x._fn is None for x in inputs):
         return
-    n = new(type(node, (_Underived,), {"__slots__": (), "error": error}))
+    n: Any = new(type(node, (_Underived,), {"__slots__": (), "error": error}))
     n.edges = tuple((x if x._fn is LEAF else x._fn) for x in inputs if x is not None)
     n.nrs = tuple(x._nr for x in inputs if x is not None)
     n.hooks = n.saved = n.shapes = n.vers = None
