@@ -7,14 +7,17 @@ are replaced by `base`. What is not seen here: values that differ on the card, a
 
 import ctypes
 import inspect
+import re
 from functools import cache
 from types import ModuleType, SimpleNamespace
 
 import cupy
 import numpy as np
 
+from polytensor import dtypes
 from polytensor.backends.base import Backend
 from polytensor.backends.cupy import CupyBackend
+from polytensor.backends.cupy.backend import library
 from polytensor.backends.numpy import NumpyBackend
 
 METHODS = {name for name in dir(cupy.ndarray) if not name.startswith("_")}
@@ -61,13 +64,25 @@ class Array(np.ndarray):
         return object.__getattribute__(self, name)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        if not hasattr(cupy, ufunc.__name__):
-            raise AttributeError(f"cupy has no ufunc {ufunc.__name__}")
-        if method == "__call__" and set(kwargs) - {"out", "dtype", "casting"}:
-            raise TypeError(f"cupy.{ufunc.__name__} takes no {set(kwargs) - {'out', 'dtype', 'casting'}}")
-        if method in ("reduce", "accumulate", "reduceat") and ufunc not in (np.add, np.multiply):
-            raise NotImplementedError(f"cupy.{ufunc.__name__}.{method}")
-        return given(getattr(ufunc, method)(*taken(inputs, method == "at"), **taken(kwargs)))
+        name = ufunc.__name__
+        if not hasattr(cupy, name):
+            raise AttributeError(f"cupy has no ufunc {name}")
+        if method == "at":
+            return scatter(ufunc, *inputs)
+        if method == "__call__":
+            if set(kwargs) - {"out", "dtype", "casting"}:
+                raise TypeError(f"cupy.{name} takes no {set(kwargs) - {'out', 'dtype', 'casting'}}")
+            expected = loop(name, *map(kind_of, inputs)) if "dtype" not in kwargs else None
+        elif ufunc not in (np.add, np.multiply):
+            raise NotImplementedError(f"cupy.{name}.{method}")
+        elif method == "reduceat":
+            raise NotImplementedError("cupy.add.reduceat subtracts running sums, so that a NaN reaches what follows it")
+        else:
+            expected = None
+        result = given(getattr(ufunc, method)(*taken(inputs), **taken(kwargs)))
+        if expected is not None and kwargs.get("out") is None:
+            agree(name, expected, result if isinstance(result, tuple) else (result,), inputs)
+        return result
 
     def __array_function__(self, func, types, args, kwargs):
         home = getattr(func, "__module__", "numpy").removeprefix("numpy").strip(".")
@@ -78,38 +93,110 @@ class Array(np.ndarray):
 
     def __getitem__(self, index):
         taken(index)
-        return given(np.ndarray.__getitem__(self, plain(index)))
+        return given(np.ndarray.__getitem__(self, wrapped(plain(index), self.shape)))
 
     def __setitem__(self, index, value):
         taken((index, value))
-        np.ndarray.__setitem__(self, plain(index), plain(value))
+        np.ndarray.__setitem__(self, wrapped(plain(index), self.shape), plain(value))
 
 
-for _name in (
-    "sum",
-    "prod",
-    "max",
-    "min",
-    "argmax",
-    "argmin",
-    "mean",
-    "all",
-    "any",
-    "cumsum",
-    "cumprod",
-    "take",
-    "astype",
-    "dot",
-):
+def signature_in_doc(function):
+    """The signature that Cython writes as the first line of a docstring, or None."""
+    first = (function.__doc__ or "").partition("\n")[0].partition("(")[2].rpartition(")")[0]
+    first = re.sub(r"[A-Za-z_]\w* (?=\w+[,=)])|[A-Za-z_]\w* (?=\w+$)", "", first)  # types of C
+    try:
+        return inspect.signature(eval(f"lambda {first}: 0"))
+    except SyntaxError:
+        return None
 
-    def _method(self, *args, _name=_name, **kwargs):
-        if _name == "astype":
-            allowed = {"dtype", "order", "casting", "subok", "copy"}
-            if set(kwargs) - allowed:
-                raise TypeError(f"cupy.ndarray.astype takes no {set(kwargs) - allowed}")
-        return given(getattr(self.view(np.ndarray), _name)(*taken(args), **taken(kwargs)))
+
+VIEWS = {"reshape", "transpose", "swapaxes", "squeeze", "ravel", "view", "diagonal"}
+for _name in METHODS:
+    _plain, _known = getattr(np.ndarray, _name, None), signature_in_doc(getattr(cupy.ndarray, _name))
+    if not callable(_plain) or _name == "tobytes":
+        continue
+
+    def _method(self, *args, _name=_name, _plain=_plain, _known=_known, **kwargs):
+        if _known is not None:
+            _known.bind(self, *args, **kwargs)
+        if _name in VIEWS:
+            return _plain(self, *args, **kwargs)
+        if _name in ("sort", "partition") and (self.ndim == 0 or not np.ndarray.flags.__get__(self).c_contiguous):
+            raise NotImplementedError("Sorting non-contiguous array is not supported.")
+        if _name == "take":
+            kwargs["mode"] = "wrap"
+        return given(_plain(np.ndarray.view(self, np.ndarray), *taken(args), **taken(kwargs)))
 
     setattr(Array, _name, _method)
+
+
+def wrapped(index, shape):
+    """An index as CuPy reads it: integers in arrays that are out of range wrap around."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    arrays = [isinstance(i, np.ndarray) for i in items]
+    if not any(arrays):
+        return index
+    used = [0 if i is None or i is Ellipsis else i.ndim if a and i.dtype.kind == "b" else 1
+            for i, a in zip(items, arrays, strict=True)]  # fmt: skip
+    position = 0
+    for k, (i, a, n) in enumerate(zip(items, arrays, used, strict=True)):
+        if i is Ellipsis:
+            position += len(shape) - sum(used)
+        elif a and i.dtype.kind in "iu" and position < len(shape) and shape[position]:
+            items[k] = i % shape[position]
+        position += n
+    return tuple(items)
+
+
+def kind_of(x):
+    """What CuPy chooses a loop by: a dtype, or the type of a Python number."""
+    return x.dtype if hasattr(x, "dtype") else type(x)
+
+
+RANK = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}
+
+
+@cache
+def loop(name, *kinds, types=None):
+    """The dtypes that cupy.<name> gives for inputs of those kinds; None if its loops are not known."""
+    types = getattr(getattr(cupy, name), "types", None) if types is None else types
+    if types is None:
+        return None
+    ranks = [RANK[k.kind] for k in kinds if isinstance(k, np.dtype)]
+    if any(RANK[np.dtype(k).kind] > max(ranks, default=0) for k in kinds if not isinstance(k, np.dtype)):
+        kinds = [np.dtype(k) for k in kinds]  # a number decides only where it is of a higher kind
+    for text in types:
+        before, _, after = text.partition("->")
+        wanted = [dtypes.bfloat16.array if c == "E" else np.dtype(c) for c in before]
+        if all(map(fits, kinds, wanted)):
+            return [dtypes.bfloat16.array if c == "E" else np.dtype(c) for c in after]
+    raise TypeError(f"Wrong type {kinds} of arguments for cupy_{name}")
+
+
+def fits(kind, wanted):
+    if isinstance(kind, np.dtype):
+        return np.can_cast(kind, wanted)
+    try:
+        return np.result_type(kind(0), wanted) == wanted
+    except TypeError:
+        return False
+
+
+def agree(name, expected, results, inputs):
+    """TypeError where CuPy's loops give other dtypes than NumPy's."""
+    if expected is not None and [x.dtype for x in results] != expected:
+        found = [str(x.dtype) for x in results]
+        raise TypeError(f"cupy.{name}{tuple(map(kind_of, inputs))} gives {expected}, numpy.{name} gives {found}")
+
+
+ATOMIC = {"add": "ilqILQefd", "subtract": "iI", "maximum": "ilqILQ", "minimum": "ilqILQ"}  # for floats: see scatter
+
+
+def scatter(ufunc, x, index, value=None):
+    """ufunc.at. CuPy's maximum and minimum of floats drop NaN, and round float64 to float32."""
+    if x.dtype.char not in ATOMIC.get(ufunc.__name__, ""):
+        raise TypeError(f"cupy.{ufunc.__name__}.at does not support {x.dtype}")
+    ufunc.at(plain(x), wrapped(plain(taken(index)), x.shape), taken(value))
 
 
 def plain(x):
@@ -153,12 +240,72 @@ def signature(twin):
         return None
 
 
+def check_lexsort(keys):
+    if not isinstance(keys, Array) or keys.ndim > 2:
+        raise TypeError("cupy.lexsort takes an array of one or two dimensions")
+
+
+def check_sort(x, *args, **kwargs):
+    if not isinstance(x, Array) or x.ndim == 0:
+        raise TypeError("cupy.sort and its kin take an array that is not 0-d")
+
+
+def check_searchsorted(edges, values, *args, **kwargs):
+    if not isinstance(edges, Array) or edges.ndim != 1 or edges.dtype.char == "E":
+        raise TypeError("cupy.searchsorted takes a 1-D array of edges")
+
+
+def check_bincount(x, weights=None, minlength=None):
+    if x.ndim != 1 or x.dtype.kind not in "iub":
+        raise TypeError("cupy.bincount takes a 1-D array of integers")
+
+
+def check_along(x, indices, axis):
+    return x, indices % x.shape[axis] if x.ndim and x.shape[axis] else indices, axis
+
+
+def check_concatenate(arrays, *args, **kwargs):
+    if any(not isinstance(x, Array) or x.ndim == 0 for x in arrays):
+        raise TypeError("zero-dimensional arrays cannot be concatenated")
+
+
+def check_where(condition, x=None, y=None):
+    if not isinstance(condition, Array):
+        raise AttributeError("cupy.where takes an array as its condition")
+    return condition.astype(bool), x, y
+
+
+def check_linalg(x, *args, **kwargs):
+    if x.dtype.char not in "fdFD":
+        raise TypeError(f"cupy.linalg does not take {x.dtype}")
+
+
+LINALG = ("inv", "solve", "cholesky", "qr", "svd", "eigh", "eigvalsh", "eig", "det", "slogdet")
+CHECKS = {
+    "lexsort": check_lexsort, "sort": check_sort, "partition": check_sort, "argpartition": check_sort,
+    "searchsorted": check_searchsorted, "bincount": check_bincount, "take_along_axis": check_along,
+    "concatenate": check_concatenate, "where": check_where, **dict.fromkeys(LINALG, check_linalg),
+}  # fmt: skip
+LOOPS = {"where": cupy._sorting.search._where_ufunc, "clip": cupy._core._routines_math.clip}
+
+
 def call(func, twin, args, kwargs):
     known = signature(twin)
     if known is not None:
         known.bind(*args, **kwargs)
+    name = func.__name__
+    if name in CHECKS:
+        args = CHECKS[name](*args, **kwargs) or args
     makes = func.__name__ in ("asarray", "array", "ascontiguousarray")
-    result = given(func(*(plain(args) if makes else taken(args)), **taken(kwargs)))
+    try:
+        result = given(func(*(plain(args) if makes else taken(args)), **taken(kwargs)))
+    except np.linalg.LinAlgError:  # CuPy does not look at what the solver says
+        if name not in ("inv", "solve", "cholesky"):
+            raise
+        result = given(np.full_like(plain(args[-1]), np.nan))
+    if name in ("where", "clip") and isinstance(result, Array):
+        agree(name, loop(name, *[kind_of(a) for a in args[: len(LOOPS[name].types[0].partition("->")[0])]],
+                         types=tuple(LOOPS[name].types)), (result,), args)  # fmt: skip
     if isinstance(result, Array) and func is not np.lib.stride_tricks.as_strided:  # which gives no base
         for x in args:
             if isinstance(x, Array) and result.base is None and result is not x and np.may_share_memory(x, result):
@@ -223,7 +370,7 @@ class Ufunc:
         return self._run("accumulate", (array,), {"axis": axis, "dtype": dtype})
 
     def at(self, a, indices, b=None):
-        self.ufunc.at(*taken((a, indices) if b is None else (a, indices, b)))
+        scatter(self.ufunc, a, indices, b)
 
 
 class TwinBackend(CupyBackend):
@@ -236,10 +383,14 @@ class TwinBackend(CupyBackend):
         return True, "", ""
 
     def __init__(self):
+        names = Namespace(np, cupy)
+        names.__dict__["ndarray"] = Array
+        names.where  # noqa: B018 read once, so that `library` finds it
         self.xp = Namespace(np, cupy)
-        self.xp.__dict__["ndarray"] = Array
+        self.xp.__dict__.update(vars(library(names)))
         Backend.__init__(self)
         self._roots = {}
+        self._refuse_missing()
         self.stream = NumpyBackend()
 
     def to_numpy(self, a):
@@ -268,7 +419,7 @@ class TwinBackend(CupyBackend):
 
         return type("Port", (), {"__getattr__": lambda self, name: function(name)})()
 
-    def scatter_add_at(self, x, index, value):
-        np.add.at(plain(x), plain(index), plain(value))
+    def _scatter_runs(self, ufunc, x, rows, starts, order, value):
+        getattr(np, ufunc).at(plain(x), plain(rows), plain(value)[plain(order)])
 
     max_pool2d = Backend.max_pool2d

@@ -229,7 +229,7 @@ class ConvKernels:
         n, c, h, w = shape
         out = self.xp.zeros((n * c * h * w,), g.dtype)
         flat = index.reshape(n * c, index.shape[2] * index.shape[3]) + self.xp.arange(n * c)[:, None] * (h * w)
-        self.xp.add.at(out, flat.ravel(), g.ravel())
+        self._at("add", out, flat.ravel(), g.ravel())  # type: ignore[attr-defined]
         return out.reshape(shape)
 
     def max_pool2d_gather(self, u: Array, index: Array) -> Array:

@@ -27,6 +27,11 @@ def overlapping(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     return False
 
 
+def _spread(index: tuple[Any, ...]) -> list[Any]:
+    """An index with one item per dimension: a mask stands for as many as it has."""
+    return [i for i in index for _ in range(i.ndim if i.__class__ is not slice and i.dtype.kind == "b" else 1)]
+
+
 class IndexKernels:
     """Mixed into Backend."""
 
@@ -186,7 +191,12 @@ class IndexKernels:
 
     def _at(self, ufunc: str, x: Array, index: Array, value: Array) -> None:
         """x[index] = ufunc(x[index], value), one after the other where indices are equal; all are 1-D."""
-        getattr(self.xp, ufunc).at(x, index, value)
+        if x.dtype.itemsize == 2 and x.dtype.kind not in "iu":
+            out = x.astype("float32")
+            getattr(self.xp, ufunc).at(out, index, value.astype("float32"))
+            x[...] = out.astype(x.dtype)
+        else:
+            getattr(self.xp, ufunc).at(x, index, value)
 
     def index(self, x: Array, index: tuple[Any, ...]) -> Array:
         self.check_index(index, x.shape)
@@ -206,12 +216,12 @@ class IndexKernels:
 
     def _add_rows(self, x: Array, index: tuple[Any, ...], value: Array) -> None:
         """Add `value` where integer arrays (and slices) point; equal places add up, in order."""
+        x = x[tuple([i if i.__class__ is slice else slice(None) for i in _spread(index)])]
+        found: list[Any] = []
+        for i in index:  # a mask as the places where it is true
+            found += [slice(None)] if i.__class__ is slice else [i] if i.dtype.kind != "b" else self.xp.nonzero(i)
+        index = tuple(found)
         axes = [k for k, i in enumerate(index) if i.__class__ is not slice]
-        if any(i.__class__ is slice and i != slice(None) for i in index) or any(
-            index[k].dtype.kind == "b" for k in axes
-        ):
-            self.xp.add.at(x, index, value)
-            return
         arrays = self.xp.broadcast_arrays(*(index[k] for k in axes))
         shape, n = arrays[0].shape, len(axes)
         ahead = axes if axes == list(range(axes[0], axes[0] + n)) else None  # where the indexed axes go in `value`
@@ -281,7 +291,7 @@ class IndexKernels:
 
     def gather_(self, x: Array, dim: int, index: Array) -> Array:
         where = self._along(index, dim)
-        self.check_index(where, x.shape)
+        self.check_index((*(slice(None),) * dim, index), x.shape)
         return self.contiguous(x[where])  # type: ignore[attr-defined, no-any-return]
 
     def gather_backward(self, g: Array, shape: tuple[int, ...], dim: int, index: Array) -> Array:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from math import sqrt
 from typing import Any
 
+from .. import dtypes
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .creation import zeros
@@ -12,9 +14,9 @@ from .dropouts import dropout
 from .joining import cat
 from .layers import softmax
 from .padding import pad
-from .products import linear, matmul
+from .products import c_name, linear, matmul, type_name
 from .shape import reshape
-from .table import check_tensor
+from .table import F, check_tensor
 
 __all__: list[str] = []
 
@@ -35,43 +37,59 @@ def scaled_dot_product_attention(
     if not q._a.dtype == k._a.dtype == v._a.dtype:
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
-            f"{q.dtype} key.dtype: {k.dtype} and value.dtype: {v.dtype} instead."
+            f"{c_name(q)} key.dtype: {c_name(k)} and value.dtype: {c_name(v)} instead."
         )
     if min(q._a.ndim, k._a.ndim, v._a.ndim) < 2:
         raise RuntimeError(
-            "Expected query, key, and value to all be at least 2 dimensional, but got query.dim: "
-            f"{q._a.ndim}, key.dim: {k._a.ndim} and value.dim: {v._a.ndim} instead."
+            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
+            f"{q._a.ndim} key.dim: {k._a.ndim} and value.dim: {v._a.ndim} instead."
         )
+    if q._a.dtype.kind not in "fV":
+        raise RuntimeError(f"expected scalar type Float but found {type_name(q)}")
     if attn_mask is not None:
         if is_causal:
-            raise RuntimeError("Explicit attn_mask should not be set when is_causal=True")
-        if attn_mask._a.dtype.kind in "iu":
+            raise RuntimeError(
+                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+            )
+        if attn_mask._a.dtype.kind != "b" and attn_mask.dtype not in (q.dtype, dtypes.float32):
             raise RuntimeError(
                 f"Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
-                f"{attn_mask.dtype} and  query.dtype: {q.dtype} instead."
+                f"{c_name(attn_mask)} and  query.dtype: {c_name(q)} instead."
             )
+    if dropout_p > 1:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
     if enable_gqa:
         k, v = _repeat_heads(q, k), _repeat_heads(q, v)
-    root = sqrt(1 / sqrt(q._a.shape[-1]) if scale is None else scale) if scale is None or scale >= 0 else None
+    if q._a.dtype.itemsize == 2:  # half types compute in float32 and round once
+        q, k, v = (F.cast(t, dtypes.float32.array) for t in (q, k, v))
+        return F.cast(_attend(q, k, v, attn_mask, dropout_p, is_causal, scale), query._a.dtype)  # type: ignore[no-any-return]
+    return _attend(q, k, v, attn_mask, dropout_p, is_causal, scale)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Any, p: float, is_causal: bool, scale: float | None) -> Tensor:
+    width = q._a.shape[-1]
     length, sources = q._a.shape[-2], k._a.shape[-2]
-    if root is None:
-        scores = pw.mul(matmul(q, k.transpose(-2, -1)), scale)
-    else:
-        scores = matmul(pw.mul(q, root), pw.mul(k, root).transpose(-2, -1))
+    factor = (1 / sqrt(width) if width else 1.0) if scale is None else scale
+    scores = matmul(q if factor == 1 else pw.mul(q, factor), k.transpose(-2, -1))  # type: ignore[attr-defined]
+    dead: Any = None
     if is_causal:
         backend = q._dev.backend
         blocked = wrap(backend.triu(backend.full((length, sources), True, "bool"), 1), q._dev)
-        scores = scores.masked_fill(blocked, float("-inf"))
-    elif attn_mask is not None:
-        if attn_mask._a.dtype.kind == "b":
-            scores = scores.masked_fill(pw.logical_not(attn_mask), float("-inf"))
+        scores = scores.masked_fill(blocked, float("-inf"))  # type: ignore[attr-defined]
+    elif mask is not None:
+        if mask._a.dtype.kind == "b":
+            dead = pw.logical_not(mask.any(-1, keepdim=True))
+            scores = scores.masked_fill(pw.logical_not(mask), float("-inf"))  # type: ignore[attr-defined]
         else:
-            scores = pw.add(scores, attn_mask)
-        dead = pw.eq(scores.detach().amax(-1, keepdim=True), float("-inf")) if sources else None
-        if dead is not None and dead.any():
-            attention = softmax(scores.masked_fill(dead, 0.0), -1).masked_fill(dead, 0.0)
-            return matmul(dropout(attention, dropout_p, dropout_p > 0), v)
-    return matmul(dropout(softmax(scores, -1), dropout_p, dropout_p > 0), v)
+            dead = pw.eq(mask.detach().amax(-1, keepdim=True), float("-inf")) if mask._a.shape[-1] else None
+            scores = pw.add(scores, mask)
+        dead = dead if dead is not None and sources and dead.any() else None
+    if dead is not None:
+        scores = scores.masked_fill(dead, 0.0)  # type: ignore[attr-defined]
+    attention = softmax(scores, -1)
+    if dead is not None:
+        attention = attention.masked_fill(dead, 0.0)  # type: ignore[attr-defined]
+    return matmul(dropout(attention, p, True) if p > 0 else attention, v)
 
 
 def _repeat_heads(q: Tensor, x: Tensor) -> Tensor:
@@ -79,24 +97,50 @@ def _repeat_heads(q: Tensor, x: Tensor) -> Tensor:
     heads, own = q._a.shape[-3], x._a.shape[-3]
     if own == heads:
         return x
-    if heads % own:
+    if own == 0 or heads % own:
         raise RuntimeError(
-            f"Number of heads in key and value must divide the number of heads in query, got {own} and {heads}"
+            f"Number of heads in key and value must divide the number of heads in query: got {own} and {heads}"
         )
     shape = x._a.shape
     wide = x.unsqueeze(-3).expand(*shape[:-2], heads // own, *shape[-2:])
     return reshape(wide, (*shape[:-3], heads, *shape[-2:]))
 
 
-def _float_mask(mask: Any, name: str, target: Any) -> Any:
-    """A mask as numbers to add: bool True becomes -inf."""
+def canonical_mask(mask: Any, name: str, other: Any, other_name: str, target: Any) -> Any:
+    """A mask as numbers of dtype `target` to add: bool True becomes -inf. Warns where `other` is of another dtype."""
     if mask is None:
         return None
     if mask._a.dtype.kind not in "bfV":
         raise AssertionError(f"only bool and floating types of {name} are supported")
+    if other is not None and other_name and mask.dtype != other.dtype:
+        warnings.warn(
+            f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both instead.",
+            UserWarning,
+            stacklevel=3,
+        )
     if mask._a.dtype.kind == "b":
-        return zeros(*mask._a.shape, dtype=target, device=mask._dev).masked_fill(mask, float("-inf"))
+        return zeros(mask._a.shape, dtype=target, device=mask._dev).masked_fill(mask, float("-inf"))
     return mask
+
+
+def _check_masks(query: Tensor, key_padding_mask: Any, attn_mask: Any, num_heads: int, sources: int) -> None:
+    batched = query._a.ndim == 3
+    kind = "batched (3-D)" if batched else "unbatched (2-D)"
+    if key_padding_mask is not None and key_padding_mask._a.ndim != query._a.ndim - 1:
+        raise AssertionError(
+            f"For {kind} `query`, expected `key_padding_mask` to be `None` or {query._a.ndim - 1}-D but found "
+            f"{key_padding_mask._a.ndim}-D tensor instead"
+        )
+    if attn_mask is None:
+        return
+    if attn_mask._a.ndim not in (2, 3):
+        raise AssertionError(
+            f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask._a.ndim}-D tensor "
+            "instead"
+        )
+    want = (num_heads, query._a.shape[0], sources)
+    if not batched and attn_mask._a.ndim == 3 and attn_mask._a.shape != want:
+        raise AssertionError(f"Expected `attn_mask` shape to be {want} but got {attn_mask.shape}")
 
 
 def multi_head_attention_forward(
@@ -122,13 +166,29 @@ def multi_head_attention_forward(
             f"For {'batched (3-D)' if batched else 'unbatched (2-D)'} `query`, expected `key` and `value` to be "
             f"{query._a.ndim}-D but found {key._a.ndim}-D and {value._a.ndim}-D tensors respectively"
         )
-    if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+    _check_masks(query, key_padding_mask, attn_mask, num_heads, key._a.shape[0])
     if not batched:
         query, key, value = (t.unsqueeze(1) for t in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     length, batch, width = query._a.shape
     sources = key._a.shape[0]
+    if key_padding_mask is not None:
+        for i, n in enumerate((batch, sources)):
+            if key_padding_mask._a.shape[i] != n and static_k is None:
+                raise AssertionError(
+                    f"Expected key_padded_mask.shape[{i}] to be {n}, but got {key_padding_mask._a.shape[i]}"
+                )
+    padding_mask: Any = canonical_mask(key_padding_mask, "key_padding_mask", attn_mask, "attn_mask", query.dtype)
+    if is_causal and attn_mask is None:
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
+            "`generate_square_subsequent_mask` to create this mask."
+        )
+    mask: Any = canonical_mask(attn_mask, "attn_mask", None, "", query.dtype)
+    if is_causal and padding_mask is None and not need_weights:
+        mask = None  # the hint stands for it
+    else:
+        is_causal = False
     if width != embed_dim_to_check:
         raise AssertionError(f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}")
     size = width // num_heads
@@ -140,8 +200,6 @@ def multi_head_attention_forward(
         raise AssertionError(
             f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
         )  # fmt: skip
-    mask: Any = _float_mask(attn_mask, "attn_mask", query.dtype)
-    padding_mask: Any = _float_mask(key_padding_mask, "key_padding_mask", query.dtype)
     q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias,
                        (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None)  # fmt: skip
     if mask is not None:
@@ -194,11 +252,15 @@ def multi_head_attention_forward(
     if need_weights:
         scores = matmul(pw.mul(q, 1 / sqrt(size)), k.transpose(1, 2))
         if mask is not None:
+            if mask._a.dtype != q._a.dtype:
+                raise RuntimeError(
+                    f"Input dtypes must be the same, got: input {c_name(mask)}, batch1: {c_name(q)}, batch2: {c_name(k)}"
+                )
             scores = pw.add(scores, mask)
         weights = dropout(softmax(scores, -1), p, p > 0)
         out = matmul(weights, v)
     else:
-        out = scaled_dot_product_attention(q, k, v, mask, p)
+        out = scaled_dot_product_attention(q, k, v, mask, p, is_causal)
     out = reshape(out.transpose(0, 1), (length * batch, width))
     out = reshape(linear(out, out_proj_weight, out_proj_bias), (length, batch, -1))
     if need_weights:

@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 import weakref
+from functools import wraps
+from math import prod
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from ..base import Backend
+from ... import dtypes
+from .. import MISSING, STORAGE, TABLE
+from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import kernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
+CTYPES = {
+    "float32": "float", "float64": "double", "int32": "int", "int64": "long long", "complex64": "Complex<float>",
+    "complex128": "Complex<double>",
+}  # fmt: skip
+RUN_OPS = {"multiply": 0, "maximum": 1, "minimum": 2}
+
+
+def _grid(n: int) -> tuple[tuple[int], tuple[int]]:
+    """Blocks and threads for a kernel that strides over n elements."""
+    return (min((n + 255) // 256, 65535),), (256,)
+
+
+def library(cupy: Any) -> Any:
+    """CuPy's names, with a `where` that takes bfloat16: CuPy's own would answer with float32."""
+    xp, choose, bfloat16 = ModuleType("cupy"), cupy.where, dtypes.bfloat16.array
+    xp.__dict__.update(vars(cupy))
+
+    def where(condition: Any, x: Any, y: Any) -> Any:
+        if bfloat16 is None or bfloat16 not in (getattr(x, "dtype", None), getattr(y, "dtype", None)):
+            return choose(condition, x, y)
+        bits = [cupy.asarray(v, bfloat16).view(np.uint16) for v in (x, y)]
+        return choose(condition, *bits).view(bfloat16)
+
+    xp.where = where
+    return xp
 
 
 class CupyBackend(Backend):
@@ -35,13 +65,43 @@ class CupyBackend(Backend):
             )
         return True, "", ""
 
+    @classmethod
+    def capability(cls, d: dtypes.dtype) -> str:
+        import cupy
+
+        found = super().capability(d)
+        if d is dtypes.bfloat16 and found is STORAGE and not any("E" in loop for loop in cupy.add.types):
+            return f"{MISSING}CuPy 14 and NumPy 2.1.2, or newer (here are {cupy.__version__} and {np.__version__})"
+        return found
+
+    def _refuse_missing(self) -> None:
+        """Let the functions that make arrays say so where CuPy cannot hold a dtype."""
+        reasons = {d.array: (d, self.capability(d)) for d in dtypes.ALL if d.array is not None}
+        missing = {k: v for k, v in reasons.items() if v[1].startswith(MISSING)}
+
+        def refusing(make: Any) -> Any:
+            @wraps(make)
+            def checked(*args: Any) -> Any:
+                for a in args:
+                    kind = a if isinstance(a, np.dtype) else getattr(a, "dtype", None)
+                    if kind in missing:
+                        d, reason = missing[kind]
+                        raise RuntimeError(f"{d} on {self.name} needs {reason.removeprefix(MISSING)} ({TABLE})")
+                return make(*args)
+
+            return checked
+
+        for name in ("empty", "zeros", "full", "asarray", "from_numpy", "cast", "scalar") if missing else ():
+            setattr(self, name, refusing(getattr(self, name)))
+
     def __init__(self) -> None:
         import cupy
 
-        self.xp = cupy
+        self.xp = library(cupy)
         super().__init__()
+        self._refuse_missing()
         self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
-        self._pools: dict[str, Any] = {}
+        self._kernels: dict[Any, Any] = {}
         self._roots: dict[int, tuple[Any, Any]] = {}
 
     # ---- memory and devices -------------------------------------------------------------------------------------------
@@ -107,6 +167,19 @@ class CupyBackend(Backend):
 
         return cupyx.scipy.special
 
+    # CuPy's logical functions know no complex numbers, two of them no bfloat16
+    def logical_not(self, x: Any) -> Any:
+        return x == 0 if x.dtype.kind in "cV" else self.xp.logical_not(x)
+
+    def logical_and(self, x: Any, y: Any) -> Any:
+        return (x != 0) & (y != 0) if x.dtype.kind in "cV" else self.xp.logical_and(x, y)
+
+    def logical_or(self, x: Any, y: Any) -> Any:
+        return (x != 0) | (y != 0) if x.dtype.kind in "cV" else self.xp.logical_or(x, y)
+
+    def logical_xor(self, x: Any, y: Any) -> Any:
+        return (x != 0) ^ (y != 0) if x.dtype.kind in "cV" else self.xp.logical_xor(x, y)
+
     def erf(self, x: Any) -> Any:
         return self._by_scipy("erf", x)
 
@@ -120,14 +193,13 @@ class CupyBackend(Backend):
         out = self.xp.empty(4 * nblocks, np.uint64)
         if nblocks:
             args = (np.uint64(seed), np.uint64(counter), np.uint64(nblocks), out)
-            self._philox((min((nblocks + 255) // 256, 65535),), (256,), args)
+            self._philox(*_grid(nblocks), args)
         return out
 
     def max_pool2d(
         self, x: Any, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
     ) -> tuple[Any, Any]:
-        ctype = {"float32": "float", "float64": "double", "int64": "long long", "int32": "int"}.get(str(x.dtype))
-        if ctype is None:
+        if str(x.dtype) not in CTYPES:
             return super().max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
         xp = self.xp
         n, c, h, w = x.shape
@@ -135,15 +207,20 @@ class CupyBackend(Backend):
         ow = out_size(w, kernel[1], stride[1], padding[1], dilation[1], ceil_mode)
         y = xp.empty((n, c, oh, ow), x.dtype)
         index = xp.empty((n, c, oh, ow), np.int64)
-        if ctype not in self._pools:
-            name = f"max_pool2d<{ctype}>"
-            module = xp.RawModule(code=kernels.MAX_POOL2D, options=("-std=c++17",), name_expressions=(name,))
-            self._pools[ctype] = module.get_function(name)
         if y.size:
             sizes = [np.int32(v) for v in (h, w, oh, ow, *kernel, *stride, *padding, *dilation)]
             args = (xp.ascontiguousarray(x), y, index, np.int64(y.size), *sizes)
-            self._pools[ctype]((min((y.size + 255) // 256, 65535),), (256,), args)
+            self._kernel(kernels.MAX_POOL2D, "max_pool2d", x.dtype)(*_grid(y.size), args)
         return y, index
+
+    def _kernel(self, source: str, name: str, dtype: Any) -> Any:
+        """A CUDA function template of ours for a dtype."""
+        found = self._kernels.get((name, dtype))
+        if found is None:
+            full = f"{name}<{CTYPES[str(dtype)]}>"
+            module = self.xp.RawModule(code=source, options=("-std=c++17",), name_expressions=(full,))
+            found = self._kernels[name, dtype] = module.get_function(full)
+        return found
 
     def check_index(self, index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
         position = 0
@@ -154,34 +231,43 @@ class CupyBackend(Backend):
                     raise IndexError(f"index is out of bounds for dimension {position} with size {n}")
             position += i.ndim if hasattr(i, "dtype") and i.dtype.kind == "b" else 1
 
-    def index_put(self, x: Any, index: tuple[Any, ...], value: Any, accumulate: bool) -> None:
-        if not accumulate:
-            super().index_put(x, index, value, accumulate)
-        elif all(not hasattr(i, "dtype") or i.dtype.kind == "b" for i in index):
-            x[index] = x[index] + value
+    def _at(self, ufunc: str, x: Any, index: Any, value: Any) -> None:
+        # CuPy's atomics know few dtypes; those for the maximum of floats drop NaN and round float64 to float32
+        xp, kind = self.xp, x.dtype
+        if not value.size:
+            return
+        if ufunc == "add" and kind.char in "ilqILQfd":
+            xp.add.at(x, index, value)
+        elif ufunc == "add" and kind.kind == "c":
+            pairs = (index[:, None] * 2 + xp.arange(2)).reshape(-1)
+            real = x.real.dtype
+            self._at(ufunc, x.view(real), pairs, xp.ascontiguousarray(value).view(real))
+        elif kind.itemsize <= 2:
+            wide = np.dtype(np.int32 if kind.kind in "biu" else np.float32)
+            out = x.astype(wide)
+            self._at(ufunc, out, index, value.astype(wide))
+            x[...] = out.astype(kind)
         else:
-            self.check_index(index, x.shape)
-            self.scatter_add_at(x, index, value)
+            order = xp.argsort(index, kind="stable")
+            rows = index[order]
+            fresh = xp.concatenate([xp.ones(1, bool), rows[1:] != rows[:-1]])
+            self._scatter_runs(ufunc, x, rows, xp.flatnonzero(fresh), order, xp.ascontiguousarray(value))
 
-    def scatter_add_at(self, x: Any, index: Any, value: Any) -> None:
-        """x[index] += value, equal indices adding up."""
-        import cupyx
-
-        cupyx.scatter_add(x, index, value)
+    def _scatter_runs(self, ufunc: str, x: Any, rows: Any, starts: Any, order: Any, value: Any) -> None:
+        """x[rows[k]] = ufunc(x[rows[k]], value[order[k]]), one after the other in each run of equal rows."""
+        kernel = self._kernel(kernels.SCATTER_RUNS, "scatter_runs", x.dtype)
+        args = (x, rows, starts, order, value, np.int64(len(starts)), np.int64(len(rows)), np.int32(RUN_OPS[ufunc]))
+        kernel(*_grid(len(starts)), args)
 
     def _sum_runs(self, x: Any, starts: Any) -> Any:
         # CuPy's reduceat subtracts running sums: NaN and rounding errors of one run would reach all that follow
-        run = self.xp.searchsorted(starts, self.xp.arange(len(x)), side="right") - 1
-        out = self.xp.zeros((len(starts), *x.shape[1:]), x.dtype)
-        self.scatter_add_at(out, (run,), x)
+        xp = self.xp
+        out = xp.zeros((len(starts), *x.shape[1:]), x.dtype)
+        width = prod(x.shape[1:])
+        run = xp.searchsorted(starts, xp.arange(len(x)), side="right") - 1
+        places = run[:, None] * width + xp.arange(width)
+        self._at("add", out.reshape(-1), places.reshape(-1), x.reshape(-1))
         return out
-
-    def max_pool2d_grad(self, g: Any, index: Any, shape: tuple[int, ...]) -> Any:
-        n, c, h, w = shape
-        out = self.xp.zeros((n * c * h * w,), g.dtype)
-        flat = index.reshape(n * c, index.shape[2] * index.shape[3]) + self.xp.arange(n * c)[:, None] * (h * w)
-        self.scatter_add_at(out, flat.ravel(), g.ravel())
-        return out.reshape(shape)
 
     def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
         return self.xp.sum(x, axis=dim, keepdims=keepdim)  # CuPy adds in blocks on every axis
@@ -193,4 +279,6 @@ class CupyBackend(Backend):
         return self.xp.amin(x, axis=dim, keepdims=keepdim)
 
     def prod(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        if x.dtype in FLOAT16:
+            return self.cast(self.prod(x.astype(np.float32), dim, keepdim), x.dtype)
         return self.xp.prod(x, axis=dim, keepdims=keepdim)

@@ -42,3 +42,27 @@ __global__ void max_pool2d(const T* x, T* y, i64* index, i64 total, int H, int W
     }
 }
 """
+
+SCATTER_RUNS = r"""
+// One thread per run of equal rows; it combines the run's values in their order. NaN stays.
+typedef long long i64;
+template <typename T> struct Complex { T re, im; };
+template <typename T> __device__ T combine(T a, T b, int op) {
+    if (op == 0) return a * b;
+    if (a != a || b != b) return a != a ? a : b;
+    return op == 1 ? (b > a ? b : a) : (b < a ? b : a);
+}
+template <typename T> __device__ Complex<T> combine(Complex<T> a, Complex<T> b, int op) {
+    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+template <typename T>
+__global__ void scatter_runs(T* x, const i64* rows, const i64* starts, const i64* order, const T* value, i64 runs,
+                             i64 n, int op) {
+    for (i64 r = blockIdx.x * (i64)blockDim.x + threadIdx.x; r < runs; r += (i64)gridDim.x * blockDim.x) {
+        i64 end = r + 1 < runs ? starts[r + 1] : n;
+        T total = x[rows[starts[r]]];
+        for (i64 k = starts[r]; k < end; ++k) total = combine(total, value[order[k]], op);
+        x[rows[starts[r]]] = total;
+    }
+}
+"""

@@ -10,6 +10,7 @@ from ...tensor import Parameter, Tensor
 from .. import functional as F
 from .. import init as _init
 from ..module import Module
+from .attention import MultiheadAttention as MultiheadAttention
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid",
