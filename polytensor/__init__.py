@@ -115,6 +115,7 @@ from . import cuda as cuda
 from . import fft as fft
 from . import linalg as linalg
 from . import nn as nn
+from .native import *  # noqa: F403
 from . import optim as optim
 from . import special as special
 from . import return_types as return_types

@@ -89,6 +89,8 @@ def register_backend(name: str, factory: str | Callable[[], Any]) -> None:
     """
     _factories[name] = factory
     _instances.pop(name, None)
+    for key in [k for k in _interned if k[0] == name]:
+        del _interned[key]
 
 
 def _read_entry_points() -> None:

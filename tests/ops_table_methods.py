@@ -26,6 +26,7 @@ for op in (
         f"Tensor.{op}()",
         lambda t, x, op=op: getattr(x, op)(),
         {"c": C["c"]} if op in ("det", "logdet", "inverse", "pinverse") else C,
+        host=op in ("get_device", "type"),
     )
 for op in ("bitwise_not", "logical_not", "count_nonzero", "any", "all", "tolist", "neg"):
     family(f"Tensor.{op}()", lambda t, x, op=op: getattr(x, op)(), {k: v for k, v in MASKS.items()})
@@ -134,7 +135,7 @@ TO = {
     "type_as": lambda t, x: x.type_as(t.zeros(1, dtype=t.float32)),
 }
 for name, fn in TO.items():
-    family(f"Tensor.to.{name}", fn, {"c": C["c"]}, grad=name != "type")
+    family(f"Tensor.to.{name}", fn, {"c": C["c"]}, grad=name != "type", host=name == "type")
 NEW = {
     "tensor": lambda t, x: (x.new_tensor([1, 2]), x.new_tensor(3, dtype=t.int32), x.new_tensor([1.5], requires_grad=True).requires_grad),
     "zeros": lambda t, x: (x.new_zeros(2, 3), x.new_zeros((2,), dtype=t.int64), x.new_zeros([])),
@@ -268,6 +269,7 @@ for name, fn in PROPERTIES.items():
         fn,
         {k: v for k, v in kinds.items() if not (name == "flags")} | {"f32": C["f32"]},
         grad=False,
+        host=name == "flags",
     )
 
 

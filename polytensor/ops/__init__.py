@@ -46,6 +46,11 @@ from .einsum import *
 from .linalg import *
 from .matrices import *
 from .fills import *
+from .calculus import *
+from .copies import *
+from .exchange import *
+from .lowrank import *
+from .signal import *
 
 __all__ = [
     name

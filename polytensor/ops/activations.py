@@ -172,6 +172,11 @@ def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """Leaky ReLU with a slope drawn from [lower, upper) per element in training, their mean else."""
+    return rrelu_noise(input, lower, upper, training, inplace, None)
+
+
+def rrelu_noise(input: Tensor, lower: float, upper: float, training: bool, inplace: bool, generator: Any) -> Tensor:
+    """rrelu with a Generator of its own, as torch.rrelu takes it."""
     if lower > upper:
         raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, but got {lower} and {upper}")
 
@@ -179,7 +184,7 @@ def rrelu(
         x = contiguous(check_tensor(x, "rrelu"))
         if not training:
             return _run("leaky_relu", _leaky_relu, x, (lower + upper) / 2)
-        slope = wrap(_uniform(x._a.shape, x._a.dtype, x._dev, None, lower, upper), x._dev)
+        slope = wrap(_uniform(x._a.shape, x._a.dtype, x._dev, generator, lower, upper), x._dev)
         return _run(
             "rrelu", lambda x: _prelu(x, slope if x._a.dtype == slope._a.dtype else F.cast(slope, x._a.dtype)), x
         )

@@ -27,6 +27,7 @@ from .convert import (
     to,
     to_device,
 )
+from .exchange import Capsule
 from .table import attach, check_tensor, write_out
 
 __all__ = [
@@ -440,6 +441,8 @@ _warned = False
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares memory with any DLPack object. Source: torch.from_dlpack."""
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = Capsule(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):
         raise RuntimeError(
             f"from_dlpack received an invalid capsule: {type(ext_tensor).__name__} has no __dlpack__ method."

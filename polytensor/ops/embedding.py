@@ -88,6 +88,13 @@ def embedding(
     return _rows(w, index, skip, scale_grad_by_freq)  # type: ignore[no-any-return]
 
 
+def renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
+    """Scale, in place, the rows of input (n, d) at `indices` that are longer than max_norm."""
+    w, i = check_tensor(input, "embedding_renorm_"), check_tensor(indices, "embedding_renorm_", "indices")
+    _renorm(w, _indices(i, w._a.shape[0], "embedding_renorm_"), max_norm, norm_type)
+    return w
+
+
 def _refuse_sparse(sparse: bool) -> None:
     if sparse:
         raise NotImplementedError("sparse gradients are not there: use sparse=False, which gives a dense gradient")

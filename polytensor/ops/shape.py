@@ -551,7 +551,12 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
     return _select(input, (*(slice(None),) * d, index))  # type: ignore[no-any-return]
 
 
-swapaxes = swapdims = transpose
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """transpose by another name. Source: torch.swapaxes."""
+    return transpose(input, axis0, axis1)
+
+
+swapdims = transpose
 moveaxis = movedim
 for _name in (
     "view", "view_as", "reshape", "reshape_as", "permute", "transpose", "t", "movedim", "flatten", "unflatten", "ravel",

@@ -37,9 +37,12 @@ def _select(x: Tensor, k: int, dim: int, largest: bool) -> Tensor:
     return wrap(x._dev.backend.argselect(x._a, k, dim, largest), x._dev)
 
 
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(
+    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Tensor | None = None
+) -> Tensor:
     """Indices that sort along `dim`, equal elements in order, NaN as the largest. Source: torch.argsort."""
-    return sort(input.detach(), dim, descending, stable=stable)[1]  # type: ignore[no-any-return]
+    r = sort(input.detach(), dim, descending, stable=stable)[1]
+    return r if out is None else write_out(out, r)  # type: ignore[no-any-return]
 
 
 def sort(

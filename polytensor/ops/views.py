@@ -159,13 +159,24 @@ def adjoint(input: Tensor) -> Tensor:
     return _mH(input)
 
 
-def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def _cuts(name: str, *given: Any) -> Any:
+    """The one of several names under which the places to cut are given."""
+    found = [g for g in given if g is not None]
+    if len(found) != 1:
+        raise TypeError(f"{name}() received an invalid combination of arguments")
+    return found[0]
+
+
+def tensor_split(
+    input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: int | None = None,
+    tensor_indices_or_sections: Tensor | None = None,
+) -> tuple[Tensor, ...]:  # fmt: skip
     """Pieces of nearly equal size, or cut before the given indices, as views. Source: torch.tensor_split."""
+    cuts = _cuts("tensor_split", indices_or_sections, indices, sections, tensor_indices_or_sections)
     if input._a.ndim == 0:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     d = check_dim(dim, input._a.ndim)
     n = input._a.shape[d]
-    cuts = indices_or_sections
     if isinstance(cuts, Tensor):
         if cuts._a.ndim > 1 or cuts.dtype is not dtypes.int64:
             raise RuntimeError(
@@ -183,7 +194,10 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 
 
 def _split_along(name: str, least: int, dim: int) -> Any:
-    def op(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    def op(
+        input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: int | None = None
+    ) -> tuple[Tensor, ...]:
+        indices_or_sections = _cuts(name, indices_or_sections, indices, sections)
         if input._a.ndim < least:
             raise RuntimeError(
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input._a.ndim} "
@@ -213,9 +227,9 @@ def _untied(views: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return views
 
 
-def unsafe_split(tensor: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
     """split without the bookkeeping of views: writing in place is allowed and not seen. Source: torch.unsafe_split."""
-    return _untied(tensor.split(split_size, dim))
+    return _untied(input.split(split_size, dim))
 
 
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
@@ -386,8 +400,10 @@ tril, triu = _triangle("tril"), _triangle("triu")
 
 def _triangle_indices(name: str) -> Any:
     def op(
-        row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None, layout: Any = None
-    ) -> Tensor:
+        row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
+        pin_memory: bool = False, requires_grad: bool = False,
+    ) -> Tensor:  # fmt: skip
+        dtype = dtypes.int64 if dtype is None else dtype
         for what, n in (("row", row), ("col", col)):
             if n < 0:
                 raise RuntimeError(f"{what} must be non-negative, got{n}")
@@ -461,14 +477,16 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
 
 
 def slice_scatter(
-    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
-) -> Tensor:
+    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """input with input[start:end:step] along `dim` replaced by src. Source: torch.slice_scatter."""
     d = _dim_of(input, dim)
     if step <= 0:
         raise RuntimeError("slice step must be positive")
     part = _slice(input.detach(), (*(slice(None),) * d, slice(start, end, step)))
-    return _scattered(input, src, part._v[1][-1], part._a.shape, "SliceScatterBackward0")
+    r = _scattered(input, src, part._v[1][-1], part._a.shape, "SliceScatterBackward0")
+    return r if out is None else write_out(out, r)
 
 
 def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
