@@ -125,8 +125,12 @@ def repeat_interleave(
 _flip = primitive("flip", "x", (lambda F, g, dims: F.flip(g, dims),), "dims")
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *dims: Any, **names: Any) -> Tensor:
     """Reversed along `dims`, as a copy. Source: torch.flip."""
+    if names:
+        if dims or set(names) != {"dims"}:
+            raise TypeError(f"flip() got an unexpected keyword argument {next(iter(names))!r}")
+        dims = (names["dims"],)
     order = tuple(check_dim(d, input._a.ndim) for d in sizes(dims))
     if len(set(order)) != len(order):
         raise RuntimeError(

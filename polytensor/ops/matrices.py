@@ -9,7 +9,7 @@ from . import linalg as la
 from . import pointwise as pw
 from . import shape as sh
 from .products import adjoint, type_name
-from .table import F, attach, check_tensor, primitive, write_out
+from .table import F, attach, check_tensor, primitive, undifferentiable, write_out
 
 __all__ = [
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "geqrf", "inverse", "logdet", "lu", "lu_solve", "lu_unpack",
@@ -186,7 +186,11 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
     if input._a.dtype.kind in "biu" or input._a.dtype.itemsize == 2:
         raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{type_name(input)}'")
-    return la.finish(geqrf_result(*_geqrf(input)), out)
+    pair = _geqrf(input)
+    undifferentiable(
+        "GeqrfBackward0", NotImplementedError("the derivative for 'geqrf' is not implemented."), (input,), *pair
+    )
+    return la.finish(geqrf_result(*pair), out)
 
 
 def ormqr(

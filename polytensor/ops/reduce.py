@@ -149,7 +149,7 @@ _prod = primitive("prod", "x", (_prod_rule,), "dim keepdim")
 
 def _logsumexp_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
     kept = _keep(x_shape, dim)
-    return F.mul(F.reshape(g, kept), F.exp(F.sub(x, F.reshape(out, kept))))
+    return F.mul(F.reshape(g, kept), F.conj(F.exp(F.sub(x, F.reshape(out, kept)))))
 
 
 _logsumexp = primitive("logsumexp", "x", (_logsumexp_rule,), "dim keepdim")

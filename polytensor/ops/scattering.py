@@ -288,8 +288,8 @@ def index_add(
     """input with alpha * source added to the slices that `index` names. Source: torch.index_add."""
     d, index = _checked_source(input, dim, index, source, "index_add_")
     if alpha != 1:
-        whole = source._a.dtype.kind in "biu"
-        source = source * (int(alpha) if whole else alpha)
+        kind = source._a.dtype.kind
+        source = source * (bool(alpha) if kind == "b" else int(alpha) if kind in "iu" else alpha)
     if input._a.ndim == 0:
         _check_range(index, 1, 0)
         return _exact_out(out, input + source)

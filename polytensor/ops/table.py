@@ -263,6 +263,31 @@ def renamed(r: Tensor, name: str) -> Tensor:
 _renamed: dict[Any, Any] = {}
 
 
+class _Underived(Node):
+    """The node of an op without a derivative: backward raises what PyTorch raises."""
+
+    __slots__ = ()
+    light = True
+    error: Exception
+
+    def run(self, g: Any, tensors: bool, wanted: Any) -> Any:
+        raise self.error
+
+
+def undifferentiable(node: str, error: Exception, inputs: Any, *outs: Tensor) -> None:
+    """Let floating `outs` require grad, through a node named `node` whose backward raises `error`, if any input does."""
+    if not mode.grad or all(x is None or x._fn is None for x in inputs):
+        return
+    n: Any = new(type(node, (_Underived,), {"__slots__": (), "error": error}))
+    n.edges = tuple((x if x._fn is LEAF else x._fn) for x in inputs if x is not None)
+    n.nrs = tuple(x._nr for x in inputs if x is not None)
+    n.hooks = n.saved = n.shapes = n.vers = None
+    n.dev = outs[0]._dev
+    for nr, r in enumerate(outs):
+        if r._a.dtype.kind not in "biu":
+            r._fn, r._nr = n, nr
+
+
 def named(node: str) -> Callable[[Any], Any]:
     """Decorator of a composite: what it made goes by the name of PyTorch's node for the whole function."""
 
