@@ -46,6 +46,7 @@ def _angle_rule(F: Any, g: Any, x: Any) -> Any:
 
 
 angle = unary("angle", _angle_rule, FLOAT)
+del Tensor.angle_  # type: ignore[attr-defined]  # PyTorch has none
 angle.__doc__ = "The angle with the positive real axis, in radians; for real numbers 0 or pi. Source: torch.angle."
 
 
