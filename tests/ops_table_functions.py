@@ -710,7 +710,9 @@ def inside(context, read):
 def printed(t, **options):
     t.set_printoptions(**options)
     try:
-        return repr(t.tensor([1.23456, 1e-3, 1000.5, 7.0, 8.0, 9.0, 10.0]).cpu())
+        return repr(t.tensor([1.23456, 1e-3, 1000.5, 7.0, 8.0, 9.0, 10.0], device="cpu")).replace(
+            ", device='cpu')", ")"
+        )
     finally:
         t.set_printoptions(profile="default")
 
