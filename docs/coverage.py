@@ -43,7 +43,6 @@ ASIDE = {
     r"^(fork|wait|import_ir_module.*|parse_ir|parse_schema|parse_type_comment|merge_type.*|unify_type_list|profiler_.*"
     r"|thread_safe_generator|get_file_path|prepare_multiprocessing_environment|classproperty|while_loop|slice_inverse"
     r"|init_num_threads|sym_.*)$": "internals of the compiler and of PyTorch's own build",
-    r"^autocast_(in|de)crement_nesting|^(set|get|is)_autocast|^clear_autocast": "internals of autocast",
     r"^native_|^batch_norm_.|^_": "internal halves of public functions",
     r"^(cuda|pin_memory)$": "moves to a device that the PyTorch compared with may not have",
     r"^index$": "first-class dimensions",
