@@ -857,3 +857,4 @@ add(
 add("fn.cond", lambda t, x: [t.cond(p, t.sin, t.cos, (x,)) for p in (True, x[0] > 9)], arr(3))
 add("fn.cond.many", lambda t, x: t.cond(x > 0, t.sin, t.cos, (x,)), arr(3), grad=False)
 add("fn.isin.element", lambda t, x: t.isin(1, x, out=t.empty(0, dtype=t.bool)), arr(3), grad=False)
+add("fn.lobpcg.grad", lambda t, a: t.lobpcg(a @ a.mT, 1, niter=300, tol=1e-13)[0], arr(9, 9))
