@@ -26,6 +26,7 @@ for op in (
         f"Tensor.{op}()",
         lambda t, x, op=op: getattr(x, op)(),
         {"c": C["c"]} if op in ("det", "logdet", "inverse", "pinverse") else C,
+        host=op in ("get_device", "type"),
     )
 for op in ("bitwise_not", "logical_not", "count_nonzero", "any", "all", "tolist", "neg"):
     family(f"Tensor.{op}()", lambda t, x, op=op: getattr(x, op)(), {k: v for k, v in MASKS.items()})
@@ -59,6 +60,8 @@ CALLS = {
     "swapdims": lambda t, x: x.swapdims(0, 1),
     "split_with_sizes": lambda t, x: x.split_with_sizes([1, 2, 3], 1),
     "unsafe_split_with_sizes": lambda t, x: x.unsafe_split_with_sizes([1, 2, 3], 1),
+    "split": lambda t, x: x.split(split_size=4, dim=1),
+    "norm": lambda t, x: (x.norm(), x.norm(1, 0, True), x.norm(dtype=t.float64)),
     "renorm": lambda t, x: x.renorm(2, 0, 1.5),
     "lerp": lambda t, x: (x.lerp(x * 2, 0.3), x.lerp(x * 2, x)),
     "prelu": lambda t, x: (x - 1).prelu(x[0, :1] * 0.1),
@@ -132,7 +135,7 @@ TO = {
     "type_as": lambda t, x: x.type_as(t.zeros(1, dtype=t.float32)),
 }
 for name, fn in TO.items():
-    family(f"Tensor.to.{name}", fn, {"c": C["c"]}, grad=name != "type")
+    family(f"Tensor.to.{name}", fn, {"c": C["c"]}, grad=name != "type", host=name == "type")
 NEW = {
     "tensor": lambda t, x: (x.new_tensor([1, 2]), x.new_tensor(3, dtype=t.int32), x.new_tensor([1.5], requires_grad=True).requires_grad),
     "zeros": lambda t, x: (x.new_zeros(2, 3), x.new_zeros((2,), dtype=t.int64), x.new_zeros([])),
@@ -266,6 +269,7 @@ for name, fn in PROPERTIES.items():
         fn,
         {k: v for k, v in kinds.items() if not (name == "flags")} | {"f32": C["f32"]},
         grad=False,
+        host=name == "flags",
     )
 
 
