@@ -38,6 +38,7 @@ ASIDE = {
     r"sparse|coalesce|(ccol|col|crow|row)_indices|^(indices|values)(_copy)?$|dense_dim|to_dense|^(hspmm|spmm|smm|sspaddmm|saddmm)"
     r"|^(ds|hs)mm$|to_padded_tensor": "sparse and nested tensors",
     r"quantize|quantized|^q_|qscheme|int_repr|fused_moving|choose_qparams|fbgemm": "quantized tensors",
+    r"^scaled_(grouped_)?mm$": "8-bit floating point numbers",
     r"cudnn|miopen|mkldnn|vulkan|(^|_)(ipu|xla|maia|mtia|xpu)(_|$)|chalf|record_stream|cxx11|get_device_module":
         "one vendor's device or library",
     r"^(fork|wait|import_ir_module.*|parse_ir|parse_schema|parse_type_comment|merge_type.*|unify_type_list|profiler_.*"
