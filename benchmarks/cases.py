@@ -94,11 +94,79 @@ def _lenet(t: Any, batch: int) -> Case:
     return _step(t, net, n.CrossEntropyLoss(), opt, t.randn(batch, 3, 32, 32), _classes(t, batch))
 
 
+def _resnet(t: Any) -> Case:
+    """A stem and three stages of two basic blocks, 16 to 64 channels, on 3x32x32 images."""
+    n = t.nn
+
+    class Block(n.Module):
+        def __init__(self, inside: int, outside: int, stride: int) -> None:
+            super().__init__()
+            self.conv1, self.bn1 = n.Conv2d(inside, outside, 3, stride, 1, bias=False), n.BatchNorm2d(outside)
+            self.conv2, self.bn2 = n.Conv2d(outside, outside, 3, 1, 1, bias=False), n.BatchNorm2d(outside)
+            self.relu = n.ReLU(inplace=True)
+            self.shortcut = n.Identity()
+            if stride != 1 or inside != outside:
+                self.shortcut = n.Sequential(n.Conv2d(inside, outside, 1, stride, bias=False), n.BatchNorm2d(outside))
+
+        def forward(self, x: Any) -> Any:
+            out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+            return self.relu(out + self.shortcut(x))
+
+    net = n.Sequential(
+        n.Conv2d(3, 16, 3, padding=1, bias=False), n.BatchNorm2d(16), n.ReLU(inplace=True), Block(16, 16, 1), Block(16, 16, 1),
+        Block(16, 32, 2), Block(32, 32, 1), Block(32, 64, 2), Block(64, 64, 1), n.AdaptiveAvgPool2d(1), n.Flatten(),
+        n.Linear(64, 10),
+    )  # fmt: skip
+    opt = t.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
+    return _step(t, net, n.CrossEntropyLoss(), opt, t.randn(32, 3, 32, 32), _classes(t, 32))
+
+
+def _transformer(t: Any) -> Case:
+    """Two encoder layers of width 128 over 16 sequences of 64 tokens, with AdamW."""
+    n = t.nn
+
+    class Net(n.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = n.Embedding(1000, 128)
+            layer = n.TransformerEncoderLayer(128, 4, 512, dropout=0.0, activation="gelu", batch_first=True)
+            self.encoder = n.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+            self.head = n.Linear(128, 10)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.encoder(self.embed(x)).mean(1))
+
+    net = Net()
+    opt = t.optim.AdamW(net.parameters(), lr=1e-3)
+    return _step(t, net, n.CrossEntropyLoss(), opt, t.randint(0, 1000, (16, 64)), _classes(t, 16))
+
+
+def _recurrent(t: Any, kind: str) -> Case:
+    """A tagger: embedding, two recurrent layers of 128 units, 32 sequences of 50 steps."""
+    n = t.nn
+
+    class Net(n.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = n.Embedding(1000, 128)
+            self.rnn = getattr(n, kind)(128, 128, num_layers=2, batch_first=True)
+            self.head = n.Linear(128, 10)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.rnn(self.embed(x))[0]).flatten(0, 1)
+
+    net = Net()
+    opt = t.optim.Adam(net.parameters(), lr=1e-3)
+    return _step(t, net, n.CrossEntropyLoss(), opt, t.randint(0, 1000, (32, 50)), _classes(t, 32 * 50))
+
+
 def steps(t: Any) -> dict[str, Case]:
     """Training steps."""
     return {
         "linear regression b16": linear_regression(t), "MLP 784-512-512-10 SGD b64": mlp_sgd(t),
         "MLP 1000-100-10 Adam b64": mlp_adam(t), "LeNet b4": _lenet(t, 4), "LeNet b64": _lenet(t, 64),
+        "ResNet b32": _resnet(t), "Transformer encoder b16x64": _transformer(t), "GRU b32x50": _recurrent(t, "GRU"),
+        "LSTM b32x50": _recurrent(t, "LSTM"),
     }  # fmt: skip
 
 

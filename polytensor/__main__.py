@@ -14,7 +14,7 @@ def info() -> None:
     import importlib.metadata
 
     import polytensor
-    from polytensor import devices
+    from polytensor import backends, devices
 
     print(f"polytensor {polytensor.__version__}, Python {platform.python_version()}, {platform.platform()}")
     chosen = os.environ.get("POLYTENSOR_BACKEND")
@@ -22,6 +22,10 @@ def info() -> None:
     print("backends:")
     for name, (ok, reason, hint) in devices.backend_status().items():
         print(f"  {name:8} " + ("can run" if ok else f"cannot run: {reason}" + (f"; {hint}" if hint else "")))
+    print("dtypes, as polytensor.backends.capabilities() lists them:")
+    for name, row in backends.capabilities().items():
+        for i, text in enumerate(dict.fromkeys(row.values())):
+            print(f"  {'' if i else name:8} {text}: {', '.join(d for d in row if row[d] == text)}")
     print(f"devices: cpu{''.join(f', cuda:{i}' for i in range(polytensor.cuda.device_count()))}")
     print(f"threads: {polytensor.get_num_threads()} of {os.cpu_count()} cores")
     try:

@@ -89,6 +89,8 @@ def register_backend(name: str, factory: str | Callable[[], Any]) -> None:
     """
     _factories[name] = factory
     _instances.pop(name, None)
+    for key in [k for k in _interned if k[0] == name]:
+        del _interned[key]
 
 
 def _read_entry_points() -> None:
@@ -179,6 +181,8 @@ def named(type: Any, index: int | None = None) -> Device:
     if dev.type == "cpu" and isinstance(type, str):
         index = int(type.partition(":")[2]) if ":" in type else index
         if index is not None:
+            if index < 0:
+                raise RuntimeError("Device index must not be negative")
             return _intern(dev.backend, index)
     return dev
 

@@ -501,8 +501,8 @@ def functional_call(
                 )
             if have:
                 values.update(dict.fromkeys(names, given[have[0]]))
-    unexpected = [k for k in values if k not in places]
-    missing = [k for k in places if k not in values]
+    unexpected = sorted(k for k in values if k not in places)
+    missing = sorted(k for k in places if k not in values)
     if strict and (unexpected or missing):
         said = [
             f"{kind} key(s): {', '.join(map(repr, keys))}."

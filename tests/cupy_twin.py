@@ -390,6 +390,7 @@ class TwinBackend(CupyBackend):
         self.xp.__dict__.update(vars(library(names)))
         Backend.__init__(self)
         self._roots = {}
+        self._refuse_missing()
         self.stream = NumpyBackend()
 
     def to_numpy(self, a):

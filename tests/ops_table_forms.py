@@ -1,6 +1,6 @@
 """In-place methods and out= of pointwise ops and reductions, in one pattern for all."""
 
-from ops_table import BOOL, F32, I64, arr, family
+from ops_table import BOOL, F32, I64, arr, family, ints
 
 UNARY = (
     "abs absolute acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil conj_physical cos cosh "
@@ -23,7 +23,7 @@ ONE = {
 TWO = {
     "c": (arr(3, 3, lo=0.1, hi=0.9), arr(3, 3, lo=0.1, hi=0.9)), "broadcast": (arr(3, 3, lo=0.1), arr(3, lo=0.1)),
     "grows": (arr(3, lo=0.1), arr(3, 3, lo=0.1)), "f32": (arr(3, 3, dtype=F32, lo=0.1), arr(3, 3, lo=0.1)),
-    "i64": (arr(3, 3, dtype=I64, lo=1), arr(3, 3, dtype=I64)), "i64f64": (arr(3, 3, dtype=I64), arr(3, 3, lo=0.1)),
+    "i64": (arr(3, 3, dtype=I64), ints(3, 3, hi=5, lo=1)), "i64f64": (arr(3, 3, dtype=I64), arr(3, 3, lo=0.1)),
     "bool": (arr(3, 3, dtype=BOOL), arr(3, 3, dtype=BOOL)),
 }  # fmt: skip
 MATRIX = {"tril", "triu", "diag", "cross", "inner", "kron", "tensordot", "diff", "msort"}

@@ -17,8 +17,8 @@ for op in (
     "triu trunc conj resolve_neg resolve_conj ravel median amax amin aminmax count_nonzero diag positive neg exp log1p "
     "logit round nan_to_num expm1 log10 log2 abs angle logdet det logsumexp_ argmax argmin all any max min mean prod std sum "
     "var nansum nanmean nanmedian nonzero t numel dim ndimension nelement element_size is_floating_point is_complex is_signed "
-    "is_contiguous storage_offset get_device is_conj is_neg is_inference is_pinned is_shared is_distributed tolist stride size "
-    "dim_order type contiguous clone detach flatten squeeze adjoint inverse pinverse trace msort unique cholesky_inverse"
+    "is_contiguous storage_offset is_conj is_neg is_inference is_pinned is_shared is_distributed tolist stride size "
+    "dim_order contiguous clone detach flatten squeeze adjoint inverse pinverse trace msort unique cholesky_inverse"
 ).split():  # fmt: skip
     if op.endswith("_") or op in ("unique",):
         continue
@@ -26,6 +26,7 @@ for op in (
         f"Tensor.{op}()",
         lambda t, x, op=op: getattr(x, op)(),
         {"c": C["c"]} if op in ("det", "logdet", "inverse", "pinverse") else C,
+        host=op in ("get_device", "type"),
     )
 for op in ("bitwise_not", "logical_not", "count_nonzero", "any", "all", "tolist", "neg"):
     family(f"Tensor.{op}()", lambda t, x, op=op: getattr(x, op)(), {k: v for k, v in MASKS.items()})
@@ -36,7 +37,12 @@ for op in (
     "isclose allclose equal is_same_size view_as reshape_as expand_as type_as"
 ).split():
     cases = {"c": TWO["c"]} if op in ("reshape_as", "view_as", "igamma", "igammac", "nextafter") else TWO
-    family(f"Tensor.{op}(y)", lambda t, x, y, op=op: getattr(x, op)(y), cases, grad=op not in ("igamma", "igammac"))
+    family(
+        f"Tensor.{op}(y)",
+        lambda t, x, y, op=op: getattr(x, op)(y),
+        cases,
+        grad=op not in ("igamma", "igammac", "floor_divide", "heaviside"),
+    )
 for op in "gcd lcm bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift".split():
     family(f"Tensor.{op}(y)", lambda t, x, y, op=op: getattr(x, op)(y.abs()), INTS)
 
@@ -54,6 +60,8 @@ CALLS = {
     "swapdims": lambda t, x: x.swapdims(0, 1),
     "split_with_sizes": lambda t, x: x.split_with_sizes([1, 2, 3], 1),
     "unsafe_split_with_sizes": lambda t, x: x.unsafe_split_with_sizes([1, 2, 3], 1),
+    "split": lambda t, x: x.split(split_size=4, dim=1),
+    "norm": lambda t, x: (x.norm(), x.norm(1, 0, True), x.norm(dtype=t.float64)),
     "renorm": lambda t, x: x.renorm(2, 0, 1.5),
     "lerp": lambda t, x: (x.lerp(x * 2, 0.3), x.lerp(x * 2, x)),
     "prelu": lambda t, x: (x - 1).prelu(x[0, :1] * 0.1),
@@ -80,6 +88,15 @@ CALLS = {
     "narrow": lambda t, x: (x.narrow(1, 2, 3), x.narrow(1, t.tensor(1), 2)),
     "repeat": lambda t, x: (x.repeat(2, 1), x.repeat((1, 2, 1)), x.tile(2)),
     "as_subclass": lambda t, x: x.as_subclass(t.nn.Parameter).detach(),
+    "cholesky": lambda t, x: (x @ x.mT + t.eye(4, dtype=x.dtype, device=x.device)).cholesky(),
+    "qr": lambda t, x: [r.abs() for r in x.mT.qr()],
+    "svd": lambda t, x: x.svd()[1],
+    "geqrf": lambda t, x: [r.abs() for r in x.detach().mT.geqrf()],
+    "orgqr": lambda t, x: (lambda a, tau: a.orgqr(tau).abs())(*x.detach().mT.geqrf()),
+    "ormqr": lambda t, x: (lambda a, tau: a.ormqr(tau, x.detach().mT).abs())(*x.detach().mT.geqrf()),
+    "lu_solve": lambda t, x: x[:, :2].detach().lu_solve(*t.linalg.lu_factor(x[:, :4].detach())),
+    "triangular_solve": lambda t, x: x[:, :2].triangular_solve(x[:, :4]),
+    "multinomial": lambda t, x: x.detach().abs().multinomial(6).sort(1)[0],
 }  # fmt: skip
 for name, fn in CALLS.items():
     family(f"Tensor.{name}:", fn, X, grad=name not in ("mvlgamma_.int",))
@@ -108,12 +125,17 @@ TO = {
     "bad": lambda t, x: x.to([1]),
     "badname": lambda t, x: x.to("nowhere"),
     "baddtype": lambda t, x: x.to(dtype="float32"),
-    "type": lambda t, x: (x.type(), x.type(t.float32), x.type("torch.DoubleTensor"), x.type(t.LongTensor)),
+    "type": lambda t, x: (
+        x.type().replace("cuda.", ""),
+        x.type(t.float32),
+        x.type("torch.DoubleTensor"),
+        x.type(t.LongTensor),
+    ),
     "type.bad": lambda t, x: x.type("torch.NoTensor"),
     "type_as": lambda t, x: x.type_as(t.zeros(1, dtype=t.float32)),
 }
 for name, fn in TO.items():
-    family(f"Tensor.to.{name}", fn, {"c": C["c"]})
+    family(f"Tensor.to.{name}", fn, {"c": C["c"]}, grad=name != "type", host=name == "type")
 NEW = {
     "tensor": lambda t, x: (x.new_tensor([1, 2]), x.new_tensor(3, dtype=t.int32), x.new_tensor([1.5], requires_grad=True).requires_grad),
     "zeros": lambda t, x: (x.new_zeros(2, 3), x.new_zeros((2,), dtype=t.int64), x.new_zeros([])),
@@ -225,8 +247,8 @@ for name, fn in WRITES.items():
 # ---- predicates and properties ----------------------------------------------------------------------------------------
 PROPERTIES = {
     "flags": lambda t, x: (
-        x.is_cuda, x.is_cpu, x.is_mps, x.is_meta, x.is_sparse, x.is_quantized, x.is_nested, x.is_mkldnn, x.is_leaf, x.retains_grad,
-        x.requires_grad,
+        x.is_cuda != x.is_cpu, x.get_device() < 0 or x.is_cuda, x.is_mps, x.is_meta, x.is_sparse, x.is_quantized,
+        x.is_nested, x.is_mkldnn, x.is_leaf, x.retains_grad, x.requires_grad,
     ),
     "numbers": lambda t, x: (x.ndim, x.itemsize, x.nbytes, x.output_nr, x._version, x.names == (None,) * x.ndim, x.name),
     "strings": lambda t, x: (str(x.dtype), str(x.grad_dtype), str(x.layout), str(x.grad), str(x.grad_fn)),
@@ -247,6 +269,7 @@ for name, fn in PROPERTIES.items():
         fn,
         {k: v for k, v in kinds.items() if not (name == "flags")} | {"f32": C["f32"]},
         grad=False,
+        host=name == "flags",
     )
 
 

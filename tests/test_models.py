@@ -16,9 +16,6 @@ STEPS = 20
 # dtype -> tolerance of the output, the gradients, and the losses over STEPS steps, relative to their scale
 TOLERANCES = {"float64": (1e-9, 1e-8, 1e-7), "float32": (1e-5, 1e-4, 1e-3)}
 
-# until the attention layers are in
-LATER = {"vision_transformer", "bilinear_pairs", "transformer", "bert"}
-
 
 @pytest.fixture(autouse=True)
 def one_thread(oracle):
@@ -81,7 +78,7 @@ def agree(actual, expected, tolerance, what, floor=0.0):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in LATER])
+@pytest.mark.parametrize("name", MODELS)
 def test_trains_as_in_pytorch(oracle, device, name, dtype):
     state, first, grads, losses, last = theirs(oracle, name, dtype)
     _, our_first, our_grads, our_losses, our_last = run(polytensor, name, dtype, device, state)

@@ -125,7 +125,7 @@ def test_same_output_as_pytorch(oracle, tmp_path, name, backend):
             capture_output=True,
             text=True,
             timeout=300,
-            env={**os.environ, "POLYTENSOR_BACKEND": backend},
+            env={**os.environ, "POLYTENSOR_BACKEND": backend, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)

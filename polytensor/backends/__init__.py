@@ -96,6 +96,8 @@ NATIVE = "computes in it"
 STORAGE = "stores it; sums and products compute in float32 and round once"
 CONVERTS = "stores and converts it; no promotion with integers, as in PyTorch"
 VIA_NUMPY = "runs NumPy's kernels"
+MISSING = "missing: "  # and what it needs
+TABLE = "polytensor.backends.capabilities() lists what each backend can do"
 
 
 def capabilities() -> dict[str, dict[str, str]]:
@@ -104,18 +106,9 @@ def capabilities() -> dict[str, dict[str, str]]:
 
     table = {}
     for name, (usable, reason, _) in devices.backend_status().items():
-        row = {}
-        for d in dtypes.ALL:
-            if d.array is None:
-                row[d.name] = "needs the package ml_dtypes: pip install 'polytensor[bf16]'"
-            elif not usable:
-                row[d.name] = f"cannot run here: {reason}"
-            elif d in dtypes.WIDE_UNSIGNED:
-                row[d.name] = CONVERTS
-            elif d in (dtypes.float16, dtypes.bfloat16):
-                row[d.name] = STORAGE
-            else:
-                jitted = d.category == dtypes.FLOAT or devices.get_backend(name).__class__.__module__.find("numba") < 0
-                row[d.name] = NATIVE if jitted else VIA_NUMPY
-        table[name] = row
+        if usable:
+            backend = devices.get_backend(name)
+            table[name] = {d.name: backend.capability(d) for d in dtypes.ALL}
+        else:
+            table[name] = dict.fromkeys([d.name for d in dtypes.ALL], f"cannot run here: {reason}")
     return table

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from . import streams
+from . import CONVERTS, MISSING, NATIVE, STORAGE, streams
 from .activations import ActivationKernels
 from .conv import ConvKernels
 from .fft import FftKernels
 from .indexing import IndexKernels
+from .ldl import LdlKernels
 from .linalg import LinalgKernels
 from .losses import LossKernels
 from .norms import NormKernels
@@ -63,7 +64,7 @@ UFUNCS = dict(
 
 
 class Backend(
-    ActivationKernels, ConvKernels, FftKernels, IndexKernels, LinalgKernels, LossKernels, OptimKernels,
+    ActivationKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,
     PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels, TableKernels
 ):  # fmt: skip
     """Base of all backends; see the module's text for the contract."""
@@ -78,6 +79,15 @@ class Backend(
     def availability(cls) -> tuple[bool, str, str]:
         """(usable here, the reason if not, what to install)."""
         return True, "", ""
+
+    @classmethod
+    def capability(cls, d: dtypes.dtype) -> str:
+        """What this backend does with a dtype, in words; MISSING and what to install where it cannot take it."""
+        if d.array is None:
+            return f"{MISSING}the package ml_dtypes: pip install 'polytensor[bf16]'"
+        if d in dtypes.WIDE_UNSIGNED:
+            return CONVERTS
+        return STORAGE if d in (dtypes.float16, dtypes.bfloat16) else NATIVE
 
     def __init__(self) -> None:
         for name, ufunc in UFUNCS.items():

@@ -59,6 +59,7 @@ from ..ops.dropouts import dropout3d as dropout3d
 from ..ops.dropouts import feature_alpha_dropout as feature_alpha_dropout
 from ..ops.embedding import embedding as embedding
 from ..ops.embedding import embedding_bag as embedding_bag
+from ..ops.grouped import grouped_mm as grouped_mm
 from ..ops.layers import log_softmax as log_softmax
 from ..ops.layers import max_pool2d as max_pool2d
 from ..ops.layers import softmax as softmax

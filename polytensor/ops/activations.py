@@ -13,7 +13,7 @@ from .elementwise import clamp
 from .layers import softmax
 from .random_ops import _uniform
 from .shape import contiguous, reshape
-from .table import TYPE_NAME, F, attach, check_tensor, inplace, primitive
+from .table import TYPE_NAME, F, attach, check_tensor, inplace, named, primitive
 
 __all__ = [
     "celu", "celu_", "hardshrink", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
@@ -129,6 +129,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return _finish("selu", lambda x: _run("elu", _elu, x, alpha, scale, 1.0), input, inplace)
 
 
+@named("CeluBackward0")
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
     if alpha == 0:
@@ -168,10 +169,16 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return _run("prelu", lambda x: _prelu(x, w if x._a.dtype == w._a.dtype else F.cast(w, x._a.dtype)), x)
 
 
+@named("RreluWithNoiseBackward0")
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """Leaky ReLU with a slope drawn from [lower, upper) per element in training, their mean else."""
+    return rrelu_noise(input, lower, upper, training, inplace, None)
+
+
+def rrelu_noise(input: Tensor, lower: float, upper: float, training: bool, inplace: bool, generator: Any) -> Tensor:
+    """rrelu with a Generator of its own, as torch.rrelu takes it."""
     if lower > upper:
         raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, but got {lower} and {upper}")
 
@@ -179,7 +186,7 @@ def rrelu(
         x = contiguous(check_tensor(x, "rrelu"))
         if not training:
             return _run("leaky_relu", _leaky_relu, x, (lower + upper) / 2)
-        slope = wrap(_uniform(x._a.shape, x._a.dtype, x._dev, None, lower, upper), x._dev)
+        slope = wrap(_uniform(x._a.shape, x._a.dtype, x._dev, generator, lower, upper), x._dev)
         return _run(
             "rrelu", lambda x: _prelu(x, slope if x._a.dtype == slope._a.dtype else F.cast(slope, x._a.dtype)), x
         )
@@ -261,6 +268,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return _finish("threshold", compute, input, inplace)
 
 
+@named("GluBackward0")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim` times the sigmoid of the second."""
     x = check_tensor(input, "glu")

@@ -27,6 +27,7 @@ from .convert import (
     to,
     to_device,
 )
+from .exchange import Capsule
 from .table import attach, check_tensor, write_out
 
 __all__ = [
@@ -376,7 +377,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 def asarray(
-    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool | None = False
 ) -> Tensor:
     """A tensor from a tensor, array, DLPack object, buffer or sequence; copy=False: an alias or ValueError.
 
@@ -395,7 +396,7 @@ def asarray(
     else:
         if copy is False:
             raise ValueError("can't alias arbitrary sequence into a tensor.")
-        return make_tensor(obj, dtype, device, requires_grad)
+        return make_tensor(obj, dtype, device, bool(requires_grad))
     r = to(source, device=device, dtype=dtype)
     if copy is False and r is not source:
         if r.dtype is not source.dtype:
@@ -440,6 +441,8 @@ _warned = False
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares memory with any DLPack object. Source: torch.from_dlpack."""
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = Capsule(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):
         raise RuntimeError(
             f"from_dlpack received an invalid capsule: {type(ext_tensor).__name__} has no __dlpack__ method."

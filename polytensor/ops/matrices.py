@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..return_types import named_result
 from ..tensor import Tensor, wrap
 from . import linalg as la
 from . import pointwise as pw
 from . import shape as sh
 from .products import adjoint, type_name
-from .table import F, attach, check_tensor, primitive, write_out
+from .table import F, attach, check_tensor, primitive, undifferentiable, write_out
 
 __all__ = [
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "geqrf", "inverse", "logdet", "lu", "lu_solve", "lu_unpack",
     "matrix_exp", "matrix_power", "orgqr", "ormqr", "pinverse", "qr", "slogdet", "svd", "triangular_solve",
 ]  # fmt: skip
 
-slogdet_result = la.result_of("slogdet", "sign logabsdet")
-qr_result = la.result_of("qr", "Q R")
-svd_result = la.result_of("svd", "U S V")
-geqrf_result = la.result_of("geqrf", "a tau")
-unpack_result = la.result_of("lu_unpack", "P L U")
-triangular_result = la.result_of("triangular_solve", "solution cloned_coefficient")
+slogdet_result = named_result("slogdet", "sign", "logabsdet")
+qr_result = named_result("qr", "Q", "R")
+svd_result = named_result("svd", "U", "S", "V")
+geqrf_result = named_result("geqrf", "a", "tau")
+unpack_result = named_result("lu_unpack", "P", "L", "U")
+triangular_result = named_result("triangular_solve", "solution", "cloned_coefficient")
 
-matrix_power = la.matrix_power
-orgqr = la.householder_product
+
+def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
+    """A square matrix multiplied n times; the inverse for negative n. Source: torch.matrix_power."""
+    return la.matrix_power(input, n, out=out)
+
+
+def orgqr(input: Tensor, input2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The first columns of the Q that geqrf packs, input2 being tau. Source: torch.orgqr."""
+    return la.householder_product(input, input2, out=out)
 
 
 def det(input: Tensor) -> Tensor:
@@ -74,9 +82,9 @@ def _cholesky_solve_rule(F: Any, g: Any, need: Any, low: Any, out: Any, upper: b
 _cholesky_solve = primitive("cholesky_solve", "b low", _cholesky_solve_rule, "upper")
 
 
-def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """X with (L @ L^H) @ X = input. Source: torch.cholesky_solve."""
-    b, a = check_tensor(input, "cholesky_solve"), check_tensor(L, "cholesky_solve", "input2")
+def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """X with (L @ L^H) @ X = input, L being input2. Source: torch.cholesky_solve."""
+    b, a = check_tensor(input, "cholesky_solve"), check_tensor(input2, "cholesky_solve", "input2")
     for t, name in ((b, "b"), (a, "u")):
         if t._a.ndim < 2:
             raise RuntimeError(f"{name} should have at least 2 dimensions, but has {t._a.ndim} dimensions instead")
@@ -96,8 +104,9 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False, *, out: Tensor
     return la.finish(_cholesky_solve(x, a, bool(upper)), out)  # type: ignore[no-any-return]
 
 
-def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """The inverse of L @ L^H. Source: torch.cholesky_inverse."""
+def cholesky_inverse(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The inverse of L @ L^H, L being the input. Source: torch.cholesky_inverse."""
+    L = input
     la.check_matrix(L, "cholesky_inverse", True, ints="cholesky_inverse_out_cpu")
     backend = L._dev.backend
     eye = backend.diag_put(backend.full(L._a.shape[:-1], 1, L._a.dtype), L._a.shape)
@@ -135,9 +144,9 @@ def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) 
     return r if out is None else tuple(write_out(o, t) for o, t in zip(out, r, strict=True))
 
 
-def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """X with A @ X = b, A given by lu. Source: torch.lu_solve."""
-    return la.lu_solve(LU_data, LU_pivots, b, out=out)
+def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """X with A @ X = input, A given by lu. Source: torch.lu_solve."""
+    return la.lu_solve(LU_data, LU_pivots, input, out=out)
 
 
 def lu_unpack(
@@ -153,9 +162,11 @@ def lu_unpack(
 
 
 def triangular_solve(
-    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
-) -> Any:
-    """(X with A @ X = b, a copy of A); A^T with `transpose`. Source: torch.triangular_solve."""
+    input: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *,
+    out: Any = None,
+) -> Any:  # fmt: skip
+    """(X with A @ X = input, a copy of A); A^T with `transpose`. Source: torch.triangular_solve."""
+    b = input
     for t, name in ((check_tensor(b, "triangular_solve"), "b"), (check_tensor(A, "triangular_solve", "A"), "A")):
         if t._a.ndim < 2:
             raise RuntimeError(
@@ -176,14 +187,19 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
     if input._a.dtype.kind in "biu" or input._a.dtype.itemsize == 2:
         raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{type_name(input)}'")
-    return la.finish(geqrf_result(*_geqrf(input)), out)
+    pair = _geqrf(input)
+    undifferentiable(
+        "GeqrfBackward0", NotImplementedError("the derivative for 'geqrf' is not implemented."), (input,), *pair
+    )
+    return la.finish(geqrf_result(*pair), out)
 
 
 def ormqr(
-    input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *, out: Tensor | None = None
-) -> Tensor:
-    """Q @ other (or other @ Q, Q^H), Q of all reflectors that geqrf packs. Source: torch.ormqr."""
-    op = "torch.ormqr"
+    input: Tensor, input2: Tensor, input3: Tensor, left: bool = True, transpose: bool = False, *,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """With tau = input2 and other = input3: Q @ other (or other @ Q, Q^H), Q of all reflectors that geqrf packs. Source: torch.ormqr."""
+    op, tau, other = "torch.ormqr", input2, input3
     for t, name in ((input, "input"), (other, "other")):
         if check_tensor(t, "ormqr", name)._a.ndim < 2:
             raise RuntimeError(f"{op}: {name} must have at least 2 dimensions.")

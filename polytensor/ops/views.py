@@ -159,13 +159,24 @@ def adjoint(input: Tensor) -> Tensor:
     return _mH(input)
 
 
-def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def _cuts(name: str, *given: Any) -> Any:
+    """The one of several names under which the places to cut are given."""
+    found = [g for g in given if g is not None]
+    if len(found) != 1:
+        raise TypeError(f"{name}() received an invalid combination of arguments")
+    return found[0]
+
+
+def tensor_split(
+    input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: int | None = None,
+    tensor_indices_or_sections: Tensor | None = None,
+) -> tuple[Tensor, ...]:  # fmt: skip
     """Pieces of nearly equal size, or cut before the given indices, as views. Source: torch.tensor_split."""
+    cuts = _cuts("tensor_split", indices_or_sections, indices, sections, tensor_indices_or_sections)
     if input._a.ndim == 0:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     d = check_dim(dim, input._a.ndim)
     n = input._a.shape[d]
-    cuts = indices_or_sections
     if isinstance(cuts, Tensor):
         if cuts._a.ndim > 1 or cuts.dtype is not dtypes.int64:
             raise RuntimeError(
@@ -183,7 +194,10 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 
 
 def _split_along(name: str, least: int, dim: int) -> Any:
-    def op(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    def op(
+        input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: int | None = None
+    ) -> tuple[Tensor, ...]:
+        indices_or_sections = _cuts(name, indices_or_sections, indices, sections)
         if input._a.ndim < least:
             raise RuntimeError(
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input._a.ndim} "
@@ -213,9 +227,9 @@ def _untied(views: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return views
 
 
-def unsafe_split(tensor: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
     """split without the bookkeeping of views: writing in place is allowed and not seen. Source: torch.unsafe_split."""
-    return _untied(tensor.split(split_size, dim))
+    return _untied(input.split(split_size, dim))
 
 
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
@@ -258,6 +272,11 @@ def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     return _relayout(self, r, ("transpose", (check_dim(dim0, r._a.ndim), check_dim(dim1, r._a.ndim))))
 
 
+def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
+    """In-place swapaxes."""
+    return transpose_(self, axis0, axis1)
+
+
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     """In-place squeeze."""
     return _relayout(self, squeeze(self, dim), ("reshape", (self._a.shape,)))
@@ -276,12 +295,12 @@ def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None
     return _relayout(self, r, ("as_strided", (shape, *before, _geometry(r))))
 
 
-def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
+def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = None) -> Tensor:
     """Change the size in place, C-contiguous; new elements are uninitialised. Source: torch.Tensor.resize_.
 
     Where the memory is too small, self gets memory of its own (in PyTorch tensors that share it follow).
     """
-    shape = sizes(size)
+    shape = sizes(args if size is None else (size,))
     if any(n < 0 for n in shape):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     if self._fn is not None:
@@ -305,9 +324,9 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
     return self
 
 
-def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """resize_ to the shape of another tensor. Source: torch.Tensor.resize_as_."""
-    return resize_(self, other._a.shape)
+    return resize_(self, the_template._a.shape)
 
 
 def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None) -> Tensor:
@@ -358,9 +377,9 @@ def _untyped(source: Any) -> Any:
     return source.untyped() if hasattr(source, "untyped") else source
 
 
-def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+def sum_to_size(self: Tensor, *args: Any, size: Any = None) -> Tensor:
     """Summed over the dimensions in which `size` would broadcast to self. Source: torch.Tensor.sum_to_size."""
-    shape, have = sizes(size), self._a.shape
+    shape, have = sizes(args if size is None else (size,)), self._a.shape
     extra = len(have) - len(shape)
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, have[extra:], strict=True)):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")
@@ -386,8 +405,10 @@ tril, triu = _triangle("tril"), _triangle("triu")
 
 def _triangle_indices(name: str) -> Any:
     def op(
-        row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None, layout: Any = None
-    ) -> Tensor:
+        row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
+        pin_memory: bool = False, requires_grad: bool = False,
+    ) -> Tensor:  # fmt: skip
+        dtype = dtypes.int64 if dtype is None else dtype
         for what, n in (("row", row), ("col", col)):
             if n < 0:
                 raise RuntimeError(f"{what} must be non-negative, got{n}")
@@ -427,7 +448,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
     if n == 1:
         return _out(diag_embed(input, diagonal), out, True)
-    return _out(_diagonal(input, diagonal, 0, 1).clone(), out, True)
+    return _out(renamed(_diagonal(input, diagonal, 0, 1).clone(), "DiagonalBackward0_copy"), out, True)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
@@ -461,14 +482,16 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
 
 
 def slice_scatter(
-    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
-) -> Tensor:
+    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """input with input[start:end:step] along `dim` replaced by src. Source: torch.slice_scatter."""
     d = _dim_of(input, dim)
     if step <= 0:
         raise RuntimeError("slice step must be positive")
     part = _slice(input.detach(), (*(slice(None),) * d, slice(start, end, step)))
-    return _scattered(input, src, part._v[1][-1], part._a.shape, "SliceScatterBackward0")
+    r = _scattered(input, src, part._v[1][-1], part._a.shape, "SliceScatterBackward0")
+    return r if out is None else write_out(out, r)
 
 
 def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
@@ -489,6 +512,7 @@ for _name in (
     attach(_name, globals()[_name])
 for _name in ("tril", "triu"):
     attach(_name, globals()[_name], True, True)
-Tensor.swapaxes_ = Tensor.swapdims_ = transpose_
+Tensor.swapaxes_ = swapaxes_
+Tensor.swapdims_ = transpose_
 Tensor.T = property(lambda self: _permute(self, tuple(reversed(range(self._a.ndim)))))
 Tensor.mT, Tensor.mH, Tensor.H = property(_mT), property(_mH), property(_H)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from functools import wraps
 from math import prod
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
@@ -63,11 +65,41 @@ class CupyBackend(Backend):
             )
         return True, "", ""
 
+    @classmethod
+    def capability(cls, d: dtypes.dtype) -> str:
+        import cupy
+
+        found = super().capability(d)
+        if d is dtypes.bfloat16 and found is STORAGE and not any("E" in loop for loop in cupy.add.types):
+            return f"{MISSING}CuPy 14 and NumPy 2.1.2, or newer (here are {cupy.__version__} and {np.__version__})"
+        return found
+
+    def _refuse_missing(self) -> None:
+        """Let the functions that make arrays say so where CuPy cannot hold a dtype."""
+        reasons = {d.array: (d, self.capability(d)) for d in dtypes.ALL if d.array is not None}
+        missing = {k: v for k, v in reasons.items() if v[1].startswith(MISSING)}
+
+        def refusing(make: Any) -> Any:
+            @wraps(make)
+            def checked(*args: Any) -> Any:
+                for a in args:
+                    kind = a if isinstance(a, np.dtype) else getattr(a, "dtype", None)
+                    if kind in missing:
+                        d, reason = missing[kind]
+                        raise RuntimeError(f"{d} on {self.name} needs {reason.removeprefix(MISSING)} ({TABLE})")
+                return make(*args)
+
+            return checked
+
+        for name in ("empty", "zeros", "full", "asarray", "from_numpy", "cast", "scalar") if missing else ():
+            setattr(self, name, refusing(getattr(self, name)))
+
     def __init__(self) -> None:
         import cupy
 
         self.xp = library(cupy)
         super().__init__()
+        self._refuse_missing()
         self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
         self._kernels: dict[Any, Any] = {}
         self._roots: dict[int, tuple[Any, Any]] = {}
@@ -135,8 +167,15 @@ class CupyBackend(Backend):
 
         return cupyx.scipy.special
 
+    # CuPy's logical functions know no complex numbers, two of them no bfloat16
     def logical_not(self, x: Any) -> Any:
         return x == 0 if x.dtype.kind in "cV" else self.xp.logical_not(x)
+
+    def logical_and(self, x: Any, y: Any) -> Any:
+        return (x != 0) & (y != 0) if x.dtype.kind in "cV" else self.xp.logical_and(x, y)
+
+    def logical_or(self, x: Any, y: Any) -> Any:
+        return (x != 0) | (y != 0) if x.dtype.kind in "cV" else self.xp.logical_or(x, y)
 
     def logical_xor(self, x: Any, y: Any) -> Any:
         return (x != 0) ^ (y != 0) if x.dtype.kind in "cV" else self.xp.logical_xor(x, y)

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ... import dtypes
+from .. import NATIVE, VIA_NUMPY
 from ..memory import keep_freed_memory
 from ..numpy import NumpyBackend
 
@@ -42,6 +44,11 @@ class NumbaBackend(NumpyBackend):
         except Exception as error:  # Numba raises ImportError and others where NumPy is too new
             return False, f"Numba cannot be imported ({error})", "pip install 'polytensor[numba]'"
         return True, "", ""
+
+    @classmethod
+    def capability(cls, d: dtypes.dtype) -> str:
+        found = super().capability(d)
+        return VIA_NUMPY if found is NATIVE and d.category != dtypes.FLOAT else found
 
     def __init__(self) -> None:
         super().__init__()

@@ -114,7 +114,8 @@ class Embedding(_Table):
 class EmbeddingBag(_Table):
     """Sum, mean or max of rows of weight per bag of indices. Source: torch.nn.EmbeddingBag.
 
-    NotImplementedError for sparse=True: gradients are dense.
+    NotImplementedError for sparse=True: gradients are dense. scale_grad_by_freq divides a row's gradient by how often
+    that row is looked up (PyTorch 2.13, on the CPU, at times by another row's count).
     """
 
     def __init__(
