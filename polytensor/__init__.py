@@ -6,7 +6,7 @@ from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
-from typing import Any
+from typing import Any as _Any
 
 from .dtypes import bfloat16 as bfloat16
 from .dtypes import bool_ as bool
@@ -127,13 +127,17 @@ from .version import __version__ as __version__
 autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gradgradcheck  # type: ignore[attr-defined]
 newaxis = None
 _LAZY = (
-    "__config__", "__future__", "accelerator", "cpu", "distributed", "jit", "mps", "onnx", "sparse", "types", "xpu",
+    "__config__", "__future__", "accelerator", "cpu", "distributed", "jit", "mps", "onnx", "sparse", "testing", "types",
+    "xpu",
 )  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name in _LAZY:
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'torch' has no attribute {name!r}: PolyTensor does not have it")
+
+
+del annotations  # PyTorch has no such name

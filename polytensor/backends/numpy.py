@@ -107,6 +107,8 @@ class NumpyBackend(Backend):
         return np.reciprocal(y, y)
 
     def _running(self, op: Any, x: Any, dim: int) -> Any:
+        if not isinstance(op, np.ufunc):
+            return super()._running(op, x, dim)
         return op.accumulate(np.ascontiguousarray(x), dim)
 
     def set_num_threads(self, n: int) -> None:

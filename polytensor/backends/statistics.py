@@ -34,8 +34,9 @@ class StatisticsKernels:
             return self.cast(self.logsumexp(x.astype(np.float32), dim, keepdim), x.dtype)
         if x.size == 0:
             return self.xp.log(self.sum(x, dim, keepdim))
-        top = self.amax(x, dim, True)
-        top = self.xp.where(self.xp.isfinite(top), top, self.scalar(0, x.dtype))
+        # of complex numbers the real part alone is taken off, so that the angle stays in (-pi, pi]
+        top = self.amax(x.real if x.dtype.kind == "c" else x, dim, True)
+        top = self.xp.where(self.xp.isfinite(top), top, self.scalar(0, top.dtype))
         total = self.sum(self.xp.exp(x - top), dim, True)
         return self._drop(self.xp.log(total) + top, dim, keepdim)
 
@@ -121,7 +122,7 @@ class StatisticsKernels:
     def logcumsumexp(self: Any, x: Array, dim: int) -> Array:
         if is_half(x):
             return self.logcumsumexp(x.astype(np.float32), dim).astype(x.dtype)
-        return self._running(self.xp.logaddexp, x, dim)
+        return self._running(self.logaddexp if x.dtype.kind == "c" else self.xp.logaddexp, x, dim)
 
     def shift(self: Any, x: Array, dim: int, by: int, value: float) -> Array:
         """y_k = x_(k - by), `value` where that is outside."""

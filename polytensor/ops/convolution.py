@@ -22,10 +22,10 @@ def _rows(kernel: str) -> tuple[Any, Any]:
     plain, to_input, to_weight = f"{kernel}_", f"{kernel}_grad_input", f"{kernel}_grad_weight"
 
     def grad_input(F: Any, g: Any, w: Any, shape: Any, *attrs: Any) -> Any:
-        return getattr(F, to_input)(g, w, shape, *attrs)
+        return getattr(F, to_input)(g, F.conj(w), shape, *attrs)
 
     def grad_weight(F: Any, g: Any, x: Any, shape: Any, *attrs: Any) -> Any:
-        return getattr(F, to_weight)(g, x, shape, *attrs)
+        return getattr(F, to_weight)(g, F.conj(x), shape, *attrs)
 
     forward = primitive(
         plain,
@@ -46,10 +46,10 @@ def _rows(kernel: str) -> tuple[Any, Any]:
         "g w",
         (
             lambda F, u, w, stride, padding, dilation, groups: getattr(F, plain)(
-                u, w, stride, padding, dilation, groups
+                u, F.conj(w), stride, padding, dilation, groups
             ),
-            lambda F, u, g, w_shape, stride, padding, dilation, groups: grad_weight(
-                F, g, u, w_shape, stride, padding, dilation, groups
+            lambda F, u, g, w_shape, stride, padding, dilation, groups: getattr(F, to_weight)(
+                F.conj(g), u, w_shape, stride, padding, dilation, groups
             ),
         ),
         f"shape {ATTRS}",
@@ -60,10 +60,10 @@ def _rows(kernel: str) -> tuple[Any, Any]:
         "g x",
         (
             lambda F, u, x, stride, padding, dilation, groups: getattr(F, plain)(
-                x, u, stride, padding, dilation, groups
+                F.conj(x), u, stride, padding, dilation, groups
             ),
-            lambda F, u, g, x_shape, stride, padding, dilation, groups: grad_input(
-                F, g, u, x_shape, stride, padding, dilation, groups
+            lambda F, u, g, x_shape, stride, padding, dilation, groups: getattr(F, to_input)(
+                F.conj(g), u, x_shape, stride, padding, dilation, groups
             ),
         ),
         f"shape {ATTRS}",

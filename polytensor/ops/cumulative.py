@@ -9,7 +9,7 @@ from ..tensor import Tensor, check_dim
 from . import pointwise as pw
 from .joining import cat
 from .reduce import _long_name, _out, _to, numpy_names, pair_out
-from .table import F, attach, check_tensor, primitive
+from .table import F, attach, check_tensor, is_complex, named, primitive
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp", "trapezoid", "trapz",
@@ -39,6 +39,8 @@ F.cumprod_backward = _cumprod_backward
 def _logcumsumexp_rule(F: Any, g: Any, x: Any, out: Any, dim: int) -> Any:
     """out grows, so that no exponential overflows."""
     decay = F.exp(F.sub(out, F.shift(out, dim, -1, float("inf"))))
+    if is_complex(x):
+        decay, x, out = F.conj(decay), F.conj(x), F.conj(out)
     return F.mul(F.recurrence(decay, g, dim, True), F.exp(F.sub(x, out)))
 
 
@@ -134,10 +136,10 @@ def diff(
                     "diff expects the shape of tensor to prepend or append to match that of input except along the "
                     f"differencing dimension; input.size({i}) = {k}, but got tensor.size({i}) = {m}"
                 )
-    if prepend is not None or append is not None:
-        x = cat([y for y in (prepend, x, append) if y is not None], d)
     if n == 0:
         return _out(x.clone(), out)  # type: ignore[attr-defined]
+    if prepend is not None or append is not None:
+        x = cat([y for y in (prepend, x, append) if y is not None], d)
     minus = pw.logical_xor if x._a.dtype.kind == "b" else pw.sub
     for _ in range(min(n, x._a.shape[d])):
         x = minus(_cut(x, d, 1, None), _cut(x, d, None, -1))
@@ -188,6 +190,7 @@ def trapz(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     return trapezoid(y, x, dx=dx, dim=dim)
 
 
+@named("CumsumBackward0")
 def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The running integral of y along `dim`, one element shorter. Source: torch.cumulative_trapezoid."""
     y, step, d = _samples("cumulative_trapezoid", y, x, dx, dim)

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..return_types import named_result
 from ..tensor import Tensor, wrap
 from . import linalg as la
 from . import pointwise as pw
 from . import shape as sh
 from .products import adjoint, type_name
-from .table import F, attach, check_tensor, primitive, write_out
+from .table import F, attach, check_tensor, primitive, undifferentiable, write_out
 
 __all__ = [
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "geqrf", "inverse", "logdet", "lu", "lu_solve", "lu_unpack",
     "matrix_exp", "matrix_power", "orgqr", "ormqr", "pinverse", "qr", "slogdet", "svd", "triangular_solve",
 ]  # fmt: skip
 
-slogdet_result = la.result_of("slogdet", "sign logabsdet")
-qr_result = la.result_of("qr", "Q R")
-svd_result = la.result_of("svd", "U S V")
-geqrf_result = la.result_of("geqrf", "a tau")
-unpack_result = la.result_of("lu_unpack", "P L U")
-triangular_result = la.result_of("triangular_solve", "solution cloned_coefficient")
+slogdet_result = named_result("slogdet", "sign", "logabsdet")
+qr_result = named_result("qr", "Q", "R")
+svd_result = named_result("svd", "U", "S", "V")
+geqrf_result = named_result("geqrf", "a", "tau")
+unpack_result = named_result("lu_unpack", "P", "L", "U")
+triangular_result = named_result("triangular_solve", "solution", "cloned_coefficient")
 
 
 def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
@@ -186,7 +187,11 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
     if input._a.dtype.kind in "biu" or input._a.dtype.itemsize == 2:
         raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{type_name(input)}'")
-    return la.finish(geqrf_result(*_geqrf(input)), out)
+    pair = _geqrf(input)
+    undifferentiable(
+        "GeqrfBackward0", NotImplementedError("the derivative for 'geqrf' is not implemented."), (input,), *pair
+    )
+    return la.finish(geqrf_result(*pair), out)
 
 
 def ormqr(

@@ -13,7 +13,7 @@ from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .shape import contiguous, reshape
-from .table import TYPE_NAME, F, check_tensor, primitive
+from .table import TYPE_NAME, F, check_tensor, is_complex, named, primitive
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -59,6 +59,8 @@ def _affine_rule(
 
 
 def _rms_rule(F: Any, g: Any, need: Any, x: Any, out0: Any, out1: Any, x_shape: Any, dims: Any, eps: float) -> Any:
+    if is_complex(x):  # the mean of x * x is no modulus: its derivative is conjugated like any
+        x, out0, out1 = F.conj(x), F.conj(out0), F.conj(out1)
     dx = None if g[0] is None else F.rms_backward(g[0], out0, out1, dims, eps)
     if g[1] is not None:
         part = F.mul(x, F.mul(g[1], 2 / count(x_shape, dims)))
@@ -183,6 +185,7 @@ def _check_channels(x: Tensor, **params: Any) -> None:
             )
 
 
+@named("NativeBatchNormBackward0")
 def batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
     bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-05,
@@ -235,6 +238,7 @@ def _move(running: Tensor, value: Tensor, momentum: float) -> None:
     running.mul_(1 - momentum).add_(pw.mul(value, momentum))
 
 
+@named("NativeGroupNormBackward0")
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
     cudnn_enabled: bool = True,

@@ -390,8 +390,15 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = MODES[0]) 
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """Powers 0 to N-1 (default: as many as elements) of the last dimension. Source: torch.linalg.vander."""
-    shape = check_tensor(x, "linalg_vander")._a.shape
-    n = (shape[-1] if shape else 1) if N is None else N
+    kind = check_tensor(x, "linalg_vander")._a.dtype.kind
+    if kind == "b":
+        raise RuntimeError("linalg.vander supports floating point, complex, and integer tensors, but got Bool")
+    if kind in "iu":
+        x = F.cast(x, dtypes.int64.array)
+    if x._a.ndim == 0:
+        x = sh.reshape(x, (1,))
+    shape = x._a.shape
+    n = shape[-1] if N is None else N
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
     one = wrap(x._dev.backend.full(shape, 1, x._a.dtype), x._dev)
@@ -413,6 +420,10 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
     return r if out is None else write_out(out, r)
 
 
-for _name in ("cdist", "cross", "norm"):
-    if _name != "cdist":
-        attach(_name, globals()[_name])
+def _norm(self: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """torch.norm of self. Source: torch.Tensor.norm."""
+    return norm(self, p, dim, keepdim, None, dtype)  # type: ignore[no-any-return]
+
+
+attach("cross", cross)
+attach("norm", _norm)

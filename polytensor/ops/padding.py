@@ -58,6 +58,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     """
     x = check_tensor(input, "pad")
     widths = [int(w) for w in pad]
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if len(widths) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(widths) // 2 > x._a.ndim:
@@ -67,8 +69,6 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         )
     if mode == "constant":
         return constant_pad_nd(x, widths, 0 if value is None else value)
-    if mode not in ("reflect", "replicate", "circular"):
-        raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if value is not None and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     n, shape = len(widths) // 2, x._a.shape

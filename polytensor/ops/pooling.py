@@ -127,16 +127,17 @@ def _avg_pool(
             f"input image (T: {t[0]} H: {t[1]} W: {t[2]}) smaller than kernel size (kT: {k[0]} kH: {k[1]} kW: {k[2]})"
         )
     integer = x._a.dtype.kind in "iu"
-    if x._a.dtype.kind == "b" or (integer and not (n < 3 and x.dtype is dtypes.int64)):
+    if x._a.dtype.kind == "b" or (integer and x.dtype is not dtypes.int64):
         _floating(op, x)
     divide = divisor_override is None
-    if integer and divide and n < 3:  # sums first, one division that rounds towards zero
+    if integer and divide:  # sums first, one division that rounds towards zero
         counts = [
             average_plan(*a, count_include_pad, True)
             for a in zip(x._a.shape[2:], size, kernel, stride, padding, strict=True)
         ]
         if builtins.any(p.scale == 1.0 and k > 1 for p, k in zip(counts, kernel, strict=True)):
-            r = F.cast(_along(F.cast(x, dtypes.float64.array), counts), x._a.dtype)
+            r = _along(F.cast(x, dtypes.float64.array), counts)
+            r = F.cast(pw.add(r, pw.mul(pw.sign(r), 1e-9)), x._a.dtype)  # a quotient rounded below a whole number
             return squeeze(r, 0) if alone else r
         divide, divisor_override = False, prod(kernel)
     plans = [

@@ -29,7 +29,7 @@ from .reduce import (
 )
 from .scattering import gather
 from .sorting import sort
-from .table import F, attach, check_tensor, primitive, write_out
+from .table import F, attach, check_tensor, primitive, undifferentiable, write_out
 
 __all__ = [
     "bincount", "corrcoef", "cov", "histc", "histogram", "histogramdd", "median", "mode", "nanmedian",
@@ -37,7 +37,7 @@ __all__ = [
 ]  # fmt: skip
 
 # ---- median and mode ---------------------------------------------------------------------------------------------------
-_median = primitive("median", "x", _first(_at_index_rule), "dim keepdim skip_nan", outs=2)
+_median = primitive("median", "x", _first(_at_index_rule), "dim keepdim skip_nan", outs=2, node="MedianBackward1")
 _median_all = primitive("median_all", "x", (_extreme_rule,), "dim keepdim skip_nan", node="MedianBackward0")
 _mode = primitive("mode_dim", "x", _first(_at_index_rule), "dim keepdim", node="ModeBackward0", outs=2)
 _required: Any = object()
@@ -350,6 +350,10 @@ def histogram(
             f"input shape {list(x._a.shape)} and weight shape {list(weight._a.shape)}"
         )
     hist, edges = _histogram("histogram_cpu", x.reshape(-1, 1), [bins], [range], weight, density)  # type: ignore[attr-defined]
+    error = RuntimeError("derivative for aten::histogram is not implemented")
+    undifferentiable(
+        "NotImplemented", error, (input, bins if isinstance(bins, Tensor) else None, weight), hist, edges[0]
+    )
     if out is not None:
         return return_types.histogram(write_out(out[0], hist), write_out(out[1], edges[0]))
     return return_types.histogram(hist, edges[0])
@@ -383,6 +387,11 @@ def histogramdd(
             f"its innermost dimension, but got input with shape {list(x._a.shape)} and weight with shape {list(weight._a.shape)}"
         )
     hist, edges = _histogram("histogramdd", x.reshape(-1, n), bins, spans, weight, density)  # type: ignore[attr-defined]
+    way = "tensors" if isinstance(bins[0], Tensor) else "cts"
+    undifferentiable(
+        "NotImplemented", RuntimeError(f"derivative for aten::_histogramdd_from_bin_{way} is not implemented"),
+        (input, weight), hist, *([] if way == "tensors" else edges),
+    )  # fmt: skip
     return return_types.histogramdd(hist, tuple(edges))
 
 
@@ -405,7 +414,11 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         w = weights._a if weights._a.dtype.char == "f" else F.cast(weights, dtypes.float64.array)._a
     if not x._a.size:
         w = None
-    return wrap(x._dev.backend.bincount(F.cast(x, dtypes.int64.array)._a, w, minlength), x._dev)
+    r = wrap(x._dev.backend.bincount(F.cast(x, dtypes.int64.array)._a, w, minlength), x._dev)
+    undifferentiable(
+        "NotImplemented", RuntimeError("derivative for aten::bincount is not implemented"), (x, weights), r
+    )
+    return r
 
 
 # ---- sets --------------------------------------------------------------------------------------------------------------
@@ -419,6 +432,11 @@ def _unique(x: Tensor, consecutive: bool, return_inverse: bool, return_counts: b
             raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
     values, inverse, counts = x._dev.backend.unique(x._a, dim, consecutive, return_inverse)
     results = [wrap(values, x._dev)]
+    op, node = ("unique_consecutive", "UniqueConsecutive") if consecutive else ("_unique2", "Unique2")
+    if dim is not None and not consecutive:
+        op, node = "unique_dim", "UniqueDim"
+    error = NotImplementedError(f"the derivative for '{op}' is not implemented.")
+    undifferentiable(node + "Backward0", error, (x,), *results)
     if return_inverse:
         results.append(wrap(inverse, x._dev))
     if return_counts:
