@@ -64,8 +64,11 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 
 def set_flush_denormal(mode: bool) -> bool:
-    """False: the CPU's mode belongs to the array libraries and stays as it is. Source: torch.set_flush_denormal."""
-    return False
+    """Whether the CPU is in that mode: denormals are kept, so True for False alone. Source: torch.set_flush_denormal.
+
+    Unlike PyTorch, the mode belongs to the array libraries and stays as it is.
+    """
+    return not mode
 
 
 def set_warn_always(b: bool) -> None:

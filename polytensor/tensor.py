@@ -455,7 +455,7 @@ class Tensor(Protocols):
         """RuntimeError: no backend hands out pinned memory."""
         raise RuntimeError("Cannot access accelerator device when none is available: there is no pinned memory.")
 
-    def is_pinned(self) -> bool:
+    def is_pinned(self, device: Any = None) -> bool:
         return False
 
     def share_memory_(self) -> Tensor:
