@@ -232,7 +232,7 @@ def _vjp(func: Function, primals: tuple[Any, ...], argnums: Any, has_aux: bool) 
         if given != out_spec:
             raise RuntimeError(
                 "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
-                f"cotangents: {given!s}, primal output: {out_spec!s}"
+                f"cotangents: {given.stars()}, primal output: {out_spec.stars()}"
             )
         create = mode.grad if create_graph is None else create_graph
         create = create and (outside or any(isinstance(g, Tensor) and g._fn is not None for g in gs))

@@ -32,7 +32,7 @@ class TreeSpec:
         children = ",\n  ".join(repr(c).replace("\n", "\n  ") for c in self.children)
         return f"TreeSpec({self.kind.__name__}, {self.context}, [{children}])"
 
-    def __str__(self) -> str:
+    def stars(self) -> str:
         """The tree itself, with stars for leaves."""
         return repr(tree_unflatten([_Star()] * self.leaves, self))
 
