@@ -473,7 +473,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         _same_dtype(input, weight, "linear")
     if input._dev is not weight._dev:
         same_device("linear", input, weight)
-    if x.shape[-1] != w.shape[-1]:
+    if x.shape[-1:] != w.shape[-1:] or not w.ndim:
+        if not x.ndim or not w.ndim:
+            raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D")
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, x.shape))} and "
             f"{'x'.join(map(str, w.shape[::-1]))}) (linear: input {list(x.shape)}, weight {list(w.shape)})"
