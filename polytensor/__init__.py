@@ -6,7 +6,7 @@ from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
-from typing import Any
+from typing import Any as _Any
 
 from .dtypes import bfloat16 as bfloat16
 from .dtypes import bool_ as bool
@@ -73,7 +73,6 @@ from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .autograd.modes import is_inference_mode_enabled as is_inference_mode_enabled
 from .ops import *  # noqa: F403
-from .ops.table import result_type as result_type
 from .printing import set_printoptions as set_printoptions
 from .random import Generator as Generator
 from .random import default_generator as default_generator
@@ -106,6 +105,23 @@ from .threads import get_num_interop_threads as get_num_interop_threads
 from .threads import get_num_threads as get_num_threads
 from .threads import set_num_interop_threads as set_num_interop_threads
 from .threads import set_num_threads as set_num_threads
+from . import amp as amp
+from .amp.autocast_mode import autocast as autocast
+from .amp.autocast_mode import autocast_decrement_nesting as autocast_decrement_nesting
+from .amp.autocast_mode import autocast_increment_nesting as autocast_increment_nesting
+from .amp.autocast_mode import clear_autocast_cache as clear_autocast_cache
+from .amp.autocast_mode import get_autocast_cpu_dtype as get_autocast_cpu_dtype
+from .amp.autocast_mode import get_autocast_dtype as get_autocast_dtype
+from .amp.autocast_mode import get_autocast_gpu_dtype as get_autocast_gpu_dtype
+from .amp.autocast_mode import is_autocast_cache_enabled as is_autocast_cache_enabled
+from .amp.autocast_mode import is_autocast_cpu_enabled as is_autocast_cpu_enabled
+from .amp.autocast_mode import is_autocast_enabled as is_autocast_enabled
+from .amp.autocast_mode import set_autocast_cache_enabled as set_autocast_cache_enabled
+from .amp.autocast_mode import set_autocast_cpu_dtype as set_autocast_cpu_dtype
+from .amp.autocast_mode import set_autocast_cpu_enabled as set_autocast_cpu_enabled
+from .amp.autocast_mode import set_autocast_dtype as set_autocast_dtype
+from .amp.autocast_mode import set_autocast_enabled as set_autocast_enabled
+from .amp.autocast_mode import set_autocast_gpu_dtype as set_autocast_gpu_dtype
 from . import autograd as autograd
 from .autograd import gradcheck as _gradcheck
 from . import backends as backends
@@ -127,13 +143,17 @@ from .version import __version__ as __version__
 autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gradgradcheck  # type: ignore[attr-defined]
 newaxis = None
 _LAZY = (
-    "__config__", "__future__", "accelerator", "cpu", "distributed", "jit", "mps", "onnx", "sparse", "types", "xpu",
+    "__config__", "__future__", "accelerator", "compiler", "cpu", "distributed", "functional", "hub", "jit", "mps",
+    "multiprocessing", "onnx", "profiler", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name in _LAZY:
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'torch' has no attribute {name!r}: PolyTensor does not have it")
+
+
+del annotations  # PyTorch has no such name

@@ -12,19 +12,19 @@ from .ops import (
     exp2,
     expm1,
     i0,
-    igamma,
-    igammac,
-    lgamma,
     log1p,
     logit,
     logsumexp,
-    mvlgamma,
     polygamma,
     round,
-    sigmoid,
     sinc,
 )
+from .ops import igamma as gammainc
+from .ops import igammac as gammaincc
+from .ops import lgamma as gammaln
 from .ops import log_softmax as _log_softmax
+from .ops import mvlgamma as multigammaln
+from .ops import sigmoid as expit
 from .ops import softmax as _softmax
 from .ops import xlogy as xlogy
 from .ops.special import (
@@ -65,7 +65,7 @@ from .ops.special import (
 )
 from .tensor import Tensor
 
-expit, gammainc, gammaincc, gammaln, multigammaln, psi = sigmoid, igamma, igammac, lgamma, mvlgamma, digamma
+psi = digamma
 
 
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:

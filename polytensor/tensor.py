@@ -67,7 +67,6 @@ class Tensor(Protocols):
     _x: Any
     __module__ = "torch"
     is_node = False
-    is_sparse = is_quantized = is_nested = is_mkldnn = is_meta = False
 
     def __new__(cls, *args: Any, device: Any = None) -> Any:
         from .ops.creation import legacy_tensor
@@ -176,10 +175,11 @@ class Tensor(Protocols):
         return self._dev.type == "cuda"
 
     is_cpu = property(lambda self: self._dev.type == "cpu")
-    is_mps = property(lambda self: False)
+    is_mps = is_meta = is_mkldnn = is_nested = is_quantized = is_sparse = is_sparse_csr = property(lambda self: False)
+    is_ipu = is_maia = is_mtia = is_vulkan = is_xla = is_xpu = property(lambda self: False)
     name = property(lambda self: None if self._x is None else self._x.name)
     grad_dtype = property(lambda self: self.dtype)
-    layout = layouts.strided
+    layout = property(lambda self: layouts.strided)
     itemsize = property(lambda self: self._a.dtype.itemsize)
     nbytes = property(lambda self: self._a.nbytes)
     _base = property(lambda self: None if self._v is None else self._v[0])
@@ -456,7 +456,7 @@ class Tensor(Protocols):
         """RuntimeError: no backend hands out pinned memory."""
         raise RuntimeError("Cannot access accelerator device when none is available: there is no pinned memory.")
 
-    def is_pinned(self) -> bool:
+    def is_pinned(self, device: Any = None) -> bool:
         return False
 
     def share_memory_(self) -> Tensor:

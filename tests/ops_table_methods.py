@@ -60,6 +60,8 @@ CALLS = {
     "swapdims": lambda t, x: x.swapdims(0, 1),
     "split_with_sizes": lambda t, x: x.split_with_sizes([1, 2, 3], 1),
     "unsafe_split_with_sizes": lambda t, x: x.unsafe_split_with_sizes([1, 2, 3], 1),
+    "split": lambda t, x: x.split(split_size=4, dim=1),
+    "norm": lambda t, x: (x.norm(), x.norm(1, 0, True), x.norm(dtype=t.float64)),
     "renorm": lambda t, x: x.renorm(2, 0, 1.5),
     "lerp": lambda t, x: (x.lerp(x * 2, 0.3), x.lerp(x * 2, x)),
     "prelu": lambda t, x: (x - 1).prelu(x[0, :1] * 0.1),

@@ -13,7 +13,7 @@ from .elementwise import clamp
 from .layers import softmax
 from .random_ops import _uniform
 from .shape import contiguous, reshape
-from .table import TYPE_NAME, F, attach, check_tensor, inplace, primitive
+from .table import TYPE_NAME, F, attach, check_tensor, inplace, named, primitive
 
 __all__ = [
     "celu", "celu_", "hardshrink", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
@@ -129,6 +129,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return _finish("selu", lambda x: _run("elu", _elu, x, alpha, scale, 1.0), input, inplace)
 
 
+@named("CeluBackward0")
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
     if alpha == 0:
@@ -156,8 +157,10 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if w._a.ndim > 1:
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {w._a.ndim}")
     if w._a.size != 1:
+        if x._a.ndim == 0:
+            raise RuntimeError("Not allow zero-dim input tensor.")
         channels = x._a.shape[1] if x._a.ndim > 1 else 1
-        if x._a.ndim == 0 or channels != w._a.size:
+        if channels != w._a.size:
             raise RuntimeError(
                 f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {w._a.size} and channel "
                 f"size = {channels}."
@@ -168,6 +171,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return _run("prelu", lambda x: _prelu(x, w if x._a.dtype == w._a.dtype else F.cast(w, x._a.dtype)), x)
 
 
+@named("RreluWithNoiseBackward0")
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
@@ -266,11 +270,12 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return _finish("threshold", compute, input, inplace)
 
 
+@named("GluBackward0")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim` times the sigmoid of the second."""
     x = check_tensor(input, "glu")
     if x._a.ndim == 0:
-        raise RuntimeError("glu does not support 0-dimensional tensors")
+        raise RuntimeError("glu does not support scalars because halving size must be even")
     d = check_dim(dim, x._a.ndim)
     n = x._a.shape[d]
     if n % 2:

@@ -11,7 +11,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .creation import zeros
 from .joining import cat, stack
 from .shape import contiguous, expand, flatten, reshape, sizes, transpose, unsqueeze, view
-from .table import TYPE_NAME, F, attach, check_tensor, primitive, result_type
+from .table import TYPE_NAME, F, attach, check_tensor, named, primitive, result_type
 from .views import _dim_of
 
 __all__ = [
@@ -38,9 +38,10 @@ __all__ = [
 
 
 # ---- repeating, turning -----------------------------------------------------------------------------------------------
-def repeat(input: Tensor, *reps: Any) -> Tensor:
+@named("RepeatBackward0")
+def repeat(input: Tensor, *reps: Any, repeats: Any = None) -> Tensor:
     """Tile along each dimension; leading ones may be new. Source: torch.Tensor.repeat."""
-    reps = sizes(reps)
+    reps = sizes(reps if repeats is None else (repeats,))
     shape = input._a.shape
     if len(reps) < len(shape):
         raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
@@ -54,9 +55,10 @@ def repeat(input: Tensor, *reps: Any) -> Tensor:
     return r if r._v is None else r.clone(memory_format=contiguous_format)
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+@named("RepeatBackward0")
+def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """repeat, with ones put before too few counts. Source: torch.tile."""
-    dims = sizes(dims)
+    dims = sizes(reps if dims is None else (dims,))
     return repeat(input, (1,) * (input._a.ndim - len(dims)) + dims)
 
 
@@ -79,13 +81,14 @@ def _repeated_index(repeats: Tensor, output_size: int | None) -> Tensor:
 
 
 def repeat_interleave(
-    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+    input: Tensor | None = None, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
     """Each element (slice along `dim`) as often as `repeats` says; alone, the indices that do so.
 
     repeats: an int, or int32/int64 of one element or one per slice. Source: torch.repeat_interleave.
     """
-    if repeats is None:
+    if repeats is None or input is None:
+        input = check_tensor(repeats if input is None else input, "repeat_interleave", "repeats")
         index = _repeated_index(input, output_size)
         return index if input._a.dtype.itemsize == 8 else F.cast(index, input._a.dtype)  # type: ignore[no-any-return]
     x = input
@@ -125,13 +128,9 @@ def repeat_interleave(
 _flip = primitive("flip", "x", (lambda F, g, dims: F.flip(g, dims),), "dims")
 
 
-def flip(input: Tensor, *dims: Any, **names: Any) -> Tensor:
+def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Reversed along `dims`, as a copy. Source: torch.flip."""
-    if names:
-        if dims or set(names) != {"dims"}:
-            raise TypeError(f"flip() got an unexpected keyword argument {next(iter(names))!r}")
-        dims = (names["dims"],)
-    order = tuple(check_dim(d, input._a.ndim) for d in sizes(dims))
+    order = tuple(check_dim(d, input._a.ndim) for d in sizes(args if dims is None else (dims,)))
     if len(set(order)) != len(order):
         raise RuntimeError(
             f"dim {next(d for d in order if order.count(d) > 1)} appears multiple times in the list of dims"
@@ -156,6 +155,7 @@ def flipud(input: Tensor) -> Tensor:
 _roll = primitive("roll", "x", (lambda F, g, shifts, dims: F.roll(g, tuple(-s for s in shifts), dims),), "shifts dims")
 
 
+@named("RollBackward0")
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Shifted around along `dims`; without them, as if flattened. Source: torch.roll."""
     moves = (shifts,) if isinstance(shifts, int) else tuple(shifts)
@@ -170,6 +170,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     return _roll(input, moves, tuple(_dim_of(input, d) for d in axes))  # type: ignore[no-any-return]
 
 
+@named("Rot90Backward0")
 def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """Turned by k * 90 degrees from the first towards the second of two dims. Source: torch.rot90."""
     n = input._a.ndim
@@ -245,6 +246,7 @@ dstack = _stacker("dstack", atleast_3d, lambda x: 2)
 column_stack = _stacker("column_stack", _column, lambda x: 1)
 
 
+@named("BlockDiagBackward0")
 def block_diag(*tensors: Any) -> Tensor:
     """A matrix with the given ones (of at most 2 dimensions) along its diagonal. Source: torch.block_diag."""
     parts = list(tensors)
@@ -300,6 +302,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     return stack([flatten(g) for g in meshgrid(*tensors)], 1)
 
 
+@named("StackBackward0")
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All r-element selections of a vector in lexicographic order, by rows. Source: torch.combinations."""
     if input._a.ndim != 1:

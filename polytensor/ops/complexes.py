@@ -14,6 +14,7 @@ from .table import (
     attach,
     check_tensor,
     is_complex,
+    named,
     primitive,
     same_device,
     shape_error,
@@ -45,6 +46,7 @@ def _angle_rule(F: Any, g: Any, x: Any) -> Any:
 
 
 angle = unary("angle", _angle_rule, FLOAT)
+del Tensor.angle_  # type: ignore[attr-defined]  # PyTorch has none
 angle.__doc__ = "The angle with the positive real axis, in radians; for real numbers 0 or pi. Source: torch.angle."
 
 
@@ -109,6 +111,7 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     return r if out is None else write_out(out, r)  # type: ignore[no-any-return]
 
 
+@named("PolarBackward0")
 def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Complex numbers of given absolute value and angle (radians). Source: torch.polar."""
     return complex(pw.mul(abs, pw.cos(angle)), pw.mul(abs, pw.sin(angle)), out=out)

@@ -11,7 +11,7 @@ from . import pointwise as pw
 from .distance import _norm
 from .scattering import index_select
 from .shape import reshape
-from .table import F, check_tensor, primitive
+from .table import F, check_tensor, guard, named, primitive
 
 __all__ = ["embedding", "embedding_bag"]
 
@@ -85,7 +85,8 @@ def embedding(
     index = _indices(i, w._a.shape[0], "embedding")
     if max_norm is not None:
         _renorm(w, index, max_norm, norm_type)
-    return _rows(w, index, skip, scale_grad_by_freq)  # type: ignore[no-any-return]
+    r: Tensor = _rows(w, index, skip, scale_grad_by_freq)
+    return r if r._fn is None else guard(r, i)
 
 
 def renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
@@ -100,6 +101,7 @@ def _refuse_sparse(sparse: bool) -> None:
         raise NotImplementedError("sparse gradients are not there: use sparse=False, which gives a dense gradient")
 
 
+@named("EmbeddingBagBackward0")
 def embedding_bag(
     input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None, norm_type: float = 2,
     scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, per_sample_weights: Tensor | None = None,
@@ -150,6 +152,8 @@ def embedding_bag(
             raise RuntimeError(
                 f"offsets[-1] can not be greater than input's length {i._a.shape[0]} but got offsets[-1] of {int(starts[-1])}"
             )
+        if bool((starts[1:] < starts[:-1]).any()):
+            raise RuntimeError("Your input appears to be incorrect: offsets must not decrease")
         if include_last_offset:  # it says where the last bag ends
             end = int(starts[-1])
             i, starts = i[:end], starts[:-1]
@@ -158,7 +162,12 @@ def embedding_bag(
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {i._a.ndim}")
     skip = _padding(padding_idx, w._a.shape[0])
-    index = _indices(i, w._a.shape[0], "embedding_bag")
+    try:
+        index = _indices(i, w._a.shape[0], "embedding_bag")
+    except IndexError:
+        raise RuntimeError(
+            f"embedding_bag: an index of input is not in the valid range [0, {w._a.shape[0]}) (input {list(i._a.shape)})"
+        ) from None
     if max_norm is not None:
         _renorm(w, index, max_norm, norm_type)
     bag, place, lengths = backend.bags_of(starts, index, skip)  # of the indices that are not padding

@@ -199,5 +199,11 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split_with_sizes(input, [0] * chunks, dim) if n == 0 else split(input, -(-n // chunks), dim)
 
 
-for _name in ("unbind", "split", "split_with_sizes", "chunk"):
+def _split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """split as a method. Source: torch.Tensor.split."""
+    return split(self, split_size, dim)
+
+
+for _name in ("unbind", "split_with_sizes", "chunk"):
     attach(_name, globals()[_name])
+attach("split", _split)

@@ -420,6 +420,10 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
     return r if out is None else write_out(out, r)
 
 
-for _name in ("cdist", "cross", "norm"):
-    if _name != "cdist":
-        attach(_name, globals()[_name])
+def _norm(self: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """torch.norm of self. Source: torch.Tensor.norm."""
+    return norm(self, p, dim, keepdim, None, dtype)  # type: ignore[no-any-return]
+
+
+attach("cross", cross)
+attach("norm", _norm)

@@ -9,7 +9,7 @@ from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim, wrap
 from .scattering import _gather, gather
 from .shape import memory_order, reshape
-from .table import TYPE_NAME, F, attach, result_type, write_out
+from .table import TYPE_NAME, F, attach, named, result_type, write_out
 
 __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
 
@@ -45,6 +45,7 @@ def argsort(
     return r if out is None else write_out(out, r)  # type: ignore[no-any-return]
 
 
+@named("SortBackward0")
 def sort(
     input: Tensor, dim: Any = -1, descending: bool = False, stable: bool | None = False, *, out: Any = None
 ) -> Any:
@@ -66,6 +67,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return r if out is None else write_out(out, r, True)
 
 
+@named("TopkBackward0")
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None) -> Any:
     """The k largest (or smallest) along `dim` with their indices, in order. Source: torch.topk.
 
@@ -84,6 +86,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     return _pair(return_types.topk, out, _gather(input, index, d), index)
 
 
+@named("KthvalueBackward0")
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
     """The k-th smallest element along `dim` and its index, NaN as the largest. Source: torch.kthvalue."""
     d = check_dim(dim, input._a.ndim)
@@ -181,8 +184,16 @@ def bucketize(
     return _search(boundaries, input, right, out_int32, out)
 
 
-def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
-    """Whether each element is among test_elements; one of both may be a number. Source: torch.isin."""
+def isin(
+    elements: Any = None, test_elements: Any = None, *, assume_unique: bool = False, invert: bool = False,
+    out: Tensor | None = None, element: Any = None, test_element: Any = None,
+) -> Tensor:  # fmt: skip
+    """Whether each element is among test_elements; one of both may be a number (`element`, `test_element`).
+
+    Source: torch.isin.
+    """
+    elements = element if elements is None else elements
+    test_elements = test_element if test_elements is None else test_elements
     tensors = [x for x in (elements, test_elements) if isinstance(x, Tensor)]
     if not tensors:
         raise TypeError("isin(): elements or test_elements must be a Tensor")
@@ -200,7 +211,8 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
         for t in (elements, test_elements)
     )
     found = wrap(backend.isin(x, v), tensors[0]._dev)
-    return found.logical_not() if invert else found
+    found = found.logical_not() if invert else found
+    return found if out is None else write_out(out, found)
 
 
 for _name in ("argsort", "kthvalue", "msort", "sort", "topk"):
