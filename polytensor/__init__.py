@@ -145,8 +145,8 @@ autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gr
 newaxis = None
 _install_numpy_names(globals())
 _LAZY = (
-    "__config__", "__future__", "accelerator", "cpu", "distributed", "jit", "mps", "onnx", "sparse", "testing", "types",
-    "xpu",
+    "__config__", "__future__", "accelerator", "compiler", "cpu", "distributed", "functional", "hub", "jit", "mps",
+    "multiprocessing", "onnx", "profiler", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 
 
