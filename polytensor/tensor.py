@@ -301,7 +301,7 @@ class Tensor(Protocols):
         return self._alias(None, 0)
 
     def detach_(self) -> Tensor:
-        if self._v is not None and self._fn is not None:
+        if self._v is not None:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
                 "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "

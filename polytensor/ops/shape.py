@@ -292,7 +292,9 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     a = input._a
     if len(shape) == 1 and hasattr(shape[0], "array"):
         _check_item_sizes(a, shape[0])
-        return _view_dtype(input, shape[0].array)  # type: ignore[no-any-return]
+        r = _view_dtype(input, shape[0].array)
+        r._v = None  # no gradient passes, so it counts as no view
+        return r  # type: ignore[no-any-return]
     new = _shape_for(a, shape)
     if not a.flags.c_contiguous and not _can_view(a, new):
         raise RuntimeError(
