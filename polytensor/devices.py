@@ -181,6 +181,8 @@ def named(type: Any, index: int | None = None) -> Device:
     if dev.type == "cpu" and isinstance(type, str):
         index = int(type.partition(":")[2]) if ":" in type else index
         if index is not None:
+            if index < 0:
+                raise RuntimeError("Device index must not be negative")
             return _intern(dev.backend, index)
     return dev
 

@@ -284,12 +284,17 @@ class finfo(_Info):
         )
 
 
+_MISSING: Any = object()
+
+
 class iinfo(_Info):
     """Limits of an integer dtype. Source: torch.iinfo."""
 
     __slots__ = ()
 
-    def __init__(self, type: dtype) -> None:
+    def __init__(self, type: Any = _MISSING) -> None:
+        if type is _MISSING:
+            raise TypeError('iinfo() missing 1 required positional arguments: "type"')
         if not isinstance(type, dtype):
             raise TypeError(f"iinfo(): argument 'type' (position 1) must be torch.dtype, not {type.__class__.__name__}")
         if type.category > INT:

@@ -108,7 +108,7 @@ class Generator:
         return self
 
     def __repr__(self) -> str:
-        return f"<torch.Generator seed={self._seed} counter={self._counter}>"
+        return f"<torch._C.Generator object at {hex(id(self))}>"
 
     def __reduce__(self) -> Any:
         return _restore, (self._seed, self._counter)

@@ -13,7 +13,10 @@ def named_result(name: str, *fields: str) -> Any:
     def show(self: Any) -> str:
         return f"torch.return_types.{name}(\n" + ",\n".join(f"{f}={getattr(self, f)!r}" for f in fields) + ")"
 
-    body = {"__slots__": (), "__repr__": show, "__module__": __name__}
+    body = {
+        "__slots__": (), "__repr__": show, "__module__": __name__,
+        "n_fields": len(fields), "n_sequence_fields": len(fields), "n_unnamed_fields": 0,
+    }  # fmt: skip
     made = globals()[name] = type(name, (namedtuple(name, fields),), body)  # type: ignore[misc]
     return made
 

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import inspect
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,6 +72,91 @@ def test_every_name_exists_in_cupy(cupy, file):
             if not (isinstance(obj, type(cupy)) or isinstance(obj, type)):
                 break
     assert not missing
+
+
+def called(node):
+    """('xp', dotted name) of a function of the library that a call names, ('array', name) of a method, or None."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    root = node.id if isinstance(node, ast.Name) else None
+    parts.reverse()
+    if root == "self" and parts[:1] == ["xp"]:
+        return "xp", parts[1:]
+    if root in ("xp", "cupy"):
+        return "xp", parts
+    return ("array", parts[-1:]) if parts and root not in ("self", "np", "math") else None
+
+
+SAFE = {"copy", "sort", "fill", "view"}  # Python's containers have such methods too
+
+
+def signature_of(cupy, kind, parts):
+    """What CuPy takes, or None where that is not known."""
+    from cupy_twin import METHODS, signature_in_doc
+
+    if kind == "array":
+        known = parts[0] in METHODS - SAFE and signature_in_doc(getattr(cupy.ndarray, parts[0]))
+        return bound(known) if known else None
+    obj = cupy
+    for part in parts:
+        obj = getattr(obj, part)
+    if isinstance(obj, cupy.ufunc):
+        inputs = [inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(obj.nin)]
+        options = [
+            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None) for n in ("out", "dtype", "casting")
+        ]
+        return inspect.Signature(inputs + options)
+    try:
+        return inspect.signature(obj)
+    except (TypeError, ValueError):  # compiled
+        known = signature_in_doc(obj)
+        return bound(known) if known else None
+
+
+def bound(known):
+    """A method's signature without self."""
+    return known.replace(parameters=[p for p in known.parameters.values() if p.name != "self"])
+
+
+@pytest.mark.parametrize("file", [p.name for p in BACKENDS.glob("*.py")] + ["cupy/backend.py"])
+def test_every_call_fits_cupys_signature(cupy, file):
+    """The number of arguments and the keywords of each call of the library and of each array method."""
+    wrong, seen = [], 0
+    for node in ast.walk(ast.parse((BACKENDS / file).read_text())):
+        if not isinstance(node, ast.Call) or (found := called(node.func)) is None or not found[1]:
+            continue
+        if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
+            continue
+        known = signature_of(cupy, *found)
+        if known is None:
+            continue
+        seen += 1
+        try:
+            known.bind(*node.args, **{k.arg: k.value for k in node.keywords})
+        except TypeError as error:
+            wrong.append(f"{file}:{node.lineno}: {ast.unparse(node)}: {error}")
+    assert not wrong
+    assert seen or not used_names(BACKENDS / file)
+
+
+def test_a_call_that_does_not_fit_is_seen(cupy):
+    call = ast.parse("self.xp.sum(x, axis=0, where=mask)").body[0].value
+    with pytest.raises(TypeError, match="where"):
+        signature_of(cupy, *called(call.func)).bind(*call.args, **{k.arg: k.value for k in call.keywords})
+    call = ast.parse("x.sum(axis=0, initial=1)").body[0].value
+    with pytest.raises(TypeError, match="initial"):
+        signature_of(cupy, *called(call.func)).bind(*call.args, **{k.arg: k.value for k in call.keywords})
+    assert signature_of(cupy, "xp", ["exp"]).bind(1, out=2)
+
+
+def test_every_kernel_is_bound(twin):
+    """Each primitive of the op table has its kernel on CupyBackend."""
+    from polytensor.ops.table import ROWS
+
+    backend = devices.get_backend("twin")
+    assert [name for name in ROWS if not callable(getattr(backend, name, None))] == []
 
 
 def test_every_ufunc_exists_in_cupy(cupy):

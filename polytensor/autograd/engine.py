@@ -253,6 +253,13 @@ def _pre_hooks(n: Any, g: Any, create: bool, targets: Any, needed: bool) -> Any:
 
     Targets take theirs before them if gradients are `needed` further down, else after those of tensors, as in PyTorch.
     """
+    if "guard" in n.hooks:
+        for guarded in n.hooks["guard"]:
+            guarded.check()
+        if len(n.hooks) == 1:
+            if targets is not None:
+                _capture(n, g, create, targets)
+            return g
     gs = [g] if n.outputs == 1 else g
     gs = [x if create or x is None else wrap(x, n.dev) for x in gs]
     if needed:

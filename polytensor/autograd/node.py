@@ -42,6 +42,20 @@ def modified(array: Any, source: tuple[Any, int], now: int, expected: int) -> Ru
     )
 
 
+class Guarded:
+    """The version that a tensor had when an op took its memory as an attribute."""
+
+    __slots__ = ("cell", "dtype", "shape", "version")
+
+    def __init__(self, t: Any) -> None:
+        self.cell = t._cell()
+        self.version, self.shape, self.dtype = self.cell[0], t._a.shape, t._a.dtype
+
+    def check(self) -> None:
+        if self.cell[0] != self.version:
+            raise modified(self, (None, 0), self.cell[0], self.version)
+
+
 class Node:
     """One recorded op. Edges lead to Nodes or, at the end, to leaf Tensors; None where no gradient is wanted."""
 

@@ -252,6 +252,8 @@ class IndexKernels:
 
     def _sum_runs(self, x: Array, starts: Array) -> Array:
         """Sums of runs of rows, each from one of `starts` to the next, in the dtype of x."""
+        if x.dtype.itemsize == 2 and x.dtype.kind not in "iu":
+            return self._sum_runs(x.astype("float32"), starts).astype(x.dtype)
         return self.xp.add.reduceat(x, starts, axis=0, dtype=x.dtype)
 
     def index_backward(self, g: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:

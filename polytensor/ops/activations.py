@@ -13,7 +13,7 @@ from .elementwise import clamp
 from .layers import softmax
 from .random_ops import _uniform
 from .shape import contiguous, reshape
-from .table import TYPE_NAME, F, attach, check_tensor, inplace, primitive
+from .table import TYPE_NAME, F, attach, check_tensor, inplace, named, primitive
 
 __all__ = [
     "celu", "celu_", "hardshrink", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
@@ -129,6 +129,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return _finish("selu", lambda x: _run("elu", _elu, x, alpha, scale, 1.0), input, inplace)
 
 
+@named("CeluBackward0")
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
     if alpha == 0:
@@ -168,6 +169,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return _run("prelu", lambda x: _prelu(x, w if x._a.dtype == w._a.dtype else F.cast(w, x._a.dtype)), x)
 
 
+@named("RreluWithNoiseBackward0")
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
@@ -266,6 +268,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return _finish("threshold", compute, input, inplace)
 
 
+@named("GluBackward0")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim` times the sigmoid of the second."""
     x = check_tensor(input, "glu")

@@ -11,7 +11,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .creation import zeros
 from .joining import cat, stack
 from .shape import contiguous, expand, flatten, reshape, sizes, transpose, unsqueeze, view
-from .table import TYPE_NAME, F, attach, check_tensor, primitive, result_type
+from .table import TYPE_NAME, F, attach, check_tensor, named, primitive, result_type
 from .views import _dim_of
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
 
 
 # ---- repeating, turning -----------------------------------------------------------------------------------------------
+@named("RepeatBackward0")
 def repeat(input: Tensor, *reps: Any) -> Tensor:
     """Tile along each dimension; leading ones may be new. Source: torch.Tensor.repeat."""
     reps = sizes(reps)
@@ -54,6 +55,7 @@ def repeat(input: Tensor, *reps: Any) -> Tensor:
     return r if r._v is None else r.clone(memory_format=contiguous_format)
 
 
+@named("RepeatBackward0")
 def tile(input: Tensor, *dims: Any) -> Tensor:
     """repeat, with ones put before too few counts. Source: torch.tile."""
     dims = sizes(dims)
@@ -156,6 +158,7 @@ def flipud(input: Tensor) -> Tensor:
 _roll = primitive("roll", "x", (lambda F, g, shifts, dims: F.roll(g, tuple(-s for s in shifts), dims),), "shifts dims")
 
 
+@named("RollBackward0")
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Shifted around along `dims`; without them, as if flattened. Source: torch.roll."""
     moves = (shifts,) if isinstance(shifts, int) else tuple(shifts)
@@ -170,6 +173,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     return _roll(input, moves, tuple(_dim_of(input, d) for d in axes))  # type: ignore[no-any-return]
 
 
+@named("Rot90Backward0")
 def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """Turned by k * 90 degrees from the first towards the second of two dims. Source: torch.rot90."""
     n = input._a.ndim
@@ -245,6 +249,7 @@ dstack = _stacker("dstack", atleast_3d, lambda x: 2)
 column_stack = _stacker("column_stack", _column, lambda x: 1)
 
 
+@named("BlockDiagBackward0")
 def block_diag(*tensors: Any) -> Tensor:
     """A matrix with the given ones (of at most 2 dimensions) along its diagonal. Source: torch.block_diag."""
     parts = list(tensors)
@@ -300,6 +305,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     return stack([flatten(g) for g in meshgrid(*tensors)], 1)
 
 
+@named("StackBackward0")
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All r-element selections of a vector in lexicographic order, by rows. Source: torch.combinations."""
     if input._a.ndim != 1:

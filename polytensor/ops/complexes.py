@@ -14,6 +14,7 @@ from .table import (
     attach,
     check_tensor,
     is_complex,
+    named,
     primitive,
     same_device,
     shape_error,
@@ -110,6 +111,7 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     return r if out is None else write_out(out, r)  # type: ignore[no-any-return]
 
 
+@named("PolarBackward0")
 def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Complex numbers of given absolute value and angle (radians). Source: torch.polar."""
     return complex(pw.mul(abs, pw.cos(angle)), pw.mul(abs, pw.sin(angle)), out=out)

@@ -9,7 +9,7 @@ from ..tensor import Tensor, check_dim
 from . import pointwise as pw
 from .joining import cat
 from .reduce import _long_name, _out, _to, numpy_names, pair_out
-from .table import F, attach, check_tensor, is_complex, primitive
+from .table import F, attach, check_tensor, is_complex, named, primitive
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp", "trapezoid", "trapz",
@@ -190,6 +190,7 @@ def trapz(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     return trapezoid(y, x, dx=dx, dim=dim)
 
 
+@named("CumsumBackward0")
 def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The running integral of y along `dim`, one element shorter. Source: torch.cumulative_trapezoid."""
     y, step, d = _samples("cumulative_trapezoid", y, x, dx, dim)

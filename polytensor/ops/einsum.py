@@ -12,7 +12,7 @@ from . import pointwise as pw
 from . import products as mat
 from . import reduce as red
 from . import shape as sh
-from .table import PROMOTE, TYPE_NAME, attach, check_tensor, prepare, write_out
+from .table import PROMOTE, TYPE_NAME, attach, check_tensor, named, prepare, write_out
 
 __all__ = ["chain_matmul", "einsum", "kron", "tensordot"]
 
@@ -318,6 +318,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     return r if out is None else write_out(out, r)
 
 
+@named("UnsafeViewBackward0")
 def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The Kronecker product: every element of `input` times all of `other`, promoted. Source: torch.kron."""
     x, y = check_tensor(input, "kron"), check_tensor(other, "kron", "other")

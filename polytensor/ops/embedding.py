@@ -11,7 +11,7 @@ from . import pointwise as pw
 from .distance import _norm
 from .scattering import index_select
 from .shape import reshape
-from .table import F, check_tensor, primitive
+from .table import F, check_tensor, guard, named, primitive
 
 __all__ = ["embedding", "embedding_bag"]
 
@@ -85,7 +85,8 @@ def embedding(
     index = _indices(i, w._a.shape[0], "embedding")
     if max_norm is not None:
         _renorm(w, index, max_norm, norm_type)
-    return _rows(w, index, skip, scale_grad_by_freq)  # type: ignore[no-any-return]
+    r: Tensor = _rows(w, index, skip, scale_grad_by_freq)
+    return r if r._fn is None else guard(r, i)
 
 
 def renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
@@ -100,6 +101,7 @@ def _refuse_sparse(sparse: bool) -> None:
         raise NotImplementedError("sparse gradients are not there: use sparse=False, which gives a dense gradient")
 
 
+@named("EmbeddingBagBackward0")
 def embedding_bag(
     input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None, norm_type: float = 2,
     scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, per_sample_weights: Tensor | None = None,

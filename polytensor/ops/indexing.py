@@ -9,7 +9,7 @@ from ..autograd.modes import mode
 from ..backends.base import SCALARS
 from ..tensor import Tensor
 from .shape import _select, _slice
-from .table import TYPE_NAME, F, attach, finish_inplace, primitive
+from .table import TYPE_NAME, F, attach, finish_inplace, guard, primitive, renamed
 
 _index = primitive(
     "index", "x", (lambda F, g, x_shape, index: F.index_backward(g, x_shape, index),), "index"
@@ -164,8 +164,19 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
     return tuple(basic), (tuple(advanced) if has_tensor else None)
 
 
+FULL = slice(None)
+
+
 def _basic(x: Tensor, index: tuple[Any, ...]) -> Tensor:
-    return (_select if index and index[-1].__class__ is int else _slice)(x, index)  # type: ignore[no-any-return]
+    if not index:
+        return renamed(_slice(x, index), "AliasBackward0")
+    last = index[-1]
+    while last.__class__ is slice and len(index) > 1 and last == FULL:
+        index = index[:-1]
+        last = index[-1]
+    if last is None:
+        return renamed(_slice(x, index), "UnsqueezeBackward0")
+    return (_select if last.__class__ is int else _slice)(x, index)  # type: ignore[no-any-return]
 
 
 def getitem(self: Tensor, index: Any) -> Tensor:
@@ -175,7 +186,8 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         if c is int:
             return _select(self, (index,))  # type: ignore[no-any-return]
         if c is Tensor and index._a.ndim and index._a.dtype.char == "l" and index._dev is self._dev:
-            return _index(self, (index._a,))  # type: ignore[no-any-return]
+            r: Tensor = _index(self, (index._a,))
+            return r if r._fn is None else guard(r, index)
         if c is slice:
             index = (index,)
         if c is slice or c is tuple:
@@ -194,7 +206,8 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     basic, advanced = _parse(self, index)
     if advanced is None:
         return _basic(self, basic)
-    return _index(_basic(self, basic) if basic else self, advanced)  # type: ignore[no-any-return]
+    r = _index(_basic(self, basic) if basic else self, advanced)
+    return r if r._fn is None else guard(r, *(index if c is tuple or c is list else (index,)))
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
@@ -212,11 +225,11 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
             shape = value._a.shape
         view.copy_(value)  # type: ignore[attr-defined]
     else:
-        _put(view, advanced, value, False)
+        _put(view, advanced, value, False, index)
 
 
-def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool) -> Tensor:
-    """Write values (broadcast, converted) where the parsed `index` points, in place."""
+def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool, given: Any = ()) -> Tensor:
+    """Write values (broadcast, converted) where the parsed `index` points, in place; `given`: the index before that."""
     self._check_inplace()
     if values._a.dtype != self._a.dtype:
         values = F.cast(values, self._a.dtype)
@@ -227,7 +240,10 @@ def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool)
         if mode.grad and (self._fn is not None or values._fn is not None):
             old = self._alias(self._fn, self._nr)
             old._s = None
-            return finish_inplace(self, _index_put(old, values, index, accumulate), "index_put_")
+            r = guard(
+                _index_put(old, values, index, accumulate), *(given if isinstance(given, (tuple, list)) else (given,))
+            )
+            return finish_inplace(self, r, "index_put_")
         backend.index_put(self._a, index, values._a, accumulate)
     except ValueError as error:
         raise RuntimeError(
@@ -259,7 +275,7 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
         part = _basic(self, basic)
         part.add_(values) if accumulate else part.copy_(values)
     else:
-        _put(_basic(self, basic) if basic else self, advanced, values, accumulate)
+        _put(_basic(self, basic) if basic else self, advanced, values, accumulate, indices)
     return self
 
 

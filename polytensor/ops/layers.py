@@ -8,7 +8,7 @@ from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
 from .products import type_name
 from .shape import broadcast_tensors
-from .table import F, attach, check_tensor, primitive
+from .table import F, attach, check_tensor, guard, primitive
 
 
 def _pair(v: Any) -> tuple[int, int]:
@@ -152,7 +152,7 @@ F.cross_entropy_backward = _cross_entropy_backward
 def cross_entropy_index(input: Tensor, target: Tensor, ignore_index: int = -100, reduction: int = 1) -> Tensor:
     """input (N, C), target (N,) int64; reduction 0 none, 1 mean, 2 sum. One fused pass forward, one backward."""
     loss, _ = _cross_entropy(input, target._a, ignore_index, reduction)
-    return loss  # type: ignore[no-any-return]
+    return loss if loss._fn is None else guard(loss, target)  # type: ignore[no-any-return]
 
 
 def _mse_rule(F: Any, g: Any, need: Any, x: Any, t: Any, reduction: int) -> Any:

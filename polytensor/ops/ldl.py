@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..return_types import named_result
 from ..tensor import Tensor
 from . import linalg as la
 from . import shape as sh
@@ -12,8 +13,8 @@ from .table import F, primitive
 
 __all__ = ["ldl_factor", "ldl_factor_ex", "ldl_solve"]
 
-factor_result = la.result_of("linalg_ldl_factor", "LD pivots")
-factor_ex_result = la.result_of("linalg_ldl_factor_ex", "LD pivots info")
+factor_result = named_result("linalg_ldl_factor", "LD", "pivots")
+factor_ex_result = named_result("linalg_ldl_factor_ex", "LD", "pivots", "info")
 
 
 def _none(name: str) -> Any:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from math import prod
 from typing import Any
 
+from ..return_types import named_result
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from . import products as mat
@@ -25,28 +25,18 @@ class _LinAlgError(RuntimeError):
 LinAlgError = _LinAlgError
 
 
-def result_of(name: str, fields: str) -> Any:
-    """The named tuple that an op returns, with PyTorch's repr."""
-
-    def show(self: Any) -> str:
-        inside = ",\n".join(f"{f}={v!r}" for f, v in zip(self._fields, self, strict=True))
-        return f"torch.return_types.{name}(\n{inside})"
-
-    return type(name, (namedtuple(name, fields.split()),), {"__slots__": (), "__repr__": show})  # type: ignore[misc]
-
-
-inv_result = result_of("linalg_inv_ex", "inverse info")
-solve_result = result_of("linalg_solve_ex", "result info")
-slogdet_result = result_of("linalg_slogdet", "sign logabsdet")
-cholesky_result = result_of("linalg_cholesky_ex", "L info")
-qr_result = result_of("linalg_qr", "Q R")
-svd_result = result_of("linalg_svd", "U S Vh")
-eigh_result = result_of("linalg_eigh", "eigenvalues eigenvectors")
-eig_result = result_of("linalg_eig", "eigenvalues eigenvectors")
-lu_result = result_of("linalg_lu", "P L U")
-lu_factor_result = result_of("linalg_lu_factor", "LU pivots")
-lu_factor_ex_result = result_of("linalg_lu_factor_ex", "LU pivots info")
-lstsq_result = result_of("linalg_lstsq", "solution residuals rank singular_values")
+inv_result = named_result("linalg_inv_ex", "inverse", "info")
+solve_result = named_result("linalg_solve_ex", "result", "info")
+slogdet_result = named_result("linalg_slogdet", "sign", "logabsdet")
+cholesky_result = named_result("linalg_cholesky_ex", "L", "info")
+qr_result = named_result("linalg_qr", "Q", "R")
+svd_result = named_result("linalg_svd", "U", "S", "Vh")
+eigh_result = named_result("linalg_eigh", "eigenvalues", "eigenvectors")
+eig_result = named_result("linalg_eig", "eigenvalues", "eigenvectors")
+lu_result = named_result("linalg_lu", "P", "L", "U")
+lu_factor_result = named_result("linalg_lu_factor", "LU", "pivots")
+lu_factor_ex_result = named_result("linalg_lu_factor_ex", "LU", "pivots", "info")
+lstsq_result = named_result("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
 
 
 # ---- checks -----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..return_types import named_result
 from ..tensor import Tensor, wrap
 from . import linalg as la
 from . import pointwise as pw
@@ -16,12 +17,12 @@ __all__ = [
     "matrix_exp", "matrix_power", "orgqr", "ormqr", "pinverse", "qr", "slogdet", "svd", "triangular_solve",
 ]  # fmt: skip
 
-slogdet_result = la.result_of("slogdet", "sign logabsdet")
-qr_result = la.result_of("qr", "Q R")
-svd_result = la.result_of("svd", "U S V")
-geqrf_result = la.result_of("geqrf", "a tau")
-unpack_result = la.result_of("lu_unpack", "P L U")
-triangular_result = la.result_of("triangular_solve", "solution cloned_coefficient")
+slogdet_result = named_result("slogdet", "sign", "logabsdet")
+qr_result = named_result("qr", "Q", "R")
+svd_result = named_result("svd", "U", "S", "V")
+geqrf_result = named_result("geqrf", "a", "tau")
+unpack_result = named_result("lu_unpack", "P", "L", "U")
+triangular_result = named_result("triangular_solve", "solution", "cloned_coefficient")
 
 
 def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:

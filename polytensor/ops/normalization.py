@@ -13,7 +13,7 @@ from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .shape import contiguous, reshape
-from .table import F, check_tensor, is_complex, primitive
+from .table import F, check_tensor, is_complex, named, primitive
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -175,6 +175,7 @@ def _check_channels(x: Tensor, **params: Any) -> None:
             )
 
 
+@named("NativeBatchNormBackward0")
 def batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
     bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-05,
@@ -224,6 +225,7 @@ def _move(running: Tensor, value: Tensor, momentum: float) -> None:
     running.mul_(1 - momentum).add_(pw.mul(value, momentum))
 
 
+@named("NativeGroupNormBackward0")
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
     cudnn_enabled: bool = True,

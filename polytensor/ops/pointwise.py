@@ -138,7 +138,7 @@ expm1 = unary("expm1", lambda F, g, out: F.mul(g, F.conj(F.add(out, 1))), FLOAT)
 log = unary("log", lambda F, g, x: F.div(g, F.conj(x)), FLOAT)
 log2 = unary("log2", lambda F, g, x: F.div(g, F.mul(F.conj(x), 0.6931471805599453)), FLOAT)
 log10 = unary("log10", lambda F, g, x: F.div(g, F.mul(F.conj(x), 2.302585092994046)), FLOAT)
-log1p = unary("log1p", lambda F, g, x: F.div(g, F.conj(F.add(x, 1))), FLOAT)
+log1p = unary("log1p", lambda F, g, x: F.div(g, F.conj(F.add(x, 1))), FLOAT, node="Log1PBackward0")
 sqrt = unary("sqrt", lambda F, g, out: F.div(g, F.mul(F.conj(out), 2)), FLOAT)
 rsqrt = unary("rsqrt", lambda F, g, out: F.mul(F.mul(g, -0.5), F.conj(F.mul(out, F.mul(out, out)))), FLOAT)
 reciprocal = unary("reciprocal", lambda F, g, out: F.neg(F.mul(g, F.conj(F.mul(out, out)))), FLOAT)
@@ -294,7 +294,7 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
     if isinstance(input, Tensor) and input._a.dtype.kind in "biu":
         raise NotImplementedError(f"\"round_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[input._a.dtype].name]}'")
     scale = 10.0**decimals
-    return _div(_round(mul(input, scale)), scale, out=out)
+    return renamed(_div(_round(mul(input, scale)), scale, out=out), "RoundBackward1")
 
 
 def _clamp_rule(F: Any, g: Any, x: Any, lo: Any, hi: Any) -> Any:
@@ -443,12 +443,17 @@ def _rsub(other: Any, self: Tensor) -> Tensor:
     return renamed(_sub(other, self), "RsubBackward1")
 
 
+def _rdiv(other: Any, self: Tensor) -> Tensor:
+    r = _div(other, self)
+    return r if r._fn is None else renamed(r, "MulBackward0")
+
+
 for _name, _fn in (
     ("add", _add), ("sub", _sub), ("mul", mul), ("truediv", _div), ("floordiv", floor_divide), ("mod", remainder),
     ("pow", pow), ("and", bitwise_and), ("or", bitwise_or), ("xor", bitwise_xor),
 ):  # fmt: skip
     setattr(Tensor, f"__{_name}__", _fn)
-    _fn = _rsub if _name == "sub" else _fn
+    _fn = {"sub": _rsub, "truediv": _rdiv}.get(_name, _fn)
     setattr(Tensor, f"__r{_name}__", _fn if _name in ("add", "mul", "and", "or", "xor") else _reflected(_fn))
 for _name, _method in (
     ("add", "add_"), ("sub", "sub_"), ("mul", "mul_"), ("truediv", "div_"), ("floordiv", "floor_divide_"),

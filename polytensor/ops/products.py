@@ -18,6 +18,7 @@ from .table import (
     attach,
     check_tensor,
     constant,
+    named,
     prepare,
     primitive,
     renamed,
@@ -166,6 +167,8 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
             r = sh.squeeze(_batched(x, sh.unsqueeze(y, -1)), -1)
         else:
             r = _batched(x, y)
+        if r._fn is not None:
+            renamed(r, "SqueezeBackward4" if m == 1 else "UnsafeViewBackward0")
     return r if out is None else write_out(out, r)
 
 
@@ -271,6 +274,7 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     return matmul(input, vec, out=out)
 
 
+@named("MulBackward0")
 def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """All products of the elements of two vectors, promoted. Source: torch.outer."""
     for x, name in ((input, "self"), (vec2, "vec2")):
@@ -380,6 +384,7 @@ def addr(
     return _plus(b, _outer(x, y), beta, alpha, out)
 
 
+@named("BaddbmmBackward0")
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
@@ -440,7 +445,12 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, x.shape))} and "
             f"{'x'.join(map(str, w.shape[::-1]))}) (linear: input {list(x.shape)}, weight {list(w.shape)})"
         )
-    return _linear_plain(input, weight) if bias is None else _linear_bias(bias, input, weight)  # type: ignore[no-any-return]
+    r: Tensor = _linear_plain(input, weight) if bias is None else _linear_bias(bias, input, weight)
+    if x.ndim != 2 and r._fn is not None:
+        if bias is not None:
+            return renamed(r, "ViewBackward0" if x.flags.c_contiguous else "AddBackward0")
+        return renamed(r, "SqueezeBackward4" if x.ndim == 1 else "UnsafeViewBackward0")
+    return r
 
 
 ger = outer

@@ -14,7 +14,7 @@ from ..autograd.modes import mode
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
-from .table import FLOAT, TYPE_NAME, F, attach, check_tensor, prepare, primitive, renamed, write_out
+from .table import FLOAT, TYPE_NAME, F, attach, check_tensor, named, prepare, primitive, renamed, write_out
 
 __all__ = [
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "dist", "logsumexp", "max", "mean", "min",
@@ -387,6 +387,7 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | N
     return _out(_amin(x, dims, keepdim), out)
 
 
+@named("AminmaxBackward0")
 @numpy_names
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
     """(min, max) of all elements or along one dim; ties share the gradient. Source: torch.aminmax."""
@@ -613,6 +614,7 @@ def norm(
     return _out(r, out)
 
 
+@named("DistBackward0")
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of input - other, broadcast. Source: torch.dist."""
     d = pw.sub(check_tensor(input, "dist"), check_tensor(other, "dist", "other"))
@@ -623,6 +625,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return _vector_norm(d, p, None, False)
 
 
+@named("RenormBackward0")
 @numpy_names
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
     """Scale each slice along `dim` whose p-norm is above `maxnorm` down to it. Source: torch.renorm."""

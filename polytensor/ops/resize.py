@@ -20,7 +20,7 @@ from .joining import stack
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .products import matmul
 from .shape import contiguous, permute, reshape, squeeze, unsqueeze
-from .table import F, check_tensor, primitive
+from .table import F, check_tensor, named, primitive
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -295,6 +295,7 @@ def _corners(taps: list[Any]) -> Any:
 
 
 # ---- shuffles ----------------------------------------------------------------------------------------------------------
+@named("PixelShuffleBackward0")
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(*, C r^2, H, W) to (*, C, H r, W r)."""
     x, r = check_tensor(input, "pixel_shuffle"), upscale_factor

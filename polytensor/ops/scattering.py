@@ -11,7 +11,7 @@ from .indexing import _index_put, getitem, index_put
 from .pointwise import remainder
 from .pointwise import where as where_
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
-from .table import TYPE_NAME, F, attach, primitive, same_device, write_out
+from .table import TYPE_NAME, F, attach, guard, named, primitive, same_device, write_out
 
 __all__ = [
     "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select",
@@ -211,6 +211,7 @@ def scatter(
     return _exact_out(out, _scattered(input, dim, index, src, "scatter", _scatter_reduce, kind, True))
 
 
+@named("ScatterAddBackward0")
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
     """input with src added where index points along `dim`; equal indices add up. Source: torch.scatter_add."""
     return _exact_out(out, _scattered(input, dim, index, src, "scatter_add", _scatter, True))
@@ -236,6 +237,7 @@ def _vector(x: Tensor, dim: int, index: Tensor) -> tuple[int, tuple[Any, ...]]:
     return d, (*(slice(None),) * d, index._a if index._a.ndim else index._a.reshape(1))
 
 
+@named("IndexSelectBackward0")
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The slices along `dim` that the 1-D `index` (int32, int64) names. Source: torch.index_select."""
     check_dim(dim, input._a.ndim)
@@ -282,6 +284,7 @@ def _checked_source(x: Tensor, dim: int, index: Tensor, source: Tensor, op: str)
     return d, index
 
 
+@named("IndexAddBackward0")
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
@@ -296,7 +299,7 @@ def index_add(
     # PyTorch adds whole slices in another way, which raises another class
     error = RuntimeError if alpha == 1 and input._a.ndim > 1 else IndexError
     _check_range(index, input._a.shape[d], d, error)
-    return _exact_out(out, _index_put(input, source, _vector(input, d, index)[1], True))
+    return _exact_out(out, guard(_index_put(input, source, _vector(input, d, index)[1], True), index))
 
 
 def index_reduce(
@@ -317,6 +320,7 @@ def index_reduce(
     return _exact_out(out, r if input._a.ndim else reshape(r, ()))
 
 
+@named("IndexCopyBackward0")
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
     """input with the slices that `index` names replaced by those of source. Source: torch.index_copy."""
     d = check_dim(dim, input._a.ndim)
@@ -352,7 +356,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
     if a.size and (int(a.min()) < 0 or int(a.max()) >= x._a.shape[d]):
         bad = int(a.min()) if int(a.min()) < 0 else int(a.max())
         raise IndexError(f"index_copy_(): index {bad} is out of bounds for dimension {d} with size {x._a.shape[d]}")
-    r = _index_put(x, source, _vector(x, d, index)[1], False)
+    r = guard(_index_put(x, source, _vector(x, d, index)[1], False), index)
     return _exact_out(out, r if have else reshape(r, ()))
 
 
@@ -373,6 +377,7 @@ def _value_for(x: Tensor, value: Any) -> Tensor:
     return wrap(x._dev.backend.full((), value, x._a.dtype), x._dev)
 
 
+@named("IndexFillBackward0")
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """input with the slices that `index` names set to a number or 0-dim tensor. Source: torch.index_fill."""
     _zero_dim(value, "index_fill_")
@@ -399,6 +404,7 @@ def _check_mask(mask: Tensor, message: str) -> None:
         raise RuntimeError(message)
 
 
+@named("MaskedFillBackward0")
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A number or 0-dim tensor where mask (bool, broadcast) holds. Source: torch.masked_fill."""
     _zero_dim(value, "masked_fill_")
@@ -406,6 +412,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     return where_(mask, _value_for(input, value), input)  # type: ignore[no-any-return]
 
 
+@named("MaskedSelectBackward0")
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The elements where mask (bool, broadcast) holds, 1-D. Source: torch.masked_select."""
     _check_mask(mask, "masked_select: expected BoolTensor for mask")
@@ -413,6 +420,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     return _exact_out(out, getitem(x, m) if x._a.ndim else getitem(reshape(x, 1), reshape(m, 1)))
 
 
+@named("MaskedScatterBackward0")
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """The elements of source, in order, where mask (bool, broadcast) holds. Source: torch.masked_scatter."""
     if input._a.dtype != source._a.dtype:
@@ -464,6 +472,7 @@ def _flat_index(x: Tensor, index: Tensor, op: str) -> Any:
     return a
 
 
+@named("TakeBackward0")
 def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """input.flatten()[index], of index's shape. Source: torch.take."""
     if input._a.size == 0 and index._a.size:
@@ -473,6 +482,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     return _exact_out(out, reshape(flat, index._a.shape))
 
 
+@named("PutBackward0")
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """input with its flat elements `index` replaced by (or increased by) those of source. Source: torch.put."""
     where = _flat_index(input, index, "put_")

@@ -9,7 +9,7 @@ from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim, wrap
 from .scattering import _gather, gather
 from .shape import memory_order, reshape
-from .table import TYPE_NAME, F, attach, result_type, write_out
+from .table import TYPE_NAME, F, attach, named, result_type, write_out
 
 __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
 
@@ -45,6 +45,7 @@ def argsort(
     return r if out is None else write_out(out, r)  # type: ignore[no-any-return]
 
 
+@named("SortBackward0")
 def sort(
     input: Tensor, dim: Any = -1, descending: bool = False, stable: bool | None = False, *, out: Any = None
 ) -> Any:
@@ -66,6 +67,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return r if out is None else write_out(out, r, True)
 
 
+@named("TopkBackward0")
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None) -> Any:
     """The k largest (or smallest) along `dim` with their indices, in order. Source: torch.topk.
 
@@ -84,6 +86,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     return _pair(return_types.topk, out, _gather(input, index, d), index)
 
 
+@named("KthvalueBackward0")
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
     """The k-th smallest element along `dim` and its index, NaN as the largest. Source: torch.kthvalue."""
     d = check_dim(dim, input._a.ndim)

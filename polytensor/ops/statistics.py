@@ -37,7 +37,7 @@ __all__ = [
 ]  # fmt: skip
 
 # ---- median and mode ---------------------------------------------------------------------------------------------------
-_median = primitive("median", "x", _first(_at_index_rule), "dim keepdim skip_nan", outs=2)
+_median = primitive("median", "x", _first(_at_index_rule), "dim keepdim skip_nan", outs=2, node="MedianBackward1")
 _median_all = primitive("median_all", "x", (_extreme_rule,), "dim keepdim skip_nan", node="MedianBackward0")
 _mode = primitive("mode_dim", "x", _first(_at_index_rule), "dim keepdim", node="ModeBackward0", outs=2)
 _required: Any = object()

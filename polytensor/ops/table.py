@@ -13,11 +13,11 @@ from functools import wraps
 from inspect import signature
 from math import copysign
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import devices, dtypes
 from ..autograd.modes import INFERRING, WATCH, InferenceCell, mark, mode
-from ..autograd.node import FREED, Node, modified, saved_properties
+from ..autograd.node import FREED, Guarded, Node, modified, saved_properties
 from ..autograd.watch import Packed, watched
 from ..backends.base import DTYPE_OF, SCALARS, UFUNC
 from ..tensor import LEAF, Tensor, make_view, new, rebase, wrap
@@ -260,6 +260,17 @@ def renamed(r: Tensor, name: str) -> Tensor:
     return r
 
 
+def guard(r: Tensor, *used: Any) -> Tensor:
+    """Backward refuses `r`'s node where one of `used`, Tensors that its attributes share memory with, was written to."""
+    fn = r._fn
+    if fn is not None and fn.is_node:
+        if fn.hooks is None:
+            fn.hooks = {}
+        fn.hooks["guard"] = [Guarded(t) for t in used if isinstance(t, Tensor)]
+    return r
+
+
+Fn = TypeVar("Fn", bound=Callable[..., Any])
 _renamed: dict[Any, Any] = {}
 
 
@@ -288,10 +299,10 @@ def undifferentiable(node: str, error: Exception, inputs: Any, *outs: Tensor) ->
             r._fn, r._nr = n, nr
 
 
-def named(node: str) -> Callable[[Any], Any]:
+def named(node: str) -> Callable[[Fn], Fn]:
     """Decorator of a composite: what it made goes by the name of PyTorch's node for the whole function."""
 
-    def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(fn: Fn) -> Fn:
         @wraps(fn)
         def call(*args: Any, **kwargs: Any) -> Any:
             r = fn(*args, **kwargs)
@@ -301,7 +312,7 @@ def named(node: str) -> Callable[[Any], Any]:
                 renamed(first, node)
             return r
 
-        return call
+        return call  # type: ignore[return-value]
 
     return decorate
 

@@ -443,7 +443,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
     if n == 1:
         return _out(diag_embed(input, diagonal), out, True)
-    return _out(_diagonal(input, diagonal, 0, 1).clone(), out, True)
+    return _out(renamed(_diagonal(input, diagonal, 0, 1).clone(), "DiagonalBackward0_copy"), out, True)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
