@@ -310,7 +310,11 @@ def reshape(input: Tensor, *shape: Any, **kwargs: Any) -> Tensor:
         shape = (kwargs["shape"],)
     a = input._a
     new = _shape_for(a, shape)
-    return _view(input, new) if a.flags.c_contiguous or _can_view(a, new) else _clone_shape(input, new)  # type: ignore[no-any-return]
+    if a.flags.c_contiguous:
+        return _view(input, new)  # type: ignore[no-any-return]
+    if _can_view(a, new):
+        return renamed(_view(input, new), "ReshapeAliasBackward0")
+    return _clone_shape(input, new)  # type: ignore[no-any-return]
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
