@@ -3,7 +3,7 @@
     python docs/coverage.py [--write]      # needs PyTorch (the extra `oracle`)
 
 A function counts as done if a sample of tests/ops_table*.py runs it on PyTorch and PolyTensor gives the same values,
-dtype, shape and gradients. --write puts the tables into docs/ops.md and docs/missing.md.
+dtype, shape and gradients; for those of nn, optim and amp see coverage_nn.py. --write puts the tables into docs/ops.md and docs/missing.md.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import test_ops  # noqa: E402
+from coverage_nn import coverage as layers  # noqa: E402
 from ops_table import Sample  # noqa: E402
 
 import polytensor  # noqa: E402
@@ -37,6 +38,7 @@ ASIDE = {
     r"sparse|coalesce|(ccol|col|crow|row)_indices|^(indices|values)(_copy)?$|dense_dim|to_dense|^(hspmm|spmm|smm|sspaddmm|saddmm)"
     r"|^(ds|hs)mm$|to_padded_tensor": "sparse and nested tensors",
     r"quantize|quantized|^q_|qscheme|int_repr|fused_moving|choose_qparams|fbgemm": "quantized tensors",
+    r"^scaled_(grouped_)?mm$": "8-bit floating point numbers",
     r"cudnn|miopen|mkldnn|vulkan|(^|_)(ipu|xla|maia|mtia|xpu)(_|$)|chalf|record_stream|cxx11|get_device_module":
         "one vendor's device or library",
     r"^(fork|wait|import_ir_module.*|parse_ir|parse_schema|parse_type_comment|merge_type.*|unify_type_list|profiler_.*"
@@ -255,6 +257,7 @@ def main() -> None:
     for name, samples in sorted(wrong.items()):
         if name not in done:
             print("differs:", name, samples[:3])
+    lines += layers()
     if options.write:
         (ROOT / "docs" / "missing.md").write_text("\n".join(lines))
         write_ops(done)

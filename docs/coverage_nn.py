@@ -32,6 +32,7 @@ NN_ASIDE = {
     r"^nn\.init\.(?!calculate_gain).*[a-z]$|^nn\.(Container|NLLLoss2d)$|nn.utils.clip_grad_norm$|NormStateDictHook": "deprecated in PyTorch itself",
     r"factory_kwargs|PackedSequence_|rnn\.bind$|LinearCrossEntropyOptions|swap_in_optimizer|^nn\.init\.(Callable|Literal)":
         "internals that PyTorch's modules happen to show",
+    r"SparseAdam$": "sparse gradients",
     r"flash_attention_impl|^nn\.attention\.SDPBackend$": "choice of one vendor's attention kernels",
 }  # fmt: skip
 # bases: what inherits them is tested
@@ -65,6 +66,14 @@ def aside(full: str) -> str:
     return next((why for pattern, why in NN_ASIDE.items() if re.search(pattern, full)), "")
 
 
+def work_of(value: Any) -> str:
+    """The method of PyTorch's class that shows it at work; containers only hold, a lazy layer turns into another class."""
+    bases = {b.__name__ for b in value.__mro__} if inspect.isclass(value) else set()
+    work = next((method for base, method in WORK.items() if base in bases), "__init__")
+    idle = work == "forward" and ("unimplemented" in value.forward.__name__ or "Lazy" in value.__name__)
+    return "__init__" if idle else work
+
+
 class Recorder:
     """A pytest plugin: `done` has the full names that a passing test ran in both libraries."""
 
@@ -73,19 +82,16 @@ class Recorder:
         self.functions: dict[CodeType, list[tuple[int, str]]] = defaultdict(list)
         self.classes: dict[type, list[tuple[int, str, str]]] = defaultdict(list)
         self.seen: tuple[set[str], set[str]] = (set(), set())
+        self.work: dict[str, str] = {}
         for space in NN_NAMESPACES:
             for name, theirs in names(space).items():
+                self.work[f"{space}.{name}"] = work_of(theirs)
                 for side, value in enumerate((theirs, ours(space, name))):
                     self.watch(side, f"{space}.{name}", value)
 
     def watch(self, side: int, full: str, value: Any) -> None:
         if inspect.isclass(value):
-            bases = {b.__name__ for b in value.__mro__}
-            work = next((method for base, method in WORK.items() if base in bases), "__init__")
-            own = getattr(value, work, None)
-            if work == "forward" and (own is None or "unimplemented" in own.__name__ or value.__name__ == "Module"):
-                work = "__init__"
-            self.classes[value].append((side, full, work))
+            self.classes[value].append((side, full, self.work[full]))
             return
         code = getattr(inspect.unwrap(value), "__code__", None) if value is not None else None
         if code is not None:
@@ -125,8 +131,9 @@ class Recorder:
 
 
 def named(item: Any) -> set[str]:
-    """The attributes that a sample's function mentions."""
-    codes, found = [item.callspec.params["sample"].fn.__code__], set()
+    """The attributes that a sample's function, or its name, mentions."""
+    sample = item.callspec.params["sample"]
+    codes, found = [sample.fn.__code__], set(re.findall(r"^nn\.(\w+)", sample.name))
     while codes:
         code = codes.pop()
         found |= set(code.co_names)

@@ -73,7 +73,6 @@ from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .autograd.modes import is_inference_mode_enabled as is_inference_mode_enabled
 from .ops import *  # noqa: F403
-from .ops.table import result_type as result_type
 from .printing import set_printoptions as set_printoptions
 from .random import Generator as Generator
 from .random import default_generator as default_generator
@@ -144,8 +143,8 @@ from .version import __version__ as __version__
 autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gradgradcheck  # type: ignore[attr-defined]
 newaxis = None
 _LAZY = (
-    "__config__", "__future__", "accelerator", "cpu", "distributed", "jit", "mps", "onnx", "sparse", "testing", "types",
-    "xpu",
+    "__config__", "__future__", "accelerator", "compiler", "cpu", "distributed", "functional", "hub", "jit", "mps",
+    "multiprocessing", "onnx", "profiler", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from .nn import functional as fn
 from .ops.activations import rrelu_noise
 from .ops.embedding import renorm_
 from .ops.table import check_tensor, write_out
+from .ops.table import result_type as promoted
 from .tensor import Tensor
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
     "embedding_renorm_", "feature_alpha_dropout", "feature_alpha_dropout_", "feature_dropout", "feature_dropout_",
     "fill_", "gcd_", "get_device", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "hardshrink",
     "hinge_embedding_loss", "index_put_", "instance_norm", "is_signed", "kl_div", "lcm_", "ldexp_", "log_softmax",
-    "logit_", "margin_ranking_loss", "max_pool1d_with_indices", "nan_to_num_", "poisson_nll_loss", "resize_as_",
+    "logit_", "margin_ranking_loss", "max_pool1d_with_indices", "nan_to_num_", "poisson_nll_loss", "resize_as_", "result_type",
     "round_", "rrelu", "rrelu_", "selu", "selu_", "softmax", "threshold", "threshold_", "triplet_margin_loss", "xlogy_",
 ]  # fmt: skip
 
@@ -117,6 +118,20 @@ dropout, dropout_ = (_dropout("dropout", k) for k in (False, True))
 alpha_dropout, alpha_dropout_ = (_dropout("alpha_dropout", k) for k in (False, True))
 feature_dropout, feature_dropout_ = (_dropout("feature_dropout", k) for k in (False, True))
 feature_alpha_dropout, feature_alpha_dropout_ = (_dropout("feature_alpha_dropout", k) for k in (False, True))
+
+
+def result_type(*args: Any, **kwargs: Any) -> Any:
+    """The dtype of arithmetic on two tensors or numbers: (tensor, other), (scalar, tensor) or (scalar1, scalar2).
+
+    Source: torch.result_type.
+    """
+    for name in kwargs:
+        if name not in ("tensor", "other", "scalar", "tensor1", "tensor2", "scalar1", "scalar2"):
+            raise TypeError(f"result_type() got an unexpected keyword argument '{name}'")
+    operands = (*args, *kwargs.values())
+    if len(operands) != 2:
+        raise TypeError(f"result_type() takes 2 arguments, but {len(operands)} were given")
+    return promoted(*operands)
 
 
 # ---- layers --------------------------------------------------------------------------------------------------------------
@@ -391,7 +406,7 @@ def nan_to_num_(
 
 def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """Resize to the template's size. Source: torch.resize_as_."""
-    return _self(input, "resize_as_").resize_as_(the_template, memory_format)
+    return _self(input, "resize_as_").resize_as_(the_template, memory_format=memory_format)
 
 
 def round_(input: Tensor, *, decimals: int = 0) -> Tensor:

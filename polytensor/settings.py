@@ -58,14 +58,21 @@ def set_float32_matmul_precision(precision: str) -> None:
     Source: torch.set_float32_matmul_precision.
     """
     if precision not in ("highest", "high", "medium"):
-        warnings.warn(f"{precision} is not one of 'highest', 'high', and 'medium'; nothing changes.", stacklevel=2)
+        warnings.warn(
+            f"{precision} is not one of 'highest', 'high', or 'medium'; the currentsetFloat32MatmulPrecision call has no "
+            "effect.",
+            stacklevel=2,
+        )
         return
     _state["precision"] = precision
 
 
 def set_flush_denormal(mode: bool) -> bool:
-    """False: the CPU's mode belongs to the array libraries and stays as it is. Source: torch.set_flush_denormal."""
-    return False
+    """Whether the CPU is in that mode: denormals are kept, so True for False alone. Source: torch.set_flush_denormal.
+
+    Unlike PyTorch, the mode belongs to the array libraries and stays as it is.
+    """
+    return not mode
 
 
 def set_warn_always(b: bool) -> None:

@@ -378,6 +378,7 @@ class Tensor(Protocols):
         def keep(g: Tensor) -> None:
             t = holder()
             if t is not None:
+                g = g.to(t.dtype)
                 t._x.grad = g.clone() if t._x.grad is None else t._x.grad + g
 
         add_hook(self._fn, ("retain", self._nr), keep)
@@ -461,7 +462,7 @@ class Tensor(Protocols):
         """RuntimeError: no backend hands out pinned memory."""
         raise RuntimeError("Cannot access accelerator device when none is available: there is no pinned memory.")
 
-    def is_pinned(self) -> bool:
+    def is_pinned(self, device: Any = None) -> bool:
         return False
 
     def share_memory_(self) -> Tensor:

@@ -136,3 +136,58 @@ def test_grads_are_owned():
     (v + 0).backward(g)
     v.grad.zero_()
     assert g.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda t: t.nn.TripletMarginWithDistanceLoss(margin=2.0, swap=True),
+        lambda t: t.nn.TripletMarginWithDistanceLoss(
+            distance_function=lambda a, b: (a - b).abs().sum(1), reduction="sum"
+        ),
+        lambda t: t.nn.TripletMarginLoss(p=1, swap=True),
+    ],
+)
+def test_triplets_with_a_distance(oracle, device, make):
+    a, b, c = np.random.default_rng(0).standard_normal((3, 5, 4))
+    found = []
+    for t in (pt, oracle):
+        xs = [t.from_numpy(v.copy()).requires_grad_() for v in (a, b, c)]
+        loss = make(t)(*xs)
+        loss.backward()
+        found.append([loss.detach().numpy(), *(x.grad.numpy() for x in xs)])
+    for x, y in zip(*found, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("average", ["get_swa_avg_fn", "get_swa_multi_avg_fn", None])
+def test_averaged_model_and_its_norms(oracle, device, average):
+    rng = np.random.default_rng(0)
+    batches = rng.standard_normal((3, 8, 4))
+
+    def make(t):
+        return t.nn.Sequential(t.nn.Linear(4, 3), t.nn.BatchNorm1d(3), t.nn.ReLU(), t.nn.Linear(3, 2))
+
+    nets, found = twins(oracle, make), []
+    for t, net in zip((pt, oracle), nets, strict=True):
+        swa = t.optim.swa_utils
+        key = "multi_avg_fn" if average and "multi" in average else "avg_fn"
+        averaged = swa.AveragedModel(net, **({key: getattr(swa, average)()} if average else {}))
+        opt = t.optim.SGD(net.parameters(), lr=0.1)
+        schedule = swa.SWALR(opt, swa_lr=0.01, anneal_epochs=2)
+        data = [(t.from_numpy(x), None) for x in batches]
+        for x, _ in data:
+            opt.zero_grad()
+            net(x).pow(2).sum().backward()
+            opt.step()
+            averaged.update_parameters(net)
+            schedule.step()
+        swa.update_bn(data, averaged)
+        averaged.eval()
+        with t.no_grad():
+            found.append([averaged(data[0][0]).numpy(), *(v.numpy() for v in averaged.state_dict().values())])
+    assert list(nets[0].state_dict()) == list(nets[1].state_dict())
+    # PyTorch's function for many tensors has the weight 1 / n in float32
+    rtol = 1e-6 if average == "get_swa_multi_avg_fn" else 1e-9
+    for x, y in zip(*found, strict=True):
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=1e-12)

@@ -18,6 +18,7 @@ from .anomaly_mode import set_detect_anomaly as set_detect_anomaly
 from .function import Function as Function
 from .function import once_differentiable as once_differentiable
 from .graph import GradientEdge
+from .legacy import Variable as Variable
 from .modes import enable_grad as enable_grad
 from .modes import inference_mode as inference_mode
 from .modes import is_grad_enabled as is_grad_enabled
@@ -275,8 +276,4 @@ _LAZY = ("functional", "forward_ad", "profiler")
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return import_module(f"{__name__}.{name}")
-    if name == "Variable":
-        from ..tensor import Tensor
-
-        return Tensor
     raise AttributeError(f"module 'polytensor.autograd' has no attribute {name!r}")

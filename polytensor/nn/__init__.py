@@ -3,6 +3,7 @@
 from . import functional as functional
 from . import init as init
 from . import modules as modules
+from . import parallel as parallel
 from . import parameter as parameter
 from . import utils as utils
 from .containers import ModuleDict as ModuleDict
@@ -13,6 +14,7 @@ from .containers import Sequential as Sequential
 from .loss import *  # noqa: F403
 from .module import Module as Module
 from .modules import *  # noqa: F403
+from .parallel import DataParallel as DataParallel
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 from .parameter import UninitializedBuffer as UninitializedBuffer

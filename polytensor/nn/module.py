@@ -411,6 +411,7 @@ class Module(StateDict):
                 "instead.",
                 stacklevel=2,
             )
+            return
         for p in self.parameters():
             if p.grad is not None:
                 if set_to_none:

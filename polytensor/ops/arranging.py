@@ -39,9 +39,9 @@ __all__ = [
 
 # ---- repeating, turning -----------------------------------------------------------------------------------------------
 @named("RepeatBackward0")
-def repeat(input: Tensor, *reps: Any) -> Tensor:
+def repeat(input: Tensor, *reps: Any, repeats: Any = None) -> Tensor:
     """Tile along each dimension; leading ones may be new. Source: torch.Tensor.repeat."""
-    reps = sizes(reps)
+    reps = sizes(reps if repeats is None else (repeats,))
     shape = input._a.shape
     if len(reps) < len(shape):
         raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
@@ -56,9 +56,9 @@ def repeat(input: Tensor, *reps: Any) -> Tensor:
 
 
 @named("RepeatBackward0")
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """repeat, with ones put before too few counts. Source: torch.tile."""
-    dims = sizes(dims)
+    dims = sizes(reps if dims is None else (dims,))
     return repeat(input, (1,) * (input._a.ndim - len(dims)) + dims)
 
 
@@ -81,13 +81,14 @@ def _repeated_index(repeats: Tensor, output_size: int | None) -> Tensor:
 
 
 def repeat_interleave(
-    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+    input: Tensor | None = None, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
     """Each element (slice along `dim`) as often as `repeats` says; alone, the indices that do so.
 
     repeats: an int, or int32/int64 of one element or one per slice. Source: torch.repeat_interleave.
     """
-    if repeats is None:
+    if repeats is None or input is None:
+        input = check_tensor(repeats if input is None else input, "repeat_interleave", "repeats")
         index = _repeated_index(input, output_size)
         return index if input._a.dtype.itemsize == 8 else F.cast(index, input._a.dtype)  # type: ignore[no-any-return]
     x = input
@@ -127,13 +128,9 @@ def repeat_interleave(
 _flip = primitive("flip", "x", (lambda F, g, dims: F.flip(g, dims),), "dims")
 
 
-def flip(input: Tensor, *dims: Any, **names: Any) -> Tensor:
+def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Reversed along `dims`, as a copy. Source: torch.flip."""
-    if names:
-        if dims or set(names) != {"dims"}:
-            raise TypeError(f"flip() got an unexpected keyword argument {next(iter(names))!r}")
-        dims = (names["dims"],)
-    order = tuple(check_dim(d, input._a.ndim) for d in sizes(dims))
+    order = tuple(check_dim(d, input._a.ndim) for d in sizes(args if dims is None else (dims,)))
     if len(set(order)) != len(order):
         raise RuntimeError(
             f"dim {next(d for d in order if order.count(d) > 1)} appears multiple times in the list of dims"

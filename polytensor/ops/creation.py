@@ -377,7 +377,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 def asarray(
-    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool | None = False
 ) -> Tensor:
     """A tensor from a tensor, array, DLPack object, buffer or sequence; copy=False: an alias or ValueError.
 
@@ -396,7 +396,7 @@ def asarray(
     else:
         if copy is False:
             raise ValueError("can't alias arbitrary sequence into a tensor.")
-        return make_tensor(obj, dtype, device, requires_grad)
+        return make_tensor(obj, dtype, device, bool(requires_grad))
     r = to(source, device=device, dtype=dtype)
     if copy is False and r is not source:
         if r.dtype is not source.dtype:

@@ -200,10 +200,10 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def _split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """torch.split of self. Source: torch.Tensor.split."""
+    """split as a method. Source: torch.Tensor.split."""
     return split(self, split_size, dim)
 
 
-attach("split", _split)
 for _name in ("unbind", "split_with_sizes", "chunk"):
     attach(_name, globals()[_name])
+attach("split", _split)

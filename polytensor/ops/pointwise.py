@@ -369,11 +369,11 @@ def _copy_rule_x(F: Any, g: Any) -> Any:
 primitive("overwrite", "x y", (_copy_rule_x, lambda F, g: g), node="CopyBackwards", broadcast=True)
 
 
-def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Write `src` (broadcast, converted, from any device) into self. Source: torch.Tensor.copy_."""
+def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """Write `other` (broadcast, converted, from any device) into self. Source: torch.Tensor.copy_."""
     from .creation import as_tensor, to_device
 
-    src = src if isinstance(src, Tensor) else as_tensor(src)
+    src = other if isinstance(other, Tensor) else as_tensor(other)
     if src._dev is not self._dev:
         src = to_device(src, self._dev)
     if src._a.dtype != self._a.dtype:

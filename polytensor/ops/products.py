@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from .. import dtypes
 from ..autograd.node import Node
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
@@ -184,8 +185,24 @@ def _batched(x: Tensor, y: Tensor) -> Tensor:
         ) from None
 
 
-def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Product of two matrices. Source: torch.mm."""
+def _widened(op: str, out_dtype: Any, *tensors: Tensor) -> Any:
+    """The operands in float32, which PyTorch allows as the result of products of halves, on CUDA alone."""
+    x = tensors[0]
+    if x._dev.type == "cpu":
+        raise NotImplementedError(
+            f"Could not run 'aten::{op}.dtype' with arguments from the 'CPU' backend: {op} with out_dtype"
+        )
+    if out_dtype is not dtypes.float32 or x._a.dtype.itemsize != 2:
+        if out_dtype is not x.dtype:
+            raise RuntimeError("out_dtype must be the same as input dtype or fp32 for fp16/bf16 inputs")
+        return tensors
+    return tuple(F.cast(t, dtypes.float32.array) for t in tensors)
+
+
+def mm(input: Tensor, mat2: Tensor, out_dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """Product of two matrices; out_dtype: float32 of halves, on CUDA. Source: torch.mm."""
+    if out_dtype is not None:
+        input, mat2 = _widened("mm", out_dtype, input, mat2)
     for x, name in ((input, "self"), (mat2, "mat2")):
         if check_tensor(x, "mm", name)._a.ndim != 2:
             raise RuntimeError(f"{name} must be a matrix, got a tensor of shape {list(x._a.shape)}")
@@ -203,8 +220,10 @@ def _check_bmm(x: Tensor, y: Tensor) -> None:
         )
 
 
-def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+def bmm(input: Tensor, mat2: Tensor, out_dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
     """Products of two batches of matrices, (B, n, k) and (B, k, m). Source: torch.bmm."""
+    if out_dtype is not None:
+        input, mat2 = _widened("bmm", out_dtype, input, mat2)
     _check_bmm(input, mat2)
     if input._a.dtype != mat2._a.dtype:
         raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(mat2)}")
@@ -311,9 +330,13 @@ _BOOL = next(d for d in DTYPE_OF if d.kind == "b")
 
 
 def addmm(
-    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
-) -> Tensor:
+    input: Tensor, mat1: Tensor, mat2: Tensor, out_dtype: Any = None, *, beta: Any = 1, alpha: Any = 1,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """beta * input + alpha * (mat1 @ mat2), input broadcast to the product. Source: torch.addmm."""
+    if out_dtype is not None:
+        mat1, mat2 = _widened("addmm", out_dtype, mat1, mat2)
+        input = F.cast(input, mat1._a.dtype)
     b, x, y = (
         check_tensor(input, "addmm")._a,
         check_tensor(mat1, "addmm", "mat1")._a,
@@ -386,9 +409,13 @@ def addr(
 
 @named("BaddbmmBackward0")
 def baddbmm(
-    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
-) -> Tensor:
+    input: Tensor, batch1: Tensor, batch2: Tensor, out_dtype: Any = None, *, beta: Any = 1, alpha: Any = 1,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """beta * input + alpha * bmm(batch1, batch2). Source: torch.baddbmm."""
+    if out_dtype is not None:
+        batch1, batch2 = _widened("baddbmm", out_dtype, batch1, batch2)
+        input = F.cast(input, batch1._a.dtype)
     check_tensor(input, "baddbmm")
     _check_bmm(batch1, batch2)
     if not input._a.dtype == batch1._a.dtype == batch2._a.dtype:
@@ -435,12 +462,20 @@ primitive("diag_put", "x", (lambda F, g: F.diag_part(g),), "shape")  # zeros of 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias; input (*, in), weight (out, in), bias (out,). Source: torch.nn.functional.linear."""
-    x, w = input._a, weight._a
+    try:
+        x, w = input._a, weight._a
+    except AttributeError:
+        i, name, bad = (2, "weight", weight) if isinstance(input, Tensor) else (1, "input", input)
+        raise TypeError(
+            f"linear(): argument '{name}' (position {i}) must be Tensor, not {type(bad).__name__}"
+        ) from None
     if x.dtype is not w.dtype:
         _same_dtype(input, weight, "linear")
     if input._dev is not weight._dev:
         same_device("linear", input, weight)
-    if x.shape[-1] != w.shape[-1]:
+    if x.shape[-1:] != w.shape[-1:] or not w.ndim:
+        if not x.ndim or not w.ndim:
+            raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D")
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, x.shape))} and "
             f"{'x'.join(map(str, w.shape[::-1]))}) (linear: input {list(x.shape)}, weight {list(w.shape)})"

@@ -287,9 +287,11 @@ def _check_item_sizes(a: Any, d: Any) -> None:
                 raise RuntimeError(f"self.stride({i}) must be divisible by {ratio} {what}, but got {s // have}")
 
 
-def view(input: Tensor, *shape: Any) -> Tensor:
+def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """The same memory in another shape or, for a dtype, reinterpreted (without gradient). Source: torch.Tensor.view."""
     a = input._a
+    if not shape and (size is not None or dtype is not None):
+        shape = (size if dtype is None else dtype,)
     if len(shape) == 1 and hasattr(shape[0], "array"):
         _check_item_sizes(a, shape[0])
         r = _view_dtype(input, shape[0].array)
@@ -325,9 +327,9 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     return reshape(input, other._a.shape)
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Dimensions in another order, as a view. Source: torch.permute."""
-    dims = sizes(dims)
+    dims = sizes(args if dims is None else (dims,))
     n = input._a.ndim
     if len(dims) != n:
         raise RuntimeError(
@@ -441,9 +443,9 @@ def ravel(input: Tensor) -> Tensor:
     return reshape(input, -1)
 
 
-def expand(input: Tensor, *size: Any) -> Tensor:
+def expand(input: Tensor, *args: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """Repeat dimensions of size 1 without copying; -1 keeps one. Source: torch.Tensor.expand."""
-    new = sizes(size)
+    new = sizes(args if size is None else (size,))
     shape = input._a.shape
     extra = len(new) - len(shape)
     if extra < 0:
@@ -473,8 +475,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, other._a.shape)
 
 
-def broadcast_to(input: Tensor, *size: Any) -> Tensor:
-    return expand(input, *size)
+def broadcast_to(input: Tensor, *args: Any, size: Any = None) -> Tensor:
+    """expand by NumPy's name. Source: torch.broadcast_to."""
+    return expand(input, *(args if size is None else (size,)))
 
 
 def broadcast_shapes(*shapes: Any) -> Size:

@@ -184,8 +184,16 @@ def bucketize(
     return _search(boundaries, input, right, out_int32, out)
 
 
-def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
-    """Whether each element is among test_elements; one of both may be a number. Source: torch.isin."""
+def isin(
+    elements: Any = None, test_elements: Any = None, *, assume_unique: bool = False, invert: bool = False,
+    out: Tensor | None = None, element: Any = None, test_element: Any = None,
+) -> Tensor:  # fmt: skip
+    """Whether each element is among test_elements; one of both may be a number (`element`, `test_element`).
+
+    Source: torch.isin.
+    """
+    elements = element if elements is None else elements
+    test_elements = test_element if test_elements is None else test_elements
     tensors = [x for x in (elements, test_elements) if isinstance(x, Tensor)]
     if not tensors:
         raise TypeError("isin(): elements or test_elements must be a Tensor")
@@ -203,7 +211,8 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
         for t in (elements, test_elements)
     )
     found = wrap(backend.isin(x, v), tensors[0]._dev)
-    return found.logical_not() if invert else found
+    found = found.logical_not() if invert else found
+    return found if out is None else write_out(out, found)
 
 
 for _name in ("argsort", "kthvalue", "msort", "sort", "topk"):

@@ -273,6 +273,11 @@ def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     )
 
 
+def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
+    """In-place swapaxes."""
+    return transpose_(self, axis0, axis1)
+
+
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     """In-place squeeze."""
     name = f"SqueezeBackward{3 if dim is None else 4 if isinstance(dim, int) else 5}"
@@ -292,12 +297,12 @@ def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None
     return _relayout(self, renamed(r, "AsStridedBackward1"), ("as_strided", (shape, *before, _geometry(r))))
 
 
-def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
+def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = None) -> Tensor:
     """Change the size in place, C-contiguous; new elements are uninitialised. Source: torch.Tensor.resize_.
 
     Where the memory is too small, self gets memory of its own (in PyTorch tensors that share it follow).
     """
-    shape = sizes(size)
+    shape = sizes(args if size is None else (size,))
     if any(n < 0 for n in shape):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     if self._fn is not None:
@@ -321,9 +326,9 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
     return self
 
 
-def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """resize_ to the shape of another tensor. Source: torch.Tensor.resize_as_."""
-    return resize_(self, other._a.shape)
+    return resize_(self, the_template._a.shape)
 
 
 def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None) -> Tensor:
@@ -374,9 +379,9 @@ def _untyped(source: Any) -> Any:
     return source.untyped() if hasattr(source, "untyped") else source
 
 
-def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+def sum_to_size(self: Tensor, *args: Any, size: Any = None) -> Tensor:
     """Summed over the dimensions in which `size` would broadcast to self. Source: torch.Tensor.sum_to_size."""
-    shape, have = sizes(size), self._a.shape
+    shape, have = sizes(args if size is None else (size,)), self._a.shape
     extra = len(have) - len(shape)
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, have[extra:], strict=True)):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")
@@ -509,6 +514,7 @@ for _name in (
     attach(_name, globals()[_name])
 for _name in ("tril", "triu"):
     attach(_name, globals()[_name], True, True)
-Tensor.swapaxes_ = Tensor.swapdims_ = transpose_
+Tensor.swapaxes_ = swapaxes_
+Tensor.swapdims_ = transpose_
 Tensor.T = property(lambda self: _permute(self, tuple(reversed(range(self._a.ndim)))))
 Tensor.mT, Tensor.mH, Tensor.H = property(_mT), property(_mH), property(_H)

@@ -1,0 +1,9 @@
+"""One model on several devices of a machine. Source: torch.nn.parallel."""
+
+from .data_parallel import DataParallel as DataParallel
+from .data_parallel import data_parallel as data_parallel
+from .distributed import DistributedDataParallel as DistributedDataParallel
+from .parallel_apply import parallel_apply as parallel_apply
+from .replicate import replicate as replicate
+from .scatter_gather import gather as gather
+from .scatter_gather import scatter as scatter

@@ -1,0 +1,76 @@
+"""DataParallel: a batch split over the devices of one machine. Source: torch.nn.parallel.data_parallel."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+from ...cuda import device_count, is_available
+from ..module import Module
+from .parallel_apply import parallel_apply
+from .replicate import replicate
+from .scatter_gather import as_device, gather, scatter_kwargs
+
+__all__ = ["DataParallel", "data_parallel"]
+
+
+def _checked(module: Any, device: Any) -> None:
+    for t in chain(module.parameters(), module.buffers()):
+        if t.device != device:
+            raise RuntimeError(
+                f"module must have its parameters and buffers on device {device} (device_ids[0]) but found one of them on "
+                f"device: {t.device}"
+            )
+
+
+class DataParallel(Module):
+    """Runs `module` on all devices at once, each with its part of the batch along `dim`.
+
+    Without CUDA devices (or with an empty device_ids) it runs the module as it is.
+    """
+
+    def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0) -> None:
+        super().__init__()
+        if device_ids is None:
+            device_ids = list(range(device_count())) if is_available() else []
+        self.module = module
+        self.dim = dim
+        self.device_ids = [as_device(d) for d in device_ids]
+        if not self.device_ids:
+            return
+        self.output_device = self.device_ids[0] if output_device is None else as_device(output_device)
+        self.src_device_obj = self.device_ids[0]
+        if len(self.device_ids) == 1:
+            module.to(self.src_device_obj)
+
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        if not self.device_ids:
+            return self.module(*inputs, **kwargs)
+        _checked(self.module, self.src_device_obj)
+        parts, named = self.scatter(inputs, kwargs, self.device_ids)
+        if not parts and not named:  # no arguments at all
+            parts, named = ((),), ({},)
+        if len(self.device_ids) == 1:
+            return self.module(*parts[0], **named[0])
+        replicas = self.replicate(self.module, self.device_ids[: len(parts)])
+        return self.gather(self.parallel_apply(replicas, parts, named), self.output_device)
+
+    def replicate(self, module: Any, device_ids: Any) -> list[Any]:
+        return replicate(module, device_ids)
+
+    def scatter(self, inputs: Any, kwargs: Any, device_ids: Any) -> Any:
+        return scatter_kwargs(inputs, kwargs, device_ids, self.dim)
+
+    def parallel_apply(self, replicas: Any, inputs: Any, kwargs: Any) -> list[Any]:
+        return parallel_apply(replicas, inputs, kwargs, self.device_ids[: len(replicas)])
+
+    def gather(self, outputs: Any, output_device: Any) -> Any:
+        return gather(outputs, output_device, self.dim)
+
+
+def data_parallel(
+    module: Any, inputs: Any, device_ids: Any = None, output_device: Any = None, dim: int = 0, module_kwargs: Any = None
+) -> Any:
+    """module(*inputs, **module_kwargs) over several devices; without CUDA devices, as it is."""
+    inputs = inputs if isinstance(inputs, tuple) else () if inputs is None else (inputs,)
+    return DataParallel(module, device_ids, output_device, dim)(*inputs, **(module_kwargs or {}))

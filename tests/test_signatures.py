@@ -1,0 +1,189 @@
+"""Names, order and defaults of arguments as PyTorch's own interface files state them, for torch.* and Tensor's methods."""
+
+import ast
+import inspect
+import warnings
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import polytensor
+
+torch = pytest.importorskip("torch")
+HOME = Path(torch.__file__).parent / "_C"
+
+# an argument that is written in the interface file and not taken here, and why
+NOT_TAKEN = {
+    ("full", "names"): "named tensors",
+    ("set_num_threads", "num"): "PyTorch takes it by position only, whatever the file says",
+    ("set_num_interop_threads", "num"): "as set_num_threads",
+    ("requires_grad_", "mode"): "PyTorch calls it requires_grad, whatever the file says",
+    ("isin", "element"): "PyTorch takes it by position only",
+}
+# functions whose interface file does not describe the calls that PyTorch takes
+ODD = {
+    "tensor": "only `data` by position",
+    "new_tensor": "only `data` by position",
+    "linspace": "`steps` must be given",
+    "logspace": "`steps` must be given",
+    "subtract": "alpha by position: a deprecated form",
+    "subtract_": "as subtract",
+    "new": "the old constructor of Tensor, which takes anything by position",
+}
+SAME = {(None, "()"), (None, "[]"), (0.0, "None"), (None, "torch.contiguous_format"), (False, "None")}
+
+
+def literal(node):
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return ast.unparse(node)
+
+
+def overloads(path, owner=None):
+    """name -> [(positional [(name, default or ...)], keyword-only {name: default or ...}, annotations)]."""
+    body = ast.parse(path.read_text()).body
+    if owner:
+        body = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == owner).body
+    found = defaultdict(list)
+    for n in body:
+        if not isinstance(n, ast.FunctionDef) or n.name.startswith("_"):
+            continue
+        a = n.args
+        positional = [(p.arg, ...) for p in a.posonlyargs + a.args]
+        for i, default in enumerate(reversed(a.defaults)):
+            positional[-1 - i] = (positional[-1 - i][0], literal(default))
+        keyword = {p.arg: ... if d is None else literal(d) for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True)}
+        kinds = {p.arg: "" if p.annotation is None else ast.unparse(p.annotation) for p in a.args + a.kwonlyargs}
+        found[n.name].append((positional[1:] if owner else positional, keyword, kinds, a.vararg))
+    return found
+
+
+def cases():
+    for owner, path, cls in (
+        ("torch", "_VariableFunctions.pyi", None),
+        ("Tensor", "__init__.pyi", "TensorBase"),
+    ):
+        home = polytensor if cls is None else polytensor.Tensor
+        for name, forms in overloads(HOME / path, cls).items():
+            fn = getattr(home, name, None)
+            if callable(fn):
+                yield pytest.param(fn, name, forms, cls is not None, id=f"{owner}.{name}")
+
+
+def deprecated(positional):
+    """The old forms with numbers before tensors: add(x, 2, y), addmm(1, x, 2, a, b)."""
+    names = [n for n, _ in positional]
+    return any(n in ("alpha", "beta") for n in names[:-1]) or names[:1] == ["beta"]
+
+
+CASES = list(cases())
+
+
+def open_ended(fn):
+    kinds = {p.kind for p in inspect.signature(fn).parameters.values()}
+    return bool(kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
+
+
+@pytest.mark.parametrize(("fn", "name", "forms", "method"), CASES)
+def test_arguments(fn, name, forms, method):
+    if open_ended(fn):
+        pytest.skip("takes any arguments: called for real below")
+    if name in ODD:
+        return
+    own = list(inspect.signature(fn).parameters.values())[method:]
+    order = [p.name for p in own if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    default = {p.name: p.default for p in own}
+    for positional, keyword, _, _ in forms:
+        if deprecated(positional):
+            continue
+        for i, (arg, value) in enumerate(positional):
+            arg = "input" if arg == "self" and not method else arg
+            if (name, arg) in NOT_TAKEN:
+                continue
+            assert arg in default, f"{name}() does not take {arg!r}"
+            if len(forms) == 1:
+                assert order[i : i + 1] == [arg], f"{name}(): argument {i} is {order[i : i + 1]}, expected {arg}"
+                if value is not ...:
+                    assert equal(default[arg], value), f"{name}({arg}={default[arg]!r}), expected {value!r}"
+        for arg, value in keyword.items():
+            if (name, arg) in NOT_TAKEN:
+                continue
+            assert arg in default, f"{name}() does not take {arg!r}"
+            if value is not ... and len(forms) == 1:
+                assert equal(default[arg], value), f"{name}({arg}={default[arg]!r}), expected {value!r}"
+
+
+def equal(ours, theirs):
+    return ours == theirs or str(ours) == str(theirs) or (ours, str(theirs)) in SAME
+
+
+# ---- the same calls on both --------------------------------------------------------------------------------------------
+VALUES = {
+    "_int": 1, "_float": 0.5, "_bool": False, "Number": 1, "_size": (2, 2), "_dtype": "dtype", "str": "mean", "Sequence": (2, 2),
+}  # fmt: skip
+SPECIAL = {"dim": 0, "p": 0.5, "indices": "index", "index": 0, "reduce": "sum", "generator": None}
+
+
+def value_for(module, arg, kind):
+    """A plain value of the annotated kind, or ... where none is known."""
+    want = SPECIAL.get(arg)
+    if want == "index":
+        return module.tensor([0, 1])
+    if "Tensor" in kind and "tuple" not in kind:
+        return module.from_numpy(np.array([[0.5, 0.25], [0.125, 0.75]]))
+    for key, value in VALUES.items():
+        if kind.startswith(key):
+            return module.float64 if value == "dtype" else want if isinstance(want, (int, float, str)) else value
+    return ...
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("fn", "name", "forms", "method"), CASES)
+def test_calls(fn, name, forms, method):
+    """What PyTorch takes by position and by keyword, with plain values, is taken here."""
+    if name in ("from_file", "set_num_threads", "set_num_interop_threads") or name in ODD:
+        return
+    theirs = getattr(torch.Tensor if method else torch, name)
+    for positional, keyword, kinds, starred in forms:
+        if deprecated(positional) or starred:
+            continue
+        required = [n for n, value in positional if value is ...]
+        wanted = [n for n, value in keyword.items() if value is ...]
+        for by_name in (False, True):
+            for full in (False, True):
+                names = [n for n, _ in positional] if full else required
+                results = []
+                for module, call in ((torch, theirs), (polytensor, fn)):
+                    values = {n: value_for(module, n, kinds[n]) for n in names + wanted}
+                    if any(v is ... for v in values.values()):
+                        break
+                    first = [value_for(module, "self", "Tensor")] if method else []
+                    if by_name:
+                        args = {("input" if n == "self" else n): v for n, v in values.items()}
+                        results.append(outcome(call, first, args, module is polytensor))
+                    else:
+                        results.append(
+                            outcome(
+                                call,
+                                [*first, *(values[n] for n in names)],
+                                {n: values[n] for n in wanted},
+                                module is polytensor,
+                            )
+                        )
+                if len(results) == 2 and results[0] != "TypeError":
+                    assert not results[1].startswith("TypeError"), (by_name, names, results)
+
+
+def outcome(call, args, kwargs, ours):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            call(*args, **kwargs)
+        except TypeError as error:
+            return f"TypeError: {error}" if ours else "TypeError"
+        except Exception as error:  # noqa: BLE001 whether the arguments fit together is not asked
+            return type(error).__name__
+    return "done"
