@@ -329,6 +329,11 @@ def kept(g: Any) -> Any:
 def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: Any) -> None:
     """Add `g` to a leaf's .grad, which owns its memory, or hand it to the target's slot."""
     extras = leaf._x
+    if leaf._a.dtype.kind == "V":  # bfloat16: a product with a Python number is float32
+        if create:
+            g = g.to(leaf.dtype)
+        elif g.dtype != leaf._a.dtype:
+            g = dev.backend.cast(g, leaf._a.dtype)
     if extras.hooks:
         t = g if create else wrap(g, dev)
         for fn in list(extras.hooks.values()):
