@@ -143,8 +143,8 @@ from .version import __version__ as __version__
 autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gradgradcheck  # type: ignore[attr-defined]
 newaxis = None
 _LAZY = (
-    "__config__", "__future__", "accelerator", "cpu", "distributed", "jit", "mps", "onnx", "sparse", "testing", "types",
-    "xpu",
+    "__config__", "__future__", "accelerator", "compiler", "cpu", "distributed", "functional", "hub", "jit", "mps",
+    "multiprocessing", "onnx", "profiler", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 
 

@@ -372,6 +372,7 @@ class Tensor(Protocols):
         def keep(g: Tensor) -> None:
             t = holder()
             if t is not None:
+                g = g.to(t.dtype)
                 t._x.grad = g.clone() if t._x.grad is None else t._x.grad + g
 
         add_hook(self._fn, ("retain", self._nr), keep)

@@ -22,6 +22,16 @@ def oracle():
     return pytest.importorskip("torch")
 
 
+@pytest.fixture(scope="session")
+def torch_or_none():
+    """PyTorch where it is installed."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    return torch
+
+
 @pytest.fixture
 def t(device):
     """PolyTensor on each backend in turn."""

@@ -345,7 +345,7 @@ for n, space in SPACE.items():
             use("interpolate", mode=mode, size=3),
             {"": (arr(2, *space),), "r": (arr(2, 2, 2, *space),)},
         )
-for mode in ("bilinear", "bicubic", "nearest"):
+for mode in ("bilinear", "bicubic", "lanczos", "nearest"):
     for tag in ("up", "down", "one", "x0.6", "x1.7"):
         for align in (None, True):
             family(

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from layers_table import ERRORS, INITIAL, LAYERS, LAZY, SMOOTH
+from layers_table import ERRORS, FUNCTION_ERRORS, INITIAL, LAYERS, LAZY, SMOOTH
 
 import polytensor as pt
 from polytensor.testing import gradgradcheck
@@ -161,6 +161,18 @@ def test_errors_are_pytorchs(text, device, oracle):
             except Exception as error:  # noqa: BLE001 any class is a result here
                 result = type(error).__name__
         return result, [(w.category, str(w.message).split(".")[0]) for w in seen]
+
+    assert outcome(pt) == outcome(oracle)
+
+
+@pytest.mark.parametrize("text", FUNCTION_ERRORS)
+def test_errors_of_functions_are_pytorchs(text, device, oracle):
+    def outcome(t):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(Exception) as caught:
+                eval(text, {"F": t.nn.functional, "t": t})
+        return caught.type.__name__
 
     assert outcome(pt) == outcome(oracle)
 

@@ -171,7 +171,10 @@ class Backend(
         return found
 
     def cast(self, x: Array, dtype: Any) -> Array:
-        return (x if x.dtype.kind != "c" or dtype.kind in "cb" else x.real).astype(dtype)
+        x = x if x.dtype.kind != "c" or dtype.kind in "cb" else x.real
+        if dtype.char == "e" and x.dtype.char == "d":  # PyTorch rounds twice
+            x = x.astype("float32")
+        return x.astype(dtype)
 
     def contiguous(self, x: Array) -> Array:
         return x if x.flags.c_contiguous else self.xp.ascontiguousarray(x)  # which makes 0-d arrays 1-d

@@ -164,17 +164,22 @@ def cubic_plan(n: int, size: int, factor: float | None, align: bool, single: boo
 
 
 @lru_cache(256)
-def antialias_plan(n: int, size: int, factor: float | None, align: bool, cubic: bool) -> Plan:
-    """A triangle or a cubic, widened by the scale where the output is smaller."""
+def antialias_plan(n: int, size: int, factor: float | None, align: bool, mode: str) -> Plan:
+    """A triangle, a cubic or a Lanczos window, widened by the scale where the output is smaller."""
     scale = float(_scale(n, size, factor, align, np.float64))
     wide = max(scale, 1.0)
-    support = (2.0 if cubic else 1.0) * wide
+    support = {"bicubic": 2.0, "lanczos": 3.0}.get(mode, 1.0) * wide
     center = scale * (np.arange(size) + 0.5)
     low = np.maximum((center - support + 0.5).astype(np.int64), 0)
     high = np.minimum((center + support + 0.5).astype(np.int64), n)
     outs, ins = _windows(low, high)
     x = (ins - center[outs] + 0.5) / wide
-    w = _cubic(x, -0.5) if cubic else np.maximum(0, 1 - np.abs(x))
+    if mode == "bicubic":
+        w = _cubic(x, -0.5)
+    elif mode == "lanczos":
+        w = np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
+    else:
+        w = np.maximum(0, 1 - np.abs(x))
     total = np.zeros(size)
     np.add.at(total, outs, w)
     return Plan(n, size, outs, ins, w / total[outs])

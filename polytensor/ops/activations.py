@@ -157,8 +157,10 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if w._a.ndim > 1:
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {w._a.ndim}")
     if w._a.size != 1:
+        if x._a.ndim == 0:
+            raise RuntimeError("Not allow zero-dim input tensor.")
         channels = x._a.shape[1] if x._a.ndim > 1 else 1
-        if x._a.ndim == 0 or channels != w._a.size:
+        if channels != w._a.size:
             raise RuntimeError(
                 f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {w._a.size} and channel "
                 f"size = {channels}."
@@ -273,7 +275,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim` times the sigmoid of the second."""
     x = check_tensor(input, "glu")
     if x._a.ndim == 0:
-        raise RuntimeError("glu does not support 0-dimensional tensors")
+        raise RuntimeError("glu does not support scalars because halving size must be even")
     d = check_dim(dim, x._a.ndim)
     n = x._a.shape[d]
     if n % 2:

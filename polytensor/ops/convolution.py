@@ -126,7 +126,7 @@ def _positive(stride: Any, dilation: Any, groups: int) -> None:
     if min(stride) <= 0:
         raise RuntimeError("non-positive stride is not supported")
     if min(dilation) <= 0:
-        raise RuntimeError("dilation should be greater than zero")
+        raise RuntimeError(f"dilation should be greater than zero, but got {list(dilation)}")
 
 
 def _conv(
@@ -167,6 +167,7 @@ def _conv(
                 "greater than actual input size"
             )
     _check_bias(bias, w, outs, x)
+    _check_empty(x, kernel)
     half = x._a.dtype.itemsize == 2
     if half:
         x, w, bias = _wide(x), _wide(w), None if bias is None else _wide(bias)
@@ -182,6 +183,14 @@ def _conv(
 
 def _wide(x: Tensor) -> Tensor:
     return F.cast(x, dtypes.float32.array)  # type: ignore[no-any-return]
+
+
+def _check_empty(x: Tensor, kernel: Any) -> None:
+    if 0 in kernel:
+        raise RuntimeError(f"kernel size should be greater than zero, but got {list(kernel)}")
+    shape = x._a.shape
+    if 0 in shape[2:] and 0 not in shape[:2]:
+        raise RuntimeError(f"Only zero batch or zero channel inputs are supported, but got input shape: {list(shape)}")
 
 
 def _check_bias(bias: Any, w: Tensor, outs: int, x: Tensor) -> None:
@@ -258,6 +267,7 @@ def _transposed(
             f"({' x '.join(map(str, size))}). Output size is too small"
         )
     _check_bias(bias, w, outs, x)
+    _check_empty(x, w._a.shape[2:])
     half = x._a.dtype.itemsize == 2
     if half:
         x, w, bias = _wide(x), _wide(w), None if bias is None else _wide(bias)

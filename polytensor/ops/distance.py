@@ -11,7 +11,7 @@ from .products import matmul
 from .reduce import sum as _sum
 from .scattering import index_select
 from .shape import broadcast_tensors, permute, reshape
-from .table import TYPE_NAME, F, check_tensor, result_type, write_out
+from .table import TYPE_NAME, F, check_tensor, result_type, shape_error, write_out
 
 __all__ = ["bilinear", "cosine_similarity", "pairwise_distance", "pdist"]
 
@@ -53,7 +53,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) 
     dtype = result_type(a, b)
     if not dtype.is_floating_point:
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {TYPE_NAME[dtype.name]}")
-    a, b = broadcast_tensors(F.cast(a, dtype.array), F.cast(b, dtype.array))
+    try:
+        a, b = broadcast_tensors(F.cast(a, dtype.array), F.cast(b, dtype.array))
+    except RuntimeError:
+        raise shape_error(a._a, b._a) from None
     a = pw.div(a, clamp(_norm(a, 2, dim, True), eps, None))
     b = pw.div(b, clamp(_norm(b, 2, dim, True), eps, None))
     return _sum(pw.mul(a, b), dim)
@@ -88,12 +91,15 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise RuntimeError(
             f"bilinear(): input batch dimensions do not match: got {list(a._a.shape)} and {list(b._a.shape)}"
         )
+    if weight._a.ndim != 3:
+        raise IndexError(f"bilinear(): weight must have 3 dimensions, got {list(weight._a.shape)}")
     o, i, j = weight._a.shape
-    if a._a.shape[-1] != i or b._a.shape[-1] != j:
-        raise RuntimeError(
-            f"bilinear(): input sizes do not match weight size: got {list(a._a.shape)}, {list(b._a.shape)} and "
-            f"{list(weight._a.shape)}"
-        )
+    for k, (x, size) in enumerate(((a, i), (b, j)), 1):
+        if x._a.shape[-1] != size:
+            raise RuntimeError(
+                f"bilinear(): input{k} size does not match weight size: got {x._a.shape[-1]} but expected {size} (input{k} "
+                f"{list(x._a.shape)}, weight {list(weight._a.shape)})"
+            )
     n = a._a.size // i if i else 0
     first = matmul(reshape(a, (n, i)), reshape(permute(weight, (1, 0, 2)), (i, o * j)))
     y = reshape(matmul(reshape(first, (n, o, j)), reshape(b, (n, j, 1))), (*lead, o))

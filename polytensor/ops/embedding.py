@@ -152,6 +152,8 @@ def embedding_bag(
             raise RuntimeError(
                 f"offsets[-1] can not be greater than input's length {i._a.shape[0]} but got offsets[-1] of {int(starts[-1])}"
             )
+        if bool((starts[1:] < starts[:-1]).any()):
+            raise RuntimeError("Your input appears to be incorrect: offsets must not decrease")
         if include_last_offset:  # it says where the last bag ends
             end = int(starts[-1])
             i, starts = i[:end], starts[:-1]
@@ -160,7 +162,12 @@ def embedding_bag(
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {i._a.ndim}")
     skip = _padding(padding_idx, w._a.shape[0])
-    index = _indices(i, w._a.shape[0], "embedding_bag")
+    try:
+        index = _indices(i, w._a.shape[0], "embedding_bag")
+    except IndexError:
+        raise RuntimeError(
+            f"embedding_bag: an index of input is not in the valid range [0, {w._a.shape[0]}) (input {list(i._a.shape)})"
+        ) from None
     if max_norm is not None:
         _renorm(w, index, max_norm, norm_type)
     bag, place, lengths = backend.bags_of(starts, index, skip)  # of the indices that are not padding

@@ -8,12 +8,16 @@ from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
 from .products import type_name
 from .shape import broadcast_tensors
-from .table import F, attach, check_tensor, guard, primitive
+from .table import TYPE_NAME, F, attach, check_tensor, guard, primitive
 
 
-def _pair(v: Any) -> tuple[int, int]:
+def _pair(v: Any, what: str) -> tuple[int, int]:
     if isinstance(v, (tuple, list)):
-        return (int(v[0]), int(v[0])) if len(v) == 1 else (int(v[0]), int(v[1]))
+        if len(v) not in (1, 2):
+            raise RuntimeError(
+                f"max_pool2d: {what} must either be a single int, or a tuple of two ints, but got {list(v)}"
+            )
+        return int(v[0]), int(v[-1])
     return (int(v), int(v))
 
 
@@ -40,18 +44,31 @@ def max_pool2d(
 ) -> Any:  # fmt: skip
     """Maximum over windows of (N, C, H, W) or (C, H, W); indices are flat in H * W. Source: F.max_pool2d."""
     x = check_tensor(input, "max_pool2d")
-    if x._a.ndim == 3:
+    if x._a.ndim == 3 and 0 not in x._a.shape:
         r = max_pool2d(x.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode, True)  # type: ignore[attr-defined]
         return tuple(t.squeeze(0) for t in r) if return_indices else r[0].squeeze(0)
-    if x._a.ndim != 4:
-        raise RuntimeError(f"max_pool2d(): Expected 3D or 4D input, but got {list(x._a.shape)}")
-    kernel = _pair(kernel_size)
-    stride = kernel if stride is None or stride == [] else _pair(stride)
-    padding, dilation = _pair(padding), _pair(dilation)
+    if x._a.ndim != 4 or 0 in x._a.shape[1:]:
+        if x._a.ndim in (3, 4):
+            raise RuntimeError(
+                "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:"
+                f"{list(x._a.shape)}"
+            )
+        raise RuntimeError(
+            f"non-empty 3D or 4D (batch mode) tensor expected for input, but max_pool2d() got {list(x._a.shape)}"
+        )
+    if x._a.dtype.kind in "bc":
+        raise NotImplementedError(f"\"max_pool2d\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
+    kernel = _pair(kernel_size, "kernel_size")
+    stride = kernel if stride is None or stride == [] else _pair(stride, "stride")
+    padding, dilation = _pair(padding, "padding"), _pair(dilation, "dilation")
     if min(kernel) <= 0:
         raise RuntimeError(f"kernel size should be greater than zero, but got kH: {kernel[0]} kW: {kernel[1]}")
     if min(stride) <= 0:
         raise RuntimeError(f"stride should be greater than zero, but got dH: {stride[0]} dW: {stride[1]}")
+    if min(dilation) <= 0:
+        raise RuntimeError(
+            f"dilation should be greater than zero, but got dilationH: {dilation[0]} dilationW: {dilation[1]}"
+        )
     if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
         raise RuntimeError(
             f"pad should be at most half of effective kernel size, but got pad={max(padding)}, kernel_size={max(kernel)} "

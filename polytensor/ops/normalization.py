@@ -13,7 +13,7 @@ from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .shape import contiguous, reshape
-from .table import F, check_tensor, is_complex, named, primitive
+from .table import TYPE_NAME, F, check_tensor, is_complex, named, primitive
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -95,8 +95,14 @@ def _wide(x: Any) -> Any:
     return F.cast(x, dtypes.float32.array) if isinstance(x, Tensor) and _is_half(x) else x
 
 
+def _refuse_complex(x: Tensor) -> None:
+    if x._a.dtype.kind == "c":
+        raise NotImplementedError(f"the norm is not implemented for '{TYPE_NAME[x.dtype.name]}'")
+
+
 def _affine(x: Tensor, weight: Any, bias: Any, dims: Any, eps: float) -> Any:
     """(result, mean, variance); weight and bias broadcast to x already."""
+    _refuse_complex(x)
     if weight is None:
         y, mean, var = _normalize(x, dims, eps)
         return (y if bias is None else pw.add(y, bias)), mean, var
@@ -145,14 +151,18 @@ def _with_half(x: Tensor, compute: Any, *params: Any) -> Tensor:
     if _is_half(x):
         return F.cast(compute(_wide(x), *[_wide(p) for p in params]), x._a.dtype)  # type: ignore[no-any-return]
     if x._a.dtype.kind in "biu":
-        raise NotImplementedError(f"normalisation is not implemented for {x.dtype}")
+        raise NotImplementedError(
+            f"\"{compute.__qualname__.split('.')[0]}\" not implemented for '{TYPE_NAME[x.dtype.name]}'"
+        )
     return compute(x, *params)  # type: ignore[no-any-return]
 
 
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / sqrt(mean(x^2) + eps) over the last dimensions, times weight; eps None: that of the dtype."""
     x, dims = _last("rms_norm", input, normalized_shape, weight)
-    e = dtypes.finfo(dtypes.float32 if _is_half(x) else x.dtype).eps if eps is None else eps
+    e: float = 0.0 if eps is None else eps
+    if eps is None and x._a.dtype.kind not in "biu":
+        e = dtypes.finfo(dtypes.float32 if _is_half(x) else x.dtype).eps
 
     def compute(x: Tensor, w: Any) -> Tensor:
         y = _rms(contiguous(x), dims, e)[0]
@@ -190,9 +200,13 @@ def batch_norm(
     if training and x._a.ndim > 1 and prod(shape) == shape[1] and shape[1]:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
     if not training and (running_mean is None or running_var is None):
-        raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
+        missing = "running_mean" if running_mean is None else "running_var"
+        raise RuntimeError(f"{missing} must be defined in evaluation mode")
     if x._a.ndim < 2:
-        raise IndexError(f"batch_norm expects an input of at least 2 dimensions, got {list(shape)}")
+        raise RuntimeError(f"batch_norm expects an input of at least 2 dimensions, got {list(shape)}")
+    if 0 in shape:  # nothing to check or to learn from
+        y = x if weight is None or not weight._a.size else pw.mul(x, weight[0])
+        return y.clone() if bias is None or not bias._a.size else pw.add(y, bias[0])  # type: ignore[attr-defined, no-any-return]
     _check_channels(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     ndim = x._a.ndim
     dims = (0, *range(2, ndim))
@@ -200,14 +214,13 @@ def batch_norm(
     def compute(x: Tensor, w: Any, b: Any, mean: Any, var: Any) -> Tensor:
         w, b = _channels(w, ndim), _channels(b, ndim)
         if not training:
+            _refuse_complex(x)
             x = contiguous(x)
             scale = pw.rsqrt(pw.add(_channels(var, ndim), eps))
             y = pw.mul(pw.sub(x, _channels(mean, ndim)), scale if w is None else pw.mul(scale, w))
             return y if b is None else pw.add(y, b)
         y, m, v = _affine(x, w, b, dims, eps)
-        n = prod(shape) // max(shape[1], 1)
-        if n == 0:
-            return y  # type: ignore[no-any-return]
+        n = prod(shape) // shape[1]
         with no_grad():
             if running_mean is not None:
                 _move(running_mean, m, momentum)
@@ -269,7 +282,7 @@ def instance_norm(
     """Mean 0 and variance 1 per sample and channel; running statistics are averages over the samples."""
     x = check_tensor(input, "instance_norm")
     shape = x._a.shape
-    if use_input_stats and x._a.ndim > 2 and prod(shape[2:]) == 1:
+    if use_input_stats and prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {x.shape}")
     if not use_input_stats:
         if running_mean is None or running_var is None:
@@ -299,5 +312,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 0.0001, beta: f
     if builtins.any(n == 0 for n in x._a.shape):
         return x
     c = x._a.shape[1]
+    if size <= 0:
+        raise RuntimeError(f"local_response_norm: size should be greater than zero, but got {size}")
     squares = F.resample(pw.mul(x, x), 1, average_plan(c, c, size, 1, size // 2, True, False))
     return pw.div(x, pw.pow(pw.add(pw.mul(squares, alpha / size), k), beta))

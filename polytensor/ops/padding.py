@@ -41,7 +41,7 @@ def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Tensor:
     """Constant padding; see pad. Source: torch.constant_pad_nd."""
     widths = [int(w) for w in pad]
     if len(widths) % 2:
-        raise RuntimeError("Length of pad must be even")
+        raise RuntimeError(f"Length of pad must be even but instead it equals {len(widths)}")
     if len(widths) // 2 > input._a.ndim:
         raise RuntimeError(
             f"Length of pad should be no more than twice the number of dimensions of the input. Pad length is {len(widths)} "
@@ -58,18 +58,25 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     """
     x = check_tensor(input, "pad")
     widths = [int(w) for w in pad]
-    if mode == "constant":
-        return constant_pad_nd(x, widths, 0 if value is None else value)
-    if mode not in ("reflect", "replicate", "circular"):
+    if mode not in ("constant", "reflect", "replicate", "circular"):
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if len(widths) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
+    if len(widths) // 2 > x._a.ndim:
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            f"{len(widths)} and input of dimension {x._a.ndim}"
+        )
+    if mode == "constant":
+        return constant_pad_nd(x, widths, 0 if value is None else value)
     if value is not None and value != 0:
-        raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     n, shape = len(widths) // 2, x._a.shape
     if n not in (1, 2, 3) or len(shape) not in (n + 1, n + 2):
         raise NotImplementedError(
-            "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now "
+            f"Padding size {len(widths)} is not supported for {len(shape)}D input tensor.\nSupported combinations for "
+            "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or 4D input: padding "
+            "size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)\n"
             f"(pad {widths}, input {list(shape)}, mode {mode})"
         )
     if mode != "circular" and 0 in shape[1 if len(shape) == n + 2 else 0 :]:

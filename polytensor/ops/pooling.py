@@ -27,11 +27,22 @@ __all__ = [
 ]
 
 
-def _batched(op: str, n: int, input: Any) -> tuple[Tensor, bool]:
+def _batched(op: str, n: int, input: Any, channels: bool = True) -> tuple[Tensor, bool]:
+    """The input with a batch dimension, and whether it came without; `channels`: there must be some."""
     x = check_tensor(input, op)
     if x._a.ndim not in (n + 1, n + 2):
-        raise RuntimeError(f"{op}(): Expected {n + 1}D or {n + 2}D input tensor, but got {list(x._a.shape)}")
-    if 0 in x._a.shape[x._a.ndim - n - 1 :]:
+        if n == 1:
+            raise RuntimeError(
+                f"Expected 2 to 3 dimensions, but got {x._a.ndim}-dimensional tensor for argument #1 'self' (while checking "
+                f"arguments for {op}): Expected 2D or 3D (batch mode) tensor, got {list(x._a.shape)}"
+            )
+        raise RuntimeError(
+            f"non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input: {op}(): Expected {n + 1}D or {n + 2}D "
+            f"input tensor, but got {list(x._a.shape)}"
+        )
+    if x._a.dtype.kind == "c":
+        _floating(op, x)
+    if 0 in x._a.shape[x._a.ndim - n - 1 if channels else 1 :]:
         raise RuntimeError(
             f"{op}(): Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got: "
             f"{list(x._a.shape)}"
@@ -77,7 +88,7 @@ def _sizes(
 
 
 def _floating(op: str, x: Tensor) -> None:
-    if x._a.dtype.kind in "biu":
+    if x._a.dtype.kind in "biuc":
         raise NotImplementedError(f"\"{op}\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
 
 
@@ -99,13 +110,22 @@ def _avg_pool(
 ) -> Tensor:  # fmt: skip
     op = f"avg_pool{n}d"
     if n == 2 and check_tensor(input, op)._a.ndim < 3:
-        raise IndexError(f"avg_pool2d(): Expected 3D or 4D input tensor, but got {list(input._a.shape)}")
+        n_dims = max(input._a.ndim, 1)
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-n_dims}, {n_dims - 1}], but got -3): avg_pool2d(): Expected "
+            f"3D or 4D input tensor, but got {list(input._a.shape)}"
+        )
     x, alone = _batched(op, n, input)
     kernel = ntuple(kernel_size, n, "kernel_size")
     stride, padding = _strides(kernel, stride, n), ntuple(padding, n, "padding")
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
     size = _sizes(op, x, kernel, stride, padding, (1,) * n, ceil_mode, n)
+    if n == 3 and builtins.any(m < k for m, k in zip(x._a.shape[2:], kernel, strict=True)):
+        t, k = x._a.shape[2:], kernel
+        raise RuntimeError(
+            f"input image (T: {t[0]} H: {t[1]} W: {t[2]}) smaller than kernel size (kT: {k[0]} kH: {k[1]} kW: {k[2]})"
+        )
     integer = x._a.dtype.kind in "iu"
     if x._a.dtype.kind == "b" or (integer and x.dtype is not dtypes.int64):
         _floating(op, x)
@@ -167,11 +187,18 @@ def _target(op: str, x: Tensor, output_size: Any, n: int) -> tuple[int, ...]:
     return sizes
 
 
+def _ones(output_size: Any, n: int) -> bool:
+    return output_size == 1 or (isinstance(output_size, (tuple, list)) and tuple(output_size) == (1,) * n)
+
+
 def _adaptive_avg(n: int, input: Any, output_size: Any) -> Tensor:
     op = f"adaptive_avg_pool{n}d"
     if n > 1 and isinstance(output_size, (tuple, list)) and check_tensor(input, op)._a.ndim <= len(output_size):
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
-    x, alone = _batched(op, n, input)
+    if n < 3 and _ones(output_size, n) and check_tensor(input, op)._a.ndim > n:  # a mean takes more
+        _floating(op, input)
+        return contiguous(F.mean(input, tuple(range(input._a.ndim - n, input._a.ndim)), True))  # type: ignore[no-any-return]
+    x, alone = _batched(op, n, input, False)
     size = _target(op, x, output_size, n)
     _floating(op, x)
     if size == (1,) * n:
@@ -273,11 +300,11 @@ def _adaptive_max(n: int, input: Any, output_size: Any, return_indices: bool) ->
     op = f"adaptive_max_pool{n}d"
     if n > 1 and isinstance(output_size, (tuple, list)) and check_tensor(input, op)._a.ndim <= len(output_size):
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
-    x, alone = _batched(op, n, input)
+    x, alone = _batched(op, n, input, False)
     size = _target(op, x, output_size, n)
     _floating(op, x)
     shape = x._a.shape[2:]
-    if n == 2 and min(size) and not (shape[0] % size[0] or shape[1] % size[1]):
+    if n == 2 and min(size) and 0 not in x._a.shape and not (shape[0] % size[0] or shape[1] % size[1]):
         kernel = (shape[0] // size[0], shape[1] // size[1])
         r = max_pool2d(x, kernel, kernel, return_indices=return_indices)
         if not alone:
@@ -308,7 +335,9 @@ def _fractional(
     op = f"fractional_max_pool{n}d"
     if output_size is None and output_ratio is None:
         raise ValueError(f"{op} requires specifying either an output_size or an output_ratio")
-    x, alone = _batched(op, n, input)
+    if n == 2 and check_tensor(input, op)._a.ndim < 3:
+        raise IndexError(f"{op}(): Expected 3D or 4D input tensor, but got {list(input._a.shape)}")
+    x, alone = _batched(op, n, input, False)
     kernel, shape = ntuple(kernel_size, n, "kernel_size"), x._a.shape[2:]
     if output_size is None:
         if len(output_ratio) != n:
@@ -321,6 +350,17 @@ def _fractional(
     batch, channels = x._a.shape[:2]
     if samples is None:
         samples = rand(batch, channels, n, dtype=x.dtype, device=x._dev)
+    elif samples._a.dtype != x._a.dtype:
+        raise RuntimeError(f"Expect _random_samples to have the same dtype as input ({samples.dtype}, {x.dtype})")
+    else:
+        shown = f"(samples {list(samples._a.shape)}, input {list(x._a.shape)})"
+        if samples._a.ndim != 3 or samples._a.shape[0] < batch:
+            raise RuntimeError(f"Expect _random_samples.size(0) no less then input batch size. {shown}")
+        if samples._a.shape[1] != channels:
+            raise RuntimeError(f"Expect _random_samples.size(1) equals to input channel size. {shown}")
+        if samples._a.shape[2] != n:
+            raise RuntimeError(f"Expect _random_samples.size(2) equals to {n}; got {samples._a.shape[2]}. {shown}")
+        samples = samples[:batch]
     dev = x._dev
     at: Any = None
     for i, (m, k, s) in enumerate(zip(shape, kernel, size, strict=True)):
@@ -374,7 +414,15 @@ def _unpool(
     kernel = ntuple(kernel_size, n, "kernel_size")
     stride, padding = _strides(kernel, stride, n), ntuple(padding, n, "padding")
     if x._a.ndim not in (n + 1, n + 2):
-        raise RuntimeError(f"Input to {op} should be a {n + 1}d or {n + 2}d Tensor, but got {list(x._a.shape)}")
+        raise RuntimeError(
+            f"Input to max_unpooling{n}d should be a {n + 1}d or {n + 2}d Tensor, but got a tensor with {x._a.ndim} dimensions: "
+            f"{list(x._a.shape)}"
+        )
+    _floating(op, x)
+    if n > 1 and 0 in x._a.shape[1:]:
+        raise RuntimeError(
+            f"{op}(): Expected input to have non-zero size for non-batch dimensions, but got {list(x._a.shape)}"
+        )
     default = [
         (m - 1) * s + k - 2 * p for m, s, k, p in zip(x._a.shape[-n:], stride, kernel, padding, strict=True)
     ]  # fmt: skip
@@ -391,7 +439,7 @@ def _unpool(
         for d in range(n):
             low, high = default[d] - stride[d], default[d] + stride[d]
             if not low < size[d] < high:
-                raise ValueError(f'invalid output_size "{size}" (dim {d} must be between {low} and {high})')
+                raise ValueError(f'invalid output_size "{output_size}" (dim {d} must be between {low} and {high})')
     if indices._a.shape != x._a.shape:
         raise RuntimeError(
             f"Expected shape of indices to be same as that of the input tensor ({list(x._a.shape)}) but got indices tensor "

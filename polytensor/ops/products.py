@@ -462,12 +462,20 @@ primitive("diag_put", "x", (lambda F, g: F.diag_part(g),), "shape")  # zeros of 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias; input (*, in), weight (out, in), bias (out,). Source: torch.nn.functional.linear."""
-    x, w = input._a, weight._a
+    try:
+        x, w = input._a, weight._a
+    except AttributeError:
+        i, name, bad = (2, "weight", weight) if isinstance(input, Tensor) else (1, "input", input)
+        raise TypeError(
+            f"linear(): argument '{name}' (position {i}) must be Tensor, not {type(bad).__name__}"
+        ) from None
     if x.dtype is not w.dtype:
         _same_dtype(input, weight, "linear")
     if input._dev is not weight._dev:
         same_device("linear", input, weight)
-    if x.shape[-1] != w.shape[-1]:
+    if x.shape[-1:] != w.shape[-1:] or not w.ndim:
+        if not x.ndim or not w.ndim:
+            raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D")
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, x.shape))} and "
             f"{'x'.join(map(str, w.shape[::-1]))}) (linear: input {list(x.shape)}, weight {list(w.shape)})"

@@ -120,7 +120,8 @@ _var = primitive("var", "x", (_var_rule,), "dim correction keepdim")
 
 def _std_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any, correction: float) -> Any:
     """0 where the deviation is 0, as in PyTorch."""
-    g = F.where(F.eq(out, 0), F.mul(g, 0), F.div(g, F.mul(out, 2)))
+    flat = F.eq(out, 0)
+    g = F.where(flat, F.mul(g, 0), F.div(g, F.mul(F.where(flat, F.add(out, 1), out), 2)))
     return _var_rule(F, g, x, x_shape, dim, correction)
 
 

@@ -20,12 +20,12 @@ from .joining import stack
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .products import matmul
 from .shape import contiguous, permute, reshape, squeeze, unsqueeze
-from .table import F, check_tensor, named, primitive
+from .table import TYPE_NAME, F, check_tensor, named, primitive
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
 MODES = {3: ("nearest", "nearest-exact", "area", "linear"),
-         4: ("nearest", "nearest-exact", "area", "bilinear", "bicubic"),
+         4: ("nearest", "nearest-exact", "area", "bilinear", "bicubic", "lanczos"),
          5: ("nearest", "nearest-exact", "area", "trilinear")}  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def _resize_plan(mode: str, n: int, size: int, factor: Any, align: bool, antiali
     if mode in ("nearest", "nearest-exact"):
         return nearest_plan(n, size, factor, mode == "nearest-exact", single)
     if antialias:
-        return antialias_plan(n, size, factor, align, mode == "bicubic")
+        return antialias_plan(n, size, factor, align, mode)
     return (cubic_plan if mode == "bicubic" else linear_plan)(n, size, factor, align, single)
 
 
@@ -43,7 +43,8 @@ def interpolate(
 ) -> Tensor:  # fmt: skip
     """(N, C, ...) to `size`, or times scale_factor. Source: torch.nn.functional.interpolate.
 
-    mode: nearest, nearest-exact, area, and by the number of dimensions linear, bilinear, bicubic, trilinear.
+    mode: nearest, nearest-exact, area, and by the number of dimensions linear, bilinear, bicubic, trilinear; lanczos for
+    four dimensions with antialias.
     """
     x = check_tensor(input, "interpolate")
     n = x._a.ndim - 2
@@ -81,13 +82,20 @@ def interpolate(
         sizes = [floor(m * f) for m, f in zip(shape, factors, strict=True)]
         if recompute_scale_factor or mode == "area":
             factors = [None] * n
-    if antialias and not (mode in ("bilinear", "bicubic") and n == 2):
-        raise ValueError("Anti-alias option is only supported for bilinear and bicubic modes")
+    if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and n == 2):
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
+        )
     if n not in (1, 2, 3) or mode not in MODES[n + 2]:
         raise NotImplementedError(
             "Input Error: Only 3D, 4D and 5D input Tensors supported (got "
-            f"{n + 2}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact (got {mode})"
+            f"{n + 2}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | lanczos | area | nearest-exact (got "
+            f"{mode})"
         )
+    if mode == "lanczos" and not antialias:
+        raise ValueError("Lanczos mode requires antialias=True")
+    if mode == "lanczos" and align:
+        raise ValueError("Lanczos mode does not support align_corners=True")
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](x, sizes)
     if min(sizes) <= 0 or min(shape) <= 0:
@@ -99,7 +107,7 @@ def interpolate(
             f"Non-empty {n + 2}D data tensor expected but got a tensor with sizes {list(x._a.shape)}"
         )  # fmt: skip
     dtype = x._a.dtype
-    if dtype.kind in "biu" and not (
+    if dtype.kind in "biuc" and not (
         x.dtype is dtypes.uint8 and (mode.startswith("nearest") or (n == 2 and mode != "area"))
     ):
         raise NotImplementedError(f"\"compute_indices_weights_{mode.split('-')[0]}\" not implemented for '{x.dtype}'")
@@ -160,7 +168,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     n = len(size) - 2
     if n not in (2, 3):
         raise NotImplementedError(
-            f"affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms. Got size {size}"
+            f"affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size {size}"
         )
     if theta._a.ndim != 3 or theta._a.shape[1:] != (n, n + 1):
         raise ValueError(
@@ -380,7 +388,7 @@ def _window(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple
     padding, stride = ntuple(padding, 2, "padding"), ntuple(stride, 2, "stride")
     for name, v in (("kernel_size", kernel), ("dilation", dilation), ("stride", stride)):
         if min(v) <= 0:
-            raise RuntimeError(f"{name} should be greater than zero, but got {list(v)}")
+            raise RuntimeError(f"{name.replace('_', ' ')} should be greater than zero, but got {list(v)}")
     if min(padding) < 0:
         raise RuntimeError(f"padding should be non-negative, but got {list(padding)}")
     return kernel, dilation, padding, stride
@@ -389,6 +397,8 @@ def _window(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple
 def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """(N, C, H, W) to (N, C kh kw, windows): each window of the padded input as a column."""
     x = check_tensor(input, "im2col")
+    if x._a.dtype.kind in "iu":
+        raise NotImplementedError(f"\"im2col_out_cpu\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
     kernel, dilation, padding, stride = _window(kernel_size, dilation, padding, stride)
     if x._a.ndim not in (3, 4) or 0 in x._a.shape[-3:]:
         raise (IndexError if x._a.ndim < 3 else RuntimeError)(
@@ -398,8 +408,8 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     size = [out_size(*a) for a in zip(x._a.shape[-2:], kernel, stride, padding, dilation, strict=True)]
     if min(size) < 1:
         raise RuntimeError(
-            f"Given input with spatial size {list(x._a.shape[-2:])}, kernel_size={kernel}, dilation={dilation}, "
-            f"padding={padding}, calculated shape of the array of sliding blocks as {size}, but its components must be at "
+            f"Given input with spatial size {x._a.shape[-2:]}, kernel_size={kernel}, dilation={dilation}, "
+            f"padding={padding}, calculated shape of the array of sliding blocks as {tuple(size)}, but its components must be at "
             "least one."
         )
     if x._a.ndim == 3:
@@ -412,6 +422,8 @@ def fold(
 ) -> Tensor:
     """(N, C kh kw, windows) to (N, C, H, W): the adjoint of unfold, overlapping windows add up."""
     x = check_tensor(input, "col2im")
+    if x._a.dtype.kind in "iu":
+        raise NotImplementedError(f"\"col2im_out_cpu\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
     size = ntuple(output_size, 2, "output_size")
     kernel, dilation, padding, stride = _window(kernel_size, dilation, padding, stride)
     if x._a.ndim not in (2, 3) or 0 in x._a.shape[-2:]:

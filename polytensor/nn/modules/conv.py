@@ -178,7 +178,7 @@ class _ConvTransposeNd(_ConvNd):
         """The output padding that gives output_size: (*spatial) or the whole shape. ValueError if none does."""
         if output_size is None:
             return _single(self.output_padding)
-        lead = input.dim() - n
+        lead = 2 if input.dim() == n + 2 else 1
         size = list(output_size)
         if len(size) == n + lead:
             size = size[lead:]
@@ -190,7 +190,7 @@ class _ConvTransposeNd(_ConvNd):
         least = [
             (m - 1) * s - 2 * p + d * (k - 1) + 1
             for m, s, p, d, k in zip(
-                input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True
+                input.shape[lead : lead + n], self.stride, self.padding, self.dilation, self.kernel_size, strict=True
             )
         ]
         most = [m + s - 1 for m, s in zip(least, self.stride, strict=True)]

@@ -42,11 +42,12 @@ class CrossMapLRN2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() != 4:
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        if not input.numel():
+            return input.clone()  # type: ignore[attr-defined, no-any-return]
         reach = int((self.size - 1) / 2)
         squares = ops.mul(input, input)
-        sums = F.avg_pool3d(
-            squares.unsqueeze(1), (2 * reach + 1, 1, 1), 1, (reach, 0, 0), divisor_override=1
-        ).squeeze(1)  # fmt: skip
+        padded = F.pad(squares.unsqueeze(1), (0, 0, 0, 0, reach, reach))
+        sums = F.avg_pool3d(padded, (2 * reach + 1, 1, 1), 1, divisor_override=1).squeeze(1)
         late = ops.add(sums[:, reach + 1 :], squares[:, :1])
         scale = ops.cat([sums[:, : reach + 1], late], 1) * (self.alpha / self.size) + self.k
         return input * scale ** (-self.beta)  # type: ignore[operator, no-any-return]
