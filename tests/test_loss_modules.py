@@ -136,3 +136,31 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_arguments(name, oracle):
     same(lambda t: WRONG[name](t.nn), oracle)
+
+
+@pytest.mark.parametrize("kw", [
+    {}, {"reduction": "sum"}, {"reduction": "none"}, {"label_smoothing": 0.1}, {"bias": True}, {"ignore_index": 1},
+])  # fmt: skip
+def test_linear_cross_entropy_in_chunks(kw, device):
+    """The same loss and gradients as without chunks."""
+    pt.manual_seed(0)
+    x = pt.from_numpy(rng.standard_normal((7, 5))).requires_grad_()
+    t = pt.tensor([0, 1, 2, 0, 1, 1, 2])
+    for options in (pt.nn.LinearCrossEntropyOptions(batch_chunk_size=3), pt.nn.LinearCrossEntropyOptions()):
+        for weight in (None, pt.tensor([0.2, 1.0, 3.0], dtype=pt.float64)):
+            m = pt.nn.LinearCrossEntropyLoss(5, 3, weight=weight, options=options, **kw).double()
+            plain = pt.nn.LinearCrossEntropyLoss(5, 3, weight=weight, **kw).double()
+            plain.load_state_dict(m.state_dict())
+            a, b = m(x, t), plain(x, t)
+            pt.testing.assert_close(a, b)
+            ga, gb = (pt.autograd.grad(y.cos().sum(), [x, n.linear.weight]) for y, n in ((a, m), (b, plain)))
+            pt.testing.assert_close(ga, gb)
+
+
+@pytest.mark.parametrize("kw", [
+    {}, {"chunking_method": "x"}, {"chunking_method": "aspect_ratio:x"}, {"chunking_method": None}, {"batch_chunk_size": 0},
+    {"batch_chunk_size": 2.5}, {"acc_policy": "x"}, {"acc_dtype": 3}, {"chunking_method": "aspect_ratio:3"},
+])  # fmt: skip
+def test_linear_cross_entropy_options(kw, oracle):
+    same(lambda t: repr(t.nn.LinearCrossEntropyOptions(**kw)), oracle)
+    same(lambda t: repr(t.nn.LinearCrossEntropyLoss(5, 3, options=t.nn.LinearCrossEntropyOptions(**kw))), oracle)

@@ -347,6 +347,8 @@ def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: 
             t = g if create else wrap(g, dev)
             slot[0] = t if slot[0] is None else slot[0] + t
             return
+    if leaf._fn is None:  # it stopped requiring grad since
+        return
     grad = extras.grad
     if create:
         extras.grad = kept(g) if grad is None else grad + g
