@@ -44,7 +44,6 @@ ASIDE = {
     r"^(fork|wait|import_ir_module.*|parse_ir|parse_schema|parse_type_comment|merge_type.*|unify_type_list|profiler_.*"
     r"|thread_safe_generator|get_file_path|prepare_multiprocessing_environment|classproperty|while_loop|slice_inverse"
     r"|init_num_threads|sym_.*)$": "internals of the compiler and of PyTorch's own build",
-    r"^autocast_(in|de)crement_nesting|^(set|get|is)_autocast|^clear_autocast": "internals of autocast",
     r"^native_|^batch_norm_.|^_": "internal halves of public functions",
     r"^(cuda|pin_memory)$": "moves to a device that the PyTorch compared with may not have",
     r"^index$": "first-class dimensions",
@@ -141,13 +140,20 @@ def aside(name: str, space: str = "") -> str:
     return next((why for pattern, why in ASIDE.items() if re.search(pattern, name)), "")
 
 
+def main_dtype(sample: Any) -> Any:
+    """The dtype of the sample's numbers: float64 if one is, else float32, complex128, int64 or bool; None if there are none."""
+    have = {a.dtype for a in sample.inputs(np.random.default_rng(0))}
+    return next((np.dtype(d) for d in ("f8", "f4", "c16", "i8", "?") if np.dtype(d) in have), None)
+
+
 def converted(sample: Any, dtype: str) -> Any:
-    """`sample` with its float64 inputs in another dtype; None if it has none or bfloat16 is not there."""
+    """`sample` with the inputs of its main dtype in another one."""
+    main = main_dtype(sample)
 
     def inputs(rng: Any) -> tuple[Any, ...]:
         result = []
         for a in sample.inputs(rng):
-            if a.dtype == np.float64:
+            if a.dtype == main:
                 if dtype in ("bool", "uint8"):
                     a = np.asarray(np.abs(a))
                 kind = np.float32 if dtype == "bfloat16" else dtype
@@ -241,6 +247,8 @@ def main() -> None:
         print(
             f"{title}: {count} of {len(kept)} run and agree ({percent:.1f} %), {len(untested)} there without a sample, {len(missing)} missing"
         )
+        if untested or missing:
+            print("  no sample:", ", ".join(untested) or "none", "| missing:", ", ".join(missing) or "none")
         lines += [f"## {title}", "", f"{count} of {len(kept)} run in a sample and agree with PyTorch.", ""]
         lines += [
             f"There, but no sample runs it: {', '.join(untested) or 'none'}.",
@@ -265,38 +273,76 @@ def main() -> None:
 
 def write_ops(done: dict[str, list[Any]]) -> None:
     backends = [b for b in ("numpy", "numba", "cupy") if devices.backend_status()[b][0]]
-    rows = [
+    lines = [
         "# Operations",
         "",
-        "Made by `python docs/coverage.py --write`: each line was run on PyTorch and on each backend.",
+        f"Made by `python docs/coverage.py --write` on the backends {', '.join(backends)}: every line was run, on PyTorch",
+        f"{torch.__version__.split('+')[0]} and here, and gave the same values, dtypes, shapes and gradients. [missing.md](missing.md)",
+        "lists what is not here.",
+        "",
+        "- samples: how many calls of the test tables run the function and agree",
+        "- backends: where one of them agrees, when it is not on all of the above",
+        "- dtypes: of the inputs, in which a call agrees with PyTorch. *int* is uint8, int8, int16, int32, int64; *float* is",
+        "  float16, bfloat16, float32, float64; *complex* is complex64, complex128; *all* is these and bool. A dash: no tensor",
+        "  of numbers goes in",
+        "- refused: dtypes that PyTorch takes there and PolyTensor does not, or differently",
+        "- grad: how many orders of derivatives were compared (2 at most)",
         "",
     ]
-    rows += [
-        "| op | backends | dtypes that agree with PyTorch | dtypes PyTorch has besides | derivatives | notes |",
-        "|---|---|---|---|---|---|",
-    ]
-    shown = [n for s in NAMESPACES for n in (f"torch.{s}.{k}" if s else f"torch.{k}" for k in public(s)) if n in done]
-    for name in shown:
-        samples = sorted(done[name], key=lambda s: (not s.grad, len(s.name)))
-        sample = next(
-            (s for s in samples if any(a.dtype == np.float64 for a in s.inputs(np.random.default_rng(0)))), samples[0]
-        )
-        expected, _ = run(sample)
-        able = [b for b in backends if agrees(sample, expected, b)]
-        yes, no = [], []
-        for d in DTYPES:
-            other = converted(sample, d)
-            theirs, _ = run(other)
-            if theirs[0] == "values":
-                (yes if agrees(other, theirs) else no).append(d)
-        rows.append(
-            f"| `{name}` | {' '.join(able)} | {short(yes)} | {short(no)} | {orders(sample) if sample.grad else 0} | {notes(name)} |"
-        )
-    (ROOT / "docs" / "ops.md").write_text("\n".join(rows) + "\n")
+    table = {}
+    for space in NAMESPACES:
+        title = f"torch.{space}" if space else "torch"
+        table[space] = {k: facts(done[f"{title}.{k}"], backends) for k in public(space) if f"{title}.{k}" in done}
+    for space, found in table.items():
+        title = f"torch.{space}" if space else "torch"
+        lines += [f"## {title}", ""]
+        same = [k for k, row in found.items() if space == "Tensor" and row[1:] == table[""].get(k, (0,))[1:]]
+        if same:
+            lines += [f"As the functions of torch of the same name: {', '.join(f'`{k}`' for k in same)}.", ""]
+        lines += [
+            "| op | samples | backends | dtypes | refused | grad | differences |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for k, (count, able, yes, no, order) in found.items():
+            if k not in same:
+                where = "" if able == tuple(backends) else " ".join(able) or "none"
+                cells = (f"`{k}`", count, where, short(yes), short(no), order or "", notes(f"{title}.{k}"))
+                lines.append("|" + "|".join(str(c) for c in cells) + "|")
+        lines.append("")
+    (ROOT / "docs" / "ops.md").write_text("\n".join(lines))
+
+
+def facts(samples: list[Any], backends: list[str]) -> tuple[Any, ...]:
+    """(how many samples, backends, dtypes that agree, dtypes that PyTorch has besides, orders of derivatives)."""
+    ordered = sorted(samples, key=lambda s: (not s.grad, len(s.name)))
+    sample = next((s for s in ordered if main_dtype(s) == np.float64), ordered[0])
+    expected, _ = run(sample)
+    able = tuple(b for b in backends if agrees(sample, expected, b))
+    yes, no = [], []
+    for d in DTYPES if main_dtype(sample) is not None else ():
+        other = converted(sample, d)
+        theirs, _ = run(other)
+        if theirs[0] == "values":
+            (yes if agrees(other, theirs) else no).append(d)
+    return len(samples), able, yes, no, orders(sample) if sample.grad else 0
+
+
+KINDS = {
+    "all": DTYPES,
+    "float": ["float16", "bfloat16", "float32", "float64"],
+    "int": ["uint8", "int8", "int16", "int32", "int64"],
+    "complex": ["complex64", "complex128"],
+}
 
 
 def short(names: list[str]) -> str:
-    return "all" if names == DTYPES else " ".join(names)
+    """A set of dtypes by the names of whole kinds."""
+    words, left = [], list(names)
+    for kind, members in KINDS.items():
+        if left and all(m in left for m in members):
+            words.append(kind)
+            left = [n for n in left if n not in members]
+    return " ".join(words + left) or ("" if names else "-")
 
 
 def notes(name: str) -> str:
@@ -305,7 +351,8 @@ def notes(name: str) -> str:
     for part in name.split(".")[1:]:
         home = getattr(home, part, None)
     text = " ".join((getattr(home, "__doc__", None) or "").split())
-    return " ".join(s for s in re.split(r"(?<=[.)]) ", text) if "Unlike PyTorch" in s)
+    told = r"[Uu]nlike PyTorch|\((in )?PyTorch |PyTorch's `|(is|are) not there|left out"
+    return " ".join(s for s in re.split(r"(?<=[.)]) (?=[A-Z])", text) if re.search(told, s)).replace("|", "\\|")
 
 
 if __name__ == "__main__":

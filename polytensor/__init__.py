@@ -132,6 +132,7 @@ from . import fft as fft
 from . import linalg as linalg
 from . import nn as nn
 from .native import *  # noqa: F403
+from .numpy_names import install as _install_numpy_names
 from . import optim as optim
 from . import special as special
 from . import return_types as return_types
@@ -142,9 +143,10 @@ from .version import __version__ as __version__
 # functions that bear their module's name
 autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gradgradcheck  # type: ignore[attr-defined]
 newaxis = None
+_install_numpy_names(globals())
 _LAZY = (
-    "__config__", "__future__", "accelerator", "cpu", "distributed", "jit", "mps", "onnx", "sparse", "testing", "types",
-    "xpu",
+    "__config__", "__future__", "accelerator", "compiler", "cpu", "distributed", "functional", "hub", "jit", "mps",
+    "multiprocessing", "onnx", "profiler", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 
 

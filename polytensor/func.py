@@ -232,7 +232,7 @@ def _vjp(func: Function, primals: tuple[Any, ...], argnums: Any, has_aux: bool) 
         if given != out_spec:
             raise RuntimeError(
                 "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
-                f"cotangents: {given}, primal output: {out_spec}"
+                f"cotangents: {given.stars()}, primal output: {out_spec.stars()}"
             )
         create = mode.grad if create_graph is None else create_graph
         create = create and (outside or any(isinstance(g, Tensor) and g._fn is not None for g in gs))
@@ -358,11 +358,13 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
     if spec != given:
         raise RuntimeError(
             f"{JVP}: Expected primals and tangents to have the same python structure. For example, if primals is a tuple of "
-            f"3 tensors, tangents also must be. Got primals with structure {spec} and tangents with structure {given}"
+            f"3 tensors, tangents also must be. Got primals with structure {spec!r} and tangents with structure {given!r}"
         )
     _only_tensors(flat, "primals")
     _only_tensors(ts, "tangents")
     for x, t in zip(flat, ts, strict=True):
+        if x._a.dtype.kind in "biu":
+            raise ValueError(f"Expected primal to be floating point or complex, but got: {x.dtype}")
         if x.shape != t.shape:
             raise RuntimeError(
                 f"Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "

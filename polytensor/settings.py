@@ -58,7 +58,11 @@ def set_float32_matmul_precision(precision: str) -> None:
     Source: torch.set_float32_matmul_precision.
     """
     if precision not in ("highest", "high", "medium"):
-        warnings.warn(f"{precision} is not one of 'highest', 'high', and 'medium'; nothing changes.", stacklevel=2)
+        warnings.warn(
+            f"{precision} is not one of 'highest', 'high', or 'medium'; the currentsetFloat32MatmulPrecision call has no "
+            "effect.",
+            stacklevel=2,
+        )
         return
     _state["precision"] = precision
 

@@ -110,48 +110,54 @@ class Tensor(Protocols):
             x.acc = ref(node)
         return node
 
-    def _check_inplace(self) -> None:
+    def _check_inplace(self, overlap: bool = True) -> None:
         """Errors of PyTorch for an in-place write under grad mode to a leaf or a view of one."""
         if self._s.__class__ is InferenceCell:
             check_inference(self)
         if mode.grad:
-            if self._fn is LEAF:
+            v, fn = self._v, self._fn
+            if v is not None and (fn is not None or v[0]._fn is not None):
+                self._check_view()
+                if v[0]._fn is LEAF or v[0]._fn is None:
+                    raise RuntimeError(
+                        "a view of a leaf Variable that requires grad is being used in an in-place operation."
+                    )
+            if fn is LEAF:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-            v = self._v
-            if v is not None and len(v) > 2 and v[0]._fn is not None:
-                if v[2] == "no_grad":
-                    raise RuntimeError(
-                        "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that "
-                        "this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
-                        "both the view and the inplace either both inside the no_grad block (if you don't want the inplace "
-                        "to be tracked) or both outside (if you want the inplace to be tracked)."
-                    )
-                fn = self._fn
-                if v[2] == "custom":
-                    raise RuntimeError(
-                        f"Output {self._nr} of {fn.name().partition('Backward')[0]} is a view and is being modified inplace. "
-                        "This view was created inside a custom Function (or because an input was returned as-is) and the "
-                        "autograd logic to handle view+inplace would override the custom backward associated with the custom "
-                        "Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by cloning the "
-                        "output of the custom Function."
-                    )
-                nr, made = (v[3], v[2]) if fn is None or fn.name() == v[2] else (self._nr, fn.name())
-                raise RuntimeError(
-                    f"Output {nr} of {made.partition('Backward')[0]} is a view and is being modified inplace. This view is "
-                    "the output of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
-                    "should replace the inplace operation by an out-of-place one."
-                )
-            if v is not None and v[0]._fn is LEAF:
-                raise RuntimeError(
-                    "a view of a leaf Variable that requires grad is being used in an in-place operation."
-                )
         a = self._a
-        if 0 in a.strides and a.size > 1:
+        if overlap and 0 in a.strides and a.size > 1:
             if any(st == 0 and n > 1 for st, n in zip(a.strides, a.shape, strict=True)):
                 raise RuntimeError(
                     "unsupported operation: more than one element of the written-to tensor refers to a single memory "
                     "location. Please clone() the tensor before performing the operation."
                 )
+
+    def _check_view(self) -> None:
+        """RuntimeError for a view that cannot take a history: one of several, or made under no_grad."""
+        v = self._v
+        if v is not None and len(v) > 2:
+            if v[2] == "no_grad":
+                raise RuntimeError(
+                    "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that "
+                    "this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
+                    "both the view and the inplace either both inside the no_grad block (if you don't want the inplace "
+                    "to be tracked) or both outside (if you want the inplace to be tracked)."
+                )
+            fn = self._fn
+            if v[2] == "custom":
+                raise RuntimeError(
+                    f"Output {self._nr} of {fn.name().partition('Backward')[0]} is a view and is being modified inplace. "
+                    "This view was created inside a custom Function (or because an input was returned as-is) and the "
+                    "autograd logic to handle view+inplace would override the custom backward associated with the custom "
+                    "Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by cloning the "
+                    "output of the custom Function."
+                )
+            nr, made = (v[3], v[2]) if fn is None or fn.name() == v[2] else (self._nr, fn.name())
+            raise RuntimeError(
+                f"Output {nr} of {made.partition('Backward')[0]} is a view and is being modified inplace. This view is "
+                "the output of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
+                "should replace the inplace operation by an out-of-place one."
+            )
 
     # ---- properties ---------------------------------------------------------------------------------------------
     @property
@@ -301,7 +307,7 @@ class Tensor(Protocols):
         return self._alias(None, 0)
 
     def detach_(self) -> Tensor:
-        if self._v is not None and self._fn is not None:
+        if self._v is not None:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
                 "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
@@ -372,6 +378,7 @@ class Tensor(Protocols):
         def keep(g: Tensor) -> None:
             t = holder()
             if t is not None:
+                g = g.to(t.dtype)
                 t._x.grad = g.clone() if t._x.grad is None else t._x.grad + g
 
         add_hook(self._fn, ("retain", self._nr), keep)
@@ -526,8 +533,8 @@ def make_view(x: Tensor, array: Any, kernel: str, attrs: tuple[Any, ...]) -> Ten
     v = x._v
     # a leaf is the base of its own views, also where it is a view itself
     r._v = (x, ((kernel, attrs),)) if v is None or x._fn is LEAF else (v[0], (*v[1], (kernel, attrs)), *v[2:])
-    if x._fn is not None and not mode.grad:
-        r._v = (*r._v[:2], "no_grad")
+    if not mode.grad and len(r._v) < 3:
+        r._v = (*r._v, "no_grad")
     s.append(ref(r))
     if len(s) > s[1]:
         s[2:] = [w for w in s[2:] if w() is not None]

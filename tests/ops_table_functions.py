@@ -178,7 +178,7 @@ for name, fn in VIEWS.items():
     family(f"fn.{name}", fn, HOLLOW)  # NumPy's strides of nothing differ from version to version
 for name, fn in {
     "concat": lambda t, x: t.concat([x, x], 1),
-    "concatenate": lambda t, x: t.concatenate((x, x), dim=1),
+    "concatenate": lambda t, x: t.concatenate((x, x), axis=1),
     "fliplr": lambda t, x: t.fliplr(x),
     "flipud": lambda t, x: t.flipud(x),
     "constant_pad_nd": lambda t, x: t.constant_pad_nd(x, (1, 2, -1, 0), 3),
@@ -691,7 +691,7 @@ for name, fn in {
     "is_tensor": lambda t: [t.is_tensor(t.ones(2)), t.is_tensor(3)],
     "typename": lambda t: [t.typename(3), t.typename([]), t.typename("x"), t.typename(t.ones(2).cpu())],
     "compile": lambda t: callable(t.compile(lambda x: x + 1)),
-    "printoptions": lambda t: printed(t, precision=2, linewidth=30, threshold=5, edgeitems=2),
+    "printoptions": lambda t: printed(t, precision=2, threshold=2, edgeitems=1),
     "printoptions.sci": lambda t: printed(t, sci_mode=True),
     "printoptions.short": lambda t: printed(t, profile="short"),
     "initial_seed": lambda t: seeded(t, lambda: [t.initial_seed(), t.manual_seed(11).initial_seed(), t.initial_seed()]),
@@ -710,9 +710,7 @@ def inside(context, read):
 def printed(t, **options):
     t.set_printoptions(**options)
     try:
-        return repr(t.tensor([1.23456, 1e-3, 1000.5, 7.0, 8.0, 9.0, 10.0], device="cpu")).replace(
-            ", device='cpu')", ")"
-        )
+        return repr(t.tensor([1.23456, 1e-3, 1000.5, 7.0], device="cpu")).replace(", device='cpu')", ")")
     finally:
         t.set_printoptions(profile="default")
 
@@ -859,3 +857,4 @@ add(
 add("fn.cond", lambda t, x: [t.cond(p, t.sin, t.cos, (x,)) for p in (True, x[0] > 9)], arr(3))
 add("fn.cond.many", lambda t, x: t.cond(x > 0, t.sin, t.cos, (x,)), arr(3), grad=False)
 add("fn.isin.element", lambda t, x: t.isin(1, x, out=t.empty(0, dtype=t.bool)), arr(3), grad=False)
+add("fn.lobpcg.grad", lambda t, a: t.lobpcg(a @ a.mT, 1, niter=300, tol=1e-13)[0], arr(9, 9))

@@ -509,3 +509,13 @@ def test_requires_grad(both):
     x.requires_grad = False
     assert not (x * 2).requires_grad
     assert x.detach_() is x
+
+
+def test_bfloat16_gradients_keep_their_dtype(both):
+    x = both.tensor([1.0, 2.0], dtype=both.bfloat16, requires_grad=True)
+    (g,) = both.autograd.grad(x.mean(), x)
+    assert g.dtype is both.bfloat16
+    y = x * 2
+    y.retain_grad()
+    (y.mean() * 0.3).backward()
+    assert y.grad.dtype is both.bfloat16 and x.grad.dtype is both.bfloat16

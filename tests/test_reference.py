@@ -411,6 +411,93 @@ for t in range(12):
     optimizer.step()
 print(model, f"{loss.item():.2f}")
 """,
+    "namespaces": """
+import torch.functional
+import torch.multiprocessing as mp
+import torch.profiler
+import torch.utils.dlpack
+from torch.autograd import Variable
+from torch.utils import _pytree
+from torch.utils.hooks import RemovableHandle
+
+v = Variable(torch.ones(2), requires_grad=True)
+print(v, Variable(v), isinstance(torch.ones(1), Variable), Variable)
+print(_pytree.tree_map(lambda a: a + 1, {"a": [1, (2,)]}), _pytree.tree_structure((1, [2, {"b": 3}])))
+print(torch.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(torch.arange(3))), mp.get_sharing_strategy())
+print(isinstance(v.register_hook(print), RemovableHandle), torch.compiler.is_compiling(), torch.functional.einsum("i,i", v, v))
+flag = torch.backends.cuda.matmul
+for precision in ("high", "medium", "highest"):
+    torch.set_float32_matmul_precision(precision)
+    print(torch.get_float32_matmul_precision(), flag.allow_tf32)
+flag.allow_tf32 = True
+print(torch.get_float32_matmul_precision())
+flag.allow_tf32 = False
+print(torch.get_float32_matmul_precision())
+plan = torch.profiler.schedule(wait=1, warmup=1, active=2, repeat=2, skip_first=1)
+print([plan(i).name for i in range(11)])
+ready = []
+with torch.profiler.profile(
+    activities=[torch.profiler.ProfilerActivity.CPU],
+    schedule=torch.profiler.schedule(wait=1, warmup=1, active=2, repeat=1),
+    on_trace_ready=lambda prof: ready.append(prof.step_num),
+) as prof:
+    for _ in range(6):
+        torch.ones(3).exp()
+        prof.step()
+print(ready, any("exp" in event.key for event in prof.key_averages()))
+""",
+    "modes": """
+w = torch.ones(3, requires_grad=True)
+with torch.inference_mode():
+    a, b = torch.ones(3), w * 2
+    print(a.is_inference(), b.is_inference(), b.requires_grad, w.view(3).is_inference(), a[1:].is_inference())
+    a.add_(1)
+    with torch.enable_grad():
+        print((w * 2).requires_grad)
+    with torch.inference_mode(False):
+        print((w * 2).requires_grad, (w * 2).is_inference())
+print(a, a.clone().is_inference(), a.detach().is_inference(), (w + a).requires_grad, torch.inference_mode()(lambda: 1)())
+index = torch.tensor([0, 1])
+rows = w[index]
+index.add_(1)
+target = torch.tensor([0, 2])
+loss = nn.functional.cross_entropy(w.expand(2, 3), target)
+target.zero_()
+for bad in (
+    lambda: a.add_(1), lambda: a.mul_(a), lambda: w * a, lambda: a.requires_grad_(), lambda: a._version, lambda: a[0].zero_(),
+    lambda: rows.sum().backward(), lambda: loss.backward(), lambda: w.unbind()[1].add_(1), lambda: (w * 1).split(2)[1].zero_(),
+    lambda: torch.tensor([1], requires_grad=True), lambda: setattr(w, "grad", torch.ones(2)), lambda: (w * 1)[1:].detach_(),
+):
+    try:
+        print(bad())
+    except RuntimeError as error:
+        print(error)
+y = w.exp()
+y.add_(1)
+try:
+    y.sum().backward()
+except RuntimeError as error:
+    print(error)
+
+
+class Same(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, factor=1):
+        print(ctx.needs_input_grad)
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, None
+
+
+same = Same.apply(w, factor=2)
+print(same, same._is_view())
+try:
+    same.add_(1)
+except RuntimeError as error:
+    print(error)
+""",
     "saving": """
 import os
 import tempfile

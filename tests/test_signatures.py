@@ -187,3 +187,36 @@ def outcome(call, args, kwargs, ours):
         except Exception as error:  # noqa: BLE001 whether the arguments fit together is not asked
             return type(error).__name__
     return "done"
+
+
+# select, narrow, unbind and unsqueeze as methods are called too often to pay for it
+BY_DIM_ONLY = {"Tensor.select", "Tensor.narrow", "Tensor.unbind", "Tensor.unsqueeze", "Tensor.size", "Tensor.stride"}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("fn", "name", "forms", "method"), CASES)
+def test_axis_for_dim(fn, name, forms, method):
+    """Where PyTorch takes NumPy's `axis` for `dim`, so do we."""
+    if method and f"Tensor.{name}" in BY_DIM_ONLY:
+        return
+    theirs = getattr(torch.Tensor if method else torch, name)
+    for positional, keyword, kinds, _ in forms:
+        values = {**dict(positional), **keyword}
+        if "dim" not in values:
+            continue
+        results = []
+        for module, call in ((torch, theirs), (polytensor, fn)):
+            args = {n: value_for(module, n, kinds[n]) for n, v in values.items() if v is ... and n != "dim"}
+            if "tensors" in args:
+                args["tensors"] = [value_for(module, "x", "Tensor")]
+            if any(v is ... for v in args.values()):
+                break
+            args["axis"] = value_for(module, "dim", kinds["dim"])
+            first = [value_for(module, "self", "Tensor")] if method else []
+            results.append(
+                outcome(
+                    call, first, {("input" if n == "self" else n): v for n, v in args.items()}, module is polytensor
+                )
+            )
+        if len(results) == 2 and results[0] != "TypeError":
+            assert not results[1].startswith("TypeError"), results

@@ -18,6 +18,7 @@ from .anomaly_mode import set_detect_anomaly as set_detect_anomaly
 from .function import Function as Function
 from .function import once_differentiable as once_differentiable
 from .graph import GradientEdge
+from .legacy import Variable as Variable
 from .modes import enable_grad as enable_grad
 from .modes import inference_mode as inference_mode
 from .modes import is_grad_enabled as is_grad_enabled
@@ -26,6 +27,8 @@ from .modes import no_grad as no_grad
 from .modes import set_grad_enabled as set_grad_enabled
 from .modes import set_multithreading_enabled as set_multithreading_enabled
 from .node import AccumulateGrad
+
+_warned: list[bool] = []  # of the cycle that create_graph makes: once, as PyTorch
 
 
 def _tuple(x: Any) -> tuple[Any, ...]:
@@ -157,6 +160,16 @@ def backward(
     outputs = _tuple(tensors)
     grads = _grads(grad_tensors, len(outputs))
     retain = create_graph if retain_graph is None else retain_graph
+    if create_graph and not _warned:
+        _warned.append(True)
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which "
+            "can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use "
+            "this function, make sure to reset the .grad fields of your parameters to None after use to break the cycle and "
+            "avoid the leak.",
+            UserWarning,
+            stacklevel=3,
+        )
     roots = _roots(outputs, grads, create_graph)
     if inputs is not None:
         for t in inputs:
@@ -189,6 +202,8 @@ def grad(
     if allow_unused is None:
         allow_unused = materialize_grads
     outputs = _tuple(outputs)
+    if not all(hasattr(t, "_fn") or isinstance(t, GradientEdge) for t in outputs):
+        raise AssertionError("Expected output to be a torch.Tensor")
     xs = _inputs(inputs, "grad")
     if not only_inputs:
         warnings.warn(
@@ -275,8 +290,4 @@ _LAZY = ("functional", "forward_ad", "profiler")
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return import_module(f"{__name__}.{name}")
-    if name == "Variable":
-        from ..tensor import Tensor
-
-        return Tensor
     raise AttributeError(f"module 'polytensor.autograd' has no attribute {name!r}")

@@ -102,7 +102,7 @@ def batched_inputs(in_dims: Any, args: tuple[Any, ...], func: Any) -> tuple[int,
     if dims is None:
         raise ValueError(
             f"{said}in_dims is not compatible with the structure of `inputs`. in_dims has structure "
-            f"{tree_flatten(in_dims)[1]} but inputs has structure {spec}."
+            f"{tree_flatten(in_dims)[1]!r} but inputs has structure {spec!r}."
         )
     for i, (x, d) in enumerate(zip(flat, dims, strict=True)):
         if d is None:
@@ -146,7 +146,7 @@ def flat_out_dims(out: Any, out_dims: Any, func: Any) -> tuple[list[Any], list[A
     if dims is None:
         raise ValueError(
             f"vmap({name_of(func)}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
-            f"`outputs`. out_dims has structure {tree_flatten(out_dims)[1]} but outputs has structure {spec}."
+            f"`outputs`. out_dims has structure {tree_flatten(out_dims)[1]!r} but outputs has structure {spec!r}."
         )
     name = name_of(func)
     for x, d in zip(flat, dims, strict=True):

@@ -319,9 +319,21 @@ def several(new: Any, old: Any, fn: Any) -> tuple[Any, ...]:
     return tuple(new)
 
 
+def kept(g: Any) -> Any:
+    """A copy of a gradient that has a graph of its own, under PyTorch's name."""
+    from ..ops.table import renamed
+
+    return renamed(g.clone(), "CopyBackwards")
+
+
 def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: Any) -> None:
     """Add `g` to a leaf's .grad, which owns its memory, or hand it to the target's slot."""
     extras = leaf._x
+    if leaf._a.dtype.kind == "V":  # bfloat16: a product with a Python number is float32
+        if create:
+            g = g.to(leaf.dtype)
+        elif g.dtype != leaf._a.dtype:
+            g = dev.backend.cast(g, leaf._a.dtype)
     if extras.hooks:
         t = g if create else wrap(g, dev)
         for fn in list(extras.hooks.values()):
@@ -335,9 +347,11 @@ def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: 
             t = g if create else wrap(g, dev)
             slot[0] = t if slot[0] is None else slot[0] + t
             return
+    if leaf._fn is None:  # it stopped requiring grad since
+        return
     grad = extras.grad
     if create:
-        extras.grad = g.clone() if grad is None else grad + g
+        extras.grad = kept(g) if grad is None else grad + g
     elif grad is None:
         # more than the references of these frames means that somebody else may read or write the array
         flags = g.flags

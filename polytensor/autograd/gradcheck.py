@@ -136,8 +136,7 @@ def _check(
     wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     if not wanted:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, "
-            "but none of the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
         )
     for i, x in enumerate(inputs):
         if not (isinstance(x, Tensor) and x.requires_grad):
@@ -230,11 +229,12 @@ def _close(a: list[list[float]], b: list[list[float]], atol: float, rtol: float)
 
 def _compare(a: list[list[float]], n: list[list[float]], i: int, j: int, atol: float, rtol: float) -> None:
     if not _close(a, n, atol, rtol):
+        from ..dtypes import float64
         from ..ops.creation import tensor
 
         raise GradcheckError(
             f"Jacobian mismatch for output {j} with respect to input {i},\n"
-            f"numerical:{tensor(n)}\nanalytical:{tensor(a)}\n"
+            f"numerical:{tensor(n, dtype=float64)}\nanalytical:{tensor(a, dtype=float64)}\n"
         )
 
 

@@ -42,6 +42,9 @@ def modified(array: Any, source: tuple[Any, int], now: int, expected: int) -> Ru
     )
 
 
+OWN = frozenset(("CopySlices", "CopyBackwards", "NotImplemented"))  # nodes of PyTorch's engine itself
+
+
 class Guarded:
     """The version that a tensor had when an op took its memory as an attribute."""
 
@@ -76,7 +79,8 @@ class Node:
     dev: Any
 
     def name(self) -> str:
-        return type(self).__name__
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name in OWN else name
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

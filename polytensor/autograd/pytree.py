@@ -29,7 +29,17 @@ class TreeSpec:
     def __repr__(self) -> str:
         if self.kind is None:
             return "*"
-        return f"TreeSpec({self.kind.__name__}, {self.context}, [{', '.join(map(repr, self.children))}])"
+        children = ",\n  ".join(repr(c).replace("\n", "\n  ") for c in self.children)
+        return f"TreeSpec({self.kind.__name__}, {self.context}, [{children}])"
+
+    def stars(self) -> str:
+        """The tree itself, with stars for leaves."""
+        return repr(tree_unflatten([_Star()] * self.leaves, self))
+
+
+class _Star:
+    def __repr__(self) -> str:
+        return "*"
 
 
 def _open(tree: Any) -> tuple[Any, Any, list[Any]] | None:

@@ -86,9 +86,27 @@ for _name in ("flash_sdp", "math_sdp", "mem_efficient_sdp", "cudnn_sdp"):
     setattr(cuda, f"{_name}_enabled", (_pair := _switch(_name))[0])
     setattr(cuda, f"enable_{_name}", _pair[1])
 cuda.__dict__["matmul"] = _flags(
-    "cuda.matmul", allow_tf32=False, allow_fp16_reduced_precision_reduction=True,
-    allow_bf16_reduced_precision_reduction=True,
+    "cuda.matmul", allow_fp16_reduced_precision_reduction=True, allow_bf16_reduced_precision_reduction=True
 )  # fmt: skip
+
+
+class _Matmul(ModuleType):
+    """allow_tf32 says in one bit what torch.set_float32_matmul_precision says in a word."""
+
+    @property
+    def allow_tf32(self) -> bool:
+        from ..settings import get_float32_matmul_precision
+
+        return get_float32_matmul_precision() != "highest"
+
+    @allow_tf32.setter
+    def allow_tf32(self, value: bool) -> None:
+        from ..settings import set_float32_matmul_precision
+
+        set_float32_matmul_precision("high" if value else "highest")
+
+
+cuda.matmul.__class__ = _Matmul
 
 
 # ---- what each backend does with each dtype --------------------------------------------------------------------------

@@ -171,7 +171,10 @@ class Backend(
         return found
 
     def cast(self, x: Array, dtype: Any) -> Array:
-        return (x if x.dtype.kind != "c" or dtype.kind in "cb" else x.real).astype(dtype)
+        x = x if x.dtype.kind != "c" or dtype.kind in "cb" else x.real
+        if dtype.char == "e" and x.dtype.char == "d":  # PyTorch rounds twice
+            x = x.astype("float32")
+        return x.astype(dtype)
 
     def contiguous(self, x: Array) -> Array:
         return x if x.flags.c_contiguous else self.xp.ascontiguousarray(x)  # which makes 0-d arrays 1-d
@@ -426,7 +429,10 @@ class Backend(
         return self.linear(x, w, None)
 
     def linear(self, x: Array, w: Array, b: Array | None) -> Array:
-        y = self.matmul(x, w.T)
+        if x.ndim > 2 and w.ndim == 2 and x.size:  # one product instead of one for each of the leading dimensions
+            y = self.matmul(x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], w.shape[0])
+        else:
+            y = self.matmul(x, w.T)
         if b is not None:
             y += b
         return y

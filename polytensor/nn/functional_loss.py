@@ -199,11 +199,11 @@ def cross_entropy(
 
 def linear_cross_entropy(
     input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None, weight: Tensor | None = None,
-    reduction: str = "mean", ignore_index: int | None = None, label_smoothing: float = 0.0,
+    reduction: str = "mean", ignore_index: int | None = None, label_smoothing: float = 0.0, options: Any = None,
 ) -> Tensor:  # fmt: skip
     """cross_entropy of linear(input, linear_weight, linear_bias). Source: F.linear_cross_entropy.
 
-    PyTorch's `options`, which compute the logits in chunks, are left out.
+    `options` (nn.LinearCrossEntropyOptions): the logits are computed in chunks of rows.
     """
     if not 1 <= input.dim() <= 2:
         raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.dim()}")
@@ -228,8 +228,17 @@ def linear_cross_entropy(
     if out_features:
         linear_weight = linear_weight.reshape(-1, input.shape[-1])
         linear_bias = None if linear_bias is None else linear_bias.reshape(-1)
-    logits = linear(input, linear_weight, linear_bias).reshape(shape)
     ignored = -100 if ignore_index is None else ignore_index
+    if options is not None:
+        if input.dim() == 2 and not out_features and target.dtype is int64 and label_smoothing == 0:
+            return options.loss(input, linear_weight, linear_bias, target, weight, reduction, ignored)  # type: ignore[no-any-return]
+        warnings.warn(
+            "linear_cross_entropy: ``options`` ignored; chunked path needs label_smoothing == 0, target.dtype == int64, "
+            f"out_features == (). Got {label_smoothing=}, {target.dtype=}, {out_features=}.",
+            UserWarning,
+            stacklevel=2,
+        )
+    logits = linear(input, linear_weight, linear_bias).reshape(shape)
     return cross_entropy(
         logits, target, weight, reduction=reduction, ignore_index=ignored, label_smoothing=label_smoothing
     )

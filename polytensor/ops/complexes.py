@@ -83,7 +83,7 @@ def view_as_complex(input: Tensor) -> Tensor:
     stride = input.stride()
     if stride[-1] != 1:
         raise RuntimeError("Tensor must have a last dimension with stride 1")
-    if any(s % 2 for s in stride[:-1]):
+    if any(s % 2 for s, n in zip(stride[:-1], a.shape, strict=False) if n != 1):
         raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
     return _as_complex(input)  # type: ignore[no-any-return]
 

@@ -235,9 +235,15 @@ def _float_power_(self: Tensor, exponent: Any) -> Tensor:
     return inplace(float_power, "float_power_")(self, exponent)  # type: ignore[no-any-return]
 
 
+def _copysign_rule(F: Any, g: Any, x: Any, out: Any) -> Any:
+    """out / x; 0 where x is 0, in derivatives of this one too."""
+    empty = F.eq(x, 0)
+    return F.where(empty, F.mul(g, 0), F.mul(g, F.div(out, F.where(empty, F.add(x, 1), x))))
+
+
 _copysign = binary(
     "copysign",
-    (lambda F, g, x, out: F.where(F.eq(x, 0), F.mul(g, 0), F.mul(g, F.div(out, x))), zero),
+    (_copysign_rule, zero),
     FLOAT,
     refuse="c",
 )

@@ -9,7 +9,7 @@ from ..autograd.modes import InferenceCell
 from ..tensor import Tensor
 from .creation import checked, number
 from .pointwise import _fill
-from .table import attach, check_tensor, inplace
+from .table import attach, check_tensor, inplace, renamed
 
 __all__ = [
     "fill",
@@ -49,7 +49,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     value = _fill_value(self, value, "fill_")
     if isinstance(value, Tensor):
         return self.copy_(value)  # type: ignore[attr-defined, no-any-return]
-    return inplace(lambda x: _fill(x, value), "fill_")(self)  # type: ignore[no-any-return]
+    return inplace(lambda x: renamed(_fill(x, value), "FillBackward2"), "fill_")(self)  # type: ignore[no-any-return]
 
 
 def fill(input: Tensor, value: Any) -> Tensor:
@@ -63,7 +63,7 @@ def fill(input: Tensor, value: Any) -> Tensor:
 
 def zero_(self: Tensor) -> Tensor:
     """Set every element to 0, in place."""
-    return inplace(lambda x: _fill(x, 0), "zero_")(self)  # type: ignore[no-any-return]
+    return inplace(lambda x: renamed(_fill(x, 0), "ZeroBackward0"), "zero_")(self)  # type: ignore[no-any-return]
 
 
 def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:

@@ -130,6 +130,8 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
                 raise ValueError("step must be greater than zero")
             if i.start is not None or i.stop is not None or i.step is not None:
                 i = slice(*(None if e is None else int(e) for e in (i.start, i.stop, i.step)))
+                if i.indices(x._a.shape[position]) == (0, x._a.shape[position], 1):
+                    i = FULL
             basic.append(i)
             advanced.append(slice(None))
             position += 1
@@ -217,15 +219,30 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         from .creation import tensor
 
         value = tensor(value, dtype=self.dtype, device=self._dev)
-    view = _basic(self, basic)
+    view = _basic(self, basic) if basic else self
     if advanced is None:
         shape = value._a.shape
         while len(shape) > view._a.ndim and shape[0] == 1:
             value = value[0]  # type: ignore[index]
             shape = value._a.shape
         view.copy_(value)  # type: ignore[attr-defined]
+        if not basic and mode.grad and self._v is None and not shape and self._a.ndim:
+            renamed(self, "FillBackward3")
     else:
+        if value._a.dtype != self._a.dtype:
+            masks = all(i.__class__ is slice or i.dtype.kind == "b" for i in advanced)
+            if not masks or value._a.size != 1:
+                raise _mismatch(self, value)
+            if value._a.dtype.kind == "c" and value._a.imag.any():
+                raise RuntimeError(f"value cannot be converted to type {self.dtype} without overflow")
         _put(view, advanced, value, False, index)
+
+
+def _mismatch(self: Tensor, values: Tensor) -> RuntimeError:
+    return RuntimeError(
+        f"Index put requires the source and destination dtypes match, got {TYPE_NAME[self.dtype.name]} for the "
+        f"destination and {TYPE_NAME[values.dtype.name]} for the source."
+    )
 
 
 def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool, given: Any = ()) -> Tensor:
@@ -267,10 +284,7 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     basic, advanced = _parse(self, tuple(indices))
     masked = len(indices) == 1 and indices[0]._a.dtype.kind == "b" and values._a.ndim == 0  # like masked_fill_
     if values._a.dtype != self._a.dtype and not (masked and not accumulate):
-        raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {TYPE_NAME[self.dtype.name]} for the "
-            f"destination and {TYPE_NAME[values.dtype.name]} for the source."
-        )
+        raise _mismatch(self, values)
     if advanced is None:  # 0-dim indices alone
         part = _basic(self, basic)
         part.add_(values) if accumulate else part.copy_(values)

@@ -462,7 +462,13 @@ primitive("diag_put", "x", (lambda F, g: F.diag_part(g),), "shape")  # zeros of 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias; input (*, in), weight (out, in), bias (out,). Source: torch.nn.functional.linear."""
-    x, w = input._a, weight._a
+    try:
+        x, w = input._a, weight._a
+    except AttributeError:
+        i, name, bad = (2, "weight", weight) if isinstance(input, Tensor) else (1, "input", input)
+        raise TypeError(
+            f"linear(): argument '{name}' (position {i}) must be Tensor, not {type(bad).__name__}"
+        ) from None
     if x.dtype is not w.dtype:
         _same_dtype(input, weight, "linear")
     if input._dev is not weight._dev:

@@ -12,7 +12,7 @@ from ..layouts import axis_order, check_layout, check_pinned
 from ..tensor import Tensor, wrap
 from .convert import array_dtype, to
 from .creation import _finish, _into, _shape
-from .table import attach, check_tensor, renamed, write_out
+from .table import attach, check_tensor, named, renamed, write_out
 
 __all__ = [
     "bernoulli", "binomial", "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
@@ -250,6 +250,7 @@ def _probabilities(p: Tensor) -> Any:
     return a
 
 
+@named("BernoulliBackward0")
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None, out: Any = None) -> Tensor:
     """0 or 1 with probability `input` (elementwise) or `p`. Source: torch.bernoulli."""
     check_tensor(input, "bernoulli")
@@ -349,6 +350,7 @@ def _rounds(shape: Any, take: Any, large: Any, propose: Any, generator: Any) -> 
     return take
 
 
+@named("PoissonBackward0")
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Poisson numbers of rates `input`, in its dtype. RuntimeError for negative rates and NaN. Source: torch.poisson."""
     check_tensor(input, "poisson")

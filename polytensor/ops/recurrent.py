@@ -172,7 +172,7 @@ class _Kind:
             inputs.append(_zeros(x, 0) if w_hr is None else w_hr)
         same_device(self.name, *inputs)
         dtype = x._a.dtype
-        if half := dtype.itemsize == 2:
+        if half := dtype.itemsize == 2 and dtype.kind in "fV":
             inputs = [F.cast(t, dtypes.float32.array) for t in inputs]
         y, *last = self.scan(*inputs, sizes, reverse)[: self.states + 1]
         return (F.cast(y, dtype), [F.cast(t, dtype) for t in last]) if half else (y, last)
@@ -183,7 +183,7 @@ class _Kind:
                 raise RuntimeError(
                     f"mat1 and mat2 must have the same dtype, but got {type_name(x)} and {type_name(t)} (in {self.name})"
                 )
-        if x._a.dtype.kind not in "fV":
+        if x._a.dtype.kind not in ("fViu" if self.name == "rnn_relu" else "fV"):  # relu is all that integers have
             raise RuntimeError(f"{self.name} is not implemented for {x.dtype}")
         for a, w in ((x, w_ih), (states[0], w_hh)):
             if w._a.ndim != 2 or a._a.shape[1] != w._a.shape[1]:

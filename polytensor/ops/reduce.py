@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from math import inf
 from math import prod as _product
 from typing import Any
@@ -120,7 +121,8 @@ _var = primitive("var", "x", (_var_rule,), "dim correction keepdim")
 
 def _std_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any, correction: float) -> Any:
     """0 where the deviation is 0, as in PyTorch."""
-    g = F.where(F.eq(out, 0), F.mul(g, 0), F.div(g, F.mul(out, 2)))
+    flat = F.eq(out, 0)
+    g = F.where(flat, F.mul(g, 0), F.div(g, F.mul(F.where(flat, F.add(out, 1), out), 2)))
     return _var_rule(F, g, x, x_shape, dim, correction)
 
 
@@ -194,10 +196,13 @@ NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input"}
 def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
     """`fn` that also takes NumPy's names of arguments, as PyTorch's own functions do."""
 
+    own = signature(fn).parameters
+    names = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
+
     @wraps(fn)
     def op(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            kwargs = {NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
+            kwargs = {names.get(k, k): v for k, v in kwargs.items()}
         return fn(*args, **kwargs)
 
     return op

@@ -11,7 +11,7 @@ from .indexing import _index_put, getitem, index_put
 from .pointwise import remainder
 from .pointwise import where as where_
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
-from .table import TYPE_NAME, F, attach, guard, named, primitive, same_device, write_out
+from .table import TYPE_NAME, F, attach, guard, named, primitive, renamed, same_device, write_out
 
 __all__ = [
     "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select",
@@ -204,7 +204,8 @@ def scatter(
     """
     src = value if src is None else src
     if reduce is None:
-        return _exact_out(out, _scattered(input, dim, index, src, "scatter", _scatter, False))
+        r = _scattered(input, dim, index, src, "scatter", _scatter, False)
+        return _exact_out(out, r if isinstance(src, Tensor) else renamed(r, "ScatterBackward1"))
     if reduce not in ("add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     kind = "sum" if reduce == "add" else "prod"
@@ -371,6 +372,8 @@ def _value_for(x: Tensor, value: Any) -> Tensor:
     """A number or 0-dim tensor in x's dtype and on its device."""
     if isinstance(value, Tensor):
         value = value.to(x._dev) if value._dev is not x._dev else value
+        if value._a.dtype.kind == "c" and x._a.dtype.kind not in "bc" and value._a.imag != 0:
+            raise RuntimeError(f"value cannot be converted to type {x.dtype} without overflow")
         return value if value._a.dtype == x._a.dtype else F.cast(value, x._a.dtype)  # type: ignore[no-any-return]
     if isinstance(value, complex) and x._a.dtype.kind not in "bc":
         raise RuntimeError(f"value cannot be converted to type {x.dtype} without overflow")
@@ -404,12 +407,12 @@ def _check_mask(mask: Tensor, message: str) -> None:
         raise RuntimeError(message)
 
 
-@named("MaskedFillBackward0")
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A number or 0-dim tensor where mask (bool, broadcast) holds. Source: torch.masked_fill."""
     _zero_dim(value, "masked_fill_")
     _check_mask(mask, f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
-    return where_(mask, _value_for(input, value), input)  # type: ignore[no-any-return]
+    r = where_(mask, _value_for(input, value), input)
+    return renamed(r, f"MaskedFillBackward{int(isinstance(value, Tensor))}")
 
 
 @named("MaskedSelectBackward0")

@@ -294,7 +294,9 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
         shape = (size if dtype is None else dtype,)
     if len(shape) == 1 and hasattr(shape[0], "array"):
         _check_item_sizes(a, shape[0])
-        return _view_dtype(input, shape[0].array)  # type: ignore[no-any-return]
+        r = _view_dtype(input, shape[0].array)
+        r._v = None  # no gradient passes, so it counts as no view
+        return r  # type: ignore[no-any-return]
     new = _shape_for(a, shape)
     if not a.flags.c_contiguous and not _can_view(a, new):
         raise RuntimeError(
@@ -310,7 +312,11 @@ def reshape(input: Tensor, *shape: Any, **kwargs: Any) -> Tensor:
         shape = (kwargs["shape"],)
     a = input._a
     new = _shape_for(a, shape)
-    return _view(input, new) if a.flags.c_contiguous or _can_view(a, new) else _clone_shape(input, new)  # type: ignore[no-any-return]
+    if a.flags.c_contiguous:
+        return _view(input, new)  # type: ignore[no-any-return]
+    if _can_view(a, new):
+        return renamed(_view(input, new), "ReshapeAliasBackward0")
+    return _clone_shape(input, new)  # type: ignore[no-any-return]
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:

@@ -525,9 +525,11 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
             )
         r = F.cast(r, a.dtype)
         v = r._a
+    fn = r._fn
+    if fn is not None and x._v is not None and mode.grad:
+        x._check_view()
     x._dev.backend.write(a, v)
     x._bump()
-    fn = r._fn
     if fn is not None and fn is not LEAF:
         if fn.row is not None and fn.row.saves_out:
             saved, vers = list(fn.saved), list(fn.vers)

@@ -245,8 +245,7 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]
 # ---- changes of shape in place ----------------------------------------------------------------------------------------
 def _relayout(x: Tensor, r: Tensor, back: tuple[str, tuple[Any, ...]]) -> Tensor:
     """x takes the layout and history of its view `r`; `back` is the view kernel that undoes it."""
-    if mode.grad and (x._fn is LEAF or (x._v is not None and x._v[0]._fn is LEAF)):
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    x._check_inplace(overlap=False)
     if x._v is None or x._fn is LEAF:  # a base: its views so far begin with the way back
         for weak in x._cell()[2:]:
             other = weak()
@@ -263,13 +262,15 @@ def _relayout(x: Tensor, r: Tensor, back: tuple[str, tuple[Any, ...]]) -> Tensor
 
 def t_(self: Tensor) -> Tensor:
     """In-place t."""
-    return _relayout(self, t(self), ("permute", (tuple(reversed(range(self._a.ndim))),)))
+    return _relayout(self, renamed(t(self), "TBackward1"), ("permute", (tuple(reversed(range(self._a.ndim))),)))
 
 
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     """In-place transpose."""
     r = transpose(self, dim0, dim1)
-    return _relayout(self, r, ("transpose", (check_dim(dim0, r._a.ndim), check_dim(dim1, r._a.ndim))))
+    return _relayout(
+        self, renamed(r, "TransposeBackward1"), ("transpose", (check_dim(dim0, r._a.ndim), check_dim(dim1, r._a.ndim)))
+    )
 
 
 def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
@@ -279,12 +280,13 @@ def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
 
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     """In-place squeeze."""
-    return _relayout(self, squeeze(self, dim), ("reshape", (self._a.shape,)))
+    name = f"SqueezeBackward{3 if dim is None else 4 if isinstance(dim, int) else 5}"
+    return _relayout(self, renamed(squeeze(self, dim), name), ("reshape", (self._a.shape,)))
 
 
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
     """In-place unsqueeze."""
-    return _relayout(self, unsqueeze(self, dim), ("reshape", (self._a.shape,)))
+    return _relayout(self, renamed(unsqueeze(self, dim), "UnsqueezeBackward1"), ("reshape", (self._a.shape,)))
 
 
 def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
@@ -292,7 +294,7 @@ def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None
     before = _geometry(self)
     shape = self._a.shape
     r = as_strided(self, size, stride, storage_offset)
-    return _relayout(self, r, ("as_strided", (shape, *before, _geometry(r))))
+    return _relayout(self, renamed(r, "AsStridedBackward1"), ("as_strided", (shape, *before, _geometry(r))))
 
 
 def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = None) -> Tensor:

@@ -45,12 +45,22 @@ _NAMES = pytest.StashKey[list[str]]()
 def pytest_generate_tests(metafunc: Any) -> None:
     if "polytensor_backend" not in metafunc.fixturenames:
         return
-    names = metafunc.config.stash.get(_NAMES, None)
+    metafunc.parametrize("polytensor_backend", _chosen(metafunc.config), indirect=True)
+
+
+def _chosen(config: Any) -> list[str]:
+    names = config.stash.get(_NAMES, None)
     if names is None:
         from polytensor import devices
 
-        names = metafunc.config.stash[_NAMES] = devices.available_backends()
-    metafunc.parametrize("polytensor_backend", names, indirect=True)
+        names = config.stash[_NAMES] = devices.available_backends()
+    return names  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def backend_names(request: Any) -> list[str]:
+    """The names of all backends under test, for a test that runs them side by side."""
+    return _chosen(request.config)
 
 
 @pytest.fixture

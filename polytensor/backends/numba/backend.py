@@ -52,7 +52,7 @@ class NumbaBackend(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in ("threads", "pointwise", "reduce", "softmax", "pool", "conv", "optim", "ufuncs"):
+        for module in ("threads", "pointwise", "reduce", "softmax", "pool", "conv", "optim", "recurrent", "ufuncs"):
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
@@ -66,6 +66,7 @@ class NumbaBackend(NumpyBackend):
     _pool: Any
     _conv: Any
     _optim: Any
+    _recurrent: Any
     _ufuncs: Any
 
     # ---- threads and compilation ------------------------------------------------------------------------------
@@ -284,6 +285,27 @@ class NumbaBackend(NumpyBackend):
         if not fits(u) or not index.flags.carray or not index.size:
             return super().max_pool2d_gather(u, index)
         return self._pool.max_pool2d_gather(u, index)
+
+    # ---- recurrent layers: the arrays are the base backend's own, contiguous --------------------------------------
+    def _lstm_step(self, gates: Array, c: Array, tc: Array, y: Array) -> None:
+        if not fits(gates):
+            return super()._lstm_step(gates, c, tc, y)
+        self._recurrent.run(self._recurrent.lstm_kernel, (gates, c), c.shape[1], (tc, y))
+
+    def _lstm_step_backward(self, dy: Array, dc: Array, gates: Array, tc: Array, before: Array, d: Array) -> None:
+        if not fits(gates):
+            return super()._lstm_step_backward(dy, dc, gates, tc, before, d)
+        self._recurrent.run(self._recurrent.lstm_backward_kernel, (dy, dc, gates, tc, before), dc.shape[1], (d,))
+
+    def _gru_step(self, gates: Array, hidden: Array, h: Array, inner: Array, y: Array) -> None:
+        if not fits(gates):
+            return super()._gru_step(gates, hidden, h, inner, y)
+        self._recurrent.run(self._recurrent.gru_kernel, (gates, hidden, h), h.shape[1], (inner, y))
+
+    def _gru_step_backward(self, dh: Array, gates: Array, inner: Array, past: Array, dx: Array, d: Array) -> None:
+        if not fits(gates):
+            return super()._gru_step_backward(dh, gates, inner, past, dx, d)
+        self._recurrent.run(self._recurrent.gru_backward_kernel, (dh, gates, inner, past), dh.shape[1], (dx, d))
 
     # ---- optimizers -------------------------------------------------------------------------------------------
     def sgd_step(

@@ -40,6 +40,11 @@ def _run(backend: Any, dtype: Any) -> None:
         pooled, index = backend.max_pool2d(image, kernel, (2, 2), NONE, ONE, False)
         backend.max_pool2d_grad(pooled, index, image.shape)
         backend.max_pool2d_gather(image, index)
+    h, w, none, need = x[:, :8].copy(), x[:32, :8].copy(), x[0, :0], (True,) * 8
+    kept = backend.lstm_scan(h, h, h, w, w, none, none, none, (256,), False)
+    backend.lstm_scan_backward((h, h, h), need, h, h, h, w, w, none, none, none, *kept[3:], (256,), False)
+    kept = backend.gru_scan(h, h, w[:24], w[:24], none, none, (256,), False)
+    backend.gru_scan_backward((h, h), need[:6], h, h, w[:24], w[:24], none, none, *kept[2:], (256,), False)
     p, s = x.copy(), [x * x, x * x, x * x]
     backend.sgd_step([p], [x], None, 0.1, 0, 0, 0, False, False, False)
     backend.sgd_step([p], [x], s[:1], 0.1, 0.9, 0, 0, False, False, False)

@@ -12,6 +12,7 @@ from . import (
     fold,
     instancenorm,
     linear,
+    linear_cross_entropy_options,
     normalization,
     padding,
     pixelshuffle,
@@ -37,6 +38,7 @@ from .flatten import *  # noqa: F403
 from .fold import *  # noqa: F403
 from .instancenorm import *  # noqa: F403
 from .linear import *  # noqa: F403
+from .linear_cross_entropy_options import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .module import Module as Module
 from .normalization import *  # noqa: F403
@@ -60,6 +62,7 @@ __all__ += flatten.__all__
 __all__ += fold.__all__
 __all__ += instancenorm.__all__
 __all__ += linear.__all__
+__all__ += linear_cross_entropy_options.__all__
 __all__ += normalization.__all__
 __all__ += padding.__all__
 __all__ += pixelshuffle.__all__

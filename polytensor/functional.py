@@ -1,0 +1,3 @@
+"""torch.functional: the ops that PyTorch also keeps under this name."""
+
+from .ops import *  # noqa: F403

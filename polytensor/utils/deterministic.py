@@ -1,0 +1,3 @@
+"""torch.utils.deterministic: flags."""
+
+fill_uninitialized_memory = True
