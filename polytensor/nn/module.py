@@ -544,3 +544,22 @@ def _attribute(m: Module, name: str) -> Any:
 def _indent(text: str) -> str:
     first, *rest = text.split("\n")
     return "\n".join([first, *("  " + line for line in rest)])
+
+
+def factory_kwargs(kwargs: Any) -> dict[str, Any]:
+    """device, dtype and memory_format out of a module's keyword arguments. TypeError for others.
+
+    Source: torch.nn.factory_kwargs.
+    """
+    if kwargs is None:
+        return {}
+    simple = {"device", "dtype", "memory_format"}
+    unknown = kwargs.keys() - simple - {"factory_kwargs"}
+    if unknown:
+        raise TypeError(f"unexpected kwargs {unknown}")
+    result = dict(kwargs.get("factory_kwargs", {}))
+    for k in simple & kwargs.keys():
+        if k in result:
+            raise TypeError(f"{k} specified twice, in **kwargs and in factory_kwargs")
+        result[k] = kwargs[k]
+    return result
