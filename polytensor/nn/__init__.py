@@ -1,5 +1,6 @@
 """Layers, losses and their machinery. Source: torch.nn."""
 
+from . import common_types as common_types
 from . import functional as functional
 from . import grad as grad
 from . import init as init

@@ -515,7 +515,7 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
 
     names = {"device", "dtype", "non_blocking", "memory_format", "copy", "tensor", "other"}
     unknown = set(kwargs) - names
-    if unknown or len(args) > 4 or not (args or kwargs):
+    if unknown or len(args) > 4:
         raise TypeError("to() received an invalid combination of arguments: expected a device, a dtype or a tensor")
     device, dtype, rest = kwargs.get("device"), kwargs.get("dtype"), list(args)
     like = kwargs.get("tensor", kwargs.get("other"))
