@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
+import sys
 import warnings
 from collections import defaultdict
 from pathlib import Path
