@@ -379,7 +379,7 @@ def notes(name: str) -> str:
     for part in name.split(".")[1:]:
         home = getattr(home, part, None)
     text = " ".join((getattr(home, "__doc__", None) or "").split())
-    told = r"[Uu]nlike PyTorch|\((in )?PyTorch |PyTorch's `|(is|are) not there|left out"
+    told = r"[Uu]nlike PyTorch|\((in )?PyTorch |PyTorch's `|(is|are) not there"
     return " ".join(s for s in re.split(r"(?<=[.)]) (?=[A-Z])", text) if re.search(told, s)).replace("|", "\\|")
 
 
