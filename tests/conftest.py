@@ -1,13 +1,18 @@
 """Shared by all tests: the `checked` backend, the plugin in a bare checkout, and the PyTorch oracle."""
 
+import os
 from importlib.metadata import entry_points
 
 import pytest
-from checked_backend import CheckedBackend
-from oracle import Here
 
-import polytensor
-from polytensor import devices
+if "PYTEST_XDIST_WORKER" in os.environ:  # one core for a worker: BLAS threads that wait for a core spin
+    for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # read when they are loaded
+        os.environ.setdefault(_name, "1")
+from checked_backend import CheckedBackend  # noqa: E402
+from oracle import Here  # noqa: E402
+
+import polytensor  # noqa: E402
+from polytensor import devices  # noqa: E402
 
 devices.register_backend("checked", CheckedBackend)
 

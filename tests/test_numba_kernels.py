@@ -23,6 +23,8 @@ RTOL = {"float32": 2e-6, "float64": 1e-14}
 def mode(request, monkeypatch):
     """Every kernel in its serial, then in its parallel form."""
     monkeypatch.setattr(THREADS, "PARALLEL_NS", np.inf if request.param == "serial" else 0)
+    if request.param == "parallel":
+        monkeypatch.setattr(THREADS, "_budget", min(2, THREADS.numba.config.NUMBA_NUM_THREADS))
     return request.param
 
 

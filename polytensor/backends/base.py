@@ -443,7 +443,10 @@ class Backend(
         return self.linear(x, w, None)
 
     def linear(self, x: Array, w: Array, b: Array | None) -> Array:
-        y = self.matmul(x, w.T)
+        if x.ndim > 2 and w.ndim == 2 and x.size:  # one product instead of one for each of the leading dimensions
+            y = self.matmul(x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], w.shape[0])
+        else:
+            y = self.matmul(x, w.T)
         if b is not None:
             y += b
         return y
