@@ -141,8 +141,13 @@ def _last(op: str, input: Any, normalized_shape: Any, *params: Any) -> tuple[Ten
             f"of size{list(x._a.shape)}"
         )
     for p in params:
-        if p is not None and p._a.dtype != x._a.dtype:
-            raise RuntimeError(f"expected scalar type {x.dtype} but found {p.dtype} (in {op})")
+        if p is None or p._a.dtype == x._a.dtype or op == "rms_norm":
+            continue
+        if p.dtype is not dtypes.float32 or x.dtype is dtypes.float64:  # half inputs may have float32 parameters
+            raise RuntimeError(
+                f"mixed dtype (CPU): expect parameter to have scalar type of Float, or all inputs must share same datatype, "
+                f"but got input {x.dtype} and parameter {p.dtype} (in {op})"
+            )
     return x, tuple(range(x._a.ndim - len(shape), x._a.ndim))
 
 
@@ -166,7 +171,10 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
 
     def compute(x: Tensor, w: Any) -> Tensor:
         y = _rms(contiguous(x), dims, e)[0]
-        return y if w is None else pw.mul(y, w)  # type: ignore[no-any-return]
+        if w is None:
+            return y  # type: ignore[no-any-return]
+        r = pw.mul(y, w)
+        return r if r._a.dtype == x._a.dtype else F.cast(r, x._a.dtype)  # type: ignore[no-any-return]
 
     return _with_half(x, compute, weight)
 
