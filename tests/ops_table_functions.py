@@ -858,3 +858,42 @@ add("fn.cond", lambda t, x: [t.cond(p, t.sin, t.cos, (x,)) for p in (True, x[0] 
 add("fn.cond.many", lambda t, x: t.cond(x > 0, t.sin, t.cos, (x,)), arr(3), grad=False)
 add("fn.isin.element", lambda t, x: t.isin(1, x, out=t.empty(0, dtype=t.bool)), arr(3), grad=False)
 add("fn.lobpcg.grad", lambda t, a: t.lobpcg(a @ a.mT, 1, niter=300, tol=1e-13)[0], arr(9, 9))
+
+for name, fn in {
+    "autocast_dtype": restored(
+        lambda t: t.get_autocast_dtype("cpu"), lambda t, d: t.set_autocast_dtype("cpu", d), lambda t: t.float16
+    ),
+    "autocast_cpu_dtype": restored(
+        lambda t: t.get_autocast_cpu_dtype(), lambda t, d: t.set_autocast_cpu_dtype(d), lambda t: t.float16
+    ),
+    "autocast_gpu_dtype": restored(
+        lambda t: t.get_autocast_gpu_dtype(), lambda t, d: t.set_autocast_gpu_dtype(d), lambda t: t.bfloat16
+    ),
+    "autocast_enabled": restored(
+        lambda t: t.is_autocast_enabled("cpu"), lambda t, v: t.set_autocast_enabled("cpu", v), True
+    ),
+    "autocast_cpu_enabled": restored(
+        lambda t: t.is_autocast_cpu_enabled(), lambda t, v: t.set_autocast_cpu_enabled(v), True
+    ),
+    "autocast_cache": restored(
+        lambda t: t.is_autocast_cache_enabled(), lambda t, v: t.set_autocast_cache_enabled(v), False
+    ),
+    "autocast_nesting": lambda t: [
+        t.autocast_increment_nesting(), t.autocast_decrement_nesting(), t.clear_autocast_cache()
+    ],
+}.items():  # fmt: skip
+    add(f"fn.{name}", fn, grad=False)
+
+# ---- methods ---------------------------------------------------------------------------------------------------------------
+family("Tensor.cholesky_solve", lambda t, x, b: b.cholesky_solve(x), {"c": (positive(3, 3), arr(3, 2))})
+family("Tensor.flipud", lambda t, x: x.flipud(), PLANE)
+family("Tensor.hash_tensor", lambda t, x: x.hash_tensor().view(t.int64), PLANE, grad=False)
+family("Tensor.narrow_copy", lambda t, x: x.narrow_copy(1, 1, 2), PLANE)
+family("Tensor.nonzero_static", lambda t, x: x.nonzero_static(size=3), PLANE, grad=False)
+for op in ("quantile", "nanquantile"):
+    family(f"Tensor.{op}", lambda t, x, op=op: getattr(x, op)(0.3, dim=0, keepdim=True), pick(PLANE, "c", "t", "i64"))
+family(
+    "Tensor.index_copy",
+    lambda t, x, s, i: x.index_copy(0, i, s),
+    {"c": (arr(4, 3), arr(2, 3), const([0, 2], I64)), "bad": (arr(4, 3), arr(2, 2), const([0, 2], I64))},
+)

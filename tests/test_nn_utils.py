@@ -323,7 +323,72 @@ def gradients_through(t):
     return g, w.grad, grads
 
 
+def pruning(t):
+    P, out = sub(t, "nn.utils.prune"), []
+    net = lambda: fixed(t, t.nn.Sequential(t.nn.Linear(3, 4), t.nn.Conv1d(2, 3, 2)).double())
+    m = net()
+    a, b = m
+    P.l1_unstructured(a, "weight", 5)
+    out += [a.weight, a.weight_mask, names(a.named_parameters()), names(a.named_buffers()), repr(a), P.is_pruned(m)]
+    P.ln_structured(a, "weight", 1, n=2, dim=0)
+    out += [a.weight, len(next(iter(a._forward_pre_hooks.values()))), list(a.state_dict())]
+    P.l1_unstructured(a, "weight", 0.5)
+    a(t.ones(1, 3, dtype=t.float64)).sum().backward()
+    out += [a.weight, a.weight_orig.grad, list(a._forward_pre_hooks.values())[0].__class__.__name__]
+    P.remove(a, "weight")
+    out += [a.weight, names(a.named_parameters()), P.is_pruned(m), tried(lambda: P.remove(a, "weight"))]
+    P.identity(b, "bias")
+    P.custom_from_mask(b, "weight", t.ones(3, 2, 2) * t.tensor([1.0, 0.0]))
+    P.ln_structured(b, "weight", 0.5, float("inf"), -1, importance_scores=-b.weight)
+    out += [b.weight, b.bias_mask]
+    P.random_unstructured(b, "bias", 2)
+    P.random_structured(b, "weight", 1, 0)
+    out += [b.bias_mask.sum(), tuple(b.weight_mask.shape), int((b.weight_mask.sum((1, 2)) == 0).sum())]
+    m = net()
+    P.global_unstructured([(m[0], "weight"), (m[1], "weight")], P.L1Unstructured, amount=0.4)
+    out += [m[0].weight, m[1].weight]
+    P.global_unstructured(
+        [(m[0], "weight"), (m[1], "weight")],
+        P.L1Unstructured,
+        amount=3,
+        importance_scores={(m[0], "weight"): -m[0].weight},
+    )
+    out += [m[0].weight, m[1].weight, P.L1Unstructured(1).prune(t.tensor([3.0, -1.0, 2.0]))]
+    for f in (
+        lambda: P.l1_unstructured(net()[0], "weight", 2.0), lambda: P.l1_unstructured(net()[0], "weight", -1),
+        lambda: P.l1_unstructured(net()[0], "weight", "a"),
+        lambda: P.l1_unstructured(net()[0], "weight", 100), lambda: P.ln_structured(net()[0], "bias", 1, 2, 0),
+        lambda: P.ln_structured(net()[0], "weight", 1, 2, 5),
+        lambda: P.global_unstructured(3, P.Identity), lambda: P.global_unstructured([], P.Identity, 3),
+        lambda: P.L1Unstructured(1).prune(t.ones(2), importance_scores=t.ones(3)), lambda: P.PruningContainer(P.Identity()),
+    ):  # fmt: skip
+        out.append(tried(f))
+    return out
+
+
+def convolution_gradients(t):
+    G, out = sub(t, "nn.grad"), []
+    for n, conv in ((1, t.nn.functional.conv1d), (2, t.nn.functional.conv2d), (3, t.nn.functional.conv3d)):
+        x = t.arange(2.0 * 5**n, dtype=t.float64).reshape(1, 2, *[5] * n) / 9
+        w = t.arange(4.0 * 2**n, dtype=t.float64).reshape(2, 2, *[2] * n) / 7
+        g = conv(x, w, None, 2, 1).sin()
+        out += [
+            getattr(G, f"conv{n}d_input")(x.shape, w, g, 2, 1),
+            getattr(G, f"conv{n}d_weight")(x, w.shape, g, stride=2, padding=1),
+        ]
+    K = t.nn.factory_kwargs
+    return [
+        *out,
+        K(None),
+        K({"device": "cpu"}),
+        K({"factory_kwargs": {"dtype": 3}}),
+        tried(lambda: K({"x": 1})),
+        tried(lambda: K({"dtype": 1, "factory_kwargs": {"dtype": 3}})),
+    ]
+
+
 CASES = [
+    pruning, convolution_gradients,
     clipping, vectors, fusing, skipping, parametrizing, parametrizing_wrong, weight_norms, spectral_norms, orthogonals,
     functional, gradients_through,
 ]  # fmt: skip

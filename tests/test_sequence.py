@@ -1,6 +1,8 @@
 """Recurrent layers, attention and transformers against PyTorch, on every backend."""
 
+import copy
 import itertools
+import pickle
 import warnings
 
 import numpy as np
@@ -614,3 +616,44 @@ def test_encoder_warns_as_pytorch(oracle):
             return [str(w.message) for w in caught]
 
         same(call, oracle)
+
+
+# ---- with the rest of the library ---------------------------------------------------------------------------------------
+def test_autocast_dtypes(oracle):
+    def call(t):
+        found = []
+        with t.autocast("cpu", dtype=t.bfloat16):
+            for d in (t.float32, t.bfloat16):
+                x = t.ones(3, 2, 4, dtype=d)
+                for name in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"):
+                    m = getattr(t.nn, name)(4, 4)
+                    out = flat(m(x[0] if "Cell" in name else x))
+                    out[0].float().sum().backward()
+                    found.append(
+                        [name, *[str(y.dtype) for y in out], str(m.weight_ih.grad.dtype) if "Cell" in name else ""]
+                    )
+                m = t.nn.MultiheadAttention(4, 2)
+                for kw in ({}, {"need_weights": False}, {"attn_mask": t.zeros(3, 3)}):
+                    found.append([str(y.dtype) for y in flat(m(x, x, x, **kw))])
+                found.append(str(t.nn.TransformerEncoderLayer(4, 2)(x).dtype))
+        return found
+
+    same(call, oracle)
+
+
+def test_copies_and_transforms():
+    x = pt.from_numpy(normal(5, 2, 3))
+    for make in (lambda: pt.nn.LSTM(3, 4, 2), lambda: pt.nn.TransformerEncoderLayer(3, 1, dropout=0.0)):
+        m = make().double()
+        for other in (copy.deepcopy(m), pickle.loads(pickle.dumps(m))):
+            assert flat(other(x))[0].equal(flat(m(x))[0])
+    m = pt.nn.GRU(3, 4).double()
+    weights = dict(m.named_parameters())
+
+    def loss(x):
+        return pt.func.functional_call(m, weights, (x,))[0].sin().sum()
+
+    plain = pt.func.grad(loss)(x)
+    assert pt.func.vmap(pt.func.grad(loss), 1, 1)(x).allclose(plain, rtol=1e-9)
+    _, along = pt.func.jvp(loss, (x,), (x,))
+    assert along.allclose((plain * x).sum(), rtol=1e-9)

@@ -134,6 +134,8 @@ def _cubic(x: Any, a: float) -> Any:
 
 @lru_cache(256)
 def linear_plan(n: int, size: int, factor: float | None, align: bool, single: bool) -> Plan:
+    if n == size:  # a copy, whatever the factor
+        return Plan(n, size, np.arange(n), np.arange(n))
     kind = np.float32 if single else np.float64
     at = _positions(n, size, factor, align, kind)
     at = np.maximum(at, 0)
@@ -166,6 +168,8 @@ def cubic_plan(n: int, size: int, factor: float | None, align: bool, single: boo
 @lru_cache(256)
 def antialias_plan(n: int, size: int, factor: float | None, align: bool, mode: str) -> Plan:
     """A triangle, a cubic or a Lanczos window, widened by the scale where the output is smaller."""
+    if n == size:  # a copy, whatever the factor
+        return Plan(n, size, np.arange(n), np.arange(n))
     scale = float(_scale(n, size, factor, align, np.float64))
     wide = max(scale, 1.0)
     support = {"bicubic": 2.0, "lanczos": 3.0}.get(mode, 1.0) * wide

@@ -1,6 +1,8 @@
 """Layers, losses and their machinery. Source: torch.nn."""
 
+from . import common_types as common_types
 from . import functional as functional
+from . import grad as grad
 from . import init as init
 from . import modules as modules
 from . import parallel as parallel
@@ -13,6 +15,7 @@ from .containers import ParameterList as ParameterList
 from .containers import Sequential as Sequential
 from .loss import *  # noqa: F403
 from .module import Module as Module
+from .module import factory_kwargs as factory_kwargs
 from .modules import *  # noqa: F403
 from .parallel import DataParallel as DataParallel
 from .parameter import Buffer as Buffer

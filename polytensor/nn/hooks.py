@@ -259,7 +259,7 @@ def _warn_plain(when: str, what: str) -> None:
 
 
 # ---- backward hooks ---------------------------------------------------------------------------------------------------
-class _Watch(Function):
+class BackwardHookFunction(Function):
     """An identity whose backward passes its gradients through `see`."""
 
     @staticmethod
@@ -324,12 +324,12 @@ class BackwardWatch:
 
 
 def _through(values: tuple[Any, ...], see: Any, materialize: bool) -> tuple[tuple[Any, ...], list[int] | None]:
-    """Pass the tensors among values through a _Watch; says where they are, or None if nothing is to be watched."""
+    """Pass the tensors among values through a BackwardHookFunction; says where they are, or None if nothing is to be watched."""
     at = [i for i, x in enumerate(values) if isinstance(x, Tensor)]
     if not is_grad_enabled() or not any(values[i].requires_grad for i in at):
         return values, None
     result = list(values)
-    for i, x in zip(at, _Watch.apply(see, materialize, *(values[i] for i in at)), strict=True):
+    for i, x in zip(at, BackwardHookFunction.apply(see, materialize, *(values[i] for i in at)), strict=True):
         result[i] = x
     return tuple(result), at
 

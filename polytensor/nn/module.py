@@ -515,7 +515,7 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
 
     names = {"device", "dtype", "non_blocking", "memory_format", "copy", "tensor", "other"}
     unknown = set(kwargs) - names
-    if unknown or len(args) > 4 or not (args or kwargs):
+    if unknown or len(args) > 4:
         raise TypeError("to() received an invalid combination of arguments: expected a device, a dtype or a tensor")
     device, dtype, rest = kwargs.get("device"), kwargs.get("dtype"), list(args)
     like = kwargs.get("tensor", kwargs.get("other"))
@@ -544,3 +544,22 @@ def _attribute(m: Module, name: str) -> Any:
 def _indent(text: str) -> str:
     first, *rest = text.split("\n")
     return "\n".join([first, *("  " + line for line in rest)])
+
+
+def factory_kwargs(kwargs: Any) -> dict[str, Any]:
+    """device, dtype and memory_format out of a module's keyword arguments. TypeError for others.
+
+    Source: torch.nn.factory_kwargs.
+    """
+    if kwargs is None:
+        return {}
+    simple = {"device", "dtype", "memory_format"}
+    unknown = kwargs.keys() - simple - {"factory_kwargs"}
+    if unknown:
+        raise TypeError(f"unexpected kwargs {unknown}")
+    result = dict(kwargs.get("factory_kwargs", {}))
+    for k in simple & kwargs.keys():
+        if k in result:
+            raise TypeError(f"{k} specified twice, in **kwargs and in factory_kwargs")
+        result[k] = kwargs[k]
+    return result

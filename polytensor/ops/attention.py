@@ -253,9 +253,14 @@ def multi_head_attention_forward(
         scores = matmul(pw.mul(q, 1 / sqrt(size)), k.transpose(1, 2))
         if mask is not None:
             if mask._a.dtype != q._a.dtype:
-                raise RuntimeError(
-                    f"Input dtypes must be the same, got: input {c_name(mask)}, batch1: {c_name(q)}, batch2: {c_name(k)}"
-                )
+                from ..amp.autocast_mode import is_autocast_enabled
+
+                if not is_autocast_enabled(q._dev.type):
+                    raise RuntimeError(
+                        f"Input dtypes must be the same, got: input {c_name(mask)}, batch1: {c_name(q)}, "
+                        f"batch2: {c_name(k)}"
+                    )
+                mask = F.cast(mask, q._a.dtype)
             scores = pw.add(scores, mask)
         weights = dropout(softmax(scores, -1), p, p > 0)
         out = matmul(weights, v)

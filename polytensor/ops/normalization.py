@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from .. import dtypes
-from ..autograd import no_grad
+from ..autograd import is_grad_enabled, no_grad
 from ..backends.norms import count
 from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
@@ -141,8 +141,13 @@ def _last(op: str, input: Any, normalized_shape: Any, *params: Any) -> tuple[Ten
             f"of size{list(x._a.shape)}"
         )
     for p in params:
-        if p is not None and p._a.dtype != x._a.dtype:
-            raise RuntimeError(f"expected scalar type {x.dtype} but found {p.dtype} (in {op})")
+        if p is None or p._a.dtype == x._a.dtype or op == "rms_norm":
+            continue
+        if p.dtype is not dtypes.float32 or x.dtype is dtypes.float64:  # half inputs may have float32 parameters
+            raise RuntimeError(
+                f"mixed dtype (CPU): expect parameter to have scalar type of Float, or all inputs must share same datatype, "
+                f"but got input {x.dtype} and parameter {p.dtype} (in {op})"
+            )
     return x, tuple(range(x._a.ndim - len(shape), x._a.ndim))
 
 
@@ -166,7 +171,10 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
 
     def compute(x: Tensor, w: Any) -> Tensor:
         y = _rms(contiguous(x), dims, e)[0]
-        return y if w is None else pw.mul(y, w)  # type: ignore[no-any-return]
+        if w is None:
+            return y  # type: ignore[no-any-return]
+        r = pw.mul(y, w)
+        return r if r._a.dtype == x._a.dtype else F.cast(r, x._a.dtype)  # type: ignore[no-any-return]
 
     return _with_half(x, compute, weight)
 
@@ -216,8 +224,13 @@ def batch_norm(
         if not training:
             _refuse_complex(x)
             x = contiguous(x)
-            scale = pw.rsqrt(pw.add(_channels(var, ndim), eps))
-            y = pw.mul(pw.sub(x, _channels(mean, ndim)), scale if w is None else pw.mul(scale, w))
+            scale, m = pw.rsqrt(pw.add(_channels(var, ndim), eps)), _channels(mean, ndim)
+            if w is not None:
+                scale = pw.mul(scale, w)
+            if not is_grad_enabled():  # one product and one sum per element; a gradient of w would cancel
+                shift = pw.mul(m, scale)
+                return pw.add(pw.mul(x, scale), pw.neg(shift) if b is None else pw.sub(b, shift))
+            y = pw.mul(pw.sub(x, m), scale)
             return y if b is None else pw.add(y, b)
         y, m, v = _affine(x, w, b, dims, eps)
         n = prod(shape) // shape[1]
@@ -225,17 +238,18 @@ def batch_norm(
             if running_mean is not None:
                 _move(running_mean, m, momentum)
             if running_var is not None:
-                _move(running_var, pw.mul(v.detach(), n / max(n - 1, 1)), momentum)
+                _move(running_var, v, momentum, n / max(n - 1, 1))
         return y  # type: ignore[no-any-return]
 
     return _with_half(x, compute, weight, bias, running_mean, running_var)
 
 
-def _move(running: Tensor, value: Tensor, momentum: float) -> None:
+def _move(running: Tensor, value: Tensor, momentum: float, factor: float = 1.0) -> None:
+    """running * (1 - momentum) + value * factor * momentum, in place."""
     value = reshape(value.detach(), (-1,))
     if value._a.dtype != running._a.dtype:
         value = F.cast(value, running._a.dtype)
-    running.mul_(1 - momentum).add_(pw.mul(value, momentum))
+    running.mul_(1 - momentum).add_(value, alpha=momentum * factor)  # type: ignore[attr-defined]
 
 
 @named("NativeGroupNormBackward0")
@@ -298,7 +312,7 @@ def instance_norm(
             if running_mean is not None:
                 _move(running_mean, F.mean(m.detach(), (0,), True), momentum)
             if running_var is not None:
-                _move(running_var, pw.mul(F.mean(v.detach(), (0,), True), area / max(area - 1, 1)), momentum)
+                _move(running_var, F.mean(v.detach(), (0,), True), momentum, area / max(area - 1, 1))
         return y  # type: ignore[no-any-return]
 
     return _with_half(x, compute, weight, bias)

@@ -96,13 +96,16 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
             raise RuntimeError(
                 f"Padding value causes wrapping around more than once (pad {widths}, input {list(shape)})."
             )
-        if length + left + right < (0 if mode == "circular" else 1) or (mode == "replicate" and length == 0):
+        if length + left + right < 0 or (mode == "replicate" and length == 0):
             kind = (
                 "Negative padding value is resulting in an empty dimension"
                 if mode == "circular"
                 else "input is too small"
             )
             raise RuntimeError(f"{kind} (pad {widths}, input {list(shape)}, mode {mode})")
+    sizes = [shape[-1 - i] + widths[2 * i] + widths[2 * i + 1] for i in range(n)]
+    if mode != "circular" and max(sizes) < 1:  # one dimension may vanish, not all
+        raise RuntimeError(f"input is too small (pad {widths}, input {list(shape)}, mode {mode})")
     for i in range(n):
         d = len(shape) - 1 - i
         left, right = widths[2 * i], widths[2 * i + 1]

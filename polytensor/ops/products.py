@@ -16,10 +16,13 @@ from .table import (
     ROWS,
     TYPE_NAME,
     F,
+    NoOperandError,
     attach,
     check_tensor,
     constant,
+    foreign,
     named,
+    operand,
     prepare,
     primitive,
     renamed,
@@ -493,5 +496,19 @@ for _name in ("matmul", "mm", "bmm", "dot", "vdot", "inner", "mv", "outer", "ger
     attach(_name, globals()[_name])
 for _name in ("addmm", "addmv", "addr", "baddbmm", "addbmm"):
     attach(_name, globals()[_name], in_place=True)
-Tensor.__matmul__ = matmul  # type: ignore[attr-defined]
-Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[attr-defined]
+
+
+def _operator(x: Any, y: Any) -> Any:
+    """x @ y for two operands of which one may be a NumPy array."""
+    try:
+        return matmul(operand(x, "matmul"), operand(y, "matmul"))
+    except NoOperandError as error:
+        return foreign("matmul", x, y, error)
+
+
+def _matmul(self: Tensor, other: Any) -> Any:
+    return matmul(self, other) if other.__class__ is Tensor else _operator(self, other)
+
+
+Tensor.__matmul__ = _matmul  # type: ignore[attr-defined]
+Tensor.__rmatmul__ = lambda self, other: _operator(other, self)  # type: ignore[attr-defined]

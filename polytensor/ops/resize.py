@@ -44,7 +44,8 @@ def interpolate(
     """(N, C, ...) to `size`, or times scale_factor. Source: torch.nn.functional.interpolate.
 
     mode: nearest, nearest-exact, area, and by the number of dimensions linear, bilinear, bicubic, trilinear; lanczos for
-    four dimensions with antialias.
+    four dimensions with antialias. Gradients are those of the forward pass also where a scale_factor does not divide:
+    PyTorch's for nearest, bicubic and antialias are then of other positions, and its 2-D nearest depends on the layout.
     """
     x = check_tensor(input, "interpolate")
     n = x._a.ndim - 2

@@ -378,7 +378,36 @@ def operand(x: Any, op: str) -> Any:
         from .creation import as_tensor
 
         return as_tensor(x)
-    raise TypeError(f"{op}(): argument must be Tensor or Number, not {type(x).__name__}")
+    raise NoOperandError(f"{op}(): argument must be Tensor or Number, not {type(x).__name__}")
+
+
+class NoOperandError(TypeError):
+    """An operand that is neither a tensor nor a number."""
+
+
+SYMBOLS = {
+    "add": ("add", "+"), "sub": ("sub", "-"), "mul": ("mul", "*"), "div": ("truediv", "/"), "floor_divide": ("floordiv", "//"),
+    "remainder": ("mod", "%"), "pow": ("pow", "** or pow()"), "matmul": ("matmul", "@"), "bitwise_and": ("and", "&"),
+    "bitwise_or": ("or", "|"), "bitwise_xor": ("xor", "^"),
+}  # fmt: skip
+
+
+def foreign(op: str, x: Any, y: Any, error: TypeError) -> Any:
+    """The operator of an op with something that is no operand: what its class makes of it, or Python's TypeError.
+
+    Operators are the functions themselves, so this stands in for the NotImplemented that they would return.
+    """
+    if op not in SYMBOLS:
+        raise error
+    method, symbol = SYMBOLS[op]
+    if isinstance(x, Tensor) and type(y).__module__ != "builtins":
+        reflected = getattr(type(y), f"__r{method}__", None)
+        r = NotImplemented if reflected is None else reflected(y, x)
+        if r is not NotImplemented:
+            return r
+    raise TypeError(
+        f"unsupported operand type(s) for {symbol}: '{type(x).__name__}' and '{type(y).__name__}'"
+    ) from None
 
 
 def same_device(op: str, *tensors: Tensor) -> Any:
@@ -648,7 +677,10 @@ def binary(
     fast = frozenset(set("fcV" if kind == FLOAT else "biufcV") - set(refuse))
 
     def slow(input: Any, other: Any, out: Tensor | None) -> Tensor:
-        x, y = prepare(name, kind, input, other)
+        try:
+            x, y = prepare(name, kind, input, other)
+        except NoOperandError as error:
+            return foreign(name, input, other, error)  # type: ignore[no-any-return]
         if message and (is_bool(input) or is_bool(other)):
             raise RuntimeError(message)
         if x._a.dtype.kind in refuse:

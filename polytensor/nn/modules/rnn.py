@@ -7,6 +7,7 @@ from math import sqrt
 from typing import Any
 
 from ... import ops
+from ...amp.autocast_mode import is_autocast_enabled
 from ...tensor import Parameter, Tensor
 from .. import init
 from ..module import Module
@@ -110,7 +111,8 @@ class RNNBase(Module):
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Errors for a dtype or a shape that does not fit."""
         weight = self._parameters[self._all_weights[0][0]]
-        if batch_sizes is None and weight is not None and input.dtype != weight.dtype:
+        mixed = batch_sizes is None and weight is not None and input.dtype != weight.dtype
+        if mixed and not is_autocast_enabled(input.device.type):
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). Convert input: "
                 f"input.to({weight.dtype}), or convert model: model.to({input.dtype})"
@@ -158,6 +160,12 @@ class RNNBase(Module):
         """fn of the state, or of both states."""
         return tuple(fn(h) for h in hx) if isinstance(hx, tuple) else fn(hx)
 
+    def _like(self, hx: Any, results: Any) -> Any:
+        """Under autocast a GRU computes in float32, and its results have the dtype of the state."""
+        if self.mode != "GRU" or results[0].dtype == hx.dtype:
+            return results
+        return [y.to(hx.dtype) for y in results]
+
     def _wrong_dims(self, n: int) -> ValueError:
         return ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {n}D instead")
 
@@ -172,7 +180,7 @@ class RNNBase(Module):
             else:
                 hx = self.permute_hidden(hx, sorted_indices)
             self.check_forward_args(x, hx, batch_sizes)
-            output, *last = layer(x, batch_sizes, hx, *rest)
+            output, *last = self._like(hx, layer(x, batch_sizes, hx, *rest))
             states = tuple(last) if self.mode == "LSTM" else last[0]
             packed = PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices)
             return packed, self.permute_hidden(states, unsorted_indices)
@@ -188,7 +196,7 @@ class RNNBase(Module):
             if not batched:
                 hx = self._each(hx, lambda h: h.unsqueeze(1))
         self.check_forward_args(input, hx, None)
-        output, *last = layer(input, hx, *rest, self.batch_first)
+        output, *last = self._like(hx, layer(input, hx, *rest, self.batch_first))
         if not batched:
             output = output.squeeze(0 if self.batch_first else 1)
             last = [h.squeeze(1) for h in last]
@@ -345,9 +353,11 @@ class RNNCellBase(Module):
         out = cell(
             input, tuple(states) if two else states[0], p["weight_ih"], p["weight_hh"], p["bias_ih"], p["bias_hh"]
         )
-        if batched:
-            return out
-        return tuple(y.squeeze(0) for y in out) if two else out.squeeze(0)
+        outs = out if two else (out,)
+        if self.weight_ih.shape[0] > self.hidden_size:  # under autocast an RNNCell alone changes the dtype
+            outs = [y.to(states[0].dtype) for y in outs]
+        outs = tuple(y if batched else y.squeeze(0) for y in outs)
+        return outs if two else outs[0]
 
 
 class RNNCell(RNNCellBase):
