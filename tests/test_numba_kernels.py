@@ -385,3 +385,9 @@ def test_norms(mode, dtype, shape, dims, special):
         for kernel in ("normalize_backward", "rms_backward"):
             actual, expected = (getattr(B, kernel)(g, y, var, dims, 1e-5) for B in (NUMBA, NUMPY))
             np.testing.assert_allclose(actual, expected, rtol, atol)
+
+
+def test_norm_with_a_weight_per_channel_as_long_as_a_row(mode, dtype):
+    x, w = values((4, 3, 3), dtype), values((1, 3, 1), dtype, seed=1)
+    for a, e in zip(*(B.normalize_affine(x, w, w, (2,), 1e-5) for B in (NUMBA, NUMPY)), strict=True):
+        np.testing.assert_allclose(a, e, 2e-5, 2e-5)

@@ -166,8 +166,9 @@ class NumbaBackend(NumpyBackend):
     def normalize_affine(
         self, x: Array, w: Array, b: Array, dims: Pair, eps: float
     ) -> tuple[Array, Array, Array, Array]:
-        form = self._norms.blocks(x.shape, dims) if fits(x) else None
-        if form is None or form[0] != 1 or not (fits(w) and fits(b) and w.size == b.size == form[1]):
+        tail = x.shape[x.ndim - len(dims) :]
+        form = self._norms.blocks(x.shape, dims) if fits(x) and fits(w) and fits(b) else None
+        if form is None or form[0] != 1 or not w.shape == b.shape == tail:
             return super().normalize_affine(x, w, b, dims, eps)
         return self._norms.normalize(x, dims, form, eps, w, b)  # type: ignore[no-any-return]
 
