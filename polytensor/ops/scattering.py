@@ -30,7 +30,7 @@ primitive("add_along", "g index", (lambda F, g, index, dim: F.take_along(g, inde
 
 
 def _scatter_self_rule(F: Any, g: Any, src: Any, index: Any, dim: int, add: bool) -> Any:
-    return g if add else F.scatter_copy(g, F.mul(F.take_along(g, index, dim), 0), index, dim, False)
+    return g if add else F.scatter_copy(g, F.zeros_of(F.take_along(g, index, dim)), index, dim, False)
 
 
 _scatter = primitive(
