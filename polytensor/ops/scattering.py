@@ -96,7 +96,7 @@ def _long_index(index: Tensor, message: str, narrow: bool = True, error: type[Ex
     a = index._a
     if a.dtype.kind != "i" or a.dtype.itemsize < (4 if narrow else 8):
         raise error(message)
-    return index if a.dtype.itemsize == 8 else F.cast(index, "int64")
+    return index if a.dtype.itemsize == 8 else F.cast(index, int64.array)
 
 
 def _nothing(index: Tensor) -> Tensor:
