@@ -52,7 +52,18 @@ class NumbaBackend(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in ("threads", "pointwise", "reduce", "softmax", "pool", "conv", "optim", "recurrent", "ufuncs"):
+        for module in (
+            "threads",
+            "pointwise",
+            "reduce",
+            "softmax",
+            "pool",
+            "conv",
+            "optim",
+            "recurrent",
+            "gelu",
+            "ufuncs",
+        ):
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
@@ -67,6 +78,7 @@ class NumbaBackend(NumpyBackend):
     _conv: Any
     _optim: Any
     _recurrent: Any
+    _gelu: Any
     _ufuncs: Any
 
     # ---- threads and compilation ------------------------------------------------------------------------------
@@ -126,6 +138,17 @@ class NumbaBackend(NumpyBackend):
         if fits(y) and fits(g) and g.shape == y.shape:
             return self._pointwise.backward(self._pointwise.sigmoid_backward_kernel, g, y)
         return NumpyBackend.sigmoid_backward(self, g, y)
+
+    def normal_cdf(self, x: Array) -> Array:
+        return self._gelu.normal_cdf(x, False) if fits(x) else super().normal_cdf(x)
+
+    def gelu(self, x: Array) -> Array:
+        return self._gelu.normal_cdf(x, True) if fits(x) else super().gelu(x)
+
+    def gelu_backward(self, g: Array, x: Array) -> Array:
+        if fits(x) and fits(g) and g.shape == x.shape:
+            return self._gelu.gelu_backward(g, x)
+        return super().gelu_backward(g, x)
 
     # ---- reductions -------------------------------------------------------------------------------------------
     def _trailing(self, x: Array, dim: Any) -> tuple[tuple[int, ...], int]:

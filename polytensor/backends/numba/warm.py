@@ -23,6 +23,9 @@ def _run(backend: Any, dtype: Any) -> None:
         for f in (backend.relu_backward, backend.tanh_backward, backend.sigmoid_backward):
             f(y, y)
     backend.relu(x)
+    backend.normal_cdf(x)
+    backend.gelu(x)
+    backend.gelu_backward(x, x)
     for dim in (None, (0,), (1,)):
         backend.sum(x, dim, False)
         backend.amax(x, dim, False)
