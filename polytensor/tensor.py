@@ -146,7 +146,7 @@ class Tensor(Protocols):
             fn = self._fn
             if v[2] == "custom":
                 raise RuntimeError(
-                    f"Output {self._nr} of {fn.name().partition('Backward')[0]} is a view and is being modified inplace. "
+                    f"Output {self._nr} of {fn.name().rpartition('Backward')[0]} is a view and is being modified inplace. "
                     "This view was created inside a custom Function (or because an input was returned as-is) and the "
                     "autograd logic to handle view+inplace would override the custom backward associated with the custom "
                     "Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by cloning the "
@@ -154,7 +154,7 @@ class Tensor(Protocols):
                 )
             nr, made = (v[3], v[2]) if fn is None or fn.name() == v[2] else (self._nr, fn.name())
             raise RuntimeError(
-                f"Output {nr} of {made.partition('Backward')[0]} is a view and is being modified inplace. This view is "
+                f"Output {nr} of {made.rpartition('Backward')[0]} is a view and is being modified inplace. This view is "
                 "the output of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
                 "should replace the inplace operation by an out-of-place one."
             )

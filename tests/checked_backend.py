@@ -16,7 +16,7 @@ CONTRACT = {
 }  # fmt: skip
 # kernels that take masks or indices beside values
 MIXED = (
-    "where", "index", "gather", "scatter", "cross_entropy", "ctc_loss", "max_pool2d_", "check_index", "write", "view_scatter",
+    "where", "keep", "index", "gather", "scatter", "cross_entropy", "ctc_loss", "max_pool2d_", "check_index", "write", "view_scatter",
     "histogram", "bincount", "take_along", "add_along",
     "permute_rows", "linalg_ldl_solve", "ldexp", "embedding", "bag",
 )  # fmt: skip

@@ -519,3 +519,24 @@ def test_bfloat16_gradients_keep_their_dtype(both):
     y.retain_grad()
     (y.mean() * 0.3).backward()
     assert y.grad.dtype is both.bfloat16 and x.grad.dtype is both.bfloat16
+
+
+NO_NAN = (
+    "v.clamp(min=0).sqrt()", "v.clamp(0, 1).log()", "m.where(v > 0, v, m.zeros(())).sqrt()", "v.masked_fill(v < 0, 0.0).sqrt()",
+    "v.relu().sqrt()", "v.maximum(m.zeros(3)).sqrt()", "v.round().sub(2).sqrt()", "v.sign().add(1).sqrt()", "v.floor().log()",
+    "m.nn.functional.hardtanh(v, 0, 1).sqrt()", "m.nn.functional.threshold(v, 0.0, 0.0).sqrt()", "m.fmax(v, m.zeros(3)).sqrt()",
+    "m.nn.functional.relu6(v).sqrt()", "m.nn.functional.hardsigmoid(v - 5).sqrt()", "(v**0).sub(1).sqrt()",
+    "v.index_fill(0, m.tensor([0]), 0.0).sqrt()", "v.scatter(0, m.tensor([0]), 0.0).sqrt()", "(v - v).std().sqrt()",
+    "v.nan_to_num().clamp_min(0).sqrt()", "v.sgn().add(1).sqrt()", "m.nn.functional.hardshrink(v).abs().sqrt()",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_NAN)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_an_infinite_gradient_stops_where_the_derivative_is_zero(oracle, t, text, dtype):
+    grads = []
+    for m in (oracle, t):
+        v = m.tensor([-1.0, 0.0, 2.0], dtype=getattr(m, dtype), requires_grad=True)
+        eval(text, {"m": m, "v": v}).sum().backward()
+        grads.append([str(round(x, 3) + 0.0) for x in (v.grad + 0).tolist()])
+    assert grads[1] == grads[0]

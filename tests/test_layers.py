@@ -311,6 +311,11 @@ def test_running_statistics(device, oracle):
         for name, value in layers[1].state_dict().items():
             close(layers[0].state_dict()[name], value, "float64", name)
         assert int(layers[0].num_batches_tracked) == 3
+        for layer in layers:
+            fill(layer.eval(), np.random.default_rng(5))
+        with pt.no_grad(), oracle.no_grad():  # inference goes its own way
+            ours, theirs = [layer(t.tensor(batches[0])) for t, layer in zip((pt, oracle), layers, strict=True)]
+        close(ours, theirs, "float64", "inference")
         layers[0].reset_running_stats()
         assert int(layers[0].num_batches_tracked) == 0 and layers[0].running_var.tolist() == [1, 1, 1]
 

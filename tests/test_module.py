@@ -250,6 +250,26 @@ def backward_results(t):
     return [*out, [str(w.message) for w in caught]]
 
 
+def backward_hooks_of_many(t):
+    """Several inputs and outputs, some that are no tensors or need no gradient; writing to an output."""
+    seen = []
+
+    class M(t.nn.Module):
+        def forward(self, x, n, y):
+            return x * n, y * 2, n
+
+    listed = lambda gs: [None if g is None else g.tolist() for g in gs]
+    m = M()
+    m.register_full_backward_hook(lambda mod, gi, go: seen.append((listed(gi), listed(go))))
+    x, y = t.ones(2, requires_grad=True), t.ones(2, requires_grad=True)
+    m(x, 3, y)[0].sum().backward()
+    a, b, _ = m(x, 3, y.detach())
+    (a.sum() + b.sum()).backward()
+    cut = m(x.detach(), 3, y.detach())
+    written = tried(lambda: m(x, 3, y)[0].add_(1))
+    return seen, cut[0].requires_grad, written[0], written[1][:44], a.grad_fn.name()
+
+
 def plain_backward_hook(t):
     seen = []
     m = t.nn.Tanh()
@@ -551,7 +571,7 @@ def buffers(t):
 
 CASES = [
     attributes, registering, walking, overridden_train, hooks, always_called, global_hooks, backward_results,
-    plain_backward_hook, saving, loading, assigning, extra_state, own_loading, moving, gradients, copies, sequential,
+    backward_hooks_of_many, plain_backward_hook, saving, loading, assigning, extra_state, own_loading, moving, gradients, copies, sequential,
     module_list, module_dict, parameter_list, parameter_dict, lazy, buffers,
 ]  # fmt: skip
 

@@ -70,7 +70,7 @@ def view_lines(rng, x):
             (f"x.squeeze({d})", lambda x: x.squeeze(d)),
             (f"x.unflatten({d}, (1, -1))", lambda x: x.unflatten(d, (1, -1))),
         ]
-        if x.numel():
+        if x.numel() and x._base is None:  # from a view they may reach beyond it
             options += [(f"x.as_strided(({m},), ({step - 1},))", lambda x: x.as_strided((m,), (step - 1,)))]
     if n >= 2:
         off = rng.randint(-1, 1)
@@ -79,7 +79,7 @@ def view_lines(rng, x):
             (f"x.diagonal({off}, {d}, {e})", lambda x: x.diagonal(off, d, e)),
             ("x.flatten(0, 1)", lambda x: x.flatten(0, 1)),
         ]
-        if x.numel():
+        if x.numel() and x._base is None:  # from a view they may reach beyond it
             options += [("x.as_strided", lambda x: x.as_strided((2, 1), (1, 1), x.storage_offset()))]
     return rng.choice(options)
 
@@ -247,6 +247,8 @@ class Program:
                 results.append(error)
         mine, theirs = results
         if isinstance(theirs, Exception):
+            if "setStorage" in str(theirs):  # PyTorch fails to derive an empty view anew
+                raise Ended
             assert isinstance(mine, Exception), f"{mine!r}, expected {theirs!r}"
             assert type(mine).__name__ == type(theirs).__name__, f"{mine!r}, expected {theirs!r}"
         else:

@@ -347,8 +347,11 @@ def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: 
             t = g if create else wrap(g, dev)
             slot[0] = t if slot[0] is None else slot[0] + t
             return
-    if leaf._fn is None:  # it stopped requiring grad since
+    fn = leaf._fn
+    if fn is None:  # it stopped requiring grad since
         return
+    if fn.is_node:
+        raise RuntimeError("leaf variable has been moved into the graph interior")
     grad = extras.grad
     if create:
         extras.grad = kept(g) if grad is None else grad + g

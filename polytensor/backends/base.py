@@ -49,6 +49,7 @@ else:
 DTYPE_OF: dict[Any, dtypes.dtype] = {d.array: d for d in dtypes.ALL if d.array is not None}
 SCALARS = frozenset(np.sctypeDict.values())  # what NumPy returns for 0-d work; the front wraps it back to an array
 UFUNC = np.ufunc
+BITS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}  # by item size
 FLOAT16 = frozenset(d.array for d in (dtypes.float16, dtypes.bfloat16) if d.array is not None)
 BLOCK = 512  # longest run that a float sum over an outer axis adds up without a block
 
@@ -172,7 +173,7 @@ class Backend(
 
     def cast(self, x: Array, dtype: Any) -> Array:
         x = x if x.dtype.kind != "c" or dtype.kind in "cb" else x.real
-        if dtype.char == "e" and x.dtype.char == "d":  # PyTorch rounds twice
+        if x.dtype.char == "d" and getattr(dtype, "char", "") == "e":  # PyTorch rounds twice
             x = x.astype("float32")
         return x.astype(dtype)
 
@@ -300,7 +301,20 @@ class Backend(
         return self.xp.maximum(x, self.scalar(0, x.dtype))
 
     def relu_backward(self, g: Array, y: Array) -> Array:
-        return g * self.xp.logical_not(y <= 0)  # NaN passes the gradient, as in PyTorch
+        return self.keep(g, self.xp.logical_not(y <= 0))  # NaN passes the gradient, as in PyTorch
+
+    def keep(self, x: Array, mask: Array) -> Array:
+        """x where the mask holds, else 0, whatever x is there; by bits, which is many times faster than `where`."""
+        if mask.dtype.kind != "b":
+            mask = mask != 0
+        bits = BITS.get(x.dtype.itemsize)
+        if bits is None or x.size <= 1024:
+            return self.xp.where(mask, x, self.scalar(0, x.dtype))
+        return (x.view(bits) & -mask.astype(bits)).view(x.dtype)
+
+    def zeros_of(self, x: Array) -> Array:
+        """Zeros of x's shape and dtype: a gradient that is 0 even where x is inf or NaN."""
+        return self.zeros(x.shape, x.dtype)
 
     def sign(self, x: Array) -> Array:
         """0 at NaN, as in PyTorch."""

@@ -23,7 +23,7 @@ __all__ = [
 # ---- rows; a rule's `where` never meets inf * 0 in the branch that it does not take ------------------------------------
 def _between(F: Any, g: Any, x: Any, lo: float, hi: float) -> Any:
     """g where lo < x < hi, else 0."""
-    return F.where(F.logical_and(F.gt(x, lo), F.lt(x, hi)), g, F.mul(g, 0))
+    return F.keep(g, F.logical_and(F.gt(x, lo), F.lt(x, hi)))
 
 
 def _elu_rule(F: Any, g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
@@ -71,11 +71,11 @@ def _softplus_rule(F: Any, g: Any, x: Any, beta: float, threshold: float) -> Any
 
 def _hardswish_rule(F: Any, g: Any, x: Any) -> Any:
     middle = F.mul(g, F.add(F.mul(x, 1 / 3), 0.5))
-    return F.where(F.lt(x, 3), F.where(F.gt(x, -3), middle, F.mul(g, 0)), g)
+    return F.where(F.lt(x, 3), F.where(F.gt(x, -3), middle, F.zeros_of(g)), g)
 
 
 def _shrink_rule(F: Any, g: Any, x: Any, lambd: float) -> Any:
-    return F.where(F.logical_and(F.ge(x, -lambd), F.le(x, lambd)), F.mul(g, 0), g)
+    return F.keep(g, F.logical_not(F.logical_and(F.ge(x, -lambd), F.le(x, lambd))))
 
 
 primitive("normal_cdf", "x", (lambda F, g, x: F.mul(g, _density(F, x)),), node="NormalCdfBackward0")
@@ -90,7 +90,7 @@ _prelu = primitive(
     "x w",
     (
         lambda F, g, x, w: F.where(F.gt(x, 0), g, F.mul(g, w)),
-        lambda F, g, x: F.where(F.gt(x, 0), F.mul(g, 0), F.mul(g, x)),
+        lambda F, g, x: F.where(F.gt(x, 0), F.zeros_of(g), F.mul(g, x)),
     ),
     node="PreluKernelBackward0",
     broadcast=True,
@@ -105,7 +105,7 @@ _hardswish = primitive("hardswish", "x", (_hardswish_rule,))
 _hardshrink = primitive("hardshrink", "x", (_shrink_rule,), "lambd")
 _softshrink = primitive("softshrink", "x", (_shrink_rule,), "lambd")
 _threshold = primitive(
-    "threshold_", "x", (lambda F, g, x, limit: F.where(F.le(x, limit), F.mul(g, 0), g),), "limit value",
+    "threshold_", "x", (lambda F, g, x, limit: F.keep(g, F.logical_not(F.le(x, limit))),), "limit value",
     node="ThresholdBackward0",
 )  # fmt: skip
 

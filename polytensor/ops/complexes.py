@@ -40,7 +40,7 @@ _pair = primitive(
 
 def _angle_rule(F: Any, g: Any, x: Any) -> Any:
     if not is_complex(x):
-        return F.mul(g, 0)
+        return F.zeros_of(g)
     size = F.mul(x, F.conj(x))
     return F.where(F.eq(size, 0), F.mul(x, 0), F.mul(pw.like(F, g, x), F.mul(F.div(x, size), 1j)))
 

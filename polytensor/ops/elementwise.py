@@ -98,12 +98,12 @@ def underived(message: str, error: type[Exception] = NotImplementedError) -> Any
 
 
 def zero(F: Any, g: Any) -> Any:
-    return F.mul(g, 0)
+    return F.zeros_of(g)
 
 
 def masked(F: Any, g: Any, keep: Any) -> Any:
     """The gradient where `keep` holds."""
-    return F.where(keep, g, F.mul(g, 0))
+    return F.keep(g, keep)
 
 
 # ---- arithmetic -------------------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def _float_power_(self: Tensor, exponent: Any) -> Tensor:
 def _copysign_rule(F: Any, g: Any, x: Any, out: Any) -> Any:
     """out / x; 0 where x is 0, in derivatives of this one too."""
     empty = F.eq(x, 0)
-    return F.where(empty, F.mul(g, 0), F.mul(g, F.div(out, F.where(empty, F.add(x, 1), x))))
+    return F.where(empty, F.zeros_of(g), F.mul(g, F.div(out, F.where(empty, F.add(x, 1), x))))
 
 
 _copysign = binary(
@@ -439,7 +439,7 @@ def clamp_max(input: Tensor, max: Any, *, out: Tensor | None = None) -> Tensor:
 _threshold_backward = primitive(
     "threshold_backward",
     "g x",
-    (lambda F, g, x, threshold: F.threshold_backward(g, x, threshold), lambda F, g: F.mul(g, 0)),
+    (lambda F, g, x, threshold: F.threshold_backward(g, x, threshold), lambda F, g: F.zeros_of(g)),
     "threshold",
 )
 _threshold = primitive(

@@ -20,7 +20,7 @@ _index_put = primitive(
     "x v",
     (
         lambda F, g, index, accumulate: (
-            g if accumulate else F.index_put_copy(g, F.mul(F.index(g, index), 0), index, False)
+            g if accumulate else F.index_put_copy(g, F.zeros_of(F.index(g, index)), index, False)
         ),
         lambda F, g, v_shape, index: F.sum_to(F.index(g, index), v_shape),
     ),

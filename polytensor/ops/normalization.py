@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from .. import dtypes
-from ..autograd import no_grad
+from ..autograd import is_grad_enabled, no_grad
 from ..backends.norms import count
 from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
@@ -224,8 +224,13 @@ def batch_norm(
         if not training:
             _refuse_complex(x)
             x = contiguous(x)
-            scale = pw.rsqrt(pw.add(_channels(var, ndim), eps))
-            y = pw.mul(pw.sub(x, _channels(mean, ndim)), scale if w is None else pw.mul(scale, w))
+            scale, m = pw.rsqrt(pw.add(_channels(var, ndim), eps)), _channels(mean, ndim)
+            if w is not None:
+                scale = pw.mul(scale, w)
+            if not is_grad_enabled():  # one product and one sum per element; a gradient of w would cancel
+                shift = pw.mul(m, scale)
+                return pw.add(pw.mul(x, scale), pw.neg(shift) if b is None else pw.sub(b, shift))
+            y = pw.mul(pw.sub(x, m), scale)
             return y if b is None else pw.add(y, b)
         y, m, v = _affine(x, w, b, dims, eps)
         n = prod(shape) // shape[1]
@@ -233,17 +238,18 @@ def batch_norm(
             if running_mean is not None:
                 _move(running_mean, m, momentum)
             if running_var is not None:
-                _move(running_var, pw.mul(v.detach(), n / max(n - 1, 1)), momentum)
+                _move(running_var, v, momentum, n / max(n - 1, 1))
         return y  # type: ignore[no-any-return]
 
     return _with_half(x, compute, weight, bias, running_mean, running_var)
 
 
-def _move(running: Tensor, value: Tensor, momentum: float) -> None:
+def _move(running: Tensor, value: Tensor, momentum: float, factor: float = 1.0) -> None:
+    """running * (1 - momentum) + value * factor * momentum, in place."""
     value = reshape(value.detach(), (-1,))
     if value._a.dtype != running._a.dtype:
         value = F.cast(value, running._a.dtype)
-    running.mul_(1 - momentum).add_(pw.mul(value, momentum))
+    running.mul_(1 - momentum).add_(value, alpha=momentum * factor)  # type: ignore[attr-defined]
 
 
 @named("NativeGroupNormBackward0")
@@ -306,7 +312,7 @@ def instance_norm(
             if running_mean is not None:
                 _move(running_mean, F.mean(m.detach(), (0,), True), momentum)
             if running_var is not None:
-                _move(running_var, pw.mul(F.mean(v.detach(), (0,), True), area / max(area - 1, 1)), momentum)
+                _move(running_var, F.mean(v.detach(), (0,), True), momentum, area / max(area - 1, 1))
         return y  # type: ignore[no-any-return]
 
     return _with_half(x, compute, weight, bias)

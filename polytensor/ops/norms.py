@@ -58,7 +58,7 @@ def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, ord: float, dim: 
         scale = F.div(F.mul(hit, g), F.sum(hit, dim, True))
         return F.mul(_direction(F, x, length), F.cast(scale, dtype))
     scale = F.mul(g, F.pow_scalar(_safe(F, size), 1 - ord))
-    scale = F.where(F.eq(size, 0), F.mul(g, 0), scale)
+    scale = F.where(F.eq(size, 0), F.zeros_of(g), scale)
     if ord < 2:
         p = F.pow_scalar(_safe(F, length), ord - 1)
         p = F.where(F.eq(length, 0), F.mul(length, 0), p)

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..backends.base import DTYPE_OF
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from .table import (
     COMPARE,
     FLOAT,
@@ -70,7 +70,7 @@ def _no_derivative(F: Any, g: Any) -> Any:
 
 
 floor_divide = binary("floor_divide", (_no_derivative, _no_derivative), node="NotImplemented", refuse="bc")
-_flat = (lambda F, g: F.mul(g, 0), lambda F, g: F.mul(g, 0))
+_flat = (lambda F, g: F.zeros_of(g), lambda F, g: F.zeros_of(g))
 _div_floor = binary("div_floor", _flat, node="DivBackward2", refuse="bc", method=False)
 _div_trunc = binary("div_trunc", _flat, node="DivBackward2", refuse="bc", method=False)
 remainder = binary(
@@ -81,14 +81,14 @@ remainder = binary(
 
 def _power_of_exponent(F: Any, g: Any, x: Any, y: Any, out: Any) -> Any:
     # the derivative is 0 where the base is 0 and the exponent not negative, as in PyTorch
-    zero = F.mul(g, 0)
+    zero = F.zeros_of(g)
     not_negative = F.ge(F.real(y) if is_complex(y) else y, 0)
     return F.where(F.logical_and(F.eq(x, 0), not_negative), zero, F.mul(g, F.conj(F.mul(out, F.log(x)))))
 
 
 def _power_of_base(F: Any, g: Any, x: Any, y: Any) -> Any:
     safe = F.where(F.eq(y, 0), F.mul(y, 0), F.sub(y, 1))
-    return F.where(F.eq(y, 0), F.mul(g, 0), F.mul(g, F.conj(F.mul(y, F.pow(x, safe)))))
+    return F.where(F.eq(y, 0), F.zeros_of(g), F.mul(g, F.conj(F.mul(y, F.pow(x, safe)))))
 
 
 _pow = binary("pow", (_power_of_base, _power_of_exponent), node="PowBackward1", refuse="b")
@@ -96,7 +96,7 @@ _pow = binary("pow", (_power_of_base, _power_of_exponent), node="PowBackward1", 
 
 def _larger(F: Any, g: Any, x: Any, y: Any) -> Any:
     """The gradient unless x < y, half of it at ties (so NaN keeps it, as in PyTorch)."""
-    return F.where(F.eq(x, y), F.mul(g, 0.5), F.where(F.lt(x, y), F.mul(g, 0), g))
+    return F.where(F.eq(x, y), F.mul(g, 0.5), F.keep(g, F.logical_not(F.lt(x, y))))
 
 
 maximum = binary(
@@ -122,14 +122,14 @@ def _abs_rule(F: Any, g: Any, x: Any) -> Any:
 def _sgn_rule(F: Any, g: Any, x: Any, out: Any) -> Any:
     """Across the direction of x only, by 1 / |x|."""
     if not is_complex(x):
-        return F.mul(g, 0)
+        return F.zeros_of(g)
     size = like(F, F.abs(x), x)
     along = F.mul(like(F, F.real(F.mul(g, F.conj(out))), x), out)
-    return F.where(F.eq(size, 0), F.mul(g, 0), F.div(F.sub(g, along), size))
+    return F.where(F.eq(size, 0), F.zeros_of(g), F.div(F.sub(g, along), size))
 
 
 abs = unary("abs", _abs_rule, refuse="\"abs_cpu\" not implemented for 'Bool'", exact=True)
-sign = unary("sign", lambda F, g: F.mul(g, 0), real=True, exact=True)
+sign = unary("sign", lambda F, g: F.zeros_of(g), real=True, exact=True)
 sgn = unary("sgn", _sgn_rule, exact=True)
 
 # ---- exponentials, trigonometry ---------------------------------------------------------------------------------------
@@ -152,13 +152,13 @@ relu = unary(
 )
 F.tanh_backward = lambda g, y: mul(g, _sub(1.0, mul(y, y)))
 F.sigmoid_backward = lambda g, y: mul(g, mul(_sub(1.0, y), y))
-F.relu_backward = lambda g, y: mul(g, F.cast(logical_not(le(y, 0)), y._a.dtype))
+F.relu_backward = lambda g, y: F.keep(g, logical_not(le(y, 0)))
 
-floor = unary("floor", lambda F, g: F.mul(g, 0), refuse="\"floor\" not implemented for 'Bool'", real=True, exact=True)
-ceil = unary("ceil", lambda F, g: F.mul(g, 0), refuse="\"ceil\" not implemented for 'Bool'", real=True, exact=True)
-trunc = unary("trunc", lambda F, g: F.mul(g, 0), refuse="\"trunc\" not implemented for 'Bool'", real=True, exact=True)
+floor = unary("floor", lambda F, g: F.zeros_of(g), refuse="\"floor\" not implemented for 'Bool'", real=True, exact=True)
+ceil = unary("ceil", lambda F, g: F.zeros_of(g), refuse="\"ceil\" not implemented for 'Bool'", real=True, exact=True)
+trunc = unary("trunc", lambda F, g: F.zeros_of(g), refuse="\"trunc\" not implemented for 'Bool'", real=True, exact=True)
 _round = unary(
-    "round", lambda F, g: F.mul(g, 0), refuse="\"round_cpu\" not implemented for 'Bool'", real=True, exact=True
+    "round", lambda F, g: F.zeros_of(g), refuse="\"round_cpu\" not implemented for 'Bool'", real=True, exact=True
 )
 
 # ---- comparison and logic ---------------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def _pow_scalar_rule(F: Any, g: Any, x: Any, p: float) -> Any:
-    return F.mul(g, 0) if p == 0 else F.mul(F.mul(g, p), F.conj(F.pow_scalar(x, p - 1)))
+    return F.zeros_of(g) if p == 0 else F.mul(F.mul(g, p), F.conj(F.pow_scalar(x, p - 1)))
 
 
 _pow_scalar = primitive("pow_scalar", "x", (_pow_scalar_rule,), "p", node="PowBackward0")
@@ -302,16 +302,18 @@ def _clamp_rule(F: Any, g: Any, x: Any, lo: Any, hi: Any) -> Any:
     if hi is not None:
         below = F.le(x, hi)
         inside = below if inside is None else F.logical_and(inside, below)
-    return F.where(inside, g, F.mul(g, 0))
+    return F.keep(g, inside)
 
 
 _clamp = primitive("clamp", "x", (_clamp_rule,), "lo hi", node="ClampBackward1")
 
 
+primitive("keep", "x mask", (lambda F, g, mask: F.keep(g, mask), None))
+F.zeros_of = lambda g: wrap(g._dev.backend.zeros_of(g._a), g._dev)
 _where = primitive(
     "where",
     "c x y",
-    (None, lambda F, g, c: F.where(c, g, F.mul(g, 0)), lambda F, g, c: F.where(c, F.mul(g, 0), g)),
+    (None, lambda F, g, c: F.keep(g, c), lambda F, g, c: F.keep(g, F.logical_not(c))),
     broadcast=True,
 )
 
@@ -356,14 +358,14 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
 
 
 def _fill_rule(F: Any, g: Any) -> Any:
-    return F.mul(g, 0)
+    return F.zeros_of(g)
 
 
 _fill = primitive("fill", "x", (_fill_rule,), "value")
 
 
 def _copy_rule_x(F: Any, g: Any) -> Any:
-    return F.mul(g, 0)
+    return F.zeros_of(g)
 
 
 primitive("overwrite", "x y", (_copy_rule_x, lambda F, g: g), node="CopyBackwards", broadcast=True)

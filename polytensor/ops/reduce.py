@@ -122,7 +122,7 @@ _var = primitive("var", "x", (_var_rule,), "dim correction keepdim")
 def _std_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any, correction: float) -> Any:
     """0 where the deviation is 0, as in PyTorch."""
     flat = F.eq(out, 0)
-    g = F.where(flat, F.mul(g, 0), F.div(g, F.mul(F.where(flat, F.add(out, 1), out), 2)))
+    g = F.where(flat, F.zeros_of(g), F.div(g, F.mul(F.where(flat, F.add(out, 1), out), 2)))
     return _var_rule(F, g, x, x_shape, dim, correction)
 
 
@@ -166,7 +166,7 @@ def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, p: float, dim: An
     if p == 1:
         return F.mul(F.sign(x), g)
     if p == 2:
-        return F.mul(x, F.where(F.eq(out, 0), F.mul(g, 0), F.div(g, out)))
+        return F.mul(x, F.where(F.eq(out, 0), F.zeros_of(g), F.div(g, out)))
     size = F.abs(x)
     if p in (inf, -inf):
         hit = F.logical_or(F.eq(size, out), F.isnan(size))
@@ -174,7 +174,7 @@ def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, p: float, dim: An
         return F.mul(F.sign(x), F.mul(hit, F.div(g, F.sum(hit, dim, True))))
     scale = F.div(g, F.pow_scalar(out, p - 1))
     if p >= 1:
-        scale = F.where(F.eq(out, 0), F.mul(g, 0), scale)
+        scale = F.where(F.eq(out, 0), F.zeros_of(g), scale)
     if p >= 2:
         return F.mul(F.mul(x, F.pow_scalar(size, p - 2)), scale)
     power = F.mul(F.sign(x), F.pow_scalar(size, p - 1))

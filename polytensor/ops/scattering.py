@@ -30,7 +30,7 @@ primitive("add_along", "g index", (lambda F, g, index, dim: F.take_along(g, inde
 
 
 def _scatter_self_rule(F: Any, g: Any, src: Any, index: Any, dim: int, add: bool) -> Any:
-    return g if add else F.scatter_copy(g, F.mul(F.take_along(g, index, dim), 0), index, dim, False)
+    return g if add else F.scatter_copy(g, F.zeros_of(F.take_along(g, index, dim)), index, dim, False)
 
 
 _scatter = primitive(
@@ -96,7 +96,7 @@ def _long_index(index: Tensor, message: str, narrow: bool = True, error: type[Ex
     a = index._a
     if a.dtype.kind != "i" or a.dtype.itemsize < (4 if narrow else 8):
         raise error(message)
-    return index if a.dtype.itemsize == 8 else F.cast(index, "int64")
+    return index if a.dtype.itemsize == 8 else F.cast(index, int64.array)
 
 
 def _nothing(index: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def _sinc_rule(F: Any, g: Any, x: Any) -> Any:
     z = F.mul(x, pi)
     square = F.mul(z, x)
     slope = F.div(F.sub(F.mul(z, F.cos(z)), F.sin(z)), square)
-    return F.where(F.eq(square, 0), F.mul(g, 0), F.mul(g, F.conj(slope)))
+    return F.where(F.eq(square, 0), F.zeros_of(g), F.mul(g, F.conj(slope)))
 
 
 sinc = unary("sinc", _sinc_rule, FLOAT)
@@ -53,7 +53,7 @@ sinc.__doc__ = "sin(pi x) / (pi x), 1 at 0. Source: torch.sinc."
 
 def _atan2_part(F: Any, g: Any, x: Any, y: Any, top: Any) -> Any:
     size = F.add(F.mul(x, x), F.mul(y, y))
-    return F.where(F.eq(size, 0), F.mul(g, 0), F.mul(g, F.div(top, size)))
+    return F.where(F.eq(size, 0), F.zeros_of(g), F.mul(g, F.div(top, size)))
 
 
 _atan2 = binary(
@@ -93,7 +93,7 @@ for _name in ("logaddexp", "logaddexp2"):
 xlogy = binary(
     "xlogy",
     (
-        lambda F, g, x, y: F.where(F.logical_and(F.eq(x, 0), F.le(y, 0)), F.mul(g, 0), F.xlogy(g, y)),
+        lambda F, g, x, y: F.where(F.logical_and(F.eq(x, 0), F.le(y, 0)), F.zeros_of(g), F.xlogy(g, y)),
         lambda F, g, x, y: F.div(F.mul(g, x), y),
     ),
     FLOAT,
@@ -102,7 +102,7 @@ xlogy = binary(
 xlog1py = binary(
     "special_xlog1py",
     (
-        lambda F, g, x, y: F.where(F.logical_and(F.eq(x, 0), F.le(y, -1)), F.mul(g, 0), F.special_xlog1py(g, y)),
+        lambda F, g, x, y: F.where(F.logical_and(F.eq(x, 0), F.le(y, -1)), F.zeros_of(g), F.special_xlog1py(g, y)),
         lambda F, g, x, y: F.div(F.mul(g, x), F.add(y, 1)),
     ),
     FLOAT,
@@ -115,8 +115,8 @@ xlog1py = binary(
 def _logit_rule(F: Any, g: Any, x: Any, eps: float | None) -> Any:
     slope = F.div(g, F.mul(x, _one_minus(F, x)))
     if eps is None:
-        return F.where(F.logical_and(F.ge(x, 0), F.le(x, 1)), slope, F.add(F.mul(g, 0), float("nan")))
-    return F.where(F.logical_or(F.lt(x, eps), F.gt(x, 1 - eps)), F.mul(g, 0), slope)
+        return F.where(F.logical_and(F.ge(x, 0), F.le(x, 1)), slope, F.add(F.zeros_of(g), float("nan")))
+    return F.where(F.logical_or(F.lt(x, eps), F.gt(x, 1 - eps)), F.zeros_of(g), slope)
 
 
 def _one_minus(F: Any, x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The normal distribution function, GELU and its derivative, block by block in cache."""
+"""The derivative of GELU, block by block in cache."""
 
 from __future__ import annotations
 
@@ -32,22 +32,6 @@ def polynomial(x: Any, c: Any, u: Any, p: Any) -> None:
             p[i] = p[i] * u[i] + ck
 
 
-def _normal_cdf(x: Any, c: Any, times_x: bool, out: Any) -> None:
-    one, half = x.dtype.type(1), x.dtype.type(0.5)
-    for b in prange((x.size + BLOCK - 1) // BLOCK):
-        s = span(b, x.size, BLOCK)
-        xs, o = x[s], out[s]
-        u, p = np.empty(xs.size, x.dtype), np.empty(xs.size, x.dtype)
-        polynomial(xs, c, u, p)
-        for i in range(o.size):
-            v = xs[i]
-            tail = half * half * (u[i] + one) * p[i] * fast_exp(-(v * v * half))
-            o[i] = one - tail if v > 0 else tail
-        if times_x:
-            for i in range(o.size):
-                o[i] *= xs[i]
-
-
 def _gelu_backward(g: Any, x: Any, c: Any, out: Any) -> None:
     one, half, top = x.dtype.type(1), x.dtype.type(0.5), x.dtype.type(0.3989422804014327)  # 1 / sqrt(2 pi)
     for b in prange((x.size + BLOCK - 1) // BLOCK):
@@ -64,14 +48,7 @@ def _gelu_backward(g: Any, x: Any, c: Any, out: Any) -> None:
             o[i] *= gs[i]
 
 
-cdf_kernel = Kernel(_normal_cdf)
 backward_kernel = Kernel(_gelu_backward)
-
-
-def normal_cdf(x: Any, times_x: bool) -> Any:
-    out = np.empty(x.shape, x.dtype)
-    cdf_kernel(COST * x.size, x.reshape(-1), TABLE[x.itemsize], times_x, out.reshape(-1))
-    return out
 
 
 def gelu_backward(g: Any, x: Any) -> Any:

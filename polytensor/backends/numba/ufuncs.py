@@ -26,7 +26,7 @@ def _clamp(x: Any, lo: Any, hi: Any) -> Any:
 
 
 def _relu_backward(g: Any, y: Any) -> Any:
-    return g * 0 if y <= 0 else g  # 0 * inf and NaN as in NumPy's product
+    return 0.0 if y <= 0 else g  # also where g is inf or NaN
 
 
 def _tanh_backward(g: Any, y: Any) -> Any:
