@@ -342,7 +342,6 @@ def test_warmup_counts_compile_seconds():
     assert NUMBA.compile_seconds >= 0
 
 
-<<<<<<< HEAD
 def test_gelu(mode, dtype):
     """Also in the tails, across blocks, at NaN and infinities."""
     x = np.concatenate([np.linspace(-14, 14, 5001), [np.nan, np.inf, -np.inf, 0.0, -0.0]]).astype(dtype)
@@ -375,7 +374,8 @@ def test_recurrent(mode, dtype, n, sizes):
     with np.errstate(all="ignore"):
         for ours, theirs in zip(run(NUMBA), run(NUMPY), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol * max(1, np.abs(theirs).max()))
-=======
+
+
 @pytest.mark.parametrize("special", [False, True])
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (64, 10), (5, 33, 17), (300, 300)])
 @pytest.mark.parametrize("name", ["silu", "gelu", "gelu_tanh", "normal_cdf"])
@@ -425,4 +425,3 @@ def test_norm_with_a_weight_per_channel_as_long_as_a_row(mode, dtype):
     x, w = values((4, 3, 3), dtype), values((1, 3, 1), dtype, seed=1)
     for a, e in zip(*(B.normalize_affine(x, w, w, (2,), 1e-5) for B in (NUMBA, NUMPY)), strict=True):
         np.testing.assert_allclose(a, e, 2e-5, 2e-5)
->>>>>>> main
