@@ -34,8 +34,7 @@ def _window(name: str, formula: Any) -> Any:
         if not dtype.is_floating_point or dtype.itemsize == 2:
             raise ValueError(f"{name} expects float32 or float64 dtypes, got: {dtype}")
         options = {"dtype": dtype, "device": device}
-        if M or name != "general_cosine":  # whose coefficients no empty window looks at
-            r = formula(max(M, 1), sym, options, *args, **kwargs)
+        r = formula(max(M, 1), sym, options, *args, **kwargs)
         r = r if M else empty((0,), **options)
         return r.requires_grad_() if requires_grad else r
 
@@ -89,12 +88,12 @@ def _gaussian(M: int, sym: bool, options: Any, *, std: float = 1.0) -> Any:
 
 def _general_cosine(M: int, sym: bool, options: Any, a: Any) -> Any:
     """A sum of cosines with the coefficients `a`, whose signs alternate."""
+    if M == 1:
+        return tensor([1.0], **options)
     if not isinstance(a, (list, tuple)):
         raise TypeError("Coefficients must be a list/tuple")
     if not a:
         raise ValueError("Coefficients cannot be empty")
-    if M == 1:
-        return tensor([1.0], **options)
     x = _angles(M, sym, options, 2 * pi)
     r = a[0] + 0 * x
     for k, c in enumerate(a[1:], 1):
