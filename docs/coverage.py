@@ -23,11 +23,12 @@ import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
 ROOT = Path(__file__).resolve().parent.parent
-# without this folder: Numba looks for a module called coverage, and must not find this one
+from coverage_nn import coverage as layers  # noqa: E402  while this folder is on the path
+
+# Numba looks for a module called coverage, and must not find this one
 sys.path[:] = [str(ROOT), str(ROOT / "tests"), *(p for p in sys.path if Path(p).resolve() != ROOT / "docs")]
 
 import test_ops  # noqa: E402
-from coverage_nn import coverage as layers  # noqa: E402
 from ops_table import Sample  # noqa: E402
 
 import polytensor  # noqa: E402
@@ -268,10 +269,11 @@ def main() -> None:
     for name, samples in sorted(wrong.items()):
         if name not in done:
             print("differs:", name, samples[:3])
+    if options.write:
+        write_ops(done)
     lines += layers()
     if options.write:
         (ROOT / "docs" / "missing.md").write_text("\n".join(lines))
-        write_ops(done)
 
 
 def write_ops(done: dict[str, list[Any]]) -> None:
@@ -377,7 +379,7 @@ def notes(name: str) -> str:
     for part in name.split(".")[1:]:
         home = getattr(home, part, None)
     text = " ".join((getattr(home, "__doc__", None) or "").split())
-    told = r"[Uu]nlike PyTorch|\((in )?PyTorch |PyTorch's `|(is|are) not there|left out"
+    told = r"[Uu]nlike PyTorch|\((in )?PyTorch |PyTorch's `|(is|are) not there"
     return " ".join(s for s in re.split(r"(?<=[.)]) (?=[A-Z])", text) if re.search(told, s)).replace("|", "\\|")
 
 

@@ -264,7 +264,9 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
     def compute(x: Tensor) -> Tensor:
         if x._a.dtype.kind in "iu":
-            return _run("threshold", _threshold, x, threshold, int(value), integers=True)
+            wrap_at = 256 if x._a.dtype.kind == "u" else None  # PyTorch casts both to the dtype
+            low, high = (int(v) if wrap_at is None else int(v) % wrap_at for v in (threshold, value))
+            return _run("threshold", _threshold, x, low, high, integers=True)
         return _run("threshold", _threshold, x, threshold, value)
 
     return _finish("threshold", compute, input, inplace)

@@ -538,7 +538,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         have = indices.dtype if isinstance(indices, Tensor) else type(indices).__name__
         raise TypeError(f"expected 'indices' to be integer dtype, but got {have}")
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    if indices._a.dtype.itemsize < 4:
+    if indices._a.dtype.itemsize < 8:
         indices = F.cast(indices, int64.array)
     if any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {shape}")
