@@ -52,7 +52,7 @@ class NumbaBackend(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in "threads pointwise reduce softmax pool conv optim norms tables recurrent ufuncs".split():
+        for module in "threads pointwise reduce softmax pool conv optim norms tables recurrent gelu ufuncs".split():
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
@@ -67,6 +67,7 @@ class NumbaBackend(NumpyBackend):
     _conv: Any
     _optim: Any
     _recurrent: Any
+    _gelu: Any
     _ufuncs: Any
 
     # ---- threads and compilation ------------------------------------------------------------------------------
@@ -144,6 +145,11 @@ class NumbaBackend(NumpyBackend):
     def normal_cdf(self, x: Array) -> Array:
         single = x.dtype == np.float32 and fits(x)
         return self._pointwise.normal_cdf(x, False) if single else super().normal_cdf(x)
+
+    def gelu_backward(self, g: Array, x: Array) -> Array:
+        if fits(x) and fits(g) and g.shape == x.shape:
+            return self._gelu.gelu_backward(g, x)
+        return super().gelu_backward(g, x)
 
     # ---- normalisation ----------------------------------------------------------------------------------------
     def normalize(self, x: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
