@@ -491,6 +491,16 @@ def test_multihead_attention_arguments(oracle):
     assert abs(m.bias_k.std().item() - 0.125) < 0.03 and m.out_proj.weight.abs().max() <= 1 / 8
 
 
+def test_merge_masks(oracle):
+    for masks in ((None, None), (None, (2, 3)), ((3, 3), None), ((3, 3), (2, 3)), ((4, 3, 3), (2, 3))):
+
+        def call(t, masks=masks):
+            both = [None if m is None else t.arange(float(np.prod(m))).reshape(m) for m in masks]
+            return t.nn.MultiheadAttention(4, 2).merge_masks(*both, t.ones(2, 3, 4))
+
+        same(call, oracle)
+
+
 # ---- transformers -------------------------------------------------------------------------------------------------------
 def causal(t, n, dtype=None):
     return t.nn.Transformer.generate_square_subsequent_mask(n, dtype=dtype or t.float64)
