@@ -425,3 +425,16 @@ def test_norm_with_a_weight_per_channel_as_long_as_a_row(mode, dtype):
     x, w = values((4, 3, 3), dtype), values((1, 3, 1), dtype, seed=1)
     for a, e in zip(*(B.normalize_affine(x, w, w, (2,), 1e-5) for B in (NUMBA, NUMPY)), strict=True):
         np.testing.assert_allclose(a, e, 2e-5, 2e-5)
+
+
+@pytest.mark.parametrize("by_frequency", [False, True])
+@pytest.mark.parametrize("skip", [-1, 2])
+@pytest.mark.parametrize(
+    ("shape", "tail"), [((6,), (4,)), ((3, 50), (130,)), ((0,), (4,)), ((), (3,)), ((700,), ()), ((5,), (2, 3))]
+)
+def test_embedding_sum(mode, dtype, shape, tail, skip, by_frequency):
+    index = np.random.default_rng(0).integers(0, 5, shape)
+    for x in layouts(values((*shape, *tail), dtype)):
+        actual, expected = (B.embedding_sum(x, 7, index, skip, by_frequency) for B in (NUMBA, NUMPY))
+        assert actual.shape == expected.shape and actual.dtype == expected.dtype
+        np.testing.assert_allclose(actual, expected, 2e-5, 1e-5)

@@ -52,19 +52,7 @@ class NumbaBackend(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in (
-            "threads",
-            "pointwise",
-            "reduce",
-            "softmax",
-            "pool",
-            "conv",
-            "optim",
-            "norms",
-            "recurrent",
-            "gelu",
-            "ufuncs",
-        ):
+        for module in "threads pointwise reduce softmax pool conv optim norms tables recurrent gelu ufuncs".split():
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
@@ -376,6 +364,12 @@ class NumbaBackend(NumpyBackend):
         if not fits(gates):
             return super()._gru_step_backward(dh, gates, inner, past, dx, d)
         self._recurrent.run(self._recurrent.gru_backward_kernel, (dh, gates, inner, past), dh.shape[1], (dx, d))
+
+    def embedding_sum(self, x: Array, count: int, index: Array, skip: int, by_frequency: bool) -> Array:
+        tail = x.shape[index.ndim :]
+        if by_frequency or not fits(x) or index.dtype != np.int64 or not index.flags.carray:
+            return super().embedding_sum(x, count, index, skip, by_frequency)
+        return self._tables.embedding_sum(x, count, index, skip, prod(tail)).reshape(count, *tail)
 
     # ---- optimizers -------------------------------------------------------------------------------------------
     def sgd_step(
