@@ -342,6 +342,40 @@ def test_warmup_counts_compile_seconds():
     assert NUMBA.compile_seconds >= 0
 
 
+def test_gelu(mode, dtype):
+    """Also in the tails, across blocks, at NaN and infinities."""
+    x = np.concatenate([np.linspace(-14, 14, 5001), [np.nan, np.inf, -np.inf, 0.0, -0.0]]).astype(dtype)
+    g = np.cos(np.arange(x.size)).astype(dtype)
+    rtol = 2e-5 if dtype == "float32" else 1e-12
+    with np.errstate(all="ignore"):
+        for name, args in (("normal_cdf", (x,)), ("gelu", (x,)), ("gelu_backward", (g, x))):
+            a, b = getattr(NUMBA, name)(*args), getattr(NUMPY, name)(*args)
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol if name == "gelu_backward" else np.finfo(dtype).tiny)
+
+
+@pytest.mark.parametrize("n", [1, 7, 300])
+@pytest.mark.parametrize("sizes", [(20, 20), (20, 3, 1)])
+def test_recurrent(mode, dtype, n, sizes):
+    """Layers of LSTM and GRU over packed rows, forward and backward; gates in saturation too."""
+    rows, batch = sum(sizes), sizes[0]
+    x, h, c, b = (values(s, dtype, k) for k, s in enumerate([(rows, 5), (batch, n), (batch, n), (4 * n,)]))
+    x[0] *= 1000
+    wi, wh, none = values((4 * n, 5), dtype, 4), values((4 * n, n), dtype, 5) / n, np.empty(0, dtype)
+    rtol = 1e-4 if dtype == "float32" else 1e-11
+
+    def run(backend):
+        out = backend.lstm_scan(x, h, c, wi, wh, b, b, none, sizes, False)
+        grads = backend.lstm_scan_backward(out[:3], (True,) * 8, x, h, c, wi, wh, b, b, none, *out[3:], sizes, False)
+        ws = wi[: 3 * n], wh[: 3 * n], b[: 3 * n], b[: 3 * n]
+        gru = backend.gru_scan(x, h, *ws, sizes, True)
+        more = backend.gru_scan_backward(gru[:2], (True,) * 6, x, h, *ws, *gru[2:], sizes, True)
+        return [a for a in (*out, *grads, *gru, *more) if a is not None and a.size]
+
+    with np.errstate(all="ignore"):
+        for ours, theirs in zip(run(NUMBA), run(NUMPY), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol * max(1, np.abs(theirs).max()))
+
+
 @pytest.mark.parametrize("special", [False, True])
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (64, 10), (5, 33, 17), (300, 300)])
 @pytest.mark.parametrize("name", ["silu", "gelu", "gelu_tanh", "normal_cdf"])
@@ -391,3 +425,16 @@ def test_norm_with_a_weight_per_channel_as_long_as_a_row(mode, dtype):
     x, w = values((4, 3, 3), dtype), values((1, 3, 1), dtype, seed=1)
     for a, e in zip(*(B.normalize_affine(x, w, w, (2,), 1e-5) for B in (NUMBA, NUMPY)), strict=True):
         np.testing.assert_allclose(a, e, 2e-5, 2e-5)
+
+
+@pytest.mark.parametrize("by_frequency", [False, True])
+@pytest.mark.parametrize("skip", [-1, 2])
+@pytest.mark.parametrize(
+    ("shape", "tail"), [((6,), (4,)), ((3, 50), (130,)), ((0,), (4,)), ((), (3,)), ((700,), ()), ((5,), (2, 3))]
+)
+def test_embedding_sum(mode, dtype, shape, tail, skip, by_frequency):
+    index = np.random.default_rng(0).integers(0, 5, shape)
+    for x in layouts(values((*shape, *tail), dtype)):
+        actual, expected = (B.embedding_sum(x, 7, index, skip, by_frequency) for B in (NUMBA, NUMPY))
+        assert actual.shape == expected.shape and actual.dtype == expected.dtype
+        np.testing.assert_allclose(actual, expected, 2e-5, 1e-5)

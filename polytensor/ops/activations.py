@@ -32,7 +32,14 @@ def _elu_rule(F: Any, g: Any, x: Any, alpha: float, scale: float, input_scale: f
 
 
 def _gelu_rule(F: Any, g: Any, x: Any) -> Any:
-    return F.mul(g, F.add(F.normal_cdf(x), F.mul(x, _density(F, x))))
+    return F.gelu_backward(g, x)
+
+
+def _gelu_backward(g: Tensor, x: Tensor) -> Tensor:
+    return pw.mul(g, pw.add(F.normal_cdf(x), pw.mul(x, _density(F, x))))
+
+
+F.gelu_backward = _gelu_backward
 
 
 def _density(F: Any, x: Any) -> Any:

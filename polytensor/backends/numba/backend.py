@@ -52,18 +52,7 @@ class NumbaBackend(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in (
-            "threads",
-            "pointwise",
-            "reduce",
-            "softmax",
-            "pool",
-            "conv",
-            "optim",
-            "norms",
-            "recurrent",
-            "ufuncs",
-        ):
+        for module in "threads pointwise reduce softmax pool conv optim norms tables recurrent gelu ufuncs".split():
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
@@ -78,6 +67,7 @@ class NumbaBackend(NumpyBackend):
     _conv: Any
     _optim: Any
     _recurrent: Any
+    _gelu: Any
     _ufuncs: Any
 
     # ---- threads and compilation ------------------------------------------------------------------------------
@@ -155,6 +145,11 @@ class NumbaBackend(NumpyBackend):
     def normal_cdf(self, x: Array) -> Array:
         single = x.dtype == np.float32 and fits(x)
         return self._pointwise.normal_cdf(x, False) if single else super().normal_cdf(x)
+
+    def gelu_backward(self, g: Array, x: Array) -> Array:
+        if fits(x) and fits(g) and g.shape == x.shape:
+            return self._gelu.gelu_backward(g, x)
+        return super().gelu_backward(g, x)
 
     # ---- normalisation ----------------------------------------------------------------------------------------
     def normalize(self, x: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
@@ -369,6 +364,12 @@ class NumbaBackend(NumpyBackend):
         if not fits(gates):
             return super()._gru_step_backward(dh, gates, inner, past, dx, d)
         self._recurrent.run(self._recurrent.gru_backward_kernel, (dh, gates, inner, past), dh.shape[1], (dx, d))
+
+    def embedding_sum(self, x: Array, count: int, index: Array, skip: int, by_frequency: bool) -> Array:
+        tail = x.shape[index.ndim :]
+        if by_frequency or not fits(x) or index.dtype != np.int64 or not index.flags.carray:
+            return super().embedding_sum(x, count, index, skip, by_frequency)
+        return self._tables.embedding_sum(x, count, index, skip, prod(tail)).reshape(count, *tail)
 
     # ---- optimizers -------------------------------------------------------------------------------------------
     def sgd_step(
