@@ -36,10 +36,11 @@ NN_ASIDE = {
     r"flash_attention_impl|^nn\.attention\.SDPBackend$": "choice of one vendor's attention kernels",
 }  # fmt: skip
 # bases: what inherits them is tested
-BASES = r"^nn\.(RNNBase|RNNCellBase)$|^optim\.Optimizer$|LRScheduler$|UninitializedTensorMixin$"
+BASES = r"^nn\.(RNNBase|RNNCellBase)$|^optim\.Optimizer$|LRScheduler$|UninitializedTensorMixin$|BasePruningMethod$"
 NN_ASIDE[BASES] = "bases of other classes, which are tested"
 # the method that shows a class at work, by what it inherits; other classes: __init__
-WORK = {"Module": "forward", "Optimizer": "step", "LRScheduler": "step"}
+WORK = {"Module": "forward", "Optimizer": "step", "LRScheduler": "step", "BasePruningMethod": "compute_mask"}
+METHODS = {"__init__", "__new__", *WORK.values()}
 # tests that have nothing to say about layers, or run elsewhere
 OTHERS = re.compile(
     "gradcheck|cupy|numba|views|examples|tutorials|special|promotion|package|autograd|func|data|inplace|random|reference"
@@ -103,7 +104,7 @@ class Recorder:
         code = frame.f_code
         for side, full in self.functions.get(code, ()):
             self.seen[side].add(full)
-        if code.co_name in ("forward", "step", "__init__", "__new__") and code.co_argcount:
+        if code.co_name in METHODS and code.co_argcount:
             first = frame.f_locals.get(code.co_varnames[0])
             kind = first if code.co_name == "__new__" else type(first)
             for base in kind.__mro__ if isinstance(kind, type) else ():

@@ -298,7 +298,10 @@ def call(func, twin, args, kwargs):
         args = CHECKS[name](*args, **kwargs) or args
     makes = func.__name__ in ("asarray", "array", "ascontiguousarray")
     try:
-        result = given(func(*(plain(args) if makes else taken(args)), **taken(kwargs)))
+        result = func(*(plain(args) if makes else taken(args)), **taken(kwargs))
+        if name == "broadcast_to" and plain(args[0]).flags.writeable:  # CuPy knows no read-only arrays
+            result.flags.writeable = True
+        result = given(result)
     except np.linalg.LinAlgError:  # CuPy does not look at what the solver says
         if name not in ("inv", "solve", "cholesky"):
             raise

@@ -7,6 +7,7 @@ import pytest
 from models_sequences import MODELS
 
 import polytensor
+from polytensor import devices
 
 pytestmark = [  # PyTorch's, about speed
     pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning"),
@@ -77,9 +78,8 @@ def agree(actual, expected, tolerance, what, floor=0.0):
     assert error <= tolerance * scale, f"{what}: off by {error:.2e}, at a scale of {scale:.2e}"
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("name", MODELS)
-def test_trains_as_in_pytorch(oracle, device, name, dtype):
+def compared(oracle, device, name, dtype):
+    """Assert that a model gives on `device` what it gives in PyTorch."""
     state, first, grads, losses, last = theirs(oracle, name, dtype)
     _, our_first, our_grads, our_losses, our_last = run(polytensor, name, dtype, device, state)
     for_output, for_gradients, for_losses = TOLERANCES[dtype]
@@ -93,6 +93,30 @@ def test_trains_as_in_pytorch(oracle, device, name, dtype):
     agree(our_losses, losses, for_losses, "losses")
     for i, (a, b) in enumerate(zip(our_last, last, strict=True)):
         agree(a, b, for_losses, f"output {i} in eval mode after training")
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("name", MODELS)
+def test_trains_as_in_pytorch(oracle, device, name, dtype):
+    compared(oracle, device, name, dtype)
+
+
+@pytest.fixture(scope="module")
+def twin():
+    """CupyBackend's code without a GPU, see cupy_twin.py."""
+    pytest.importorskip("cupy")
+    from cupy_twin import TwinBackend
+
+    devices.register_backend("twin", TwinBackend)
+    yield devices.backend_device("twin")
+    devices._factories.pop("twin")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, not given by CuPy
+@pytest.mark.parametrize("name", MODELS)
+def test_trains_on_cupys_code(oracle, twin, name):
+    with devices.use_backend("twin"):
+        compared(oracle, twin, name, "float64")
 
 
 def test_thirty_models():

@@ -81,8 +81,9 @@ def skipping(t):
     u = t.nn.utils
     m = u.skip_init(t.nn.Linear, 3, 2, bias=False)
     conv = u.convert_conv2d_weight_memory_format(t.nn.Sequential(t.nn.Conv2d(2, 3, 2)), t.channels_last)
+    cube = u.convert_conv3d_weight_memory_format(t.nn.Conv3d(2, 3, 2), t.channels_last_3d)
     return [tuple(m.weight.shape), m.weight.requires_grad, tried(lambda: u.skip_init(int)), tried(lambda: u.skip_init(t.nn.ReLU)),
-            conv[0].weight.stride(), type(conv[0].weight).__name__]  # fmt: skip
+            conv[0].weight.stride(), type(conv[0].weight).__name__, cube.weight.stride()]  # fmt: skip
 
 
 def symmetric(t):
