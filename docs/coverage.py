@@ -26,8 +26,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # without this folder: Numba looks for a module called coverage, and must not find this one
 sys.path[:] = [str(ROOT), str(ROOT / "tests"), *(p for p in sys.path if Path(p).resolve() != ROOT / "docs")]
 
-import test_ops  # noqa: E402
+sys.path.append(str(ROOT / "docs"))
 from coverage_nn import coverage as layers  # noqa: E402
+
+sys.path.pop()
+import test_ops  # noqa: E402
 from ops_table import Sample  # noqa: E402
 
 import polytensor  # noqa: E402
