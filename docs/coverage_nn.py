@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+# without this folder: Numba looks for a module called coverage, and must not find the script beside this one
+sys.path[:] = [str(ROOT), str(ROOT / "tests"), *(p for p in sys.path if Path(p).resolve() != ROOT / "docs")]
 
 NN_NAMESPACES = (
     "nn", "nn.parameter", "nn.init", "nn.attention", "nn.utils", "nn.utils.rnn", "nn.utils.parametrize",

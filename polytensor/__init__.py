@@ -134,6 +134,7 @@ from . import nn as nn
 from .native import *  # noqa: F403
 from .numpy_names import install as _install_numpy_names
 from . import optim as optim
+from . import signal as signal
 from . import special as special
 from . import return_types as return_types
 from . import random as random

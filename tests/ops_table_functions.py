@@ -897,3 +897,19 @@ family(
     lambda t, x, s, i: x.index_copy(0, i, s),
     {"c": (arr(4, 3), arr(2, 3), const([0, 2], I64)), "bad": (arr(4, 3), arr(2, 2), const([0, 2], I64))},
 )
+
+family(
+    "fn.dropout.all",
+    lambda t, x: [t.dropout(x, 1.0, True), t.feature_dropout(x, 1.0, True)],
+    {"i64": (arr(2, 3, dtype=I64),), "bool": (arr(2, 3, dtype=BOOL),)},
+)
+family(
+    "fn.threshold.wraps",
+    lambda t, x: [t.threshold(x, 3, -2), t.threshold(x, -1, 20), t.threshold(x, 0.5, 2.5)],
+    {"u8": (const([1, 3, 4, 255], np.uint8),), "i64": (arr(5, dtype=I64),), "i8": (const([-3, 4], np.int8),)},
+)
+family(
+    "fn.unravel_index",
+    lambda t, x: t.unravel_index(x, (3, 4)),
+    {"i32": (const([1, 7], np.int32),), "i64": (ints(2, 3, hi=12),)},
+)

@@ -353,6 +353,16 @@ for mode in ("bilinear", "bicubic", "lanczos", "nearest"):
                 use("interpolate", mode=mode, antialias=True, align_corners=align, **TARGETS[tag]),
                 {"c": (arr(2, 2, 6, 7),), "f32": (arr(1, 2, 6, 7, dtype=F32),)},
             )
+# a factor that leaves a size as it is; PyTorch's gradients of antialias do not follow its values there
+for mode, space in {"linear": (4,), "bilinear": (7, 3), "trilinear": (3, 7, 2)}.items():
+    family(f"interpolate.same.{mode}", use("interpolate", mode=mode, scale_factor=1.17), {"": (arr(1, 2, *space),)})
+for mode in ("bilinear", "bicubic", "lanczos"):
+    family(f"interpolate.same.antialias.{mode}", use("interpolate", mode=mode, scale_factor=1.17, antialias=True),
+           {"": (arr(1, 2, 7, 3),)}, grad=False)  # fmt: skip
+for mode in ("reflect", "replicate"):
+    for widths in ((0, 2, -1, -1), (-2, -1, -1, -1), (0, 0, -2, -1)):
+        family(f"F.pad.vanishing.{mode}{widths}", lambda t, x, m=mode, w=widths: t.nn.functional.pad(x, w, m),
+               {"": (arr(1, 1, 2, 3),)})  # fmt: skip
 GRID = {2: ((2, 3, 4, 5), (2, 3, 6, 2)), 3: ((2, 2, 3, 4, 5), (2, 2, 3, 4, 3))}
 for n, (xs, gs) in GRID.items():
     for mode in ("bilinear", "nearest", "bicubic", "bad"):

@@ -340,3 +340,101 @@ def test_warmup_counts_compile_seconds():
     NUMBA.warmup(np.float32)
     assert NUMBA.warmup(np.float32) == 0
     assert NUMBA.compile_seconds >= 0
+
+
+def test_gelu(mode, dtype):
+    """Also in the tails, across blocks, at NaN and infinities."""
+    x = np.concatenate([np.linspace(-14, 14, 5001), [np.nan, np.inf, -np.inf, 0.0, -0.0]]).astype(dtype)
+    g = np.cos(np.arange(x.size)).astype(dtype)
+    rtol = 2e-5 if dtype == "float32" else 1e-12
+    with np.errstate(all="ignore"):
+        for name, args in (("normal_cdf", (x,)), ("gelu", (x,)), ("gelu_backward", (g, x))):
+            a, b = getattr(NUMBA, name)(*args), getattr(NUMPY, name)(*args)
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol if name == "gelu_backward" else np.finfo(dtype).tiny)
+
+
+@pytest.mark.parametrize("n", [1, 7, 300])
+@pytest.mark.parametrize("sizes", [(20, 20), (20, 3, 1)])
+def test_recurrent(mode, dtype, n, sizes):
+    """Layers of LSTM and GRU over packed rows, forward and backward; gates in saturation too."""
+    rows, batch = sum(sizes), sizes[0]
+    x, h, c, b = (values(s, dtype, k) for k, s in enumerate([(rows, 5), (batch, n), (batch, n), (4 * n,)]))
+    x[0] *= 1000
+    wi, wh, none = values((4 * n, 5), dtype, 4), values((4 * n, n), dtype, 5) / n, np.empty(0, dtype)
+    rtol = 1e-4 if dtype == "float32" else 1e-11
+
+    def run(backend):
+        out = backend.lstm_scan(x, h, c, wi, wh, b, b, none, sizes, False)
+        grads = backend.lstm_scan_backward(out[:3], (True,) * 8, x, h, c, wi, wh, b, b, none, *out[3:], sizes, False)
+        ws = wi[: 3 * n], wh[: 3 * n], b[: 3 * n], b[: 3 * n]
+        gru = backend.gru_scan(x, h, *ws, sizes, True)
+        more = backend.gru_scan_backward(gru[:2], (True,) * 6, x, h, *ws, *gru[2:], sizes, True)
+        return [a for a in (*out, *grads, *gru, *more) if a is not None and a.size]
+
+    with np.errstate(all="ignore"):
+        for ours, theirs in zip(run(NUMBA), run(NUMPY), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol * max(1, np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize("special", [False, True])
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (64, 10), (5, 33, 17), (300, 300)])
+@pytest.mark.parametrize("name", ["silu", "gelu", "gelu_tanh", "normal_cdf"])
+def test_activations(mode, dtype, name, shape, special):
+    for x in layouts(np.asarray(values(shape, dtype, special=special) * 4)):
+        actual, expected = getattr(NUMBA, name)(x), getattr(NUMPY, name)(x)
+        # gelu_tanh is another form of the same: NumPy's 1 + tanh loses digits where it is near 0
+        rtol, atol = (2e-5, 2e-6) if dtype == "float32" else (1e-12, 1e-14)
+        np.testing.assert_allclose(actual, expected, rtol, atol)
+
+
+@pytest.mark.parametrize("name", ["silu", "gelu", "gelu_tanh", "normal_cdf"])
+def test_activations_at_the_ends(mode, dtype, name):
+    x = np.array([1e30, -1e30, 30, -30, 0.0, -0.0, 1e-30, 5, -5], dtype)
+    actual, expected = getattr(NUMBA, name)(x), getattr(NUMPY, name)(x)
+    np.testing.assert_allclose(actual, expected, 1e-5, 1e-6)
+    np.testing.assert_array_equal(np.signbit(actual[4:6]), np.signbit(expected[4:6]))
+
+
+NORMS = [((6, 40), (1,)), ((2, 3, 5000), (2,)), ((4, 3, 9), (1, 2)), ((700, 30), (1,)), ((4, 3, 10, 8), (0, 2, 3)),
+         ((4, 3, 5), (0, 2)), ((8, 5), (0,)), ((3, 4), ()), ((0, 4), (1,)), ((5,), (0,)), ((2, 70000), (1,))]  # fmt: skip
+
+
+@pytest.mark.parametrize("special", [False, True])
+@pytest.mark.parametrize(("shape", "dims"), NORMS)
+def test_norms(mode, dtype, shape, dims, special):
+    """Forward and backward of layer, group, batch and RMS norm, for all layouts and with NaN and infinity."""
+    rtol, atol = (2e-5, 2e-5) if dtype == "float32" else (1e-11, 1e-12)
+    g = values(shape, dtype, seed=1)
+    tail = tuple(shape[d] for d in dims)
+    w, b = values(tail, dtype, seed=2), values(tail, dtype, seed=3)
+    if dims != tuple(range(len(shape) - len(dims), len(shape))):
+        w = b = values([1 if i in dims else n for i, n in enumerate(shape)], dtype, seed=2)
+    for x in layouts(values(shape, dtype, special=special) * 2 + 3):
+        for kernel, attrs in (("normalize", (x,)), ("normalize_affine", (x, w, b)), ("rms_normalize", (x,))):
+            actual, expected = (getattr(B, kernel)(*attrs, dims, 1e-5) for B in (NUMBA, NUMPY))
+            for a, e in zip(actual, expected, strict=True):
+                assert a.shape == e.shape and a.dtype == e.dtype
+                np.testing.assert_allclose(a, e, rtol, atol)
+        y, _, var = NUMPY.normalize(x, dims, 1e-5)
+        for kernel in ("normalize_backward", "rms_backward"):
+            actual, expected = (getattr(B, kernel)(g, y, var, dims, 1e-5) for B in (NUMBA, NUMPY))
+            np.testing.assert_allclose(actual, expected, rtol, atol)
+
+
+def test_norm_with_a_weight_per_channel_as_long_as_a_row(mode, dtype):
+    x, w = values((4, 3, 3), dtype), values((1, 3, 1), dtype, seed=1)
+    for a, e in zip(*(B.normalize_affine(x, w, w, (2,), 1e-5) for B in (NUMBA, NUMPY)), strict=True):
+        np.testing.assert_allclose(a, e, 2e-5, 2e-5)
+
+
+@pytest.mark.parametrize("by_frequency", [False, True])
+@pytest.mark.parametrize("skip", [-1, 2])
+@pytest.mark.parametrize(
+    ("shape", "tail"), [((6,), (4,)), ((3, 50), (130,)), ((0,), (4,)), ((), (3,)), ((700,), ()), ((5,), (2, 3))]
+)
+def test_embedding_sum(mode, dtype, shape, tail, skip, by_frequency):
+    index = np.random.default_rng(0).integers(0, 5, shape)
+    for x in layouts(values((*shape, *tail), dtype)):
+        actual, expected = (B.embedding_sum(x, 7, index, skip, by_frequency) for B in (NUMBA, NUMPY))
+        assert actual.shape == expected.shape and actual.dtype == expected.dtype
+        np.testing.assert_allclose(actual, expected, 2e-5, 1e-5)

@@ -225,3 +225,22 @@ def test_axis_for_dim(fn, name, forms, method):
             )
         if len(results) == 2 and results[0] != "TypeError":
             assert not results[1].startswith("TypeError"), results
+
+
+def functions_of_nn():
+    """The functions of nn.functional that PyTorch writes in Python, so that their arguments can be read."""
+    for name in sorted(vars(torch.nn.functional)):
+        theirs, ours = getattr(torch.nn.functional, name), getattr(polytensor.nn.functional, name, None)
+        if name[0] != "_" and inspect.isfunction(theirs) and inspect.isfunction(ours):
+            kinds = {p.kind for p in inspect.signature(theirs).parameters.values()}
+            if inspect.Parameter.VAR_POSITIONAL not in kinds and not open_ended(ours):
+                yield pytest.param(ours, theirs, id=name)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), list(functions_of_nn()))
+def test_arguments_of_nn_functional(ours, theirs):
+    ours, theirs = (list(inspect.signature(f).parameters.values()) for f in (ours, theirs))
+    for a, e in zip(ours, theirs, strict=False):
+        assert (a.name, a.kind) == (e.name, e.kind)
+        assert str(a.default) == str(e.default)
+    assert len(ours) >= len(theirs)

@@ -46,6 +46,10 @@ class ActivationKernels:
     def gelu(self, x: Array) -> Array:
         return x * self.normal_cdf(x)
 
+    def gelu_backward(self, g: Array, x: Array) -> Array:
+        density = self.xp.exp(x * x * -0.5) * 0.3989422804014327  # 1 / sqrt(2 pi)
+        return g * (self.normal_cdf(x) + x * density)
+
     def gelu_tanh(self, x: Array) -> Array:
         y = x * x
         y *= TANH_GELU * ROOT_2_OVER_PI

@@ -94,7 +94,7 @@ class RecurrentKernels:
 
     # ---- LSTM -----------------------------------------------------------------------------------------------------
     def _sigmoid_into(self, x: Array) -> None:
-        self.xp.negative(x, out=x)
+        self.xp.multiply(x, -1, out=x)  # NumPy 2.4: negative in place is wrong for columns of four or eight
         self.xp.exp(x, out=x)
         x += 1
         self.xp.reciprocal(x, out=x)

@@ -60,9 +60,9 @@ from ..ops.dropouts import feature_alpha_dropout as feature_alpha_dropout
 from ..ops.embedding import embedding as embedding
 from ..ops.embedding import embedding_bag as embedding_bag
 from ..ops.grouped import grouped_mm as grouped_mm
-from ..ops.layers import log_softmax as log_softmax
+from ..ops.layers import log_softmax as _log_softmax
 from ..ops.layers import max_pool2d as max_pool2d
-from ..ops.layers import softmax as softmax
+from ..ops.layers import softmax as _softmax
 from ..ops.normalization import batch_norm as batch_norm
 from ..ops.normalization import group_norm as group_norm
 from ..ops.normalization import instance_norm as instance_norm
@@ -119,6 +119,16 @@ from .functional_loss import *  # noqa: F403
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(0, x)."""
     return input.relu_() if inplace else _relu(input)  # type: ignore[attr-defined, no-any-return]
+
+
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """exp(x) over its sum along `dim`."""
+    return _softmax(input, dim, dtype, _stacklevel + 1)  # type: ignore[no-any-return]
+
+
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """Logarithm of softmax."""
+    return _log_softmax(input, dim, dtype, _stacklevel + 1)  # type: ignore[no-any-return]
 
 
 def max_pool2d_with_indices(

@@ -32,7 +32,14 @@ def _elu_rule(F: Any, g: Any, x: Any, alpha: float, scale: float, input_scale: f
 
 
 def _gelu_rule(F: Any, g: Any, x: Any) -> Any:
-    return F.mul(g, F.add(F.normal_cdf(x), F.mul(x, _density(F, x))))
+    return F.gelu_backward(g, x)
+
+
+def _gelu_backward(g: Tensor, x: Tensor) -> Tensor:
+    return pw.mul(g, pw.add(F.normal_cdf(x), pw.mul(x, _density(F, x))))
+
+
+F.gelu_backward = _gelu_backward
 
 
 def _density(F: Any, x: Any) -> Any:
@@ -264,7 +271,9 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
     def compute(x: Tensor) -> Tensor:
         if x._a.dtype.kind in "iu":
-            return _run("threshold", _threshold, x, threshold, int(value), integers=True)
+            wrap_at = 256 if x._a.dtype.kind == "u" else None  # PyTorch casts both to the dtype
+            low, high = (int(v) if wrap_at is None else int(v) % wrap_at for v in (threshold, value))
+            return _run("threshold", _threshold, x, low, high, integers=True)
         return _run("threshold", _threshold, x, threshold, value)
 
     return _finish("threshold", compute, input, inplace)

@@ -73,7 +73,7 @@ def _repeated_index(repeats: Tensor, output_size: int | None) -> Tensor:
         raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{name}'")
     if a.size and int(a.min()) < 0:
         raise RuntimeError("repeats can not be negative")
-    ends = backend.cumsum(backend.cast(a, "int64"), 0)
+    ends = backend.cumsum(backend.cast(a, dtypes.int64.array), 0)
     total = int(ends[-1]) if a.size else 0
     if output_size is not None and output_size != total and a.size:
         raise RuntimeError("allocated size does not match required size")

@@ -26,12 +26,19 @@ def _write(input: Tensor, r: Tensor, inplace: bool) -> Tensor:
     return input.copy_(r) if inplace and r is not input else r  # type: ignore[no-any-return]
 
 
+def _nothing(x: Tensor) -> Tensor:
+    """x times 0, in its own dtype."""
+    return pw.mul(x, wrap(x._dev.backend.full((), 0, x._a.dtype), x._dev))
+
+
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero elements with probability p and scale the rest by 1 / (1 - p), in training only."""
     _check_p(p)
     x = check_tensor(input, "dropout")
     if not training or p == 0.0:
         return x
+    if p == 1.0:
+        return _write(x, _nothing(x), inplace)
     return _write(x, pw.mul(x, wrap(dropout_mask(x._a.shape, p, _mask_dtype(x), x._dev, None), x._dev)), inplace)
 
 
@@ -46,7 +53,7 @@ def feature_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplac
     if not training or p == 0.0:
         return x
     if p == 1.0:
-        return _write(x, pw.mul(x, 0), inplace)
+        return _write(x, _nothing(x), inplace)
     if x._a.ndim < 2:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     shape = (*x._a.shape[:2], *(1,) * (x._a.ndim - 2))
@@ -107,7 +114,7 @@ def _alpha(input: Tensor, p: float, training: bool, inplace: bool, features: boo
     if not training or p == 0.0:
         return x
     if p == 1.0:
-        return _write(x, pw.mul(x, 0), inplace)
+        return _write(x, _nothing(x), inplace)
     if features and x._a.ndim < 2:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     shape = (*x._a.shape[:2], *(1,) * (x._a.ndim - 2)) if features else x._a.shape

@@ -119,7 +119,7 @@ def _soft(name: str, row: Any) -> Any:
             warnings.warn(
                 f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=_stacklevel - 1,
             )
             dim = 0 if x._a.ndim in (0, 1, 3) else 1
         d = check_dim(dim, x._a.ndim)

@@ -15,7 +15,7 @@ from ..autograd.modes import mode
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
-from .table import FLOAT, TYPE_NAME, F, attach, check_tensor, named, prepare, primitive, renamed, write_out
+from .table import FLOAT, TYPE_NAME, F, attach, check_tensor, named, prepare, primitive, raw_dtype, renamed, write_out
 
 __all__ = [
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "dist", "logsumexp", "max", "mean", "min",
@@ -76,7 +76,9 @@ def _share(F: Any, g: Any, x: Any, hit: Any, x_shape: Any, dim: Any) -> Any:
 def _extreme_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
     """Ties share the gradient, and so do NaNs."""
     top = F.reshape(out, _keep(x_shape, dim))
-    return _share(F, g, x, F.where(F.isnan(top), F.isnan(x), F.eq(x, top)), x_shape, dim)
+    hit = F.where(F.isnan(top), F.isnan(x), F.eq(x, top))
+    count = F.sum(F.cast(hit, raw_dtype(x)), dim, True)
+    return F.keep(F.expand(F.div(F.reshape(g, _keep(x_shape, dim)), count), x_shape), hit)
 
 
 def _amax_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:

@@ -96,7 +96,7 @@ def _long_index(index: Tensor, message: str, narrow: bool = True, error: type[Ex
     a = index._a
     if a.dtype.kind != "i" or a.dtype.itemsize < (4 if narrow else 8):
         raise error(message)
-    return index if a.dtype.itemsize == 8 else F.cast(index, "int64")
+    return index if a.dtype.itemsize == 8 else F.cast(index, int64.array)
 
 
 def _nothing(index: Tensor) -> Tensor:
@@ -538,7 +538,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         have = indices.dtype if isinstance(indices, Tensor) else type(indices).__name__
         raise TypeError(f"expected 'indices' to be integer dtype, but got {have}")
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    if indices._a.dtype.itemsize < 4:
+    if indices._a.dtype.itemsize < 8:
         indices = F.cast(indices, int64.array)
     if any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {shape}")

@@ -52,7 +52,7 @@ class NumbaBackend(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in ("threads", "pointwise", "reduce", "softmax", "pool", "conv", "optim", "recurrent", "ufuncs"):
+        for module in "threads pointwise reduce softmax pool conv optim norms tables recurrent gelu ufuncs".split():
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
@@ -67,6 +67,7 @@ class NumbaBackend(NumpyBackend):
     _conv: Any
     _optim: Any
     _recurrent: Any
+    _gelu: Any
     _ufuncs: Any
 
     # ---- threads and compilation ------------------------------------------------------------------------------
@@ -126,6 +127,63 @@ class NumbaBackend(NumpyBackend):
         if fits(y) and fits(g) and g.shape == y.shape:
             return self._pointwise.backward(self._pointwise.sigmoid_backward_kernel, g, y)
         return NumpyBackend.sigmoid_backward(self, g, y)
+
+    def silu(self, x: Array) -> Array:
+        if fits(x):
+            return self._pointwise.unary(self._pointwise.silu_kernel, 0.3, x)
+        return super().silu(x)
+
+    def gelu_tanh(self, x: Array) -> Array:
+        if fits(x):
+            return self._pointwise.unary(self._pointwise.gelu_tanh_kernel, 0.4, x)
+        return super().gelu_tanh(x)
+
+    def gelu(self, x: Array) -> Array:
+        single = x.dtype == np.float32 and fits(x)  # LLVM does not vectorise the longer polynomial of float64
+        return self._pointwise.normal_cdf(x, True) if single else super().gelu(x)
+
+    def normal_cdf(self, x: Array) -> Array:
+        single = x.dtype == np.float32 and fits(x)
+        return self._pointwise.normal_cdf(x, False) if single else super().normal_cdf(x)
+
+    def gelu_backward(self, g: Array, x: Array) -> Array:
+        if fits(x) and fits(g) and g.shape == x.shape:
+            return self._gelu.gelu_backward(g, x)
+        return super().gelu_backward(g, x)
+
+    # ---- normalisation ----------------------------------------------------------------------------------------
+    def normalize(self, x: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
+        form = self._norms.blocks(x.shape, dims) if fits(x) else None
+        if form is None:
+            return super().normalize(x, dims, eps)
+        return self._norms.normalize(x, dims, form, eps)[1:]  # type: ignore[no-any-return]
+
+    def normalize_affine(
+        self, x: Array, w: Array, b: Array, dims: Pair, eps: float
+    ) -> tuple[Array, Array, Array, Array]:
+        tail = x.shape[x.ndim - len(dims) :]
+        form = self._norms.blocks(x.shape, dims) if fits(x) and fits(w) and fits(b) else None
+        if form is None or form[0] != 1 or not w.shape == b.shape == tail:
+            return super().normalize_affine(x, w, b, dims, eps)
+        return self._norms.normalize(x, dims, form, eps, w, b)  # type: ignore[no-any-return]
+
+    def normalize_backward(self, g: Array, y: Array, var: Array, dims: Pair, eps: float) -> Array:
+        form = self._norms.blocks(y.shape, dims) if fits(y) and fits(g) and fits(var) else None
+        if form is None or g.shape != y.shape:
+            return super().normalize_backward(g, y, var, dims, eps)
+        return self._norms.backward(g, y, var, form, eps, True)
+
+    def rms_normalize(self, x: Array, dims: Pair, eps: float) -> tuple[Array, Array]:
+        form = self._norms.blocks(x.shape, dims) if fits(x) else None
+        if form is None or form[0] != 1:
+            return super().rms_normalize(x, dims, eps)
+        return self._norms.rms(x, dims, form[1], eps)  # type: ignore[no-any-return]
+
+    def rms_backward(self, g: Array, y: Array, square: Array, dims: Pair, eps: float) -> Array:
+        form = self._norms.blocks(y.shape, dims) if fits(y) and fits(g) and fits(square) else None
+        if form is None or form[0] != 1 or g.shape != y.shape:
+            return super().rms_backward(g, y, square, dims, eps)
+        return self._norms.backward(g, y, square, form, eps, False)
 
     # ---- reductions -------------------------------------------------------------------------------------------
     def _trailing(self, x: Array, dim: Any) -> tuple[tuple[int, ...], int]:
@@ -306,6 +364,12 @@ class NumbaBackend(NumpyBackend):
         if not fits(gates):
             return super()._gru_step_backward(dh, gates, inner, past, dx, d)
         self._recurrent.run(self._recurrent.gru_backward_kernel, (dh, gates, inner, past), dh.shape[1], (dx, d))
+
+    def embedding_sum(self, x: Array, count: int, index: Array, skip: int, by_frequency: bool) -> Array:
+        tail = x.shape[index.ndim :]
+        if by_frequency or not fits(x) or index.dtype != np.int64 or not index.flags.carray:
+            return super().embedding_sum(x, count, index, skip, by_frequency)
+        return self._tables.embedding_sum(x, count, index, skip, prod(tail)).reshape(count, *tail)
 
     # ---- optimizers -------------------------------------------------------------------------------------------
     def sgd_step(

@@ -8,8 +8,10 @@ import numpy as np
 from numba import njit, prange, types
 from numba.extending import overload
 
+from ..activations import ERFC32, ROOT_2_OVER_PI, ROOT_HALF, TANH_GELU
 from .threads import Kernel
 
+ERFC = ERFC32[::-1]
 BLOCK = 8192  # elements; a slice of its own lets LLVM see that indices do not wrap, and vectorise
 
 
@@ -121,6 +123,46 @@ def _tanh_backward(g: Any, y: Any, out: Any) -> None:
             o[i] = gs[i] * (one - ys[i] * ys[i])
 
 
+def _silu(x: Any, out: Any) -> None:
+    one = x.dtype.type(1)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        xs, o = x[s], out[s]
+        for i in range(o.size):
+            o[i] = xs[i] / (one + fast_exp(-xs[i]))
+
+
+def _gelu_tanh(x: Any, out: Any) -> None:
+    """(1 + tanh(u)) / 2 is a sigmoid of 2 u."""
+    one = x.dtype.type(1)
+    linear, cubic = x.dtype.type(-2 * ROOT_2_OVER_PI), x.dtype.type(-2 * ROOT_2_OVER_PI * TANH_GELU)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        xs, o = x[s], out[s]
+        for i in range(o.size):
+            v = xs[i]
+            o[i] = v / (one + fast_exp(v * (linear + cubic * (v * v))))
+
+
+def _normal_cdf(x: Any, coefficients: Any, times: bool, out: Any) -> None:
+    """The base backend's normal_cdf, of float32; with `times` x times that, which is gelu."""
+    kind = x.dtype.type
+    zero, half, one, two, three, root = kind(0), kind(0.5), kind(1), kind(2), kind(3), kind(ROOT_HALF)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        xs, o = x[s], out[s]
+        for i in range(o.size):
+            z = abs(xs[i]) * root
+            t = three / (z + three)
+            u = two * t - one
+            p = kind(coefficients[0])
+            for c in coefficients[1:]:
+                p = p * u + kind(c)
+            tail = half * t * p * fast_exp(-(z * z))
+            y = one - tail if xs[i] > zero else tail
+            o[i] = xs[i] * y if times else y
+
+
 def _mse_backward(g: Any, x: Any, t: Any, scale: Any, out: Any) -> None:
     for b in prange((x.size + BLOCK - 1) // BLOCK):
         s = span(b, x.size, BLOCK)
@@ -136,6 +178,9 @@ def _mse_backward(g: Any, x: Any, t: Any, scale: Any, out: Any) -> None:
 
 
 relu_kernel = Kernel(_relu)
+silu_kernel = Kernel(_silu)
+gelu_tanh_kernel = Kernel(_gelu_tanh)
+normal_cdf_kernel = Kernel(_normal_cdf)
 sigmoid_kernel = Kernel(_sigmoid)
 relu_backward_kernel = Kernel(_relu_backward)
 sigmoid_backward_kernel = Kernel(_sigmoid_backward)
@@ -147,6 +192,12 @@ def unary(k: Kernel, cost: float, x: Any) -> Any:
     """Run a kernel of one array; `cost` in nanoseconds an element."""
     out = np.empty(x.shape, x.dtype)
     k(cost * x.size, x.reshape(-1), out.reshape(-1))
+    return out
+
+
+def normal_cdf(x: Any, times: bool) -> Any:
+    out = np.empty(x.shape, x.dtype)
+    normal_cdf_kernel(0.8 * x.size, x.reshape(-1), ERFC, times, out.reshape(-1))
     return out
 
 

@@ -22,7 +22,17 @@ def _run(backend: Any, dtype: Any) -> None:
         backend.log_softmax_backward(y, backend.log_softmax(y, 1), 1)
         for f in (backend.relu_backward, backend.tanh_backward, backend.sigmoid_backward):
             f(y, y)
+        for f in (backend.silu, backend.gelu, backend.gelu_tanh, backend.normal_cdf):
+            f(y)
     backend.relu(x)
+    backend.gelu_backward(x, x)
+    w = x[0].copy()
+    backend.embedding_sum(x, 2, np.zeros(len(x), np.int64), -1, False)
+    y, _, _ = backend.normalize(x, (1,), 1e-5)
+    _, y, _, var = backend.normalize_affine(x, w, w, (1,), 1e-5)
+    backend.normalize_backward(x, y, var, (1,), 1e-5)
+    y, square = backend.rms_normalize(x, (1,), 1e-5)
+    backend.rms_backward(x, y, square, (1,), 1e-5)
     for dim in (None, (0,), (1,)):
         backend.sum(x, dim, False)
         backend.amax(x, dim, False)

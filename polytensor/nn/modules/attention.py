@@ -102,3 +102,18 @@ class MultiheadAttention(Module):
         if self.batch_first and out.dim() == 3:
             out = out.transpose(0, 1)  # type: ignore[attr-defined]
         return out, weights
+
+    def merge_masks(
+        self, attn_mask: Tensor | None, key_padding_mask: Tensor | None, query: Tensor
+    ) -> tuple[Tensor | None, int | None]:
+        """Both masks as one (N, heads, L, L) for query (N, L, E), and 2; the padding mask alone as it is, and 1."""
+        if attn_mask is None:
+            return key_padding_mask, None if key_padding_mask is None else 1
+        n, length = query.shape[:2]
+        if attn_mask.dim() == 3:
+            merged = attn_mask.reshape(n, -1, length, length)  # type: ignore[attr-defined]
+        else:
+            merged = attn_mask.reshape(1, 1, length, length).expand(n, self.num_heads, -1, -1)  # type: ignore[attr-defined]
+        if key_padding_mask is not None:
+            merged = merged + key_padding_mask.reshape(n, 1, 1, length).expand(-1, self.num_heads, -1, -1)  # type: ignore[attr-defined]
+        return merged, 2

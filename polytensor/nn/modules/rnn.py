@@ -167,7 +167,7 @@ class RNNBase(Module):
         return [y.to(hx.dtype) for y in results]
 
     def _wrong_dims(self, n: int) -> ValueError:
-        return ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {n}D instead")
+        return ValueError(f"{self.mode}: Expected input to be 2D or 3D, got {n}D instead")
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """(output, h_n), an LSTM's (output, (h_n, c_n)); see the class."""
