@@ -259,6 +259,7 @@ PROPERTIES = {
     "predicates": lambda t, x: (
         x.is_signed(), x.is_complex(), x.is_floating_point(), x.is_same_size(x), x.is_inference(), x.is_conj(), x.is_neg(), x.is_pinned(),
     ),
+    "name": lambda t, x: x.name,
     "is_nonzero": lambda t, x: x[0, 0].is_nonzero(),
     "is_nonzero.bad": lambda t, x: x.is_nonzero(),
 }  # fmt: skip
