@@ -444,7 +444,7 @@ SCRIPT = """
 import sys, time
 import numpy as np
 from numba import prange
-from numba.core.caching import _IndexDataCacheFile as File
+from numba.core.caching import IndexDataCacheFile as File
 from polytensor.backends.numba.threads import Kernel
 
 
