@@ -15,7 +15,20 @@ from ..autograd.modes import mode
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
-from .table import FLOAT, TYPE_NAME, F, attach, check_tensor, named, prepare, primitive, raw_dtype, renamed, write_out
+from .table import (
+    FLOAT,
+    TYPE_NAME,
+    F,
+    attach,
+    check_tensor,
+    is_complex,
+    named,
+    prepare,
+    primitive,
+    raw_dtype,
+    renamed,
+    write_out,
+)  # fmt: skip
 
 __all__ = [
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "dist", "logsumexp", "max", "mean", "min",
@@ -165,24 +178,30 @@ def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, p: float, dim: An
     g, out = F.reshape(g, kept), F.reshape(out, kept)
     if p == 0:
         return None
+    dtype, complex_ = raw_dtype(x), is_complex(x)
+
+    def up(v: Any) -> Any:  # a real factor, to multiply x with
+        return F.cast(v, dtype) if complex_ else v
+
+    sign = F.sgn if complex_ else F.sign
     if p == 1:
-        return F.mul(F.sign(x), g)
+        return F.mul(sign(x), up(g))
     if p == 2:
-        return F.mul(x, F.where(F.eq(out, 0), F.zeros_of(g), F.div(g, out)))
+        return F.mul(x, up(F.where(F.eq(out, 0), F.zeros_of(g), F.div(g, out))))
     size = F.abs(x)
     if p in (inf, -inf):
         hit = F.logical_or(F.eq(size, out), F.isnan(size))
-        hit = F.cast(hit, x._a.dtype if isinstance(x, Tensor) else x.dtype)
-        return F.mul(F.sign(x), F.mul(hit, F.div(g, F.sum(hit, dim, True))))
+        hit = F.cast(hit, raw_dtype(g))
+        return F.mul(sign(x), up(F.mul(hit, F.div(g, F.sum(hit, dim, True)))))
     scale = F.div(g, F.pow_scalar(out, p - 1))
     if p >= 1:
         scale = F.where(F.eq(out, 0), F.zeros_of(g), scale)
     if p >= 2:
-        return F.mul(F.mul(x, F.pow_scalar(size, p - 2)), scale)
-    power = F.mul(F.sign(x), F.pow_scalar(size, p - 1))
+        return F.mul(F.mul(x, up(F.pow_scalar(size, p - 2))), up(scale))
+    power = F.mul(sign(x), up(F.pow_scalar(size, p - 1)))
     if p < 1:
         power = F.where(F.eq(x, 0), F.mul(x, 0), power)
-    return F.mul(power, scale)
+    return F.mul(power, up(scale))
 
 
 _norm = primitive("norm", "x", (_norm_rule,), "p dim keepdim", node="LinalgVectorNormBackward0")
