@@ -627,7 +627,6 @@ np.allclose(torch.ones(2),np.ones(2))
 np.isnan(torch.ones(2))
 np.arange(3)[torch.tensor([0,1])]
 np.arange(3)[torch.tensor(1)]
-np.ones((2,2))@torch.ones(2,2)
 torch.ones(2).numpy().dtype
 torch.ones(2,requires_grad=True).numpy()
 torch.ones(2,requires_grad=True).numpy(force=True)

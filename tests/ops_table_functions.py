@@ -739,7 +739,8 @@ def default_device(t):
     try:
         return [text(t.get_default_device()), text(t.empty(1).device)]
     finally:
-        t.set_default_device(old)
+        # in PyTorch a default device is a mode, under which l1_loss forgets its weight: None takes it off
+        t.set_default_device(None if getattr(t, "__name__", "") == "torch" else old)
 
 
 def saved(t, x):

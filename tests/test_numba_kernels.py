@@ -438,3 +438,50 @@ def test_embedding_sum(mode, dtype, shape, tail, skip, by_frequency):
         actual, expected = (B.embedding_sum(x, 7, index, skip, by_frequency) for B in (NUMBA, NUMPY))
         assert actual.shape == expected.shape and actual.dtype == expected.dtype
         np.testing.assert_allclose(actual, expected, 2e-5, 1e-5)
+
+
+SCRIPT = """
+import sys, time
+import numpy as np
+from numba import prange
+from numba.core.caching import IndexDataCacheFile as File
+from polytensor.backends.numba.threads import Kernel
+
+
+def body(x, out):
+    for i in prange(x.size):
+        out[i] = x[i] + x.dtype.type(x.itemsize)
+
+
+read = File._load_index
+File._load_index = lambda self: (read(self), time.sleep(0.4))[0]  # so that all have read before any writes
+kernel = Kernel(body)
+for name in sys.argv[1:]:
+    x = np.arange(5, dtype=name)
+    out = np.empty_like(x)
+    kernel(0.0, x, out)
+    assert out.tolist() == [v + x.itemsize for v in range(5)], (name, out)
+print(sum(kernel.serial.stats.cache_hits.values()))
+"""
+
+
+def test_processes_may_compile_at_the_same_time(tmp_path):
+    """Each compiles the kernel for a dtype of its own into one new cache; another process then loads all of them."""
+    import os
+    import subprocess
+    import sys
+
+    script = tmp_path / "kernels.py"
+    script.write_text(SCRIPT)
+    names = ["float32", "float64", "int32", "int64"]
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    runs = [
+        subprocess.Popen([sys.executable, str(script), n], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for n in names
+    ]
+    for run in runs:
+        _, error = run.communicate(timeout=300)
+        assert run.returncode == 0, error.decode()
+    last = subprocess.run([sys.executable, str(script), *names], env=env, capture_output=True, text=True, timeout=300)
+    assert last.returncode == 0, last.stderr
+    assert last.stdout.strip() == "4", "all four were in the cache"

@@ -19,6 +19,8 @@ import numba
 from numba.core import event
 from numba.np.ufunc import parallel
 
+from .cache import lock_cache
+
 PARALLEL_NS: float = 50_000  # serial work worth the 22 us that waking the threads costs
 
 _lock = threading.Lock()  # the workqueue layer aborts on concurrent use, and two owners of the cores are slow
@@ -79,8 +81,8 @@ class Kernel:
         twin.__qualname__ = twin.__name__
         twin.__module__ = body.__module__
         options = {"error_model": "numpy", "cache": True, "nogil": True}
-        self.serial = numba.njit(**options)(body)
-        self.parallel = numba.njit(parallel=True, **options)(twin)
+        self.serial = lock_cache(numba.njit(**options)(body))
+        self.parallel = lock_cache(numba.njit(parallel=True, **options)(twin))
 
     def __call__(self, work: float, *args: Any) -> Any:
         if work < PARALLEL_NS or _budget == 1 or _forked or not _lock.acquire(False):

@@ -12,6 +12,8 @@ from typing import Any
 
 from numba import guvectorize, vectorize
 
+from .cache import building
+
 
 def _sigmoid(x: Any) -> Any:
     if x >= 0:
@@ -86,15 +88,15 @@ ROWS = {"softmax": 1, "log_softmax": 1, "softmax_backward": 2, "log_softmax_back
 
 def __getattr__(name: str) -> Any:
     """Compile the ufunc `name` and keep it in the module. (NumPy's own object: Numba's around it costs more.)"""
-    body = globals().get("_" + name)
-    if name in ELEMENTWISE:
-        n = ELEMENTWISE[name]
-        made = vectorize([f"{t}({', '.join([t] * n)})" for t in ("f4", "f8")], cache=True)(body).ufunc
-    elif name in ROWS:
-        n = ROWS[name]
-        signatures = [f"void({', '.join([t + '[:]'] * (n + 1))})" for t in ("f4", "f8")]
-        made = guvectorize(signatures, f"{','.join(['(n)'] * n)}->(n)", cache=True)(body).ufunc
-    else:
+    n = ELEMENTWISE.get(name, ROWS.get(name))
+    if n is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = made
-    return made
+    body = globals()["_" + name]
+    with building(body):
+        if name in ELEMENTWISE:
+            made = vectorize([f"{t}({', '.join([t] * n)})" for t in ("f4", "f8")], cache=True)(body)
+        else:
+            signatures = [f"void({', '.join([t + '[:]'] * (n + 1))})" for t in ("f4", "f8")]
+            made = guvectorize(signatures, f"{','.join(['(n)'] * n)}->(n)", cache=True)(body)
+    globals()[name] = made.ufunc
+    return made.ufunc
