@@ -199,15 +199,38 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
     """`fn` that also takes NumPy's names of arguments, as PyTorch's own functions do."""
 
     own = signature(fn).parameters
-    names = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
+    aliases = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
 
     @wraps(fn)
     def op(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            kwargs = {names.get(k, k): v for k, v in kwargs.items()}
-        return fn(*args, **kwargs)
+        return fn(*args, **{aliases.get(k, k): v for k, v in kwargs.items()} if kwargs else kwargs)
 
-    return op
+    if builtins.any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in own.values()):
+        return op
+
+    def renaming(given: dict[str, Any], names: dict[str, Any]) -> Any:
+        for name, value in names.items():
+            target = aliases.get(name)
+            if target not in given:
+                raise TypeError(f"{fn.__name__}() got an unexpected keyword argument '{name}'")
+            given[target] = value
+        return fn(**{k: v for k, v in given.items() if v is not missing})
+
+    # written out with fn's own arguments: packing and unpacking them costs twice as much as the call
+    missing = object()
+    scope: dict[str, Any] = {f"default_{k}": missing if p.default is p.empty else p.default for k, p in own.items()}
+    plain = [f"{k}=default_{k}" for k, p in own.items() if p.kind != p.KEYWORD_ONLY]
+    named = [f"{k}=default_{k}" for k, p in own.items() if p.kind == p.KEYWORD_ONLY]
+    passed = ", ".join(k if p.kind != p.KEYWORD_ONLY else f"{k}={k}" for k, p in own.items())
+    absent = " or ".join(["names", *[f"{k} is missing" for k, p in own.items() if p.default is p.empty]])
+    scope.update(fn=fn, renaming=renaming, missing=missing)
+    exec(
+        f"def call({', '.join([*plain, *(['*', *named] if named else []), '**names'])}):\n"
+        f" if {absent}: return renaming(dict({', '.join(f'{k}={k}' for k in own)}), names)\n"
+        f" return fn({passed})",
+        scope,
+    )
+    return wraps(fn)(scope["call"])
 
 
 def _flag(value: Any, op: str, name: str = "keepdim") -> None:
@@ -274,6 +297,11 @@ def sum(
         return _sum(input, None, False)  # type: ignore[no-any-return]
     if names:
         return _renaming(sum, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
+    if dim.__class__ is int and dtype is None and out is None and isinstance(input, Tensor) and keepdim is False:
+        ndim = input._a.ndim
+        if -ndim <= dim < ndim:
+            r = _sum(input, (dim if dim >= 0 else dim + ndim,), False)
+            return r if r._fn is None else renamed(r, "SumBackward1")
     x = _to(reducible(input, "sum", keepdim), dtype if dtype is not None or out is None else out.dtype)
     r = _sum(x, None, keepdim) if dim is None else renamed(_sum(x, _dims(x, dim), keepdim), "SumBackward1")
     return _out(_to(r, dtype), out)
@@ -292,6 +320,9 @@ def mean(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None, **names: Any
 ) -> Tensor:
     """Mean over `dim`; RuntimeError unless floating (or given such a dtype). Source: torch.mean."""
+    if dim is None and dtype is None and out is None and isinstance(input, Tensor) and keepdim is False and not names:
+        if input._a.dtype.char in "fd":
+            return _mean(input, None, False)  # type: ignore[no-any-return]
     if names:
         return _renaming(mean, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
     x = _to(reducible(input, "mean", keepdim), dtype)
@@ -449,7 +480,7 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
         _not_empty(x, (d,), name)
         return pair_out(result, along(x, d, keepdim), out)
 
-    op.__name__ = name
+    op.__name__ = op.__qualname__ = name
     op.__doc__ = f"torch.{name}: the {name}imum of all elements; (values, indices) along `dim`; or elementwise with another tensor."
     return op
 
@@ -472,7 +503,7 @@ def _arg_extreme(name: str, row: Any) -> Any:
         r = row(x, d if x._a.ndim else None, keepdim)
         return r if out is None else write_out(out, r, True)
 
-    op.__name__ = name
+    op.__name__ = op.__qualname__ = name
     op.__doc__ = (
         f"Index (int64) of the {name[3:]}imum: in the flattened tensor, or along `dim`; of ties the first, of NaN too. "
         f"Source: torch.{name}."
@@ -560,7 +591,7 @@ def _logical(name: str, row: Any) -> Any:
             r = row(x, _dims(x, dim), keepdim)
         return _out(_to(r, dtypes.uint8) if x._a.dtype.char == "B" else r, out)
 
-    op.__name__ = name
+    op.__name__ = op.__qualname__ = name
     op.__doc__ = (
         f"Whether {name} elements over `dim` (int, tuple or None) are non-zero: bool, of a uint8 tensor uint8. "
         f"Source: torch.{name}."

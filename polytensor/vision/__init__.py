@@ -1,0 +1,3 @@
+"""Images: transforms. Source: torchvision."""
+
+from . import transforms as transforms
