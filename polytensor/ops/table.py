@@ -495,11 +495,22 @@ def alias_on(x: Tensor, dev: Any) -> Tensor:
     return r
 
 
+TYPE_NAME = dtypes.TYPE_NAMES
 CPP_NAME = {
     "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int", "int64": "long int",
     "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
     "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
+
+
+def type_name(x: Any) -> str:
+    """The dtype of a Tensor, or a dtype, as PyTorch's messages name it: Float, Long, ..."""
+    return TYPE_NAME[(DTYPE_OF[x._a.dtype] if isinstance(x, Tensor) else x).name]
+
+
+def no_kernel(kernel: str, x: Any) -> NotImplementedError:
+    """The error of an op that has no kernel for a Tensor's dtype, or for a dtype."""
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(x)}'")
 
 
 def check_overlap(a: Any) -> None:
@@ -546,6 +557,11 @@ def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
     return out
 
 
+def give(r: Tensor, out: Tensor | None, exact: bool = False) -> Tensor:
+    """The result, in `out` where one is given."""
+    return r if out is None else write_out(out, r, exact)
+
+
 def no_fit(have: Any, want: Any, op: str) -> RuntimeError:
     return RuntimeError(f"output with shape {list(have)} doesn't match the broadcast shape {list(want)} (in {op})")
 
@@ -587,9 +603,6 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
             fn.saved, fn.vers = tuple(saved), tuple(vers)
         rebase(x, r)
     return x
-
-
-TYPE_NAME = dtypes.TYPE_NAMES
 
 
 def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -707,7 +720,7 @@ def binary(
                     f"result type {TYPE_NAME[x.dtype.name]} can't be cast to the desired output type "
                     f"{TYPE_NAME[out.dtype.name]}"
                 )
-            raise refusal(f"\"{name}_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[x._a.dtype].name]}'")
+            raise refusal(str(no_kernel(f"{name}_cpu", x)))
         r = op(x, y) if x._a.dtype.kind in fast else F_compute(row, x, y)
         return r if out is None else write_out(out, r)
 
