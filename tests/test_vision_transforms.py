@@ -230,7 +230,7 @@ def test_reprs(text, tv):
 
 
 WRONG = [
-    "T.Resize('a')", "T.Resize((1, 2, 3))", "T.CenterCrop((1, 2, 3))", "T.Pad((1, 2, 3))", "T.Pad(1, padding_mode='x')",
+    "T.Resize(1.5)", "T.Resize((1, 2, 3))", "T.CenterCrop((1, 2, 3))", "T.Pad((1, 2, 3))", "T.Pad(1, padding_mode='x')",
     "T.Lambda(3)", "T.RandomRotation(-1)", "T.RandomRotation((1, 2, 3))", "T.RandomAffine(1, (2, 3))",
     "T.RandomAffine(1, scale=(0, 1))", "T.ColorJitter(-1)", "T.ColorJitter(hue=0.7)", "T.ColorJitter('a')",
     "T.RandomErasing(2)", "T.RandomErasing(value='x')", "T.RandomErasing(scale=3)", "T.GaussianBlur(2)",
@@ -334,9 +334,8 @@ def test_augmentations_do_what_their_names_say(tv):
             assert signed == other[name][1]
             if strengths is not None:
                 np.testing.assert_allclose(strengths, other[name][0].numpy(), rtol=1e-5, atol=1e-5)
-            for strength in (
-                [0.0] if strengths is None else [float(strengths[9]), -float(strengths[9]) if signed else 0.0]
-            ):
+            found = 0.0 if strengths is None else float(strengths[9])
+            for strength in [found, -found] if signed else [found]:
                 a = ours._apply(img, name, strength, N, None)
                 b = theirs._apply_op(img, name, strength, tv.transforms.InterpolationMode.NEAREST, None)
                 agree(a, b)
