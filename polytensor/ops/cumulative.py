@@ -8,8 +8,8 @@ from .. import dtypes, return_types
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
 from .joining import cat
-from .reduce import _long_name, _out, _to, numpy_names, pair_out
-from .table import F, attach, check_tensor, is_complex, named, primitive
+from .reduce import _to, give_packed, numpy_names, pair_out
+from .table import F, attach, check_tensor, is_complex, named, no_kernel, primitive
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp", "trapezoid", "trapz",
@@ -74,7 +74,7 @@ def _summable(input: Any, op: str, dtype: Any) -> Tensor:
 @numpy_names
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, out: Tensor | None = None) -> Tensor:
     """Running sum along `dim`; integers and bools add up in int64. Source: torch.cumsum."""
-    return _out(_to(_run(_cumsum, _summable(input, "cumsum", dtype), dim), dtype), out)
+    return give_packed(_to(_run(_cumsum, _summable(input, "cumsum", dtype), dim), dtype), out)
 
 
 @numpy_names
@@ -82,7 +82,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None, out: Tensor | None = 
     """Running product along `dim`; integers and bools multiply in int64. Source: torch.cumprod."""
     x = _summable(input, "cumprod", dtype)
     x = _to(x, dtypes.int64) if x._a.dtype.kind in "biu" else x
-    return _out(_to(_run(_cumprod, x, dim), dtype), out)
+    return give_packed(_to(_run(_cumprod, x, dim), dtype), out)
 
 
 @numpy_names
@@ -91,8 +91,8 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
     x = check_tensor(input, "logcumsumexp")
     check_dim(dim, x._a.ndim)
     if x._a.dtype.kind in "biu":
-        raise NotImplementedError(f"\"logcumsumexp_out_cpu\" not implemented for '{_long_name(x)}'")
-    return _out(_run(_logcumsumexp, x, dim), out)
+        raise no_kernel("logcumsumexp_out_cpu", x)
+    return give_packed(_run(_logcumsumexp, x, dim), out)
 
 
 @numpy_names
@@ -137,13 +137,13 @@ def diff(
                     f"differencing dimension; input.size({i}) = {k}, but got tensor.size({i}) = {m}"
                 )
     if n == 0:
-        return _out(x.clone(), out)  # type: ignore[attr-defined]
+        return give_packed(x.clone(), out)  # type: ignore[attr-defined]
     if prepend is not None or append is not None:
         x = cat([y for y in (prepend, x, append) if y is not None], d)
     minus = pw.logical_xor if x._a.dtype.kind == "b" else pw.sub
     for _ in range(min(n, x._a.shape[d])):
         x = minus(_cut(x, d, 1, None), _cut(x, d, None, -1))
-    return _out(x, out)
+    return give_packed(x, out)
 
 
 def _samples(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Tensor, Any, int]:

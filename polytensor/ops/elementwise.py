@@ -15,18 +15,20 @@ from .table import (
     COMPARE,
     FLOAT,
     PROMOTE,
-    TYPE_NAME,
     F,
     attach,
     binary,
     check_tensor,
+    give,
     inplace,
     is_bool,
+    no_kernel,
     prepare,
     primitive,
     renamed,
     same_device,
     shape_error,
+    type_name,
     unary,
     write_out,
 )  # fmt: skip
@@ -38,18 +40,6 @@ __all__ = [
     "less_equal", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "nan_to_num", "nextafter",
     "not_equal", "positive", "rad2deg", "rsub", "sgn", "signbit", "threshold",
 ]  # fmt: skip
-
-
-def type_name(x: Tensor) -> str:
-    return TYPE_NAME[DTYPE_OF[x._a.dtype].name]
-
-
-def unsupported(op: str, x: Tensor) -> NotImplementedError:
-    return NotImplementedError(f"\"{op}_cpu\" not implemented for '{type_name(x)}'")
-
-
-def give(r: Tensor, out: Tensor | None) -> Tensor:
-    return r if out is None else write_out(out, r)
 
 
 def unattached(name: str, in_place: bool = True, method: bool = False) -> None:
@@ -160,7 +150,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
     else:
         _same_dtypes("lerp", x, end=y)
     if x._a.dtype.kind in "biu":
-        raise NotImplementedError(f"\"lerp_kernel_{kind}\" not implemented for '{type_name(x)}'")
+        raise no_kernel(f"lerp_kernel_{kind}", x)
     x, y, w = prepare("lerp", PROMOTE, x, y, weight)
     try:
         r = _lerp(x, y, w)
@@ -409,7 +399,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
         )
     if len(rest) == 2:
         if x._a.dtype.kind == "b":
-            raise unsupported("clamp", x)
+            raise no_kernel("clamp_cpu", x)
         return give(_broadcasting(_clamp_tensor, x, *rest), out)
     r = _broadcasting(_clamp_min if max is None else _clamp_max, x, rest[0])
     return give(renamed(r, "ClampBackward0"), out)
@@ -455,7 +445,7 @@ def threshold(input: Tensor, threshold: Any, value: Any, inplace: bool = False) 
 
 def _threshold_of(x: Tensor, threshold: Any, value: Any) -> Tensor:
     if x._a.dtype.kind in "bc":
-        raise unsupported("threshold", x)
+        raise no_kernel("threshold_cpu", x)
     if x._a.dtype.kind in "iu":
         threshold, value = int(threshold), int(value)
     return _threshold(x, threshold, value)  # type: ignore[no-any-return]
@@ -476,7 +466,7 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         if out is not None and out._a.dtype != input._a.dtype:
             raise RuntimeError(f"Found dtype {type_name(out)} but expected {type_name(input)}")
         if input._a.dtype.kind in "iu":
-            raise unsupported("frac", input)
+            raise no_kernel("frac_cpu", input)
     return _frac(input, out=out)
 
 

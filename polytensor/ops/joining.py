@@ -44,8 +44,10 @@ def _cat(tensors: list[Tensor], dim: int) -> Tensor:
     return r
 
 
-def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | None = None) -> Tensor:
     """Tensors joined along an existing dimension, promoted to one dtype. Source: torch.cat."""
+    if axis is not None:
+        dim = axis
     if isinstance(tensors, Tensor):
         raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
     tensors = list(tensors)

@@ -13,7 +13,7 @@ from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .shape import contiguous, reshape
-from .table import TYPE_NAME, F, check_tensor, is_complex, named, primitive
+from .table import TYPE_NAME, F, check_tensor, is_complex, named, no_kernel, primitive
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -156,9 +156,7 @@ def _with_half(x: Tensor, compute: Any, *params: Any) -> Tensor:
     if _is_half(x):
         return F.cast(compute(_wide(x), *[_wide(p) for p in params]), x._a.dtype)  # type: ignore[no-any-return]
     if x._a.dtype.kind in "biu":
-        raise NotImplementedError(
-            f"\"{compute.__qualname__.split('.')[0]}\" not implemented for '{TYPE_NAME[x.dtype.name]}'"
-        )
+        raise no_kernel(f"{compute.__qualname__.split('.')[0]}", x)
     return compute(x, *params)  # type: ignore[no-any-return]
 
 

@@ -13,8 +13,7 @@ from . import reduce as red
 from . import shape as sh
 from .factors import as_scalars, dtype_of
 from .joining import stack
-from .products import type_name
-from .table import F, attach, check_tensor, primitive, shape_error, write_out
+from .table import F, attach, check_tensor, no_kernel, primitive, shape_error, type_name, write_out
 
 __all__ = ["cdist", "cross", "norm"]
 
@@ -377,7 +376,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = MODES[0]) 
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     if x1._a.dtype.itemsize == 2:
-        raise NotImplementedError(f"\"cdist\" not implemented for '{type_name(x1)}'")
+        raise no_kernel("cdist", x1)
     if x1._a.dtype != x2._a.dtype:
         raise RuntimeError(f"expected scalar type {type_name(x1)} but found {type_name(x2)}")
     try:

@@ -12,10 +12,23 @@ from typing import Any
 
 from .. import dtypes, return_types
 from ..autograd.modes import mode
-from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
-from .table import FLOAT, TYPE_NAME, F, attach, check_tensor, named, prepare, primitive, raw_dtype, renamed, write_out
+from .table import (
+    FLOAT,
+    TYPE_NAME,
+    F,
+    attach,
+    check_tensor,
+    named,
+    no_kernel,
+    prepare,
+    primitive,
+    raw_dtype,
+    renamed,
+    type_name,
+    write_out,
+)
 
 __all__ = [
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "dist", "logsumexp", "max", "mean", "min",
@@ -199,15 +212,38 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
     """`fn` that also takes NumPy's names of arguments, as PyTorch's own functions do."""
 
     own = signature(fn).parameters
-    names = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
+    aliases = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
 
     @wraps(fn)
     def op(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            kwargs = {names.get(k, k): v for k, v in kwargs.items()}
-        return fn(*args, **kwargs)
+        return fn(*args, **{aliases.get(k, k): v for k, v in kwargs.items()} if kwargs else kwargs)
 
-    return op
+    if builtins.any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in own.values()):
+        return op
+
+    def renaming(given: dict[str, Any], names: dict[str, Any]) -> Any:
+        for name, value in names.items():
+            target = aliases.get(name)
+            if target not in given:
+                raise TypeError(f"{fn.__name__}() got an unexpected keyword argument '{name}'")
+            given[target] = value
+        return fn(**{k: v for k, v in given.items() if v is not missing})
+
+    # written out with fn's own arguments: packing and unpacking them costs twice as much as the call
+    missing = object()
+    scope: dict[str, Any] = {f"default_{k}": missing if p.default is p.empty else p.default for k, p in own.items()}
+    plain = [f"{k}=default_{k}" for k, p in own.items() if p.kind != p.KEYWORD_ONLY]
+    named = [f"{k}=default_{k}" for k, p in own.items() if p.kind == p.KEYWORD_ONLY]
+    passed = ", ".join(k if p.kind != p.KEYWORD_ONLY else f"{k}={k}" for k, p in own.items())
+    absent = " or ".join(["names", *[f"{k} is missing" for k, p in own.items() if p.default is p.empty]])
+    scope.update(fn=fn, renaming=renaming, missing=missing)
+    exec(
+        f"def call({', '.join([*plain, *(['*', *named] if named else []), '**names'])}):\n"
+        f" if {absent}: return renaming(dict({', '.join(f'{k}={k}' for k in own)}), names)\n"
+        f" return fn({passed})",
+        scope,
+    )
+    return wraps(fn)(scope["call"])
 
 
 def _flag(value: Any, op: str, name: str = "keepdim") -> None:
@@ -243,7 +279,7 @@ def real_only(op: str, x: Tensor) -> Exception:
         return RuntimeError(f"{op}(): does not support complex input")
     if " " in kernel:
         return RuntimeError(kernel)
-    return NotImplementedError(f"\"{kernel}\" not implemented for '{_long_name(x)}'")
+    return no_kernel(kernel, x)
 
 
 def _to(x: Tensor, dtype: Any) -> Tensor:
@@ -262,7 +298,8 @@ def packed(r: Tensor) -> Tensor:
     return r
 
 
-def _out(r: Tensor, out: Tensor | None) -> Tensor:
+def give_packed(r: Tensor, out: Tensor | None) -> Tensor:
+    """The result, contiguous, or in `out` where one is given."""
     return packed(r) if out is None else write_out(out, r)
 
 
@@ -274,9 +311,14 @@ def sum(
         return _sum(input, None, False)  # type: ignore[no-any-return]
     if names:
         return _renaming(sum, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
+    if dim.__class__ is int and dtype is None and out is None and isinstance(input, Tensor) and keepdim is False:
+        ndim = input._a.ndim
+        if -ndim <= dim < ndim:
+            r = _sum(input, (dim if dim >= 0 else dim + ndim,), False)
+            return r if r._fn is None else renamed(r, "SumBackward1")
     x = _to(reducible(input, "sum", keepdim), dtype if dtype is not None or out is None else out.dtype)
     r = _sum(x, None, keepdim) if dim is None else renamed(_sum(x, _dims(x, dim), keepdim), "SumBackward1")
-    return _out(_to(r, dtype), out)
+    return give_packed(_to(r, dtype), out)
 
 
 def _renaming(fn: Any, names: dict[str, Any], **kwargs: Any) -> Any:
@@ -292,20 +334,19 @@ def mean(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None, **names: Any
 ) -> Tensor:
     """Mean over `dim`; RuntimeError unless floating (or given such a dtype). Source: torch.mean."""
+    if dim is None and dtype is None and out is None and isinstance(input, Tensor) and keepdim is False and not names:
+        if input._a.dtype.char in "fd":
+            return _mean(input, None, False)  # type: ignore[no-any-return]
     if names:
         return _renaming(mean, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
     x = _to(reducible(input, "mean", keepdim), dtype)
     if x._a.dtype.kind in "biu":
         raise RuntimeError(
             f"mean(): could not infer output dtype. {'Input' if dtype is None else 'Optional'} dtype must be either a "
-            f"floating point or complex dtype. Got: {_long_name(x)}"
+            f"floating point or complex dtype. Got: {type_name(x)}"
         )
     r = _mean(x, None, keepdim) if dim is None else renamed(_mean(x, _dims(x, dim), keepdim), "MeanBackward1")
-    return _out(r, out)
-
-
-def _long_name(x: Tensor) -> str:
-    return TYPE_NAME[DTYPE_OF[x._a.dtype].name]
+    return give_packed(r, out)
 
 
 @numpy_names
@@ -315,7 +356,7 @@ def nansum(
     """Sum over `dim` with NaN as 0. Source: torch.nansum."""
     x = reducible(input, "nansum", keepdim)
     if out is not None and x._a.dtype.kind not in "biu" and out._a.dtype.kind in "biu":
-        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{TYPE_NAME[out.dtype.name]}'")
+        raise no_kernel("nansum_cpu", out)
     x = _to(x if x._a.dtype.kind in "biu" else pw.where(pw.isnan(x), 0, x), dtype)
     return renamed(sum(x, dim, keepdim, dtype=dtype, out=out), "NansumBackward0")
 
@@ -327,14 +368,14 @@ def nanmean(
     """Mean over `dim` of what is not NaN; RuntimeError unless floating. Source: torch.nanmean."""
     x = reducible(input, "nanmean", keepdim)
     if x._a.dtype.kind in "biu":
-        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {_long_name(x)}")
+        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {type_name(x)}")
     if dtype is not None and dtype.array.kind in "biu":
         raise RuntimeError(
             "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
             f"Got: {TYPE_NAME[dtype.name]}"
         )
     if out is not None and out._a.dtype.kind in "biu":
-        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{TYPE_NAME[out.dtype.name]}'")
+        raise no_kernel("nansum_cpu", out)
     kept = sum(pw.logical_not(pw.isnan(x)), dim, keepdim)
     return pw.div(nansum(x, dim, keepdim, dtype=dtype), kept, out=out)
 
@@ -348,12 +389,12 @@ def prod(
     x = _to(x, dtypes.int64 if dtype is None and x._a.dtype.kind in "biu" else dtype)
     wide = x if x._a.dtype.kind not in "biu" else _to(x, dtypes.int64)
     if dim is None:
-        return _out(_to(_prod(wide, None, keepdim), dtype), out)
+        return give_packed(_to(_prod(wide, None, keepdim), dtype), out)
     if x._a.ndim == 0:
         check_dim(dim, 0)
-        return _out(_to(pw.mul(x, 1), dtype), out)
+        return give_packed(_to(pw.mul(x, 1), dtype), out)
     r = _prod(wide, (check_dim(dim, x._a.ndim),), keepdim)
-    return _out(_to(renamed(r, "ProdBackward1"), dtype), out)
+    return give_packed(_to(renamed(r, "ProdBackward1"), dtype), out)
 
 
 def _not_empty(x: Tensor, dims: Any, name: str) -> None:
@@ -369,8 +410,8 @@ def _not_empty(x: Tensor, dims: Any, name: str) -> None:
 def _same_out(x: Tensor, out: Tensor | None) -> None:
     if out is not None and out._a.dtype != x._a.dtype:
         raise RuntimeError(
-            f"Expected the dtype for input and out to match, but got {_long_name(x)} for input's dtype and "
-            f"{_long_name(out)} for out's dtype."
+            f"Expected the dtype for input and out to match, but got {type_name(x)} for input's dtype and "
+            f"{type_name(out)} for out's dtype."
         )
 
 
@@ -381,7 +422,7 @@ def amax(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | N
     dims = _dims(x, dim)
     _not_empty(x, dims, "amax")
     _same_out(x, out)
-    return _out(_amax(x, dims, keepdim), out)
+    return give_packed(_amax(x, dims, keepdim), out)
 
 
 @numpy_names
@@ -391,7 +432,7 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | N
     dims = _dims(x, dim)
     _not_empty(x, dims, "amin")
     _same_out(x, out)
-    return _out(_amin(x, dims, keepdim), out)
+    return give_packed(_amin(x, dims, keepdim), out)
 
 
 @named("AminmaxBackward0")
@@ -419,7 +460,7 @@ def pair_out(result: Any, pair: Any, out: Any) -> Any:
     if out is None:
         return result(packed(values), packed(indices))
     if out[1]._a.dtype != indices._a.dtype:
-        raise RuntimeError(f"Expected out tensor to have dtype long int, but got {_long_name(out[1]).lower()} instead")
+        raise RuntimeError(f"Expected out tensor to have dtype long int, but got {type_name(out[1]).lower()} instead")
     return result(write_out(out[0], values), write_out(out[1], indices))
 
 
@@ -437,7 +478,7 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
             return pairwise(x, other, out=out)
         if not args and not kwargs:
             _not_empty(x, None, name)
-            return _out(whole(x, None, False), out)
+            return give_packed(whole(x, None, False), out)
         return reduce(x, *args, out=out, **kwargs)
 
     def reduce(x: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> Any:
@@ -449,7 +490,7 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
         _not_empty(x, (d,), name)
         return pair_out(result, along(x, d, keepdim), out)
 
-    op.__name__ = name
+    op.__name__ = op.__qualname__ = name
     op.__doc__ = f"torch.{name}: the {name}imum of all elements; (values, indices) along `dim`; or elementwise with another tensor."
     return op
 
@@ -472,7 +513,7 @@ def _arg_extreme(name: str, row: Any) -> Any:
         r = row(x, d if x._a.ndim else None, keepdim)
         return r if out is None else write_out(out, r, True)
 
-    op.__name__ = name
+    op.__name__ = op.__qualname__ = name
     op.__doc__ = (
         f"Index (int64) of the {name[3:]}imum: in the flattened tensor, or along `dim`; of ties the first, of NaN too. "
         f"Source: torch.{name}."
@@ -509,7 +550,7 @@ def var(
 ) -> Tensor:  # fmt: skip
     """Variance over `dim` with divisor n - correction (default 1). Source: torch.var."""
     x, dims, correction = _spread_args("var", input, dim, unbiased, keepdim, correction)
-    return _out(_var(x, dims, correction, keepdim), out)
+    return give_packed(_var(x, dims, correction, keepdim), out)
 
 
 @numpy_names
@@ -519,7 +560,7 @@ def std(
 ) -> Tensor:  # fmt: skip
     """Standard deviation: the root of var, with gradient 0 at 0. Source: torch.std."""
     x, dims, correction = _spread_args("std", input, dim, unbiased, keepdim, correction)
-    return _out(_std(x, dims, correction, keepdim), out)
+    return give_packed(_std(x, dims, correction, keepdim), out)
 
 
 @numpy_names
@@ -553,14 +594,14 @@ def _logical(name: str, row: Any) -> Any:
     def op(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
         x = reducible(input, name, keepdim)
         if out is not None and out._a.dtype.name not in ("bool", "uint8"):
-            raise RuntimeError(f"{name} only supports bool tensor for result, got: {_long_name(out)}")
+            raise RuntimeError(f"{name} only supports bool tensor for result, got: {type_name(out)}")
         if dim.__class__ in (tuple, list) and not dim:
             r = pw.ne(x, 0).contiguous()  # type: ignore[attr-defined]
         else:
             r = row(x, _dims(x, dim), keepdim)
-        return _out(_to(r, dtypes.uint8) if x._a.dtype.char == "B" else r, out)
+        return give_packed(_to(r, dtypes.uint8) if x._a.dtype.char == "B" else r, out)
 
-    op.__name__ = name
+    op.__name__ = op.__qualname__ = name
     op.__doc__ = (
         f"Whether {name} elements over `dim` (int, tuple or None) are non-zero: bool, of a uint8 tensor uint8. "
         f"Source: torch.{name}."
@@ -582,7 +623,7 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
 def _not_integer(x: Tensor) -> None:
     if x._a.dtype.kind in "biu":
         raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {_long_name(x)}"
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {type_name(x)}"
         )
 
 
@@ -606,7 +647,7 @@ def norm(
     _not_integer(x)
     if dtype is not None and dtypes.promote_types(x.dtype, dtype) is not dtype:
         raise RuntimeError(
-            f"linalg.vector_norm: the dtype of the input ({_long_name(x)}) should be convertible without narrowing to the "
+            f"linalg.vector_norm: the dtype of the input ({type_name(x)}) should be convertible without narrowing to the "
             f"specified dtype ({dtype})"
         )
     x = _to(x, dtype)
@@ -618,7 +659,7 @@ def norm(
         r = linalg.matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)
     else:
         r = _vector_norm(x, 2 if p in ("fro", None) else p, _dims(x, dim), keepdim)
-    return _out(r, out)
+    return give_packed(r, out)
 
 
 @named("DistBackward0")
@@ -627,7 +668,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     d = pw.sub(check_tensor(input, "dist"), check_tensor(other, "dist", "other"))
     if d._a.dtype.kind in "biu":
         raise RuntimeError(
-            f"norm(): input dtype should be either floating point or complex. Got {_long_name(d)} instead."
+            f"norm(): input dtype should be either floating point or complex. Got {type_name(d)} instead."
         )
     return _vector_norm(d, p, None, False)
 
@@ -647,7 +688,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
     d = check_dim(dim, ndim)
     size = _vector_norm(x, p, tuple(i for i in range(ndim) if i != d), True)
     factor = pw.where(pw.gt(size, maxnorm), pw.div(maxnorm, pw.add(size, 1e-7)), 1.0)
-    return _out(pw.mul(x, factor).contiguous(), out)  # type: ignore[attr-defined]
+    return give_packed(pw.mul(x, factor).contiguous(), out)  # type: ignore[attr-defined]
 
 
 @numpy_names
@@ -658,7 +699,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | N
         raise TypeError("logsumexp(): argument 'dim' (position 2) must be tuple of ints, not NoneType")
     if x._a.dtype.kind in "biu":
         (x,) = prepare("logsumexp", FLOAT, x)
-    return _out(_logsumexp(x, _dims(x, dim), keepdim), out)
+    return give_packed(_logsumexp(x, _dims(x, dim), keepdim), out)
 
 
 for _name in (

@@ -20,7 +20,7 @@ from .joining import stack
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .products import matmul
 from .shape import contiguous, permute, reshape, squeeze, unsqueeze
-from .table import TYPE_NAME, F, check_tensor, named, primitive
+from .table import F, check_tensor, named, no_kernel, primitive
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -399,7 +399,7 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     """(N, C, H, W) to (N, C kh kw, windows): each window of the padded input as a column."""
     x = check_tensor(input, "im2col")
     if x._a.dtype.kind in "iu":
-        raise NotImplementedError(f"\"im2col_out_cpu\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
+        raise no_kernel("im2col_out_cpu", x)
     kernel, dilation, padding, stride = _window(kernel_size, dilation, padding, stride)
     if x._a.ndim not in (3, 4) or 0 in x._a.shape[-3:]:
         raise (IndexError if x._a.ndim < 3 else RuntimeError)(
@@ -424,7 +424,7 @@ def fold(
     """(N, C kh kw, windows) to (N, C, H, W): the adjoint of unfold, overlapping windows add up."""
     x = check_tensor(input, "col2im")
     if x._a.dtype.kind in "iu":
-        raise NotImplementedError(f"\"col2im_out_cpu\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
+        raise no_kernel("col2im_out_cpu", x)
     size = ntuple(output_size, 2, "output_size")
     kernel, dilation, padding, stride = _window(kernel_size, dilation, padding, stride)
     if x._a.ndim not in (2, 3) or 0 in x._a.shape[-2:]:

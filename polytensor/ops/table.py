@@ -10,9 +10,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from inspect import signature
 from math import copysign
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any, TypeVar
 
 from .. import devices, dtypes
@@ -74,9 +73,12 @@ class Row:
         self.node: Any = type(title, (Node,), {"__slots__": (), "row": self, "outputs": outs, "light": self.light})
         for key, prop in saved_properties(self.saved_names()).items():
             setattr(self.node, key, prop)
-        self.record = self._compile()
+        names = {"new": new, "node": self.node, "LEAF": LEAF, "WATCH": WATCH, "watched": watched}
+        self.record = written("record", self._record, names)
         if self.differentiable:
-            self.node.fast = self._compile_backward()
+            names = {f"rule{i}": rule for i, rule in enumerate(self.rules)}
+            names.update(FREED=FREED, modified=modified, joint=self.joint)
+            self.node.fast = written("fast", self._fast, names)
         ROWS[name] = self
 
     def _read(self, rule: Callable[..., Any] | None, i: int, skip: int = 2) -> tuple[int, ...]:
@@ -84,7 +86,7 @@ class Row:
         if rule is None:
             return ()
         positions = []
-        for p in list(signature(rule).parameters)[skip:]:
+        for p in rule.__code__.co_varnames[skip : rule.__code__.co_argcount]:
             if p in self.inputs:
                 spec = ("in", self.inputs.index(p))
             elif p == "out" or (p.startswith("out") and p[3:].isdigit()):
@@ -105,8 +107,8 @@ class Row:
             positions.append(k)
         return tuple(positions)
 
-    def _compile(self) -> Any:
-        """Write `record` out for this row: no loop and no test remains that is known now.
+    def _record(self) -> list[str]:
+        """The text of `record` for this row: no loop and no test remains that is known now.
 
         It makes the Node of a call and hangs it on the outputs; inputs are Tensors.
         """
@@ -145,9 +147,7 @@ class Row:
             lines.append(" for nr, r in enumerate(outs):")
             lines.append("  if r._a.dtype.kind not in 'biu': r._fn = n; r._nr = nr")
         lines.append(" if WATCH: watched(n, inputs, outs)")
-        names: dict[str, Any] = {"new": new, "node": self.node, "LEAF": LEAF, "WATCH": WATCH, "watched": watched}
-        exec("\n".join(lines), names)
-        return names["record"]
+        return lines
 
     def saved_names(self) -> dict[str, int]:
         """What PyTorch calls the saved values (_saved_self, ...): where they stand."""
@@ -165,8 +165,8 @@ class Row:
             result.setdefault(name, k)
         return result
 
-    def _compile_backward(self) -> Any:
-        """Write out Node.run for the common case: on arrays, for all edges."""
+    def _fast(self) -> list[str]:
+        """The text of Node.run for the common case: on arrays, for all edges."""
         lines = ["def fast(n, g):", " F = n.dev.backend"]
         if not self.light:
             lines.append(" if n.saved is None: raise RuntimeError(FREED)")
@@ -185,13 +185,11 @@ class Row:
                 lines.append(f"  s{k} = s{k}._a")
         count = len(self.inputs)
         lines.append(f" {''.join(f'e{i}, ' for i in range(count))}= n.edges")
-        names: dict[str, Any] = {"FREED": FREED, "modified": modified, "joint": self.joint}
         if self.joint is not None:
             need = "".join(f"e{i} is not None, " for i in range(count))
             lines.append(f" return joint(F, g, ({need}){''.join(f', s{k}' for k in self.joint_args)})")
         else:
             for i, rule in enumerate(self.rules):
-                names[f"rule{i}"] = rule
                 if rule is None:
                     lines.append(f" g{i} = None")
                     continue
@@ -205,8 +203,24 @@ class Row:
                             f" if g{i} is not None and g{i}.shape != shapes[{i}]: g{i} = F.sum_to(g{i}, shapes[{i}])"
                         )
             lines.append(f" return [{', '.join(f'g{i}' for i in range(count))}]")
-        exec("\n".join(lines), names)
-        return names["fast"]
+        return lines
+
+
+def written(name: str, text: Callable[[], list[str]], names: dict[str, Any]) -> Callable[..., Any]:
+    """The function `name` that `text()` defines over `names`, compiled at its first call: a program uses few rows."""
+
+    def first(*args: Any) -> Any:
+        scope: dict[str, Any] = {}
+        exec("\n".join(text()), scope)
+        call.__code__ = scope[name].__code__
+        return call(*args)
+
+    call = FunctionType(_first.__code__, {"first": first, **names}, name)
+    return call
+
+
+def _first(*args: Any) -> Any:
+    return first(*args)  # type: ignore[name-defined]  # noqa: F821
 
 
 def apply(row: Row) -> Callable[..., Any]:
@@ -214,6 +228,17 @@ def apply(row: Row) -> Callable[..., Any]:
 
     Written out per row, so that a call costs no loop and no argument scanning.
     """
+    names = {
+        "INFERRING": INFERRING, "mark": mark, "make_view": make_view, "SCALARS": SCALARS, "new": new, "Tensor": Tensor,
+        "wrap": wrap, "mode": mode, "record": row.record,
+    }  # fmt: skip
+    call = written(row.name, lambda: _apply(row), names)
+    setattr(F, row.name, call)
+    return call
+
+
+def _apply(row: Row) -> list[str]:
+    """The text of a row's function."""
     name, inputs, attrs = row.name, row.inputs, row.attrs
     arrays = ", ".join([f"{i}._a" for i in inputs] + attrs)
     lines = [
@@ -233,14 +258,7 @@ def apply(row: Row) -> Callable[..., Any]:
         any_grad = " or ".join(f"{i}._fn is not None" for i in inputs)
         lines.append(f" if ({any_grad}) and mode.grad: record({pack}, {'(_r,)' if row.outs == 1 else '_r'})")
     lines.append(" return _r")
-    names: dict[str, Any] = {
-        "INFERRING": INFERRING, "mark": mark, "make_view": make_view, "SCALARS": SCALARS, "new": new, "Tensor": Tensor, "wrap": wrap, "mode": mode,
-        "record": row.record,
-    }  # fmt: skip
-    exec("\n".join(lines), names)
-    call: Callable[..., Any] = names[name]
-    setattr(F, name, call)
-    return call
+    return lines
 
 
 def primitive(name: str, inputs: str, rules: Any, attrs: str = "", **kw: Any) -> Callable[..., Any]:
@@ -477,11 +495,22 @@ def alias_on(x: Tensor, dev: Any) -> Tensor:
     return r
 
 
+TYPE_NAME = dtypes.TYPE_NAMES
 CPP_NAME = {
     "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int", "int64": "long int",
     "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
     "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
+
+
+def type_name(x: Any) -> str:
+    """The dtype of a Tensor, or a dtype, as PyTorch's messages name it: Float, Long, ..."""
+    return TYPE_NAME[(DTYPE_OF[x._a.dtype] if isinstance(x, Tensor) else x).name]
+
+
+def no_kernel(kernel: str, x: Any) -> NotImplementedError:
+    """The error of an op that has no kernel for a Tensor's dtype, or for a dtype."""
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(x)}'")
 
 
 def check_overlap(a: Any) -> None:
@@ -528,6 +557,11 @@ def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
     return out
 
 
+def give(r: Tensor, out: Tensor | None, exact: bool = False) -> Tensor:
+    """The result, in `out` where one is given."""
+    return r if out is None else write_out(out, r, exact)
+
+
 def no_fit(have: Any, want: Any, op: str) -> RuntimeError:
     return RuntimeError(f"output with shape {list(have)} doesn't match the broadcast shape {list(want)} (in {op})")
 
@@ -569,9 +603,6 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
             fn.saved, fn.vers = tuple(saved), tuple(vers)
         rebase(x, r)
     return x
-
-
-TYPE_NAME = dtypes.TYPE_NAMES
 
 
 def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -689,7 +720,7 @@ def binary(
                     f"result type {TYPE_NAME[x.dtype.name]} can't be cast to the desired output type "
                     f"{TYPE_NAME[out.dtype.name]}"
                 )
-            raise refusal(f"\"{name}_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[x._a.dtype].name]}'")
+            raise refusal(str(no_kernel(f"{name}_cpu", x)))
         r = op(x, y) if x._a.dtype.kind in fast else F_compute(row, x, y)
         return r if out is None else write_out(out, r)
 

@@ -29,7 +29,7 @@ from .shape import (
     unsqueeze,
     view,
 )  # fmt: skip
-from .table import CPP_NAME, ROWS, TYPE_NAME, F, attach, primitive, renamed, write_out
+from .table import CPP_NAME, ROWS, F, attach, give, no_kernel, primitive, renamed, write_out
 
 __all__ = [
     "adjoint",
@@ -54,10 +54,6 @@ __all__ = [
     "unsafe_split_with_sizes",
     "vsplit",
 ]  # fmt: skip
-
-
-def _out(r: Tensor, out: Tensor | None, exact: bool = False) -> Tensor:
-    return r if out is None else write_out(out, r, exact)
 
 
 def _dim_of(x: Tensor, dim: int) -> int:
@@ -395,7 +391,7 @@ def _triangle(name: str) -> Any:
     def op(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
         if input._a.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-        return _out(row(input, diagonal), out, True)
+        return give(row(input, diagonal), out, True)
 
     op.__name__ = name
     op.__doc__ = f"Matrices with the other triangle set to 0. Source: torch.{name}."
@@ -416,7 +412,7 @@ def _triangle_indices(name: str) -> Any:
                 raise RuntimeError(f"{what} must be non-negative, got{n}")
         d = array_dtype(_dtype(dtype))
         if d.kind not in "iu":
-            raise NotImplementedError(f"\"{name}\" not implemented for '{TYPE_NAME[_dtype(dtype).name]}'")
+            raise no_kernel(name, _dtype(dtype))
         dev = devices.resolve(device)
         return wrap(dev.backend.cast(dev.backend.triangle_indices(name == "tril_indices", row, col, offset), d), dev)
 
@@ -449,8 +445,8 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     if n not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
     if n == 1:
-        return _out(diag_embed(input, diagonal), out, True)
-    return _out(renamed(_diagonal(input, diagonal, 0, 1).clone(), "DiagonalBackward0_copy"), out, True)
+        return give(diag_embed(input, diagonal), out, True)
+    return give(renamed(_diagonal(input, diagonal, 0, 1).clone(), "DiagonalBackward0_copy"), out, True)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
