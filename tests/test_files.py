@@ -98,7 +98,8 @@ def test_a_mapped_file(both, tmp_path):
     got[0] = 5
     assert got[0].item() == 5 and t.load(path, weights_only=True)["w"][0].item() == 0
     with pytest.raises(ValueError, match="f must be a file path in order to use the mmap argument"):
-        t.load(io.BytesIO(b"PK\x03\x04"), mmap=True, weights_only=True)
+        with open(path, "rb") as file:
+            t.load(io.BytesIO(file.read()), mmap=True, weights_only=True)
     t.save(1, path, _use_new_zipfile_serialization=False)
     with pytest.raises(RuntimeError, match="mmap can only be used with files saved with"):
         t.load(path, mmap=True, weights_only=True)
