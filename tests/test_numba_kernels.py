@@ -485,3 +485,32 @@ def test_processes_may_compile_at_the_same_time(tmp_path):
     last = subprocess.run([sys.executable, str(script), *names], env=env, capture_output=True, text=True, timeout=300)
     assert last.returncode == 0, last.stderr
     assert last.stdout.strip() == "4", "all four were in the cache"
+
+
+@pytest.mark.parametrize("shape, kernel", [((9, 4, 20, 20), (8, 2, 3, 3)), ((3, 8, 9, 9), (4, 8, 1, 1))])
+def test_convolution_on_a_team_of_threads(monkeypatch, dtype, shape, kernel):
+    """The same bits as on one thread, also from two threads at once, which share no buffer."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from polytensor.backends.numba import threads
+
+    attrs = ((1, 1), (1, 1) if kernel[2] > 1 else (0, 0), (1, 1), shape[1] // kernel[1])
+    x, w = values(shape, dtype), values(kernel, dtype, 1)
+
+    def run(_=None):
+        y = NUMBA.conv2d(x, w, None, *attrs)
+        return y, NUMBA.conv2d_grad_input(y, w, shape, *attrs), NUMBA.conv2d_grad_weight(y, x, kernel, *attrs)
+
+    before = threads._budget
+    monkeypatch.setattr(threads, "_budget", 1)
+    alone = run()
+    monkeypatch.setattr(threads, "_budget", 3)
+    monkeypatch.setattr(threads, "TEAM_NS", 0)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            results = [run(), *pool.map(run, range(4))]
+    finally:
+        threads.thread_setter()(before)
+    for result in results:
+        for a, e in zip(result, alone, strict=True):
+            assert np.array_equal(a, e)

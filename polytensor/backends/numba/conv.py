@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from numba import njit, prange, types
 from numba.extending import intrinsic
 
 from ..conv import out_size
-from .threads import Kernel
+from .threads import Kernel, team
 
 Pair = tuple[int, ...]  # of two
 WORKSPACE = 1 << 20  # elements of columns held at a time: they should stay in the cache
+PIECES = 8  # at least so many for a batch: threads share them out
 
 
 @intrinsic
@@ -159,24 +161,41 @@ class Windows:
         self.attrs = (self.h, self.w, self.oh, self.ow, *kernel, *stride, *padding, *dilation)
         # a 1 x 1 convolution reads x itself
         self.plain = kernel == stride == (1, 1) and padding == (0, 0)
-        self.images = max(1, min(self.n, WORKSPACE // max(1, self.rows * groups * self.area)))
+        self.images = max(1, min(-(-self.n // PIECES), WORKSPACE // max(1, self.rows * groups * self.area)))
 
     def empty(self, dtype: Any) -> Any:
         """Columns of as many images as are done at a time."""
         return np.empty((self.images, self.groups, self.rows, self.area), dtype)
 
-    def chunks(self) -> Any:
-        """The images, a workspace at a time."""
-        for start in range(0, self.n, self.images):
-            yield slice(start, min(self.n, start + self.images))
+    def each(self, outs: int, body: Any) -> list[Any]:
+        """[body(images, alone)] for the images, a workspace at a time, on several threads where that pays."""
+        pieces = [slice(i, min(self.n, i + self.images)) for i in range(0, self.n, self.images)]
+        work = 0.02 * self.n * self.groups * self.rows * self.area * (outs // self.groups + 20)
+        return team.run(work, body, pieces)
 
-    def columns(self, x: Any, cols: Any) -> Any:
+    def columns(self, x: Any, cols: Any, alone: bool) -> Any:
         """x's columns (images, groups, rows, area), in `cols`."""
         if self.plain:
             return x.reshape(len(x), self.groups, self.rows, self.area)
         cols = cols[: len(x)]
-        im2col_kernel(0.3 * cols.size, x.reshape(-1), *self.attrs, cols.reshape(-1))
+        run = partial(im2col_kernel, 0.3 * cols.size) if alone else im2col_kernel.serial
+        run(x.reshape(-1), *self.attrs, cols.reshape(-1))
         return cols
+
+    def workspace(self, dtype: Any) -> Any:
+        """A function of `alone`: one buffer of columns for all pieces, or a new one for each."""
+        if self.plain:
+            return lambda alone: None
+        shared = []
+
+        def get(alone: bool) -> Any:
+            if not alone:
+                return self.empty(dtype)
+            if not shared:
+                shared.append(self.empty(dtype))
+            return shared[0]
+
+        return get
 
 
 def conv2d(x: Any, w: Any, b: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Any:
@@ -186,9 +205,12 @@ def conv2d(x: Any, w: Any, b: Any, stride: Pair, padding: Pair, dilation: Pair, 
     y = np.empty((win.n, o, win.oh, win.ow), x.dtype)
     ys = y.reshape(win.n, groups, o // groups, win.area)
     wm = w.reshape(groups, o // groups, win.rows)
-    cols = None if win.plain else win.empty(x.dtype)
-    for s in win.chunks():
-        np.matmul(wm, win.columns(x[s], cols), out=ys[s])
+    space = win.workspace(x.dtype)
+
+    def body(s: slice, alone: bool) -> None:
+        np.matmul(wm, win.columns(x[s], space(alone), alone), out=ys[s])
+
+    win.each(o, body)
     if b is not None:
         add_bias_kernel(0.05 * y.size, y.reshape(-1), b, win.area)
     return y
@@ -202,14 +224,19 @@ def conv2d_grad_input(
     dx = np.empty(shape, g.dtype)
     gs = g.reshape(win.n, groups, o // groups, win.area)
     wt = w.reshape(groups, o // groups, win.rows).swapaxes(1, 2)
-    if win.plain:
-        np.matmul(wt, gs, out=dx.reshape(win.n, groups, win.rows, win.area))
-        return dx
-    buffer = win.empty(g.dtype)
-    for s in win.chunks():
-        cols = buffer[: s.stop - s.start]
+    space = win.workspace(g.dtype)
+    plain = dx.reshape(win.n, groups, win.rows, win.area) if win.plain else None
+
+    def body(s: slice, alone: bool) -> None:
+        if plain is not None:
+            np.matmul(wt, gs[s], out=plain[s])
+            return
+        cols = space(alone)[: s.stop - s.start]
         np.matmul(wt, gs[s], out=cols)
-        col2im_kernel(0.4 * cols.size, cols.reshape(-1), *win.attrs, dx[s].reshape(-1))
+        run = partial(col2im_kernel, 0.4 * cols.size) if alone else col2im_kernel.serial
+        run(cols.reshape(-1), *win.attrs, dx[s].reshape(-1))
+
+    win.each(o, body)
     return dx
 
 
@@ -218,11 +245,14 @@ def conv2d_grad_weight(
 ) -> Any:
     o = shape[0]
     win = Windows(x.shape, shape[2:], stride, padding, dilation, groups)
-    dw = np.zeros(shape, g.dtype)
-    total = dw.reshape(groups, o // groups, win.rows)
     gs = g.reshape(win.n, groups, o // groups, win.area)
-    cols = None if win.plain else win.empty(g.dtype)
-    for s in win.chunks():
-        parts = np.matmul(win.columns(x[s], cols), gs[s].swapaxes(2, 3))  # the other way round is slower
-        total += parts.sum(0).swapaxes(1, 2)
+    space = win.workspace(g.dtype)
+
+    def body(s: slice, alone: bool) -> Any:
+        cols = win.columns(x[s], space(alone), alone)
+        return np.matmul(cols, gs[s].swapaxes(2, 3)).sum(0)  # the other way round is slower
+
+    total: Any = sum(win.each(o, body))  # in the order of the pieces
+    dw = np.empty(shape, g.dtype)
+    dw.reshape(groups, o // groups, win.rows)[...] = total.swapaxes(1, 2)
     return dw

@@ -11,6 +11,7 @@ import os
 import threading
 import types
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from time import perf_counter
 from typing import Any
@@ -19,9 +20,12 @@ import numba
 from numba.core import event
 from numba.np.ufunc import parallel
 
+from .blas import thread_setter
 from .cache import lock_cache
 
 PARALLEL_NS: float = 50_000  # serial work worth the 22 us that waking the threads costs
+
+TEAM_NS: float = 1_000_000  # and worth handing pieces of it to Python threads
 
 _lock = threading.Lock()  # the workqueue layer aborts on concurrent use, and two owners of the cores are slow
 _local = threading.local()
@@ -94,6 +98,41 @@ class Kernel:
             return self.parallel(*args)
         finally:
             _lock.release()
+
+
+class Team:
+    """Python threads for work that is BLAS calls and serial kernels in turn: one piece each, BLAS on one thread.
+
+    A threaded product of small matrices waits longer for its threads than it computes, and BLAS's threads and Numba's
+    wake each other up in turn. Pieces are of fixed size, so that results do not depend on how many threads there are.
+    """
+
+    def __init__(self) -> None:
+        self._pool: Any = None
+        self._made: tuple[int, int] | None = None
+        self._busy = threading.Lock()
+
+    def run(self, work: float, body: Callable[[Any, bool], Any], pieces: list[Any]) -> list[Any]:
+        """[body(piece, alone)] in order; `work`: serial nanoseconds. `alone`: no other thread works on the pieces."""
+        setter = thread_setter()
+        if get_num_threads() == 1 or setter is None or not self._busy.acquire(False):
+            return [body(p, True) for p in pieces]
+        try:
+            setter(1)  # also for small work: BLAS's own threads go on spinning after a product and take the cores
+            if work < TEAM_NS or len(pieces) < 2:
+                return [body(p, True) for p in pieces]
+            made = (os.getpid(), _budget)
+            if self._made != made:  # another budget, or a fork, which leaves no threads
+                if self._pool is not None and made[0] == self._made[0]:  # type: ignore[index]
+                    self._pool.shutdown(wait=False)
+                self._pool, self._made = ThreadPoolExecutor(_budget, "polytensor"), made
+            return list(self._pool.map(lambda p: body(p, False), pieces))
+        finally:
+            setter(_budget)
+            self._busy.release()
+
+
+team = Team()
 
 
 class CompileClock(event.Listener):  # type: ignore[misc]
