@@ -250,7 +250,7 @@ PROPERTIES = {
         x.is_cuda != x.is_cpu, x.get_device() < 0 or x.is_cuda, x.is_mps, x.is_meta, x.is_sparse, x.is_quantized,
         x.is_nested, x.is_mkldnn, x.is_leaf, x.retains_grad, x.requires_grad,
     ),
-    "numbers": lambda t, x: (x.ndim, x.itemsize, x.nbytes, x.output_nr, x._version, x.names == (None,) * x.ndim, x.name),
+    "numbers": lambda t, x: (x.ndim, x.itemsize, x.nbytes, x.output_nr, x._version, x.name),
     "strings": lambda t, x: (str(x.dtype), str(x.grad_dtype), str(x.layout), str(x.grad), str(x.grad_fn)),
     "shape": lambda t, x: (x.shape, x.size(), list(x.shape), x.shape == x.size()),
     "T": lambda t, x: (x.T, x.mT, x.H, x.mH),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -59,39 +59,38 @@ def _open(tree: Any) -> tuple[Any, Any, list[Any]] | None:
 def tree_flatten(tree: Any) -> tuple[list[Any], TreeSpec]:
     """The leaves of a tree in order (None is a leaf), and its structure."""
     leaves: list[Any] = []
+    return leaves, _walk(tree, leaves)
 
-    def walk(x: Any) -> TreeSpec:
-        parts = _open(x)
-        if parts is None:
-            leaves.append(x)
-            return TreeSpec(None, None, [])
-        kind, context, children = parts
-        return TreeSpec(kind, context, [walk(c) for c in children])
 
-    spec = walk(tree)
-    return leaves, spec
+def _walk(x: Any, leaves: list[Any]) -> TreeSpec:
+    """The structure of `x`; appends its leaves. (A function of the module: a closure that calls itself is a cycle.)"""
+    parts = _open(x)
+    if parts is None:
+        leaves.append(x)
+        return TreeSpec(None, None, [])
+    kind, context, children = parts
+    return TreeSpec(kind, context, [_walk(c, leaves) for c in children])
 
 
 def tree_unflatten(leaves: Any, spec: TreeSpec) -> Any:
     """The tree of this structure over these leaves."""
-    it = iter(leaves)
+    return _build(spec, iter(leaves))
 
-    def build(s: TreeSpec) -> Any:
-        if s.kind is None:
-            return next(it)
-        children = [build(c) for c in s.children]
-        if s.kind in (tuple, list):
-            return s.kind(children)
-        if s.kind in (dict, OrderedDict):
-            return s.kind(zip(s.context, children, strict=True))
-        if s.kind is defaultdict:
-            return defaultdict(s.context[0], zip(s.context[1], children, strict=True))
-        try:
-            return s.kind(*children)
-        except TypeError:
-            return s.kind(children)
 
-    return build(spec)
+def _build(s: TreeSpec, leaves: Iterator[Any]) -> Any:
+    if s.kind is None:
+        return next(leaves)
+    children = [_build(c, leaves) for c in s.children]
+    if s.kind in (tuple, list):
+        return s.kind(children)
+    if s.kind in (dict, OrderedDict):
+        return s.kind(zip(s.context, children, strict=True))
+    if s.kind is defaultdict:
+        return defaultdict(s.context[0], zip(s.context[1], children, strict=True))
+    try:
+        return s.kind(*children)
+    except TypeError:
+        return s.kind(children)
 
 
 def tree_map(fn: Callable[[Any], Any], tree: Any) -> Any:

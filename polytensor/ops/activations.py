@@ -13,7 +13,7 @@ from .elementwise import clamp
 from .layers import softmax
 from .random_ops import _uniform
 from .shape import contiguous, reshape
-from .table import TYPE_NAME, F, attach, check_tensor, inplace, named, primitive
+from .table import F, attach, check_tensor, inplace, named, no_kernel, primitive
 
 __all__ = [
     "celu", "celu_", "hardshrink", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
@@ -115,7 +115,7 @@ def _run(op: str, row: Any, input: Any, *attrs: Any, integers: bool = False) -> 
     x = check_tensor(input, op)
     kind = x._a.dtype.kind
     if kind in "biuc" and not (integers and kind in "iu"):
-        raise NotImplementedError(f"\"{op}_cpu\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
+        raise no_kernel(f"{op}_cpu", x)
     if x._a.dtype.itemsize == 2 and kind not in "iu":
         return F.cast(row(F.cast(x, dtypes.float32.array), *attrs), x._a.dtype)  # type: ignore[no-any-return]
     return row(x, *attrs)  # type: ignore[no-any-return]
@@ -290,7 +290,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     if n % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {d} is size {n}")
     if x._a.dtype.kind in "biuc":
-        raise NotImplementedError(f"\"glu_cpu\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
+        raise no_kernel("glu_cpu", x)
     return pw.mul(x.narrow(d, 0, n // 2), pw.sigmoid(x.narrow(d, n // 2, n // 2)))
 
 

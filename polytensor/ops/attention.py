@@ -14,9 +14,9 @@ from .dropouts import dropout
 from .joining import cat
 from .layers import softmax
 from .padding import pad
-from .products import c_name, linear, matmul, type_name
+from .products import c_name, linear, matmul
 from .shape import reshape
-from .table import F, check_tensor
+from .table import F, check_tensor, type_name
 
 __all__: list[str] = []
 

@@ -11,10 +11,9 @@ from ..tensor import Tensor
 from .creation import arange
 from .joining import cat
 from .norms import matrix_norm, vector_norm
-from .products import type_name
 from .scattering import index_reduce
 from .sorting import searchsorted
-from .table import attach, check_tensor, write_out
+from .table import attach, check_tensor, no_kernel, write_out
 
 __all__ = [
     "cond", "frobenius_norm", "gradient", "hash_tensor", "nonzero_static", "norm_except_dim", "nuclear_norm",
@@ -171,7 +170,7 @@ def hash_tensor(
         if not x.shape[d]:
             raise IndexError(f"hash_tensor: Expected reduction dim {d} to have non-zero size.")
     if x.is_complex():
-        raise NotImplementedError(f"\"xor_sum_cpu\" not implemented for '{type_name(x)}'")
+        raise no_kernel("xor_sum_cpu", x)
     if x.ndim == 0:
         dims = []
     bits = x.detach()
@@ -222,9 +221,9 @@ def segment_reduce(
     if given.ndim != axis + 1:
         raise RuntimeError(f"segment_reduce(): Expected axis to be the last dimension of {kind} but got {axis}.")
     if given.dtype not in (dtypes.int32, dtypes.int64):
-        raise NotImplementedError(f"\"_segment_reduce_lengths_cpu_kernel1\" not implemented for '{type_name(given)}'")
+        raise no_kernel("_segment_reduce_lengths_cpu_kernel1", given)
     if not x.is_floating_point():
-        raise NotImplementedError(f"\"_segment_reduce_cpu\" not implemented for '{type_name(x)}'")
+        raise no_kernel("_segment_reduce_cpu", x)
     n = x.shape[axis]
     rows = prod(x.shape[:axis])
     given = given.to(dtypes.int64).reshape(rows, -1)

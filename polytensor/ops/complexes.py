@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
 from . import pointwise as pw
 from .table import (
     FLOAT,
-    TYPE_NAME,
     F,
     attach,
     check_tensor,
@@ -18,6 +16,7 @@ from .table import (
     primitive,
     same_device,
     shape_error,
+    type_name,
     unary,
     write_out,
 )  # fmt: skip
@@ -74,7 +73,7 @@ def view_as_complex(input: Tensor) -> Tensor:
     a = check_tensor(input, "view_as_complex")._a
     if a.dtype.char not in "fd":
         raise RuntimeError(
-            f"view_as_complex is only supported for half, float and double tensors, but got {_name(input)}"
+            f"view_as_complex is only supported for half, float and double tensors, but got {type_name(input)}"
         )
     if not a.ndim:
         raise RuntimeError("Input tensor must have one or more dimensions")
@@ -88,20 +87,16 @@ def view_as_complex(input: Tensor) -> Tensor:
     return _as_complex(input)  # type: ignore[no-any-return]
 
 
-def _name(x: Tensor) -> str:
-    return TYPE_NAME[DTYPE_OF[x._a.dtype].name]
-
-
 def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     """real + 1j * imag from two float tensors of one dtype. Source: torch.complex."""
     a, b = check_tensor(real, "complex", "real")._a, check_tensor(imag, "complex", "imag")._a
     if a.dtype.char not in "fd" or b.dtype.char not in "fd":
         raise RuntimeError(
-            f"Expected both inputs to be Half, Float or Double tensors but got {_name(real)} and {_name(imag)}"
+            f"Expected both inputs to be Half, Float or Double tensors but got {type_name(real)} and {type_name(imag)}"
         )
     if a.dtype != b.dtype:
         raise RuntimeError(
-            f"Expected object of scalar type {_name(real)} but got scalar type {_name(imag)} for second argument"
+            f"Expected object of scalar type {type_name(real)} but got scalar type {type_name(imag)} for second argument"
         )
     same_device("complex", real, imag)
     try:

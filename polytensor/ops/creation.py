@@ -28,7 +28,7 @@ from .convert import (
     to_device,
 )
 from .exchange import Capsule
-from .table import attach, check_tensor, write_out
+from .table import attach, check_tensor, no_kernel, write_out
 
 __all__ = [
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
@@ -675,7 +675,7 @@ def _range_options(layout: Any, pin_memory: Any, device: Any) -> Any:
 def _steps(start: Any, end: Any, step: Any, wanted: dtypes.dtype, fn: str) -> tuple[Any, Any, Any]:
     """Start, end and step checked, in the kind of numbers that the dtype computes in."""
     if wanted.category in (dtypes.BOOL, dtypes.COMPLEX):
-        raise NotImplementedError(f"\"{fn}_cpu\" not implemented for '{dtypes.TYPE_NAMES[wanted.name]}'")
+        raise no_kernel(f"{fn}_cpu", wanted)
     for v in (start, end, step):
         if isinstance(v, complex):
             raise RuntimeError("value cannot be converted to type double without overflow")

@@ -8,8 +8,8 @@ from .. import dtypes, return_types
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
 from .joining import cat
-from .reduce import _long_name, _out, _to, numpy_names, pair_out
-from .table import F, attach, check_tensor, is_complex, named, primitive
+from .reduce import _to, give_packed, numpy_names, pair_out
+from .table import CPP_NAME, F, attach, check_tensor, inplace, is_complex, named, no_kernel, primitive
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp", "trapezoid", "trapz",
@@ -74,7 +74,7 @@ def _summable(input: Any, op: str, dtype: Any) -> Tensor:
 @numpy_names
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, out: Tensor | None = None) -> Tensor:
     """Running sum along `dim`; integers and bools add up in int64. Source: torch.cumsum."""
-    return _out(_to(_run(_cumsum, _summable(input, "cumsum", dtype), dim), dtype), out)
+    return give_packed(_to(_run(_cumsum, _summable(input, "cumsum", dtype), dim), dtype), out)
 
 
 @numpy_names
@@ -82,7 +82,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None, out: Tensor | None = 
     """Running product along `dim`; integers and bools multiply in int64. Source: torch.cumprod."""
     x = _summable(input, "cumprod", dtype)
     x = _to(x, dtypes.int64) if x._a.dtype.kind in "biu" else x
-    return _out(_to(_run(_cumprod, x, dim), dtype), out)
+    return give_packed(_to(_run(_cumprod, x, dim), dtype), out)
 
 
 @numpy_names
@@ -91,8 +91,8 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
     x = check_tensor(input, "logcumsumexp")
     check_dim(dim, x._a.ndim)
     if x._a.dtype.kind in "biu":
-        raise NotImplementedError(f"\"logcumsumexp_out_cpu\" not implemented for '{_long_name(x)}'")
-    return _out(_run(_logcumsumexp, x, dim), out)
+        raise no_kernel("logcumsumexp_out_cpu", x)
+    return give_packed(_run(_logcumsumexp, x, dim), out)
 
 
 @numpy_names
@@ -137,13 +137,13 @@ def diff(
                     f"differencing dimension; input.size({i}) = {k}, but got tensor.size({i}) = {m}"
                 )
     if n == 0:
-        return _out(x.clone(), out)  # type: ignore[attr-defined]
+        return give_packed(x.clone(), out)  # type: ignore[attr-defined]
     if prepend is not None or append is not None:
         x = cat([y for y in (prepend, x, append) if y is not None], d)
     minus = pw.logical_xor if x._a.dtype.kind == "b" else pw.sub
     for _ in range(min(n, x._a.shape[d])):
         x = minus(_cut(x, d, 1, None), _cut(x, d, None, -1))
-    return _out(x, out)
+    return give_packed(x, out)
 
 
 def _samples(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Tensor, Any, int]:
@@ -199,7 +199,31 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
     return pw.mul(cumsum(_areas(y, d), d), step / 2.0)
 
 
+def _in_place(name: str) -> Any:
+    """The in-place form: of a dtype of its own there is none, and of bools only for one element."""
+    op = inplace(globals()[name], name + "_")
+
+    def method(self: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+        if dtype is not None and dtype is not self.dtype:
+            have, want = (CPP_NAME.get(d.name, d.name) for d in (self.dtype, dtype))
+            raise RuntimeError(
+                f"Bad in-place call: input tensor dtype {have} and output tensor dtype {want} should match"
+            )
+        if self.dtype is dtypes.bool_:
+            check_dim(dim, self._a.ndim)
+            if self._a.ndim and self._a.size:
+                raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool'")
+            self._bump()
+            return self
+        return op(self, dim)  # type: ignore[no-any-return]
+
+    method.__name__ = name + "_"
+    method.__doc__ = f"In-place {name}."
+    return method
+
+
 for _name in ("cumsum", "cumprod"):
-    attach(_name, globals()[_name], in_place=True)
+    attach(_name, globals()[_name])
+    setattr(Tensor, _name + "_", numpy_names(_in_place(_name)))
 for _name in ("logcumsumexp", "cummax", "cummin", "diff"):
     attach(_name, globals()[_name])

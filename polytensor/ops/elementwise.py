@@ -7,26 +7,28 @@ from functools import wraps
 from typing import Any
 
 from .. import dtypes
-from ..autograd.modes import mode
+from ..autograd.modes import mode, no_grad
 from ..backends.base import DTYPE_OF
-from ..tensor import Tensor
+from ..tensor import LEAF, Tensor
 from . import pointwise as pw
 from .table import (
     COMPARE,
     FLOAT,
     PROMOTE,
-    TYPE_NAME,
     F,
     attach,
     binary,
     check_tensor,
+    give,
     inplace,
     is_bool,
+    no_kernel,
     prepare,
     primitive,
     renamed,
     same_device,
     shape_error,
+    type_name,
     unary,
     write_out,
 )  # fmt: skip
@@ -38,18 +40,6 @@ __all__ = [
     "less_equal", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "nan_to_num", "nextafter",
     "not_equal", "positive", "rad2deg", "rsub", "sgn", "signbit", "threshold",
 ]  # fmt: skip
-
-
-def type_name(x: Tensor) -> str:
-    return TYPE_NAME[DTYPE_OF[x._a.dtype].name]
-
-
-def unsupported(op: str, x: Tensor) -> NotImplementedError:
-    return NotImplementedError(f"\"{op}_cpu\" not implemented for '{type_name(x)}'")
-
-
-def give(r: Tensor, out: Tensor | None) -> Tensor:
-    return r if out is None else write_out(out, r)
 
 
 def unattached(name: str, in_place: bool = True, method: bool = False) -> None:
@@ -160,7 +150,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
     else:
         _same_dtypes("lerp", x, end=y)
     if x._a.dtype.kind in "biu":
-        raise NotImplementedError(f"\"lerp_kernel_{kind}\" not implemented for '{type_name(x)}'")
+        raise no_kernel(f"lerp_kernel_{kind}", x)
     x, y, w = prepare("lerp", PROMOTE, x, y, weight)
     try:
         r = _lerp(x, y, w)
@@ -194,8 +184,16 @@ def addcmul(
         raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'")
     if x._a.dtype.kind in "iu":
         value = int(value)
+    dtype, (x, t1, t2) = x._a.dtype, _widened(x, t1, t2)
     product = pw.mul(t1, t2)
-    return give(renamed(pw.add(x, product if value == 1 else pw.mul(product, value)), "AddcmulBackward0"), out)
+    r = pw.add(x, product if value == 1 else pw.mul(product, value))
+    return give(renamed(r if r._a.dtype == dtype else F.cast(r, dtype), "AddcmulBackward0"), out)
+
+
+def _widened(*xs: Tensor) -> list[Tensor]:
+    """Half types as float32, so that several steps round once."""
+    dtype = xs[0]._a.dtype
+    return list(xs) if dtype.itemsize != 2 or dtype.kind in "iu" else [F.cast(x, dtypes.float32.array) for x in xs]
 
 
 def addcdiv(
@@ -210,8 +208,10 @@ def addcdiv(
             "division of tensor1 and tensor2. Cast an operand to a floating dtype."
         )
     x, t1, t2 = prepare("addcdiv", PROMOTE, x, t1, t2)
+    dtype, (x, t1, t2) = x._a.dtype, _widened(x, t1, t2)
     quotient = pw._div(t1, t2)
-    return give(renamed(pw.add(x, quotient if value == 1 else pw.mul(quotient, value)), "AddcdivBackward0"), out)
+    r = pw.add(x, quotient if value == 1 else pw.mul(quotient, value))
+    return give(renamed(r if r._a.dtype == dtype else F.cast(r, dtype), "AddcdivBackward0"), out)
 
 
 def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
@@ -409,7 +409,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
         )
     if len(rest) == 2:
         if x._a.dtype.kind == "b":
-            raise unsupported("clamp", x)
+            raise no_kernel("clamp_cpu", x)
         return give(_broadcasting(_clamp_tensor, x, *rest), out)
     r = _broadcasting(_clamp_min if max is None else _clamp_max, x, rest[0])
     return give(renamed(r, "ClampBackward0"), out)
@@ -455,7 +455,7 @@ def threshold(input: Tensor, threshold: Any, value: Any, inplace: bool = False) 
 
 def _threshold_of(x: Tensor, threshold: Any, value: Any) -> Tensor:
     if x._a.dtype.kind in "bc":
-        raise unsupported("threshold", x)
+        raise no_kernel("threshold_cpu", x)
     if x._a.dtype.kind in "iu":
         threshold, value = int(threshold), int(value)
     return _threshold(x, threshold, value)  # type: ignore[no-any-return]
@@ -476,7 +476,7 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         if out is not None and out._a.dtype != input._a.dtype:
             raise RuntimeError(f"Found dtype {type_name(out)} but expected {type_name(input)}")
         if input._a.dtype.kind in "iu":
-            raise unsupported("frac", input)
+            raise no_kernel("frac_cpu", input)
     return _frac(input, out=out)
 
 
@@ -685,6 +685,25 @@ for _name in ("greater", "greater_equal", "less", "less_equal", "not_equal"):
 for _name in ("true_divide", "subtract"):
     setattr(Tensor, _name + "_", getattr(Tensor, {"true_divide": "div", "subtract": "sub"}[_name] + "_"))
 Tensor.logical_not_ = inplace(pw.logical_not, "logical_not_")
+
+
+def _on_leaves(name: str) -> Any:
+    """An in-place method without a derivative: PyTorch lets it write into leaves that require grad too."""
+    plain = getattr(Tensor, name)
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self._fn is not LEAF:
+            return plain(self, *args, **kwargs)  # type: ignore[no-any-return]
+        with no_grad():
+            return plain(self, *args, **kwargs)  # type: ignore[no-any-return]
+
+    method.__name__ = name
+    method.__doc__ = plain.__doc__
+    return method
+
+
+for _name in ("logical_not_", "logical_and_", "logical_or_", "logical_xor_"):
+    setattr(Tensor, _name, _on_leaves(_name))
 for _name in (
     "lerp", "addcmul", "addcdiv", "clamp", "clip", "clamp_min", "clamp_max", "ldexp", "frac", "nan_to_num", "fix",
     "heaviside",

@@ -10,8 +10,7 @@ from . import pointwise as pw
 from . import shape as sh
 from .creation import array_dtype
 from .joining import cat
-from .products import type_name
-from .table import F, check_tensor, primitive, write_out
+from .table import F, check_tensor, give, primitive, type_name
 
 __all__: list[str] = []  # polytensor/fft.py has the names
 
@@ -125,10 +124,6 @@ def _fitted(x: Tensor, dims: tuple[int, ...], lengths: list[int]) -> Tensor:
     return x
 
 
-def _out(r: Tensor, out: Tensor | None) -> Tensor:
-    return r if out is None else write_out(out, r)
-
-
 def _conj(x: Tensor) -> Tensor:
     return F.conj(x)  # type: ignore[no-any-return]
 
@@ -152,7 +147,7 @@ def fft(
     """Discrete Fourier transform along `dim`, cut or padded with zeros to `n`; complex. Source: torch.fft.fft."""
     x = _input(input, "fft_fft")
     d = _dim(x, dim)
-    return _out(_transform(_resize(x, d, x._a.shape[d] if n is None else n), (d,), norm, True), out)
+    return give(_transform(_resize(x, d, x._a.shape[d] if n is None else n), (d,), norm, True), out)
 
 
 def ifft(
@@ -161,7 +156,7 @@ def ifft(
     """Inverse of fft. Source: torch.fft.ifft."""
     x = _input(input, "fft_ifft")
     d = _dim(x, dim)
-    return _out(_transform(_resize(x, d, x._a.shape[d] if n is None else n), (d,), norm, False), out)
+    return give(_transform(_resize(x, d, x._a.shape[d] if n is None else n), (d,), norm, False), out)
 
 
 def _one_sided(x: Tensor, n: int | None, dim: int, norm: int) -> Tensor:
@@ -183,14 +178,14 @@ def rfft(
     """Transform of real input: its n // 2 + 1 frequencies from 0 up. Source: torch.fft.rfft."""
     if check_tensor(input, "fft_rfft")._a.dtype.kind == "c":
         raise RuntimeError(f"rfft expects a real input tensor, but got {type_name(input)}")
-    return _out(_one_sided(_input(input, "fft_rfft"), n, dim, _norm(norm, True)), out)
+    return give(_one_sided(_input(input, "fft_rfft"), n, dim, _norm(norm, True)), out)
 
 
 def irfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
     """Inverse of rfft; real, of length `n` (default 2 * (frequencies - 1)). Source: torch.fft.irfft."""
-    return _out(_to_real(_complex(_input(input, "fft_irfft")), n, dim, _norm(norm, False)), out)
+    return give(_to_real(_complex(_input(input, "fft_irfft")), n, dim, _norm(norm, False)), out)
 
 
 def hfft(
@@ -198,7 +193,7 @@ def hfft(
 ) -> Tensor:
     """Transform of a Hermitian-symmetric signal, given by its first half; real. Source: torch.fft.hfft."""
     x = _conj(_complex(_input(input, "fft_hfft")))
-    return _out(_to_real(x, n, dim, 2 - _norm(norm, True)), out)
+    return give(_to_real(x, n, dim, 2 - _norm(norm, True)), out)
 
 
 def ihfft(
@@ -207,7 +202,7 @@ def ihfft(
     """Inverse of hfft, of real input. Source: torch.fft.ihfft."""
     if check_tensor(input, "fft_ihfft")._a.dtype.kind == "c":
         raise RuntimeError(f"ihfft expects a real input tensor, but got {type_name(input)}")
-    return _out(_conj(_one_sided(_input(input, "fft_ihfft"), n, dim, 2 - _norm(norm, False))), out)
+    return give(_conj(_one_sided(_input(input, "fft_ihfft"), n, dim, 2 - _norm(norm, False))), out)
 
 
 # ---- several dimensions -----------------------------------------------------------------------------------------------
@@ -217,7 +212,7 @@ def fftn(
     """fft over several dims (default: all, or the last len(s)). Source: torch.fft.fftn."""
     x = _input(input, "fft_fftn")
     dims, lengths = _sizes(x, s, dim)
-    return _out(_transform(_fitted(x, dims, lengths), dims, norm, True), out)
+    return give(_transform(_fitted(x, dims, lengths), dims, norm, True), out)
 
 
 def ifftn(
@@ -226,7 +221,7 @@ def ifftn(
     """Inverse of fftn. Source: torch.fft.ifftn."""
     x = _input(input, "fft_ifftn")
     dims, lengths = _sizes(x, s, dim)
-    return _out(_transform(_fitted(x, dims, lengths), dims, norm, False), out)
+    return give(_transform(_fitted(x, dims, lengths), dims, norm, False), out)
 
 
 def _some(dims: tuple[int, ...], op: str) -> None:
@@ -243,7 +238,7 @@ def rfftn(
     x = _input(input, "fft_rfftn")
     dims, lengths = _sizes(x, s, dim)
     _some(dims, "rfftn")
-    return _out(_r2c(_fitted(x, dims, lengths), dims, _norm(norm, True), True), out)
+    return give(_r2c(_fitted(x, dims, lengths), dims, _norm(norm, True), True), out)
 
 
 def _half_sizes(x: Tensor, s: Any, dim: Any, op: str) -> tuple[Tensor, tuple[int, ...], int]:
@@ -261,7 +256,7 @@ def irfftn(
 ) -> Tensor:
     """Inverse of rfftn; real. Source: torch.fft.irfftn."""
     x, dims, last = _half_sizes(_complex(_input(input, "fft_irfftn")), s, dim, "irfftn")
-    return _out(_c2r(x, dims, _norm(norm, False), last), out)
+    return give(_c2r(x, dims, _norm(norm, False), last), out)
 
 
 def hfftn(
@@ -269,7 +264,7 @@ def hfftn(
 ) -> Tensor:
     """hfft over the last of the dims, fft over the others; real. Source: torch.fft.hfftn."""
     x, dims, last = _half_sizes(_complex(_input(input, "fft_hfftn")), s, dim, "hfftn")
-    return _out(_c2r(_conj(x), dims, 2 - _norm(norm, True), last), out)
+    return give(_c2r(_conj(x), dims, 2 - _norm(norm, True), last), out)
 
 
 def ihfftn(
@@ -281,7 +276,7 @@ def ihfftn(
     x = _input(input, "fft_ihfftn")
     dims, lengths = _sizes(x, s, dim)
     _some(dims, "ihfftn")
-    return _out(_conj(_r2c(_fitted(x, dims, lengths), dims, 2 - _norm(norm, False), True)), out)
+    return give(_conj(_r2c(_fitted(x, dims, lengths), dims, 2 - _norm(norm, False), True)), out)
 
 
 def _plane(name: str, nd: Any) -> Any:
@@ -318,7 +313,7 @@ def _frequencies(name: str, half: bool) -> Any:
         r = pw.mul(wrap(values, dev), 1 / (n * d) if n * d else float("inf"))
         if requires_grad:
             r.requires_grad_()
-        return _out(r, out)
+        return give(r, out)
 
     op.__name__ = op.__qualname__ = name
     op.__doc__ = f"The frequencies of {'rfft' if half else 'fft'} over n points, spaced by d. Source: torch.fft.{name}."

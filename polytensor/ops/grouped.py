@@ -7,8 +7,8 @@ from typing import Any
 from .. import dtypes
 from ..tensor import Tensor
 from .joining import cat
-from .products import bmm, matmul, type_name
-from .table import check_tensor
+from .products import bmm, matmul
+from .table import check_tensor, type_name
 
 __all__ = ["grouped_mm"]
 

@@ -173,9 +173,10 @@ def _basic(x: Tensor, index: tuple[Any, ...]) -> Tensor:
     if not index:
         return renamed(_slice(x, index), "AliasBackward0")
     last = index[-1]
-    while last.__class__ is slice and len(index) > 1 and last == FULL:
-        index = index[:-1]
-        last = index[-1]
+    if last.__class__ is slice:
+        while last.__class__ is slice and last.start is last.stop is last.step is None and len(index) > 1:
+            index = index[:-1]
+            last = index[-1]
     if last is None:
         return renamed(_slice(x, index), "UnsqueezeBackward0")
     return (_select if last.__class__ is int else _slice)(x, index)  # type: ignore[no-any-return]

@@ -6,9 +6,8 @@ from typing import Any
 
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
-from .products import type_name
 from .shape import broadcast_tensors
-from .table import TYPE_NAME, F, attach, check_tensor, guard, primitive
+from .table import F, attach, check_tensor, guard, no_kernel, primitive
 
 
 def _pair(v: Any, what: str) -> tuple[int, int]:
@@ -57,7 +56,7 @@ def max_pool2d(
             f"non-empty 3D or 4D (batch mode) tensor expected for input, but max_pool2d() got {list(x._a.shape)}"
         )
     if x._a.dtype.kind in "bc":
-        raise NotImplementedError(f"\"max_pool2d\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
+        raise no_kernel("max_pool2d", x)
     kernel = _pair(kernel_size, "kernel_size")
     stride = kernel if stride is None or stride == [] else _pair(stride, "stride")
     padding, dilation = _pair(padding, "padding"), _pair(dilation, "dilation")
@@ -112,7 +111,7 @@ def _soft(name: str, row: Any) -> Any:
         if dtype is not None and x._a.dtype != dtype.array:
             x = F.cast(x, dtype.array)
         if x._a.dtype.kind in "biuc" and x._a.size:
-            raise NotImplementedError(f"\"{name}_lastdim_kernel_impl\" not implemented for '{type_name(x)}'")
+            raise no_kernel(f"{name}_lastdim_kernel_impl", x)
         if dim is None:
             import warnings
 

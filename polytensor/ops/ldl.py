@@ -8,8 +8,7 @@ from ..return_types import named_result
 from ..tensor import Tensor
 from . import linalg as la
 from . import shape as sh
-from .products import type_name
-from .table import F, primitive
+from .table import F, no_kernel, primitive
 
 __all__ = ["ldl_factor", "ldl_factor_ex", "ldl_solve"]
 
@@ -33,7 +32,7 @@ primitive("linalg_ldl_solve", "low b", _none("linalg_ldl_solve"), "order hermiti
 def _input(A: Any) -> Tensor:
     x = la.check_matrix(A, "torch.linalg.ldl_factor_ex", True)
     if x._a.dtype.itemsize == 2:
-        raise NotImplementedError(f"\"ldl_factor_kernel_cpu\" not implemented for '{type_name(x)}'")
+        raise no_kernel("ldl_factor_kernel_cpu", x)
     return x
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..autograd.modes import mode
 from ..return_types import named_result
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
@@ -12,8 +13,8 @@ from . import products as mat
 from . import reduce as red
 from . import shape as sh
 from .factors import cut
-from .products import adjoint, type_name
-from .table import F, check_tensor, same_device, write_out
+from .products import adjoint
+from .table import F, check_tensor, no_kernel, same_device, type_name, write_out
 
 __all__: list[str] = []  # ops/matrices.py names what torch itself has
 
@@ -55,11 +56,11 @@ def check_matrix(x: Any, op: str, square: bool = False, low: str = "", ints: str
     dtype = x._a.dtype
     if dtype.kind in "biu":
         if ints:
-            raise NotImplementedError(f"\"{ints}\" not implemented for '{type_name(x)}'")
+            raise no_kernel(ints, x)
         raise RuntimeError(f"{op}: Expected a floating point or complex tensor as input. Got {type_name(x)}")
     if dtype.itemsize == 2:
         if low or ints:
-            raise NotImplementedError(f"\"{low or ints}\" not implemented for '{type_name(x)}'")
+            raise no_kernel(f"{low or ints}", x)
         raise RuntimeError(f"{op}: Low precision dtypes not supported. Got {type_name(x)}")
     return x  # type: ignore[no-any-return]
 
@@ -438,6 +439,12 @@ def pinv(
             f"linalg.pinv({type_name(A)}{{{list(a.shape)}}}): expected a tensor with 2 or more dimensions of float, double, "
             "cfloat or cdouble types"
         )
+    for tol, name in ((atol, "atol"), (rtol, "rtol")):
+        if isinstance(tol, Tensor) and tol._fn is not None and mode.grad:
+            raise RuntimeError(
+                f"The function 'linalg_pinv' is not differentiable with respect to argument '{name}'. This input cannot "
+                "have requires_grad True."
+            )
     if hermitian:
         check_matrix(A, "linalg.pinv", True)
     atol, rtol = tolerances(A, atol, rtol)
@@ -553,7 +560,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
     if t.shape[-1] > a.shape[-1]:
         raise RuntimeError(f"{op}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     if a.dtype.kind in "biu" or a.dtype.itemsize == 2:
-        raise NotImplementedError(f"\"orgqr_cpu\" not implemented for '{type_name(A)}'")
+        raise no_kernel("orgqr_cpu", A)
     if a.dtype != t.dtype:
         raise RuntimeError(f"{op}: tau dtype {type_name(tau)} does not match input dtype {type_name(A)}")
     backend = A._dev.backend

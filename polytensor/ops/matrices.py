@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..autograd.modes import mode
 from ..return_types import named_result
 from ..tensor import Tensor, wrap
 from . import linalg as la
 from . import pointwise as pw
 from . import shape as sh
-from .products import adjoint, type_name
-from .table import F, attach, check_tensor, primitive, undifferentiable, write_out
+from .products import adjoint
+from .table import F, attach, check_tensor, no_kernel, primitive, type_name, undifferentiable, write_out
 
 __all__ = [
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "geqrf", "inverse", "logdet", "lu", "lu_solve", "lu_unpack",
@@ -97,7 +98,7 @@ def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False, *, out: T
             f"{b._a.shape[-2]} by {b._a.shape[-1]}"
         )
     if a._a.dtype.kind in "biu" or a._a.dtype.itemsize == 2:
-        raise NotImplementedError(f"\"cholesky_solve_cpu\" not implemented for '{type_name(a)}'")
+        raise no_kernel("cholesky_solve_cpu", a)
     la.same_kind("cholesky_solve", b, a, "self", "A")
     batch = tuple(sh.broadcast_shapes(a._a.shape[:-2], b._a.shape[:-2]))
     a, x = la.spread(a, batch), la.spread(b, batch)
@@ -186,7 +187,9 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
     if check_tensor(input, "geqrf")._a.ndim < 2:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
     if input._a.dtype.kind in "biu" or input._a.dtype.itemsize == 2:
-        raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{type_name(input)}'")
+        raise no_kernel("geqrf_cpu", input)
+    if input._a.dtype.kind == "c" and input._fn is not None and mode.grad:
+        raise RuntimeError("geqrf does not support automatic differentiation for outputs with complex dtype.")
     pair = _geqrf(input)
     undifferentiable(
         "GeqrfBackward0", NotImplementedError("the derivative for 'geqrf' is not implemented."), (input,), *pair
@@ -223,6 +226,8 @@ def ormqr(
     x = other if left else adjoint(F, other)
     back = transpose != (not left)
     order = range(tau._a.shape[-1])
+    if not input._a.size:  # they have no gradient, as in PyTorch
+        input, tau = input.detach(), tau.detach()
     r = la.reflect(input, tau, x, order if back else reversed(order), back)
     r = r if left else adjoint(F, r)
     return la.finish(r, out)  # type: ignore[no-any-return]

@@ -6,13 +6,11 @@ from builtins import complex as complex_number
 from typing import Any
 
 from .. import dtypes
-from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, wrap
 from .table import (
     COMPARE,
     FLOAT,
     PROMOTE,
-    TYPE_NAME,
     F,
     attach,
     binary,
@@ -20,6 +18,7 @@ from .table import (
     constant,
     inplace,
     is_complex,
+    no_kernel,
     prepare,
     primitive,
     raw_dtype,
@@ -184,9 +183,7 @@ isfinite = unary("isfinite", None, COMPARE)
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """~input for integers and bools. Source: torch.bitwise_not."""
     if out is None and isinstance(input, Tensor) and input._a.dtype.kind not in "biu":
-        raise NotImplementedError(
-            f"\"bitwise_not_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[input._a.dtype].name]}'"
-        )
+        raise no_kernel("bitwise_not_cpu", input)
     if out is not None and out._a.dtype == input._a.dtype and out._a.dtype.kind not in "biu":
         return bitwise_not(input)
     return _bitwise_not(input, out=out)
@@ -287,12 +284,14 @@ def _pow_scalar_rule(F: Any, g: Any, x: Any, p: float) -> Any:
 _pow_scalar = primitive("pow_scalar", "x", (_pow_scalar_rule,), "p", node="PowBackward0")
 
 
-def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
+def round(input: Tensor, *, decimals: int | None = None, out: Tensor | None = None) -> Tensor:
     """To the nearest integer, ties to even; `decimals` digits after the point. Source: torch.round."""
-    if decimals == 0:
+    if decimals is None:
         return _round(input, out=out)
     if isinstance(input, Tensor) and input._a.dtype.kind in "biu":
-        raise NotImplementedError(f"\"round_cpu\" not implemented for '{TYPE_NAME[DTYPE_OF[input._a.dtype].name]}'")
+        raise no_kernel("round_cpu" if decimals else "round_vml_cpu", input)
+    if decimals == 0:
+        return _round(input, out=out)
     scale = 10.0**decimals
     return renamed(_div(_round(mul(input, scale)), scale, out=out), "RoundBackward1")
 

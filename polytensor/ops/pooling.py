@@ -15,7 +15,7 @@ from .convolution import ntuple
 from .layers import max_pool2d
 from .random_ops import rand
 from .shape import contiguous, reshape, squeeze, unsqueeze
-from .table import TYPE_NAME, F, check_tensor
+from .table import F, check_tensor, no_kernel
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -89,7 +89,7 @@ def _sizes(
 
 def _floating(op: str, x: Tensor) -> None:
     if x._a.dtype.kind in "biuc":
-        raise NotImplementedError(f"\"{op}\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
+        raise no_kernel(op, x)
 
 
 def _along(x: Tensor, plans: Any) -> Tensor:

@@ -27,6 +27,7 @@ from .table import (
     primitive,
     renamed,
     same_device,
+    type_name,
     write_out,
 )  # fmt: skip
 
@@ -112,11 +113,6 @@ def c_name(x: Tensor) -> str:
     """The element type as PyTorch's messages of products name it."""
     name = DTYPE_OF[x._a.dtype].name
     return C_NAME.get(name, name)
-
-
-def type_name(x: Tensor) -> str:
-    """The element type as PyTorch's messages name it: Float, Long, ..."""
-    return TYPE_NAME[DTYPE_OF[x._a.dtype].name]
 
 
 def _same_dtype(x: Tensor, y: Tensor, op: str) -> None:

@@ -12,7 +12,7 @@ from ..layouts import axis_order, check_layout, check_pinned
 from ..tensor import Tensor, wrap
 from .convert import array_dtype, to
 from .creation import _finish, _into, _shape
-from .table import attach, check_tensor, named, renamed, write_out
+from .table import attach, check_tensor, named, no_kernel, renamed, write_out
 
 __all__ = [
     "bernoulli", "binomial", "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
@@ -40,7 +40,7 @@ def _reserve(generator: Any, n: int, unit: str) -> tuple[int, int]:
 def _float(name: str, dtype: Any) -> Any:
     d = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype, name)
     if d.category < dtypes.FLOAT:
-        raise NotImplementedError(f"\"{name}\" not implemented for '{dtypes.TYPE_NAMES[d.name]}'")
+        raise no_kernel(name, d)
     return array_dtype(d)
 
 
@@ -72,7 +72,7 @@ def _bounds(low: int, high: int, d: dtypes.dtype) -> None:
     if high <= low:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     if d.category == dtypes.COMPLEX:
-        raise NotImplementedError(f"\"check_random_bounds\" not implemented for '{dtypes.TYPE_NAMES[d.name]}'")
+        raise no_kernel("check_random_bounds", d)
     first: float = 0
     last: float = 1
     if d.category == dtypes.INT:
@@ -219,7 +219,7 @@ def randperm(
     dev = devices.resolve(device)
     d = (dtypes.int64 if out is None else out.dtype) if dtype is None else dtypes.of(dtype, "randperm")
     if d in (dtypes.bool_, dtypes.complex64, dtypes.complex128):
-        raise NotImplementedError(f"\"randperm\" not implemented for '{dtypes.TYPE_NAMES[d.name]}'")
+        raise no_kernel("randperm", d)
     largest = dtypes.iinfo(d).max if d.category == dtypes.INT else 2 ** DIGITS[d.name]
     if n - 1 > largest:
         raise RuntimeError(
@@ -256,9 +256,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None, o
     check_tensor(input, "bernoulli")
     if p is None:
         if input._a.dtype.kind in "biuc":
-            raise NotImplementedError(
-                f"\"bernoulli_tensor_cpu_p_\" not implemented for '{dtypes.TYPE_NAMES[input.dtype.name]}'"
-            )
+            raise no_kernel("bernoulli_tensor_cpu_p_", input)
         mask = _bernoulli(input._a.shape, _probabilities(input), input._dev, generator)
     else:
         mask = _bernoulli(input._a.shape, _probability(p), input._dev, generator)
@@ -356,7 +354,7 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     check_tensor(input, "poisson")
     a, dev = input._a, input._dev
     if a.dtype.kind in "biuc":
-        raise NotImplementedError(f"\"poisson_cpu\" not implemented for '{dtypes.TYPE_NAMES[input.dtype.name]}'")
+        raise no_kernel("poisson_cpu", input)
     if a.size and not bool((a >= 0).all()):
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     backend, rate = dev.backend, a.astype("float64")
@@ -422,7 +420,7 @@ def _fill(x: Tensor, draw: Any, name: str) -> Tensor:
 
 def _float_of(x: Tensor, name: str, kinds: str = "biuc") -> Any:
     if x._a.dtype.kind in kinds:
-        raise NotImplementedError(f"\"{name}\" not implemented for '{dtypes.TYPE_NAMES[x.dtype.name]}'")
+        raise no_kernel(name, x)
     return x._a.dtype
 
 

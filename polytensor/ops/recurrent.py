@@ -15,9 +15,9 @@ from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .dropouts import dropout as drop
 from .joining import cat, stack
-from .products import matmul, type_name
+from .products import matmul
 from .shape import reshape
-from .table import F, check_tensor, primitive, same_device
+from .table import F, check_tensor, primitive, same_device, type_name
 
 __all__ = [
     "gru",

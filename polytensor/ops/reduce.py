@@ -6,20 +6,32 @@ import builtins
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
-from math import inf
 from math import prod as _product
 from typing import Any
 
 from .. import dtypes, return_types
 from ..autograd.modes import mode
-from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
-from .table import FLOAT, TYPE_NAME, F, attach, check_tensor, named, prepare, primitive, raw_dtype, renamed, write_out
+from .table import (
+    FLOAT,
+    TYPE_NAME,
+    F,
+    attach,
+    check_tensor,
+    named,
+    no_kernel,
+    prepare,
+    primitive,
+    raw_dtype,
+    renamed,
+    type_name,
+    write_out,
+)
 
 __all__ = [
-    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "dist", "logsumexp", "max", "mean", "min",
-    "nanmean", "nansum", "norm", "prod", "renorm", "std", "std_mean", "sum", "var", "var_mean",
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min",
+    "nanmean", "nansum", "prod", "std", "std_mean", "sum", "var", "var_mean",
 ]  # fmt: skip
 
 
@@ -42,7 +54,7 @@ def _dims(x: Tensor, dim: Any) -> tuple[int, ...] | None:
     return (d,) if x._a.ndim else None
 
 
-def _keep(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
+def keep_shape(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
     """The shape of a reduction's result with keepdim."""
     return tuple(1 if dim is None or i in dim else n for i, n in enumerate(shape))
 
@@ -51,7 +63,7 @@ def _spread(F: Any, g: Any, shape: tuple[int, ...], dim: Any) -> Any:
     """A reduced gradient back to the input's shape."""
     if dim is None and not g.shape:
         return F.expand(g, shape)
-    return F.expand(F.reshape(g, _keep(shape, dim)), shape)
+    return F.expand(F.reshape(g, keep_shape(shape, dim)), shape)
 
 
 def _count(shape: tuple[int, ...], dim: Any) -> int:
@@ -70,20 +82,20 @@ _mean = primitive(
 def _share(F: Any, g: Any, x: Any, hit: Any, x_shape: Any, dim: Any) -> Any:
     """g, spread evenly over the elements in `hit`."""
     hit = F.cast(hit, x._a.dtype if isinstance(x, Tensor) else x.dtype)
-    return F.div(F.mul(hit, F.reshape(g, _keep(x_shape, dim))), F.sum(hit, dim, True))
+    return F.div(F.mul(hit, F.reshape(g, keep_shape(x_shape, dim))), F.sum(hit, dim, True))
 
 
 def _extreme_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
     """Ties share the gradient, and so do NaNs."""
-    top = F.reshape(out, _keep(x_shape, dim))
+    top = F.reshape(out, keep_shape(x_shape, dim))
     hit = F.where(F.isnan(top), F.isnan(x), F.eq(x, top))
     count = F.sum(F.cast(hit, raw_dtype(x)), dim, True)
-    return F.keep(F.expand(F.div(F.reshape(g, _keep(x_shape, dim)), count), x_shape), hit)
+    return F.keep(F.expand(F.div(F.reshape(g, keep_shape(x_shape, dim)), count), x_shape), hit)
 
 
 def _amax_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
     """Ties share the gradient; under a NaN it is NaN, as in PyTorch."""
-    return _share(F, g, x, F.eq(x, F.reshape(out, _keep(x_shape, dim))), x_shape, dim)
+    return _share(F, g, x, F.eq(x, F.reshape(out, keep_shape(x_shape, dim))), x_shape, dim)
 
 
 _amax = primitive("amax", "x", (_amax_rule,), "dim keepdim")
@@ -94,8 +106,8 @@ _min_all = primitive("min_all", "x", (_extreme_rule,), "dim keepdim", node="MinB
 
 def _at_index_rule(F: Any, g: Any, need: Any, x_shape: Any, out1: Any, dim: int, keepdim: bool) -> Any:
     if not keepdim:
-        g = F.reshape(g, _keep(x_shape, (dim,)))
-        out1 = F.reshape(out1, _keep(x_shape, (dim,)))
+        g = F.reshape(g, keep_shape(x_shape, (dim,)))
+        out1 = F.reshape(out1, keep_shape(x_shape, (dim,)))
     index = out1._a if isinstance(out1, Tensor) else out1
     return (F.gather_backward(g, x_shape, dim, index),)
 
@@ -114,7 +126,7 @@ _min_dim = primitive("min_dim", "x", _first(_at_index_rule), "dim keepdim", node
 def _var_rule(F: Any, g: Any, x: Any, x_shape: Any, dim: Any, correction: float) -> Any:
     n = _count(x_shape, dim) - correction
     centred = F.sub(x, F.mean(x, dim, True))
-    g = pw.like(F, F.reshape(g, _keep(x_shape, dim)), x)
+    g = pw.like(F, F.reshape(g, keep_shape(x_shape, dim)), x)
     return F.mul(F.mul(g, 2 / n if n > 0 else float("nan")), centred)
 
 
@@ -136,7 +148,7 @@ def _prod_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
         flat = (_product(x_shape),)
         whole = F.prod_backward(F.reshape(g, (1,)), F.reshape_copy(x, flat), F.reshape(out, (1,)), 0)
         return F.reshape(whole, x_shape)
-    kept = _keep(x_shape, dim)
+    kept = keep_shape(x_shape, dim)
     return F.prod_backward(F.reshape(g, kept), x, F.reshape(out, kept), dim[0])
 
 
@@ -152,40 +164,13 @@ _prod = primitive("prod", "x", (_prod_rule,), "dim keepdim")
 
 
 def _logsumexp_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
-    kept = _keep(x_shape, dim)
+    kept = keep_shape(x_shape, dim)
     return F.mul(F.reshape(g, kept), F.conj(F.exp(F.sub(x, F.reshape(out, kept)))))
 
 
 _logsumexp = primitive("logsumexp", "x", (_logsumexp_rule,), "dim keepdim")
 
 
-def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, p: float, dim: Any) -> Any:
-    """The gradients that PyTorch chooses where the norm has a kink: 0 at 0, shares for tied extremes."""
-    kept = _keep(x_shape, dim)
-    g, out = F.reshape(g, kept), F.reshape(out, kept)
-    if p == 0:
-        return None
-    if p == 1:
-        return F.mul(F.sign(x), g)
-    if p == 2:
-        return F.mul(x, F.where(F.eq(out, 0), F.zeros_of(g), F.div(g, out)))
-    size = F.abs(x)
-    if p in (inf, -inf):
-        hit = F.logical_or(F.eq(size, out), F.isnan(size))
-        hit = F.cast(hit, x._a.dtype if isinstance(x, Tensor) else x.dtype)
-        return F.mul(F.sign(x), F.mul(hit, F.div(g, F.sum(hit, dim, True))))
-    scale = F.div(g, F.pow_scalar(out, p - 1))
-    if p >= 1:
-        scale = F.where(F.eq(out, 0), F.zeros_of(g), scale)
-    if p >= 2:
-        return F.mul(F.mul(x, F.pow_scalar(size, p - 2)), scale)
-    power = F.mul(F.sign(x), F.pow_scalar(size, p - 1))
-    if p < 1:
-        power = F.where(F.eq(x, 0), F.mul(x, 0), power)
-    return F.mul(power, scale)
-
-
-_norm = primitive("norm", "x", (_norm_rule,), "p dim keepdim", node="LinalgVectorNormBackward0")
 _argmax = primitive("argmax", "x", None, "dim keepdim")
 _argmin = primitive("argmin", "x", None, "dim keepdim")
 _all = primitive("all", "x", None, "dim keepdim")
@@ -199,15 +184,38 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
     """`fn` that also takes NumPy's names of arguments, as PyTorch's own functions do."""
 
     own = signature(fn).parameters
-    names = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
+    aliases = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
 
     @wraps(fn)
     def op(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            kwargs = {names.get(k, k): v for k, v in kwargs.items()}
-        return fn(*args, **kwargs)
+        return fn(*args, **{aliases.get(k, k): v for k, v in kwargs.items()} if kwargs else kwargs)
 
-    return op
+    if builtins.any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in own.values()):
+        return op
+
+    def renaming(given: dict[str, Any], names: dict[str, Any]) -> Any:
+        for name, value in names.items():
+            target = aliases.get(name)
+            if target not in given:
+                raise TypeError(f"{fn.__name__}() got an unexpected keyword argument '{name}'")
+            given[target] = value
+        return fn(**{k: v for k, v in given.items() if v is not missing})
+
+    # written out with fn's own arguments: packing and unpacking them costs twice as much as the call
+    missing = object()
+    scope: dict[str, Any] = {f"default_{k}": missing if p.default is p.empty else p.default for k, p in own.items()}
+    plain = [f"{k}=default_{k}" for k, p in own.items() if p.kind != p.KEYWORD_ONLY]
+    named = [f"{k}=default_{k}" for k, p in own.items() if p.kind == p.KEYWORD_ONLY]
+    passed = ", ".join(k if p.kind != p.KEYWORD_ONLY else f"{k}={k}" for k, p in own.items())
+    absent = " or ".join(["names", *[f"{k} is missing" for k, p in own.items() if p.default is p.empty]])
+    scope.update(fn=fn, renaming=renaming, missing=missing)
+    exec(
+        f"def call({', '.join([*plain, *(['*', *named] if named else []), '**names'])}):\n"
+        f" if {absent}: return renaming(dict({', '.join(f'{k}={k}' for k in own)}), names)\n"
+        f" return fn({passed})",
+        scope,
+    )
+    return wraps(fn)(scope["call"])
 
 
 def _flag(value: Any, op: str, name: str = "keepdim") -> None:
@@ -243,7 +251,7 @@ def real_only(op: str, x: Tensor) -> Exception:
         return RuntimeError(f"{op}(): does not support complex input")
     if " " in kernel:
         return RuntimeError(kernel)
-    return NotImplementedError(f"\"{kernel}\" not implemented for '{_long_name(x)}'")
+    return no_kernel(kernel, x)
 
 
 def _to(x: Tensor, dtype: Any) -> Tensor:
@@ -262,7 +270,8 @@ def packed(r: Tensor) -> Tensor:
     return r
 
 
-def _out(r: Tensor, out: Tensor | None) -> Tensor:
+def give_packed(r: Tensor, out: Tensor | None) -> Tensor:
+    """The result, contiguous, or in `out` where one is given."""
     return packed(r) if out is None else write_out(out, r)
 
 
@@ -274,9 +283,14 @@ def sum(
         return _sum(input, None, False)  # type: ignore[no-any-return]
     if names:
         return _renaming(sum, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
+    if dim.__class__ is int and dtype is None and out is None and isinstance(input, Tensor) and keepdim is False:
+        ndim = input._a.ndim
+        if -ndim <= dim < ndim:
+            r = _sum(input, (dim if dim >= 0 else dim + ndim,), False)
+            return r if r._fn is None else renamed(r, "SumBackward1")
     x = _to(reducible(input, "sum", keepdim), dtype if dtype is not None or out is None else out.dtype)
     r = _sum(x, None, keepdim) if dim is None else renamed(_sum(x, _dims(x, dim), keepdim), "SumBackward1")
-    return _out(_to(r, dtype), out)
+    return give_packed(_to(r, dtype), out)
 
 
 def _renaming(fn: Any, names: dict[str, Any], **kwargs: Any) -> Any:
@@ -292,20 +306,19 @@ def mean(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None, **names: Any
 ) -> Tensor:
     """Mean over `dim`; RuntimeError unless floating (or given such a dtype). Source: torch.mean."""
+    if dim is None and dtype is None and out is None and isinstance(input, Tensor) and keepdim is False and not names:
+        if input._a.dtype.char in "fd":
+            return _mean(input, None, False)  # type: ignore[no-any-return]
     if names:
         return _renaming(mean, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
     x = _to(reducible(input, "mean", keepdim), dtype)
     if x._a.dtype.kind in "biu":
         raise RuntimeError(
             f"mean(): could not infer output dtype. {'Input' if dtype is None else 'Optional'} dtype must be either a "
-            f"floating point or complex dtype. Got: {_long_name(x)}"
+            f"floating point or complex dtype. Got: {type_name(x)}"
         )
     r = _mean(x, None, keepdim) if dim is None else renamed(_mean(x, _dims(x, dim), keepdim), "MeanBackward1")
-    return _out(r, out)
-
-
-def _long_name(x: Tensor) -> str:
-    return TYPE_NAME[DTYPE_OF[x._a.dtype].name]
+    return give_packed(r, out)
 
 
 @numpy_names
@@ -315,7 +328,7 @@ def nansum(
     """Sum over `dim` with NaN as 0. Source: torch.nansum."""
     x = reducible(input, "nansum", keepdim)
     if out is not None and x._a.dtype.kind not in "biu" and out._a.dtype.kind in "biu":
-        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{TYPE_NAME[out.dtype.name]}'")
+        raise no_kernel("nansum_cpu", out)
     x = _to(x if x._a.dtype.kind in "biu" else pw.where(pw.isnan(x), 0, x), dtype)
     return renamed(sum(x, dim, keepdim, dtype=dtype, out=out), "NansumBackward0")
 
@@ -327,14 +340,14 @@ def nanmean(
     """Mean over `dim` of what is not NaN; RuntimeError unless floating. Source: torch.nanmean."""
     x = reducible(input, "nanmean", keepdim)
     if x._a.dtype.kind in "biu":
-        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {_long_name(x)}")
+        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {type_name(x)}")
     if dtype is not None and dtype.array.kind in "biu":
         raise RuntimeError(
             "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
             f"Got: {TYPE_NAME[dtype.name]}"
         )
     if out is not None and out._a.dtype.kind in "biu":
-        raise NotImplementedError(f"\"nansum_cpu\" not implemented for '{TYPE_NAME[out.dtype.name]}'")
+        raise no_kernel("nansum_cpu", out)
     kept = sum(pw.logical_not(pw.isnan(x)), dim, keepdim)
     return pw.div(nansum(x, dim, keepdim, dtype=dtype), kept, out=out)
 
@@ -348,12 +361,12 @@ def prod(
     x = _to(x, dtypes.int64 if dtype is None and x._a.dtype.kind in "biu" else dtype)
     wide = x if x._a.dtype.kind not in "biu" else _to(x, dtypes.int64)
     if dim is None:
-        return _out(_to(_prod(wide, None, keepdim), dtype), out)
+        return give_packed(_to(_prod(wide, None, keepdim), dtype), out)
     if x._a.ndim == 0:
         check_dim(dim, 0)
-        return _out(_to(pw.mul(x, 1), dtype), out)
+        return give_packed(_to(pw.mul(x, 1), dtype), out)
     r = _prod(wide, (check_dim(dim, x._a.ndim),), keepdim)
-    return _out(_to(renamed(r, "ProdBackward1"), dtype), out)
+    return give_packed(_to(renamed(r, "ProdBackward1"), dtype), out)
 
 
 def _not_empty(x: Tensor, dims: Any, name: str) -> None:
@@ -369,8 +382,8 @@ def _not_empty(x: Tensor, dims: Any, name: str) -> None:
 def _same_out(x: Tensor, out: Tensor | None) -> None:
     if out is not None and out._a.dtype != x._a.dtype:
         raise RuntimeError(
-            f"Expected the dtype for input and out to match, but got {_long_name(x)} for input's dtype and "
-            f"{_long_name(out)} for out's dtype."
+            f"Expected the dtype for input and out to match, but got {type_name(x)} for input's dtype and "
+            f"{type_name(out)} for out's dtype."
         )
 
 
@@ -381,7 +394,7 @@ def amax(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | N
     dims = _dims(x, dim)
     _not_empty(x, dims, "amax")
     _same_out(x, out)
-    return _out(_amax(x, dims, keepdim), out)
+    return give_packed(_amax(x, dims, keepdim), out)
 
 
 @numpy_names
@@ -391,7 +404,7 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | N
     dims = _dims(x, dim)
     _not_empty(x, dims, "amin")
     _same_out(x, out)
-    return _out(_amin(x, dims, keepdim), out)
+    return give_packed(_amin(x, dims, keepdim), out)
 
 
 @named("AminmaxBackward0")
@@ -419,7 +432,7 @@ def pair_out(result: Any, pair: Any, out: Any) -> Any:
     if out is None:
         return result(packed(values), packed(indices))
     if out[1]._a.dtype != indices._a.dtype:
-        raise RuntimeError(f"Expected out tensor to have dtype long int, but got {_long_name(out[1]).lower()} instead")
+        raise RuntimeError(f"Expected out tensor to have dtype long int, but got {type_name(out[1]).lower()} instead")
     return result(write_out(out[0], values), write_out(out[1], indices))
 
 
@@ -437,7 +450,7 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
             return pairwise(x, other, out=out)
         if not args and not kwargs:
             _not_empty(x, None, name)
-            return _out(whole(x, None, False), out)
+            return give_packed(whole(x, None, False), out)
         return reduce(x, *args, out=out, **kwargs)
 
     def reduce(x: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> Any:
@@ -449,7 +462,7 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
         _not_empty(x, (d,), name)
         return pair_out(result, along(x, d, keepdim), out)
 
-    op.__name__ = name
+    op.__name__ = op.__qualname__ = name
     op.__doc__ = f"torch.{name}: the {name}imum of all elements; (values, indices) along `dim`; or elementwise with another tensor."
     return op
 
@@ -472,7 +485,7 @@ def _arg_extreme(name: str, row: Any) -> Any:
         r = row(x, d if x._a.ndim else None, keepdim)
         return r if out is None else write_out(out, r, True)
 
-    op.__name__ = name
+    op.__name__ = op.__qualname__ = name
     op.__doc__ = (
         f"Index (int64) of the {name[3:]}imum: in the flattened tensor, or along `dim`; of ties the first, of NaN too. "
         f"Source: torch.{name}."
@@ -509,7 +522,7 @@ def var(
 ) -> Tensor:  # fmt: skip
     """Variance over `dim` with divisor n - correction (default 1). Source: torch.var."""
     x, dims, correction = _spread_args("var", input, dim, unbiased, keepdim, correction)
-    return _out(_var(x, dims, correction, keepdim), out)
+    return give_packed(_var(x, dims, correction, keepdim), out)
 
 
 @numpy_names
@@ -519,7 +532,7 @@ def std(
 ) -> Tensor:  # fmt: skip
     """Standard deviation: the root of var, with gradient 0 at 0. Source: torch.std."""
     x, dims, correction = _spread_args("std", input, dim, unbiased, keepdim, correction)
-    return _out(_std(x, dims, correction, keepdim), out)
+    return give_packed(_std(x, dims, correction, keepdim), out)
 
 
 @numpy_names
@@ -553,14 +566,14 @@ def _logical(name: str, row: Any) -> Any:
     def op(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
         x = reducible(input, name, keepdim)
         if out is not None and out._a.dtype.name not in ("bool", "uint8"):
-            raise RuntimeError(f"{name} only supports bool tensor for result, got: {_long_name(out)}")
+            raise RuntimeError(f"{name} only supports bool tensor for result, got: {type_name(out)}")
         if dim.__class__ in (tuple, list) and not dim:
             r = pw.ne(x, 0).contiguous()  # type: ignore[attr-defined]
         else:
             r = row(x, _dims(x, dim), keepdim)
-        return _out(_to(r, dtypes.uint8) if x._a.dtype.char == "B" else r, out)
+        return give_packed(_to(r, dtypes.uint8) if x._a.dtype.char == "B" else r, out)
 
-    op.__name__ = name
+    op.__name__ = op.__qualname__ = name
     op.__doc__ = (
         f"Whether {name} elements over `dim` (int, tuple or None) are non-zero: bool, of a uint8 tensor uint8. "
         f"Source: torch.{name}."
@@ -579,77 +592,6 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     return packed(_count_nonzero(x, _dims(x, dim)))
 
 
-def _not_integer(x: Tensor) -> None:
-    if x._a.dtype.kind in "biu":
-        raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {_long_name(x)}"
-        )
-
-
-def _vector_norm(x: Tensor, p: Any, dims: Any, keepdim: bool) -> Tensor:
-    _not_integer(x)
-    p = float(p)
-    if x._a.size == 0 and (p < 0 or p == inf) and (dims is None or 0 in [x._a.shape[d] for d in dims]):
-        where = "" if dims is None else " on the dimension " + str(next(d for d in dims if not x._a.shape[d]))
-        raise RuntimeError(
-            f"linalg.vector_norm cannot compute the {p:g} norm on an empty tensor{where} because the operation does not have "
-            "an identity"
-        )
-    return _norm(x, p, dims, keepdim)  # type: ignore[no-any-return]
-
-
-def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None, dtype: Any = None
-) -> Tensor:
-    """Vector p-norm over `dim` (all: None), p any number; 'fro' is 2, 'nuc' the sum of singular values. Source: torch.norm."""
-    x = check_tensor(input, "norm")
-    _not_integer(x)
-    if dtype is not None and dtypes.promote_types(x.dtype, dtype) is not dtype:
-        raise RuntimeError(
-            f"linalg.vector_norm: the dtype of the input ({_long_name(x)}) should be convertible without narrowing to the "
-            f"specified dtype ({dtype})"
-        )
-    x = _to(x, dtype)
-    if isinstance(p, str) and p != "fro":
-        if p != "nuc":
-            raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
-        from . import linalg
-
-        r = linalg.matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)
-    else:
-        r = _vector_norm(x, 2 if p in ("fro", None) else p, _dims(x, dim), keepdim)
-    return _out(r, out)
-
-
-@named("DistBackward0")
-def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
-    """The p-norm of input - other, broadcast. Source: torch.dist."""
-    d = pw.sub(check_tensor(input, "dist"), check_tensor(other, "dist", "other"))
-    if d._a.dtype.kind in "biu":
-        raise RuntimeError(
-            f"norm(): input dtype should be either floating point or complex. Got {_long_name(d)} instead."
-        )
-    return _vector_norm(d, p, None, False)
-
-
-@named("RenormBackward0")
-@numpy_names
-def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
-    """Scale each slice along `dim` whose p-norm is above `maxnorm` down to it. Source: torch.renorm."""
-    x = check_tensor(input, "renorm")
-    if not p > 0:
-        raise RuntimeError("renorm: non-positive-norm not supported")
-    if maxnorm < 0:
-        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
-    ndim = x._a.ndim
-    if ndim < 2:
-        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
-    d = check_dim(dim, ndim)
-    size = _vector_norm(x, p, tuple(i for i in range(ndim) if i != d), True)
-    factor = pw.where(pw.gt(size, maxnorm), pw.div(maxnorm, pw.add(size, 1e-7)), 1.0)
-    return _out(pw.mul(x, factor).contiguous(), out)  # type: ignore[attr-defined]
-
-
 @numpy_names
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """log(sum(exp(input))) over `dim` (int or tuple) without overflow. Source: torch.logsumexp."""
@@ -658,12 +600,11 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | N
         raise TypeError("logsumexp(): argument 'dim' (position 2) must be tuple of ints, not NoneType")
     if x._a.dtype.kind in "biu":
         (x,) = prepare("logsumexp", FLOAT, x)
-    return _out(_logsumexp(x, _dims(x, dim), keepdim), out)
+    return give_packed(_logsumexp(x, _dims(x, dim), keepdim), out)
 
 
 for _name in (
     "sum", "mean", "nansum", "nanmean", "prod", "amax", "amin", "aminmax", "max", "min", "argmax", "argmin", "var", "std",
-    "all", "any", "count_nonzero", "norm", "dist", "logsumexp",
+    "all", "any", "count_nonzero", "logsumexp",
 ):  # fmt: skip
     attach(_name, globals()[_name])
-attach("renorm", renorm, in_place=True)

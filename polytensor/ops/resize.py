@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import dtypes
 from ..backends.conv import out_size
-from ..backends.resample import Plan, antialias_plan, cubic_plan, linear_plan, nearest_plan
+from ..backends.resample import Plan, antialias_plan, cubic_plan, fixed_point, linear_plan, nearest_plan
 from ..tensor import Tensor
 from . import pointwise as pw
 from .activations import hardtanh
@@ -20,7 +20,7 @@ from .joining import stack
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .products import matmul
 from .shape import contiguous, permute, reshape, squeeze, unsqueeze
-from .table import TYPE_NAME, F, check_tensor, named, primitive
+from .table import F, check_tensor, named, no_kernel, primitive
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -114,11 +114,15 @@ def interpolate(
         raise NotImplementedError(f"\"compute_indices_weights_{mode.split('-')[0]}\" not implemented for '{x.dtype}'")
     wide = dtype.itemsize == 2 or (dtype.kind == "u" and not mode.startswith("nearest"))
     y = F.cast(x, dtypes.float32.array) if wide else x
+    whole = wide and dtype.kind == "u"
     for i in reversed(range(n)):
-        plan = _resize_plan(mode, shape[i], sizes[i], factors[i], align, antialias, y._a.dtype.itemsize == 4)
-        y = F.resample(y, 2 + i, plan)
+        single = not whole and y._a.dtype.itemsize == 4
+        plan = _resize_plan(mode, shape[i], sizes[i], factors[i], align, antialias, single)
+        y = F.resample(y, 2 + i, fixed_point(plan) if whole else plan)
+        if whole:  # PyTorch keeps bytes between the dimensions
+            y = clamp(pw.floor(pw.add(y, 0.5)), 0, 255)
     if wide:
-        y = F.cast(clamp(pw.round(y), 0, 255) if dtype.kind == "u" else y, dtype)
+        y = F.cast(y, dtype)
     return y  # type: ignore[no-any-return]
 
 
@@ -399,7 +403,7 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     """(N, C, H, W) to (N, C kh kw, windows): each window of the padded input as a column."""
     x = check_tensor(input, "im2col")
     if x._a.dtype.kind in "iu":
-        raise NotImplementedError(f"\"im2col_out_cpu\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
+        raise no_kernel("im2col_out_cpu", x)
     kernel, dilation, padding, stride = _window(kernel_size, dilation, padding, stride)
     if x._a.ndim not in (3, 4) or 0 in x._a.shape[-3:]:
         raise (IndexError if x._a.ndim < 3 else RuntimeError)(
@@ -424,7 +428,7 @@ def fold(
     """(N, C kh kw, windows) to (N, C, H, W): the adjoint of unfold, overlapping windows add up."""
     x = check_tensor(input, "col2im")
     if x._a.dtype.kind in "iu":
-        raise NotImplementedError(f"\"col2im_out_cpu\" not implemented for '{TYPE_NAME[x.dtype.name]}'")
+        raise no_kernel("col2im_out_cpu", x)
     size = ntuple(output_size, 2, "output_size")
     kernel, dilation, padding, stride = _window(kernel_size, dilation, padding, stride)
     if x._a.ndim not in (2, 3) or 0 in x._a.shape[-2:]:

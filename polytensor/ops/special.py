@@ -9,8 +9,8 @@ from typing import Any
 from .. import dtypes
 from ..tensor import Tensor
 from . import pointwise as pw
-from .elementwise import give, strict, threshold_, unattached, underived
-from .table import FLOAT, F, attach, binary, check_tensor, inplace, primitive, renamed, unary
+from .elementwise import strict, threshold_, unattached, underived
+from .table import FLOAT, F, attach, binary, check_tensor, give, inplace, primitive, renamed, unary
 
 __all__ = [
     "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan",

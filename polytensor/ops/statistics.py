@@ -17,11 +17,10 @@ from .reduce import (
     _at_index_rule,
     _extreme_rule,
     _first,
-    _long_name,
     _not_empty,
-    _out,
     amax,
     amin,
+    give_packed,
     numpy_names,
     pair_out,
     reducible,
@@ -29,7 +28,7 @@ from .reduce import (
 )
 from .scattering import gather
 from .sorting import sort
-from .table import F, attach, check_tensor, primitive, undifferentiable, write_out
+from .table import F, attach, check_tensor, no_kernel, primitive, type_name, undifferentiable, write_out
 
 __all__ = [
     "bincount", "corrcoef", "cov", "histc", "histogram", "histogramdd", "median", "mode", "nanmedian",
@@ -62,7 +61,7 @@ def _middle(name: str, skip_nan: bool, result: Any) -> Any:
             raise NotImplementedError("\"median_cpu\" not implemented for 'Bool'")
         if dim is not _required:
             return pair_out(result, _along(_median, x, dim, keepdim, skip_nan), out)
-        return _out(_median_all(x, None, False, skip_nan), out)
+        return give_packed(_median_all(x, None, False, skip_nan), out)
 
     op.__name__ = name
     nan = "NaN is left out" if skip_nan else "NaN wins"
@@ -152,7 +151,7 @@ def _quantile(
     elif not ndim:
         r = r.reshape(-1)  # type: ignore[attr-defined]
     r = r.movedim(-1, 0) if q._a.ndim else r.squeeze(-1)  # type: ignore[attr-defined]
-    return _out(r, out)
+    return give_packed(r, out)
 
 
 @numpy_names
@@ -186,7 +185,7 @@ def _weights(name: str, w: Tensor | None, n: int, integral: bool) -> None:
         )
     if (w._a.dtype.kind in "iu") != integral or w._a.dtype.kind == "b":
         kind = "integral" if integral else "floating point"
-        raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with {_long_name(w)} dtype")
+        raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with {type_name(w)} dtype")
     if w._a.size != n:
         raise RuntimeError(
             f"cov(): expected {name} to have the same numel as there are observations in the input but got {w._a.size} != {n}"
@@ -253,7 +252,7 @@ def corrcoef(input: Tensor) -> Tensor:
 # ---- histograms --------------------------------------------------------------------------------------------------------
 def _floating(x: Tensor, op: str, kinds: str = "biu") -> None:
     if x._a.dtype.kind in kinds:
-        raise NotImplementedError(f"\"{op}\" not implemented for '{_long_name(x)}'")
+        raise no_kernel(op, x)
 
 
 def _range(x: Tensor, given: Any, pad: float) -> tuple[float, float]:
@@ -283,7 +282,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     lo, hi = _range(x, (min, max) if min != max else None, 1) if min != max or x._a.size else (min - 1.0, max + 1.0)
     backend = x._dev.backend
     place = backend.linear_bins(x._a.reshape(-1), lo, hi, bins)
-    return _out(wrap(backend.histogram([place], (bins,), None, x._a.dtype), x._dev), out)
+    return give_packed(wrap(backend.histogram([place], (bins,), None, x._a.dtype), x._dev), out)
 
 
 def _histogram(
@@ -404,7 +403,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
     if x._a.dtype.kind not in "iu":
-        raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{_long_name(x)}'")
+        raise no_kernel("bincount_cpu", x)
     if x._a.ndim != 1 or (x._a.size and bool(amin(x) < 0)):  # type: ignore[operator]
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     w = None

@@ -29,7 +29,7 @@ from .shape import (
     unsqueeze,
     view,
 )  # fmt: skip
-from .table import CPP_NAME, ROWS, TYPE_NAME, F, attach, primitive, renamed, write_out
+from .table import CPP_NAME, ROWS, F, attach, give, no_kernel, primitive, renamed, write_out
 
 __all__ = [
     "adjoint",
@@ -56,10 +56,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _out(r: Tensor, out: Tensor | None, exact: bool = False) -> Tensor:
-    return r if out is None else write_out(out, r, exact)
-
-
 def _dim_of(x: Tensor, dim: int) -> int:
     """Like check_dim, but a 0-dim tensor has no dimension at all."""
     if x._a.ndim == 0:
@@ -76,6 +72,8 @@ def _window(x: Tensor, size: Any, stride: Any, storage_offset: int | None) -> tu
     """The attributes of as_strided on x, checked as PyTorch does."""
     size, stride = sizes((size,)), sizes((stride,))
     offset = x.storage_offset() if storage_offset is None else storage_offset
+    if mode.levels and storage_offset is not None:  # an example of a batch counts from its own first element
+        offset += x.storage_offset()
     if len(size) != len(stride):
         raise RuntimeError("mismatch in length of strides and shape")
     if any(s < 0 for s in stride):
@@ -313,7 +311,6 @@ def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = Non
     memory = backend.storage(a)
     start = backend.data_ptr(a) - backend.data_ptr(memory)
     if a.shape == shape:
-        self._bump()
         return self
     if start + n * item <= memory.size:
         self._a = backend.as_strided(a, shape, strides, start // item, _geometry(self))
@@ -385,6 +382,8 @@ def sum_to_size(self: Tensor, *args: Any, size: Any = None) -> Tensor:
     extra = len(have) - len(shape)
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, have[extra:], strict=True)):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")
+    if not shape:
+        return self.sum()  # type: ignore[attr-defined, no-any-return]
     return self if shape == have else sum_to(self, shape)
 
 
@@ -395,7 +394,7 @@ def _triangle(name: str) -> Any:
     def op(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
         if input._a.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-        return _out(row(input, diagonal), out, True)
+        return give(row(input, diagonal), out, True)
 
     op.__name__ = name
     op.__doc__ = f"Matrices with the other triangle set to 0. Source: torch.{name}."
@@ -416,7 +415,7 @@ def _triangle_indices(name: str) -> Any:
                 raise RuntimeError(f"{what} must be non-negative, got{n}")
         d = array_dtype(_dtype(dtype))
         if d.kind not in "iu":
-            raise NotImplementedError(f"\"{name}\" not implemented for '{TYPE_NAME[_dtype(dtype).name]}'")
+            raise no_kernel(name, _dtype(dtype))
         dev = devices.resolve(device)
         return wrap(dev.backend.cast(dev.backend.triangle_indices(name == "tril_indices", row, col, offset), d), dev)
 
@@ -449,8 +448,8 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     if n not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
     if n == 1:
-        return _out(diag_embed(input, diagonal), out, True)
-    return _out(renamed(_diagonal(input, diagonal, 0, 1).clone(), "DiagonalBackward0_copy"), out, True)
+        return give(diag_embed(input, diagonal), out, True)
+    return give(renamed(_diagonal(input, diagonal, 0, 1).clone(), "DiagonalBackward0_copy"), out, True)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:

@@ -1,0 +1,284 @@
+"""Downloads, checksums and archives. Source: torchvision.datasets.utils.
+
+A download is written to NAME.part and renamed when it is complete and its checksum is right, so NAME is never half a file.
+A part that was left by an interrupted download is gone on with where a checksum can tell whether the result is right.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import hashlib
+import http.client
+import lzma
+import os
+import pathlib
+import shutil
+import tarfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterable
+from typing import Any
+
+__all__ = [
+    "calculate_md5", "check_integrity", "check_md5", "download_and_extract_archive", "download_url", "extract_archive",
+    "iterable_to_str", "list_dir", "list_files", "verify_str_arg",
+]  # fmt: skip
+
+USER_AGENT = "polytensor/vision"
+TIMEOUT = 30.0  # seconds without a byte
+ATTEMPTS = 3  # tries of one URL that breaks off
+CHUNK = 1 << 17
+
+
+def calculate_md5(fpath: Any, chunk_size: int = 1024 * 1024) -> str:
+    """The MD5 of a file, as hexadecimal text."""
+    md5 = hashlib.md5(usedforsecurity=False)
+    with open(fpath, "rb") as f:
+        while chunk := f.read(chunk_size):
+            md5.update(chunk)
+    return md5.hexdigest()
+
+
+def check_md5(fpath: Any, md5: str, **kwargs: Any) -> bool:
+    """Whether the file has this MD5."""
+    return md5 == calculate_md5(fpath, **kwargs)
+
+
+def check_integrity(fpath: Any, md5: str | None = None) -> bool:
+    """Whether the file is there and, if md5 is given, has it."""
+    return os.path.isfile(fpath) and (md5 is None or check_md5(fpath, md5))
+
+
+@contextlib.contextmanager
+def _progress(total: int | None, start: int, name: str) -> Any:
+    """A function that takes the number of new bytes: tqdm's bar where it is installed, on a terminal."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        yield lambda n: None
+        return
+    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=name, disable=None) as bar:
+        yield bar.update
+
+
+class _BrokenOff(OSError):
+    """The connection ended or stalled before the file's end."""
+
+
+def _fetch(url: str, part: str, hops: int) -> None:
+    """Read url into `part`, from where `part` ends if the server can. _BrokenOff if it ends early, URLError if refused."""
+
+    class Redirects(urllib.request.HTTPRedirectHandler):
+        max_redirections = hops + 1
+
+    have = os.path.getsize(part) if os.path.exists(part) else 0
+    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    opener = urllib.request.build_opener(Redirects)
+    try:
+        response = opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code != 416:
+            raise
+        os.remove(part)  # there is nothing after its end: the part is of another file, or whole but wrong
+        raise _BrokenOff(f"{url}: the part that was kept does not fit") from error
+    with response:
+        length = response.length
+        if have and not (response.headers.get("Content-Range") or "").startswith(f"bytes {have}-"):
+            have = 0  # the server sends the file from its start
+        total = None if length is None else have + length
+        with open(part, "ab" if have else "wb") as f, _progress(total, have, os.path.basename(part)[:-5]) as update:
+            try:
+                while chunk := response.read1(CHUNK):  # what there is, so that a stall loses nothing
+                    f.write(chunk)
+                    update(len(chunk))
+            except http.client.IncompleteRead as error:
+                f.write(error.partial)
+                raise _BrokenOff(f"{url} broke off after {f.tell()} bytes") from error
+        got = os.path.getsize(part)
+        if total is not None and got != total:
+            raise _BrokenOff(f"{url} broke off after {got} of {total} bytes")
+
+
+def download_url(url: str, root: Any, filename: Any = None, md5: str | None = None, max_redirect_hops: int = 3) -> None:
+    """Download url to root/filename, unless it is there with the right MD5.
+
+    RuntimeError if the MD5 is wrong, URLError if the server refuses, breaks off or is silent for TIMEOUT seconds.
+    """
+    root = os.path.expanduser(root)
+    filename = os.fspath(filename or os.path.basename(url))
+    path = os.path.join(root, filename)
+    os.makedirs(root, exist_ok=True)
+    if check_integrity(path, md5):
+        return
+    part = path + ".part"
+    if md5 is None and os.path.exists(part):
+        os.remove(part)  # nothing could tell whether its two halves belong together
+    reason: Exception | None = None
+    for _ in range(ATTEMPTS):
+        kept = os.path.exists(part)
+        try:
+            _fetch(url, part, max_redirect_hops)
+        except urllib.error.HTTPError:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.URLError) and not isinstance(error.reason, OSError):
+                raise
+            reason = error
+            continue
+        if md5 is None or check_md5(part, md5):
+            os.replace(part, path)
+            return
+        found = calculate_md5(part)
+        os.remove(part)
+        if not kept:
+            raise RuntimeError(f"File not found or corrupted. {url} has the MD5 {found}, not {md5}")
+        reason = RuntimeError(f"File not found or corrupted. {url}: what was kept of it before did not fit")
+    if md5 is None and os.path.exists(part):
+        os.remove(part)
+    raise urllib.error.URLError(f"{url} could not be downloaded in {ATTEMPTS} tries: {reason}") from reason
+
+
+_OPENERS: dict[str, Callable[..., Any]] = {".bz2": bz2.open, ".gz": gzip.open, ".xz": lzma.open}
+_ALIASES = {".tbz": (".tar", ".bz2"), ".tbz2": (".tar", ".bz2"), ".tgz": (".tar", ".gz")}
+
+
+def _kind(file: Any) -> tuple[str, str | None, str | None]:
+    """(suffix, archive type or None, compression or None). RuntimeError for an unknown suffix."""
+    suffixes = pathlib.Path(file).suffixes
+    if not suffixes:
+        raise RuntimeError(
+            f"File '{file}' has no suffixes that could be used to detect the archive type and compression."
+        )
+    last = suffixes[-1]
+    if last in _ALIASES:
+        return last, *_ALIASES[last]
+    if last in (".tar", ".zip"):
+        return last, last, None
+    if last in _OPENERS:
+        before = suffixes[-2] if len(suffixes) > 1 else ""
+        return (before + last, before, last) if before in (".tar", ".zip") else (last, None, last)
+    known = sorted({*_ALIASES, ".tar", ".zip", *_OPENERS})
+    raise RuntimeError(f"Unknown compression or archive type: '{last}'.\nKnown suffixes are: '{known}'.")
+
+
+def _inside(root: str, *parts: str) -> None:
+    """RuntimeError if root/parts is not below root."""
+    root = os.path.realpath(root)
+    target = os.path.realpath(os.path.join(root, *parts))
+    if target != root and not target.startswith(os.path.join(root, "")):
+        raise RuntimeError(f"Refusing to unpack {os.path.join(*parts)!r}: it would leave {root}")
+
+
+def _extract_tar(source: str, root: str, compression: str | None) -> None:
+    with tarfile.open(source, f"r:{compression[1:]}" if compression else "r:") as tar:
+        members = tar.getmembers()
+        for m in members:
+            if not (m.isfile() or m.isdir() or m.issym() or m.islnk()):
+                raise RuntimeError(f"Refusing to unpack {m.name!r}: it is neither a file nor a folder nor a link")
+            _inside(root, m.name)
+            if m.issym():
+                if os.path.isabs(m.linkname):
+                    raise RuntimeError(f"Refusing to unpack {m.name!r}: it would leave {root}")
+                _inside(root, os.path.dirname(m.name), m.linkname)
+            elif m.islnk():
+                _inside(root, m.linkname)
+        for m in members:
+            _inside(root, m.name)  # again: a link that was just unpacked may lie on its way
+            if hasattr(tarfile, "data_filter"):
+                try:
+                    tar.extract(m, root, filter="data")
+                except tarfile.FilterError as error:
+                    raise RuntimeError(f"Refusing to unpack {m.name!r}: {error}") from error
+            else:
+                tar.extract(m, root)
+
+
+def _extract_zip(source: str, root: str) -> None:
+    with zipfile.ZipFile(source) as archive:
+        for name in archive.namelist():
+            _inside(root, name.replace("\\", "/"))
+        archive.extractall(root)
+
+
+def extract_archive(from_path: Any, to_path: Any = None, remove_finished: bool = False) -> Any:
+    """Unpack a .tar, .zip, .gz, .bz2 or .xz (or a .tar of these) into to_path, its own folder if None.
+
+    RuntimeError for an unknown suffix, and for an entry whose path leaves to_path. Gives the folder, or the file that a
+    single compressed file became.
+    """
+    source = os.fspath(from_path)
+    root = os.path.dirname(source) if to_path is None else os.fspath(to_path)
+    suffix, archive, compression = _kind(source)
+    result = root
+    if archive == ".tar":
+        _extract_tar(source, root, compression)
+    elif archive == ".zip":
+        _extract_zip(source, root)
+    else:
+        result = os.path.join(root, os.path.basename(source)[: -len(suffix)])
+        try:
+            with _OPENERS[suffix](source, "rb") as f, open(result + ".part", "wb") as out:
+                shutil.copyfileobj(f, out, 1 << 20)
+            os.replace(result + ".part", result)
+        except BaseException:
+            if os.path.exists(result + ".part"):
+                os.remove(result + ".part")
+            raise
+    if remove_finished:
+        os.remove(source)
+    return result if isinstance(from_path, str) else pathlib.Path(result)
+
+
+def download_and_extract_archive(
+    url: str,
+    download_root: Any,
+    extract_root: Any = None,
+    filename: Any = None,
+    md5: str | None = None,
+    remove_finished: bool = False,
+) -> None:
+    """download_url, then extract_archive into extract_root (download_root if None)."""
+    download_root = os.path.expanduser(download_root)
+    filename = filename or os.path.basename(url)
+    download_url(url, download_root, filename, md5)
+    extract_archive(os.path.join(download_root, filename), extract_root or download_root, remove_finished)
+
+
+def list_dir(root: Any, prefix: bool = False) -> list[str]:
+    """The folders in root, with root before them if prefix."""
+    root = os.path.expanduser(root)
+    names = [p for p in os.listdir(root) if os.path.isdir(os.path.join(root, p))]
+    return [os.path.join(root, p) for p in names] if prefix else names
+
+
+def list_files(root: Any, suffix: str, prefix: bool = False) -> list[str]:
+    """The files in root that end in suffix, with root before them if prefix."""
+    root = os.path.expanduser(root)
+    names = [p for p in os.listdir(root) if p.endswith(suffix) and os.path.isfile(os.path.join(root, p))]
+    return [os.path.join(root, p) for p in names] if prefix else names
+
+
+def iterable_to_str(iterable: Iterable[Any]) -> str:
+    """'a', 'b', 'c'."""
+    return ", ".join(f"'{item}'" for item in iterable)
+
+
+def verify_str_arg(
+    value: Any, arg: str | None = None, valid_values: Iterable[Any] | None = None, custom_msg: str | None = None
+) -> Any:
+    """The value, if it is a text among valid_values. ValueError otherwise."""
+    if not isinstance(value, str):
+        about = "" if arg is None else f" for argument {arg}"
+        raise ValueError(f"Expected type str{about}, but got type {type(value)}.")
+    if valid_values is not None and value not in valid_values:
+        raise ValueError(
+            custom_msg
+            or f"Unknown value '{value}' for argument {arg}. Valid values are {{{iterable_to_str(valid_values)}}}."
+        )
+    return value

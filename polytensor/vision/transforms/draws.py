@@ -1,0 +1,38 @@
+"""Random numbers for the transforms: from PolyTensor's default Generator, so manual_seed fixes them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polytensor as torch
+
+__all__ = ["below", "choice", "order", "uniform", "unit"]
+
+
+def unit() -> float:
+    """A number in [0, 1)."""
+    return torch.rand(1, device="cpu").item()  # type: ignore[no-any-return]
+
+
+def uniform(low: float, high: float) -> float:
+    """A number in [low, high)."""
+    return torch.empty(1, device="cpu").uniform_(float(low), float(high)).item()  # type: ignore[no-any-return]
+
+
+def below(high: int, low: int = 0) -> int:
+    """An integer in [low, high)."""
+    return int(torch.randint(low, high, (1,), device="cpu").item())
+
+
+def order(n: int) -> list[int]:
+    """0 to n - 1, shuffled."""
+    return torch.randperm(n, device="cpu").tolist()  # type: ignore[no-any-return]
+
+
+def choice(items: Sequence[Any], weights: Any = None) -> Any:
+    """One of the items, by weight."""
+    if weights is None:
+        return items[below(len(items))]
+    index = torch.multinomial(torch.tensor([float(w) for w in weights], device="cpu"), 1)
+    return items[int(index)]
