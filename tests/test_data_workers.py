@@ -126,8 +126,9 @@ def test_number_of_workers_changes_nothing():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_start_methods(method):
+    before = blocks()
     assert run_of(2, multiprocessing_context=method, persistent_workers=True) == run_of(0)
-    assert not blocks()
+    assert blocks() <= before
 
 
 def test_threads():
@@ -229,6 +230,7 @@ def test_streams():
 
 
 def test_a_pass_that_is_left_early():
+    before = blocks()
     loader = DataLoader(Augmented(), batch_size=2, num_workers=2, persistent_workers=True)
     workers = []
     for _ in range(3):
@@ -239,7 +241,7 @@ def test_a_pass_that_is_left_early():
     assert [i for b in loader for i in b["i"].tolist()] == list(range(22))
     processes = it._workers
     del it, loader
-    assert not any(p.is_alive() for p in processes) and not blocks()
+    assert not any(p.is_alive() for p in processes) and blocks() <= before
 
 
 def test_out_of_order():
@@ -248,6 +250,7 @@ def test_out_of_order():
 
 
 def test_memory_is_ours():
+    before = blocks()
     data = TensorDataset(pt.arange(200_000).reshape(20, 10_000), pt.arange(20, dtype=pt.bfloat16))
     for workers in (0, 2):
         batches = list(DataLoader(data, batch_size=8, num_workers=workers))
@@ -255,16 +258,17 @@ def test_memory_is_ours():
             b[0].add_(1)  # writable, and no other batch sees it
         assert [b[0][0, 0].item() for b in batches] == [1, 80_001, 160_001]
         assert batches[0][1].dtype is pt.bfloat16 and batches[2][1].tolist() == [16, 17, 18, 19]
-    assert data.tensors[0][0, 0].item() == 0 and not blocks()
+    assert data.tensors[0][0, 0].item() == 0 and blocks() <= before
 
 
 def test_batches_that_grow():
+    before = blocks()
     loader = DataLoader(Growing(), None, num_workers=2, persistent_workers=True)
     for _ in range(2):
         for i, x in enumerate(loader):
             assert x.shape == (4000 * (i + 1),) and x[0].item() == x[-1].item() == i
     del loader
-    assert not blocks()
+    assert blocks() <= before
 
 
 class Growing(Dataset):
@@ -315,13 +319,14 @@ def test_later_batches_after_an_exception():
 
 @pytest.mark.parametrize("fault, text", [(stop_here, "killed by signal: Killed"), (leave, "exit code 3")])
 def test_lost_worker(fault, text):
+    before = blocks()  # loaders of other tests that a traceback still holds
     begin = time.monotonic()
     with pytest.raises(
         RuntimeError, match=r"DataLoader worker \(pid\(s\) \d+\) exited unexpectedly: worker 1 .*" + text
     ):
         list(DataLoader(Faulty(fault), batch_size=4, num_workers=2))
     assert time.monotonic() - begin < 5
-    assert not blocks()
+    assert blocks() <= before
 
 
 def test_killed_from_outside():

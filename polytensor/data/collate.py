@@ -50,7 +50,7 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, Tensor):
         return data
     kind = type(data)
-    if kind.__module__ == "numpy" and kind.__name__ not in ("str_", "string_"):
+    if isinstance(data, (HOST_ARRAY, *HOST_NUMBERS)):
         if isinstance(data, HOST_ARRAY) and data.dtype.kind in "SUO":
             return data
         return as_tensor(data, device="cpu")
