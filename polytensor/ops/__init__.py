@@ -24,6 +24,7 @@ from .shape import (
 )  # fmt: skip
 from .complexes import *
 from .elementwise import *
+from .clamps import *
 from .activations import *
 from .attention import *
 from .convolution import *

@@ -236,7 +236,7 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
             if x._dev != dev:
                 if x._dev.type != "cpu":
                     same_device(op, dims[0], x)
-                from .creation import to_device
+                from .convert import to_device
 
                 x = to_device(x, dev)
             else:
