@@ -7,9 +7,9 @@ from functools import wraps
 from typing import Any
 
 from .. import dtypes
-from ..autograd.modes import mode
+from ..autograd.modes import mode, no_grad
 from ..backends.base import DTYPE_OF
-from ..tensor import Tensor
+from ..tensor import LEAF, Tensor
 from . import pointwise as pw
 from .table import (
     COMPARE,
@@ -198,8 +198,16 @@ def addcmul(
         raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'")
     if x._a.dtype.kind in "iu":
         value = int(value)
+    dtype, (x, t1, t2) = x._a.dtype, _widened(x, t1, t2)
     product = pw.mul(t1, t2)
-    return give(renamed(pw.add(x, product if value == 1 else pw.mul(product, value)), "AddcmulBackward0"), out)
+    r = pw.add(x, product if value == 1 else pw.mul(product, value))
+    return give(renamed(r if r._a.dtype == dtype else F.cast(r, dtype), "AddcmulBackward0"), out)
+
+
+def _widened(*xs: Tensor) -> list[Tensor]:
+    """Half types as float32, so that several steps round once."""
+    dtype = xs[0]._a.dtype
+    return list(xs) if dtype.itemsize != 2 or dtype.kind in "iu" else [F.cast(x, dtypes.float32.array) for x in xs]
 
 
 def addcdiv(
@@ -214,8 +222,10 @@ def addcdiv(
             "division of tensor1 and tensor2. Cast an operand to a floating dtype."
         )
     x, t1, t2 = prepare("addcdiv", PROMOTE, x, t1, t2)
+    dtype, (x, t1, t2) = x._a.dtype, _widened(x, t1, t2)
     quotient = pw._div(t1, t2)
-    return give(renamed(pw.add(x, quotient if value == 1 else pw.mul(quotient, value)), "AddcdivBackward0"), out)
+    r = pw.add(x, quotient if value == 1 else pw.mul(quotient, value))
+    return give(renamed(r if r._a.dtype == dtype else F.cast(r, dtype), "AddcdivBackward0"), out)
 
 
 def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
@@ -556,6 +566,25 @@ for _name in ("greater", "greater_equal", "less", "less_equal", "not_equal"):
 for _name in ("true_divide", "subtract"):
     setattr(Tensor, _name + "_", getattr(Tensor, {"true_divide": "div", "subtract": "sub"}[_name] + "_"))
 Tensor.logical_not_ = inplace(pw.logical_not, "logical_not_")
+
+
+def _on_leaves(name: str) -> Any:
+    """An in-place method without a derivative: PyTorch lets it write into leaves that require grad too."""
+    plain = getattr(Tensor, name)
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self._fn is not LEAF:
+            return plain(self, *args, **kwargs)  # type: ignore[no-any-return]
+        with no_grad():
+            return plain(self, *args, **kwargs)  # type: ignore[no-any-return]
+
+    method.__name__ = name
+    method.__doc__ = plain.__doc__
+    return method
+
+
+for _name in ("logical_not_", "logical_and_", "logical_or_", "logical_xor_"):
+    setattr(Tensor, _name, _on_leaves(_name))
 for _name in (
     "lerp", "addcmul", "addcdiv", "ldexp", "frac", "nan_to_num", "fix", "heaviside",
 ):  # fmt: skip
