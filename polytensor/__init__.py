@@ -138,6 +138,7 @@ from . import signal as signal
 from . import special as special
 from . import return_types as return_types
 from . import random as random
+from . import serialization as serialization
 from . import utils as utils
 from .version import __version__ as __version__
 

@@ -21,6 +21,21 @@ class UntypedStorage:
     def is_cuda(self) -> bool:
         return bool(self.device.type == "cuda")
 
+    def to(self, device: Any) -> UntypedStorage:
+        """The bytes on another device (there already: this storage)."""
+        from .devices import resolve
+
+        dev = resolve(device)
+        if dev == self.device:
+            return self
+        return UntypedStorage(dev.backend.from_numpy(self.device.backend.to_numpy(self._bytes)), dev)
+
+    def cpu(self) -> UntypedStorage:
+        return self.to("cpu")
+
+    def cuda(self, device: Any = None) -> UntypedStorage:
+        return self.to("cuda" if device is None else device)
+
     def data_ptr(self) -> int:
         """The address of the first byte."""
         return self.device.backend.data_ptr(self._bytes)  # type: ignore[no-any-return]

@@ -18,21 +18,28 @@ CONTAINERS = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
 DICTS = (dict, OrderedDict, Counter)
 
 
+DEEPEST = 100  # tuples within tuples as a key: hashing them is recursive in C
+
+
 class Call:
-    """Marks what a file may call: `fn(*args)`."""
+    """Marks what a file may call: `fn(*args)`; `value` is what stands for it where it is not called (None: fn itself).
 
-    __slots__ = ("fn",)
+    `own`: a class or function of the user's, who declared it safe: it may also be made by __new__ and given a state.
+    """
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        self.fn = fn
+    __slots__ = ("fn", "own", "value")
+
+    def __init__(self, fn: Callable[..., Any], value: Any = None, own: bool = False) -> None:
+        self.fn, self.value, self.own = fn, fn if value is None else value, own
 
 
 class Unpickler:
     """Reads one object from `data`.
 
-    ``find(module, name)`` gives the object or `Call` for a name (None: refused), ``persistent(id)`` what a persistent id
-    stands for. `load` raises UnpicklingError for whatever is wrong with the pickle; errors of `find`, of `persistent` and
-    of what is called come through if they are RuntimeErrors.
+    `data` is bytes, or a mapped file; reading starts at `at`, which then stands behind the pickle. ``find(module, name)``
+    gives the object or `Call` for a name (None: refused), ``persistent(id)`` what a persistent id stands for. `load`
+    raises UnpicklingError for whatever is wrong with the pickle; errors of `find`, of `persistent` and of what is called
+    come through if they are RuntimeErrors.
 
     >>> import pickle
     >>> Unpickler(pickle.dumps({"a": [1, 2.5, (True, None)]}, 2), lambda m, n: None, lambda i: None).load()
@@ -41,13 +48,15 @@ class Unpickler:
 
     def __init__(
         self,
-        data: bytes,
+        data: Any,
         find: Callable[[str, str], Any],
         persistent: Callable[[Any], Any],
         encoding: str = "utf-8",
+        at: int = 0,
     ) -> None:
         self.data, self.find, self.persistent, self.encoding = data, find, persistent, encoding
-        self.at = 0
+        self.at = at
+        self.named: dict[int, Call] = {}  # what the file may call, by the id of what stands for it
         self.budget = 1000 + 10 * len(data)
         builtin = {
             "set": self._set,
@@ -59,8 +68,8 @@ class Unpickler:
         self.calls: dict[tuple[str, str], Call] = {
             (module, name): Call(fn) for name, fn in builtin.items() for module in ("builtins", "__builtin__")
         }  # fmt: skip
-        self.calls["collections", "OrderedDict"] = Call(OrderedDict)
-        self.calls["collections", "Counter"] = Call(self._counter)
+        self.calls["collections", "OrderedDict"] = Call(self._ordered, OrderedDict)
+        self.calls["collections", "Counter"] = Call(self._counter, Counter)
         self.calls["_codecs", "encode"] = Call(_encode)
 
     def load(self) -> Any:
@@ -102,14 +111,27 @@ class Unpickler:
 
     def _keys(self, keys: Iterable[Any]) -> Any:
         """`keys`, after a look at what hashing them would walk through (tuples of tuples can be exponentially deep)."""
-        pending = list(keys)
-        self._charge(len(pending))
-        while pending:
-            key = pending.pop()
-            if isinstance(key, tuple):
-                self._charge(len(key))
-                pending.extend(key)
+        level, depth = list(keys), 0
+        while level:
+            self._charge(len(level))
+            depth += 1
+            if depth > DEEPEST:
+                raise pickle.UnpicklingError("its pickle has a key of tuples within tuples, over and over")
+            level = [item for key in level if isinstance(key, (tuple, frozenset)) for item in self._counted(key)]
         return keys
+
+    def _counted(self, key: Any) -> Any:
+        self._charge(len(key))
+        return key
+
+    def _ordered(self, items: Any = ()) -> OrderedDict[Any, Any]:
+        if type(items) not in (list, tuple, dict, OrderedDict):
+            raise pickle.UnpicklingError("an OrderedDict is made of pairs")
+        pairs = list(items.items() if isinstance(items, dict) else items)
+        if any(type(pair) not in (list, tuple) or len(pair) != 2 for pair in pairs):
+            raise pickle.UnpicklingError("an OrderedDict is made of pairs")
+        self._keys([key for key, _ in pairs])
+        return OrderedDict(pairs)
 
     def _set(self, items: Any = ()) -> set[Any]:
         return set(self._keys(items))
@@ -128,17 +150,55 @@ class Unpickler:
         found = self.calls.get((module, name))
         found = self.find(module, name) if found is None else found
         if found is None:
+            full = f"{module}.{name}"
             raise pickle.UnpicklingError(
-                f"Weights only load failed: the file asks for {module}.{name}, which is not on the list of what a checkpoint "
-                "may contain. Load it with weights_only=False only if you trust its source: it can then run any code."
+                f"Weights only load failed: Unsupported global: GLOBAL {full} was not an allowed global by default, so it is "
+                "not on the list of what a checkpoint may contain. If you trust it, allow it with "
+                f"torch.serialization.add_safe_globals([{full}]) or with torch.serialization.safe_globals([{full}]). "
+                "Load with weights_only=False only if you trust the file's source: it can then run any code."
             )
-        return found
+        if type(found) is not Call:
+            return found
+        self.named[id(found.value)] = found
+        return found.value
 
-    def _call(self, call: Any, args: Any) -> Any:
-        if type(call) is not Call or type(args) is not tuple:
-            raise pickle.UnpicklingError(f"it calls {type(call).__name__}, which is not on the list")
+    def _called(self, value: Any) -> Call:
+        call = self.named.get(id(value))
+        if call is None:
+            raise pickle.UnpicklingError(f"it calls {type(value).__name__}, which is not on the list")
+        return call
+
+    def _call(self, value: Any, args: Any) -> Any:
+        call = self._called(value)
+        if type(args) is not tuple:
+            raise pickle.UnpicklingError(f"it calls something with {type(args).__name__}")
         self._charge(sum(len(a) for a in args if isinstance(a, CONTAINERS)))
         return call.fn(*args)
+
+    def _make(self, value: Any, args: Any) -> Any:
+        """NEWOBJ: an object of a class of the user's, without __init__."""
+        call = self._called(value)
+        if not call.own or not isinstance(value, type) or type(args) is not tuple:
+            raise pickle.UnpicklingError("it makes an object of a class that was not declared safe")
+        return value.__new__(value, *args)
+
+    def _build(self, target: Any, state: Any) -> None:
+        """BUILD: the attributes of a state_dict, such as _metadata, or the state of an object of the user's."""
+        kind = self.named.get(id(type(target)))
+        if kind is not None and kind.own:
+            if hasattr(target, "__setstate__"):
+                target.__setstate__(state)
+                return
+            state, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
+            if state:
+                vars(target).update(state)
+            for key, value in (slots or {}).items():
+                setattr(target, key, value)
+            return
+        if type(target) is not OrderedDict or type(state) is not dict:
+            raise pickle.UnpicklingError(f"it sets attributes of {type(target).__name__}")
+        self._charge(len(state))
+        vars(target).update(state)
 
     def _put(self, target: Any, items: list[Any]) -> None:
         """Keys and values, in turn, into a dict."""
@@ -228,12 +288,12 @@ class Unpickler:
                 case pickle.REDUCE:
                     args = stack.pop()
                     stack[-1] = self._call(stack[-1], args)
-                case pickle.BUILD:  # the attributes of a state_dict, such as _metadata
+                case pickle.NEWOBJ:
+                    args = stack.pop()
+                    stack[-1] = self._make(stack[-1], args)
+                case pickle.BUILD:
                     state = stack.pop()
-                    if type(stack[-1]) is not OrderedDict or type(state) is not dict:
-                        raise pickle.UnpicklingError(f"it sets attributes of {type(stack[-1]).__name__}")
-                    self._charge(len(state))
-                    vars(stack[-1]).update(state)
+                    self._build(stack[-1], state)
                 case pickle.POP:
                     stack.pop()
                 case pickle.POP_MARK:

@@ -13,7 +13,6 @@ import polytensor
 ROOT = Path(polytensor.__file__).parent
 # where an array library may be imported: the backends, and the named boundary files
 BOUNDARY = {
-    "serialization.py",
     "printing.py",
     "testing/comparison.py",
     "testing/equivalence.py",

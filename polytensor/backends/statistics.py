@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, prod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -45,22 +45,6 @@ class StatisticsKernels:
         if keepdim:
             return y
         return y.reshape(tuple(n for i, n in enumerate(y.shape) if dim is not None and i not in dim))
-
-    def norm(self: Any, x: Array, p: float, dim: Any, keepdim: bool) -> Array:
-        if is_half(x):
-            return self.cast(self.norm(x.astype(np.float32), p, dim, keepdim), x.dtype)
-        if p == 2 and x.dtype.kind != "c":
-            return self.xp.sqrt(self.sum(x * x, dim, keepdim))
-        if p == 0:
-            return self.sum((x != 0).astype(x.real.dtype), dim, keepdim)
-        size = self.xp.abs(x)
-        if p == inf:
-            return self.amax(size, dim, keepdim)
-        if p == -inf:
-            return self.amin(size, dim, keepdim)
-        if p == 1:
-            return self.sum(size, dim, keepdim)
-        return self.pow_scalar(self.sum(self.pow_scalar(size, p), dim, keepdim), 1 / p)
 
     def prod_backward(self: Any, g: Array, x: Array, out: Array, dim: int) -> Array:
         """g times the product of all other elements along dim; g and out keep dim. Right at zeros."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
-from .elementwise import clamp
+from .clamps import clamp
+from .norms import MODES, cdist
 from .products import matmul
 from .reduce import sum as _sum
 from .scattering import index_select
@@ -79,8 +80,9 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
         raise RuntimeError("pdist only supports non-negative p values")
     backend, n = x._dev.backend, x._a.shape[0]
     pairs = backend.nonzero(backend.triu(backend.full((n, n), True, "bool"), 1))
-    i, j = [wrap(backend.contiguous(pairs[:, k]), x._dev) for k in (0, 1)]
-    return _norm(pw.sub(index_select(x, 0, i), index_select(x, 0, j)), p, 1, False)
+    places = wrap(pairs[:, 0] * n + pairs[:, 1], x._dev)
+    # all n * n distances at once: twice the result, but no differences of all pairs in memory
+    return index_select(reshape(cdist(x, x, p, MODES[2]), (-1,)), 0, places)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

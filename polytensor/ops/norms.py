@@ -13,16 +13,12 @@ from . import reduce as red
 from . import shape as sh
 from .factors import as_scalars, dtype_of
 from .joining import stack
-from .table import F, attach, check_tensor, no_kernel, primitive, shape_error, type_name, write_out
+from .table import F, attach, check_tensor, named, no_kernel, primitive, shape_error, type_name, write_out
 
-__all__ = ["cdist", "cross", "norm"]
+__all__ = ["cdist", "cross", "dist", "norm", "renorm"]
 
 
 # ---- vector norms -----------------------------------------------------------------------------------------------------
-def _keep(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
-    return tuple(1 if dim is None or i in dim else n for i, n in enumerate(shape))
-
-
 def _is_zero(F: Any, x: Any) -> Any:
     """1 where x is 0, else 0, in its dtype."""
     return F.cast(F.eq(x, 0), dtype_of(x))
@@ -43,7 +39,7 @@ def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, ord: float, dim: 
     """PyTorch's choices at 0: a subgradient, never NaN."""
     dtype = dtype_of(x)
     real = dtype_of(g)
-    shape = _keep(x_shape, dim)
+    shape = red.keep_shape(x_shape, dim)
     g, size = F.reshape(g, shape), F.reshape(out, shape)
     if ord == 0:
         return None
@@ -210,6 +206,35 @@ def norm(
     if isinstance(dim, (tuple, list)) and p == "fro" and len(dim) > 2:
         dim = tuple(dim)
     return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype, out=out)
+
+
+@named("DistBackward0")
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of input - other, broadcast. Source: torch.dist."""
+    d = pw.sub(check_tensor(input, "dist"), check_tensor(other, "dist", "other"))
+    if d._a.dtype.kind in "biu":
+        raise RuntimeError(
+            f"norm(): input dtype should be either floating point or complex. Got {type_name(d)} instead."
+        )
+    return vector_norm(d, p)
+
+
+@named("RenormBackward0")
+@red.numpy_names
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
+    """Scale each slice along `dim` whose p-norm is above `maxnorm` down to it. Source: torch.renorm."""
+    x = check_tensor(input, "renorm")
+    if not p > 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    ndim = x._a.ndim
+    if ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
+    d = check_dim(dim, ndim)
+    size = vector_norm(x, p, tuple(i for i in range(ndim) if i != d), True)
+    factor = pw.where(pw.gt(size, maxnorm), pw.div(maxnorm, pw.add(size, 1e-7)), 1.0)
+    return red.give_packed(pw.mul(x, factor).contiguous(), out)  # type: ignore[attr-defined]
 
 
 # ---- condition, rank --------------------------------------------------------------------------------------------------
@@ -425,4 +450,6 @@ def _norm(self: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
 
 
 attach("cross", cross)
+attach("dist", dist)
 attach("norm", _norm)
+attach("renorm", renorm, in_place=True)

@@ -6,7 +6,6 @@ import builtins
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
-from math import inf
 from math import prod as _product
 from typing import Any
 
@@ -31,8 +30,8 @@ from .table import (
 )
 
 __all__ = [
-    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "dist", "logsumexp", "max", "mean", "min",
-    "nanmean", "nansum", "norm", "prod", "renorm", "std", "std_mean", "sum", "var", "var_mean",
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min",
+    "nanmean", "nansum", "prod", "std", "std_mean", "sum", "var", "var_mean",
 ]  # fmt: skip
 
 
@@ -55,7 +54,7 @@ def _dims(x: Tensor, dim: Any) -> tuple[int, ...] | None:
     return (d,) if x._a.ndim else None
 
 
-def _keep(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
+def keep_shape(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
     """The shape of a reduction's result with keepdim."""
     return tuple(1 if dim is None or i in dim else n for i, n in enumerate(shape))
 
@@ -64,7 +63,7 @@ def _spread(F: Any, g: Any, shape: tuple[int, ...], dim: Any) -> Any:
     """A reduced gradient back to the input's shape."""
     if dim is None and not g.shape:
         return F.expand(g, shape)
-    return F.expand(F.reshape(g, _keep(shape, dim)), shape)
+    return F.expand(F.reshape(g, keep_shape(shape, dim)), shape)
 
 
 def _count(shape: tuple[int, ...], dim: Any) -> int:
@@ -83,20 +82,20 @@ _mean = primitive(
 def _share(F: Any, g: Any, x: Any, hit: Any, x_shape: Any, dim: Any) -> Any:
     """g, spread evenly over the elements in `hit`."""
     hit = F.cast(hit, x._a.dtype if isinstance(x, Tensor) else x.dtype)
-    return F.div(F.mul(hit, F.reshape(g, _keep(x_shape, dim))), F.sum(hit, dim, True))
+    return F.div(F.mul(hit, F.reshape(g, keep_shape(x_shape, dim))), F.sum(hit, dim, True))
 
 
 def _extreme_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
     """Ties share the gradient, and so do NaNs."""
-    top = F.reshape(out, _keep(x_shape, dim))
+    top = F.reshape(out, keep_shape(x_shape, dim))
     hit = F.where(F.isnan(top), F.isnan(x), F.eq(x, top))
     count = F.sum(F.cast(hit, raw_dtype(x)), dim, True)
-    return F.keep(F.expand(F.div(F.reshape(g, _keep(x_shape, dim)), count), x_shape), hit)
+    return F.keep(F.expand(F.div(F.reshape(g, keep_shape(x_shape, dim)), count), x_shape), hit)
 
 
 def _amax_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
     """Ties share the gradient; under a NaN it is NaN, as in PyTorch."""
-    return _share(F, g, x, F.eq(x, F.reshape(out, _keep(x_shape, dim))), x_shape, dim)
+    return _share(F, g, x, F.eq(x, F.reshape(out, keep_shape(x_shape, dim))), x_shape, dim)
 
 
 _amax = primitive("amax", "x", (_amax_rule,), "dim keepdim")
@@ -107,8 +106,8 @@ _min_all = primitive("min_all", "x", (_extreme_rule,), "dim keepdim", node="MinB
 
 def _at_index_rule(F: Any, g: Any, need: Any, x_shape: Any, out1: Any, dim: int, keepdim: bool) -> Any:
     if not keepdim:
-        g = F.reshape(g, _keep(x_shape, (dim,)))
-        out1 = F.reshape(out1, _keep(x_shape, (dim,)))
+        g = F.reshape(g, keep_shape(x_shape, (dim,)))
+        out1 = F.reshape(out1, keep_shape(x_shape, (dim,)))
     index = out1._a if isinstance(out1, Tensor) else out1
     return (F.gather_backward(g, x_shape, dim, index),)
 
@@ -127,7 +126,7 @@ _min_dim = primitive("min_dim", "x", _first(_at_index_rule), "dim keepdim", node
 def _var_rule(F: Any, g: Any, x: Any, x_shape: Any, dim: Any, correction: float) -> Any:
     n = _count(x_shape, dim) - correction
     centred = F.sub(x, F.mean(x, dim, True))
-    g = pw.like(F, F.reshape(g, _keep(x_shape, dim)), x)
+    g = pw.like(F, F.reshape(g, keep_shape(x_shape, dim)), x)
     return F.mul(F.mul(g, 2 / n if n > 0 else float("nan")), centred)
 
 
@@ -149,7 +148,7 @@ def _prod_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
         flat = (_product(x_shape),)
         whole = F.prod_backward(F.reshape(g, (1,)), F.reshape_copy(x, flat), F.reshape(out, (1,)), 0)
         return F.reshape(whole, x_shape)
-    kept = _keep(x_shape, dim)
+    kept = keep_shape(x_shape, dim)
     return F.prod_backward(F.reshape(g, kept), x, F.reshape(out, kept), dim[0])
 
 
@@ -165,40 +164,13 @@ _prod = primitive("prod", "x", (_prod_rule,), "dim keepdim")
 
 
 def _logsumexp_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, dim: Any) -> Any:
-    kept = _keep(x_shape, dim)
+    kept = keep_shape(x_shape, dim)
     return F.mul(F.reshape(g, kept), F.conj(F.exp(F.sub(x, F.reshape(out, kept)))))
 
 
 _logsumexp = primitive("logsumexp", "x", (_logsumexp_rule,), "dim keepdim")
 
 
-def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, p: float, dim: Any) -> Any:
-    """The gradients that PyTorch chooses where the norm has a kink: 0 at 0, shares for tied extremes."""
-    kept = _keep(x_shape, dim)
-    g, out = F.reshape(g, kept), F.reshape(out, kept)
-    if p == 0:
-        return None
-    if p == 1:
-        return F.mul(F.sign(x), g)
-    if p == 2:
-        return F.mul(x, F.where(F.eq(out, 0), F.zeros_of(g), F.div(g, out)))
-    size = F.abs(x)
-    if p in (inf, -inf):
-        hit = F.logical_or(F.eq(size, out), F.isnan(size))
-        hit = F.cast(hit, x._a.dtype if isinstance(x, Tensor) else x.dtype)
-        return F.mul(F.sign(x), F.mul(hit, F.div(g, F.sum(hit, dim, True))))
-    scale = F.div(g, F.pow_scalar(out, p - 1))
-    if p >= 1:
-        scale = F.where(F.eq(out, 0), F.zeros_of(g), scale)
-    if p >= 2:
-        return F.mul(F.mul(x, F.pow_scalar(size, p - 2)), scale)
-    power = F.mul(F.sign(x), F.pow_scalar(size, p - 1))
-    if p < 1:
-        power = F.where(F.eq(x, 0), F.mul(x, 0), power)
-    return F.mul(power, scale)
-
-
-_norm = primitive("norm", "x", (_norm_rule,), "p dim keepdim", node="LinalgVectorNormBackward0")
 _argmax = primitive("argmax", "x", None, "dim keepdim")
 _argmin = primitive("argmin", "x", None, "dim keepdim")
 _all = primitive("all", "x", None, "dim keepdim")
@@ -620,77 +592,6 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     return packed(_count_nonzero(x, _dims(x, dim)))
 
 
-def _not_integer(x: Tensor) -> None:
-    if x._a.dtype.kind in "biu":
-        raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {type_name(x)}"
-        )
-
-
-def _vector_norm(x: Tensor, p: Any, dims: Any, keepdim: bool) -> Tensor:
-    _not_integer(x)
-    p = float(p)
-    if x._a.size == 0 and (p < 0 or p == inf) and (dims is None or 0 in [x._a.shape[d] for d in dims]):
-        where = "" if dims is None else " on the dimension " + str(next(d for d in dims if not x._a.shape[d]))
-        raise RuntimeError(
-            f"linalg.vector_norm cannot compute the {p:g} norm on an empty tensor{where} because the operation does not have "
-            "an identity"
-        )
-    return _norm(x, p, dims, keepdim)  # type: ignore[no-any-return]
-
-
-def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None, dtype: Any = None
-) -> Tensor:
-    """Vector p-norm over `dim` (all: None), p any number; 'fro' is 2, 'nuc' the sum of singular values. Source: torch.norm."""
-    x = check_tensor(input, "norm")
-    _not_integer(x)
-    if dtype is not None and dtypes.promote_types(x.dtype, dtype) is not dtype:
-        raise RuntimeError(
-            f"linalg.vector_norm: the dtype of the input ({type_name(x)}) should be convertible without narrowing to the "
-            f"specified dtype ({dtype})"
-        )
-    x = _to(x, dtype)
-    if isinstance(p, str) and p != "fro":
-        if p != "nuc":
-            raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
-        from . import linalg
-
-        r = linalg.matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)
-    else:
-        r = _vector_norm(x, 2 if p in ("fro", None) else p, _dims(x, dim), keepdim)
-    return give_packed(r, out)
-
-
-@named("DistBackward0")
-def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
-    """The p-norm of input - other, broadcast. Source: torch.dist."""
-    d = pw.sub(check_tensor(input, "dist"), check_tensor(other, "dist", "other"))
-    if d._a.dtype.kind in "biu":
-        raise RuntimeError(
-            f"norm(): input dtype should be either floating point or complex. Got {type_name(d)} instead."
-        )
-    return _vector_norm(d, p, None, False)
-
-
-@named("RenormBackward0")
-@numpy_names
-def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
-    """Scale each slice along `dim` whose p-norm is above `maxnorm` down to it. Source: torch.renorm."""
-    x = check_tensor(input, "renorm")
-    if not p > 0:
-        raise RuntimeError("renorm: non-positive-norm not supported")
-    if maxnorm < 0:
-        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
-    ndim = x._a.ndim
-    if ndim < 2:
-        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
-    d = check_dim(dim, ndim)
-    size = _vector_norm(x, p, tuple(i for i in range(ndim) if i != d), True)
-    factor = pw.where(pw.gt(size, maxnorm), pw.div(maxnorm, pw.add(size, 1e-7)), 1.0)
-    return give_packed(pw.mul(x, factor).contiguous(), out)  # type: ignore[attr-defined]
-
-
 @numpy_names
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """log(sum(exp(input))) over `dim` (int or tuple) without overflow. Source: torch.logsumexp."""
@@ -704,7 +605,6 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | N
 
 for _name in (
     "sum", "mean", "nansum", "nanmean", "prod", "amax", "amin", "aminmax", "max", "min", "argmax", "argmin", "var", "std",
-    "all", "any", "count_nonzero", "norm", "dist", "logsumexp",
+    "all", "any", "count_nonzero", "logsumexp",
 ):  # fmt: skip
     attach(_name, globals()[_name])
-attach("renorm", renorm, in_place=True)

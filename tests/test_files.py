@@ -1,0 +1,225 @@
+"""Files in both directions with PyTorch, places, mapping, the legacy format, own classes, damaged zips."""
+
+import io
+import pickle
+import warnings
+import zipfile
+
+import pytest
+from files_cases import CASES, same, sharing
+
+import polytensor as pt
+
+WIDE = ("dtype uint16", "dtype uint32", "dtype uint64")  # PyTorch's legacy format has no storages for these
+BOTH_WAYS = pytest.mark.parametrize(
+    "name, zipped", [(n, z) for n in CASES for z in (True, False) if z or n not in WIDE],
+    ids=lambda x: x if isinstance(x, str) else ("legacy", "zip")[x],
+)  # fmt: skip
+
+
+@BOTH_WAYS
+def test_pytorchs_files_load_here(oracle, tmp_path, name, zipped):
+    path = tmp_path / "a.pt"
+    original = CASES[name](oracle)
+    oracle.save(original, path, _use_new_zipfile_serialization=zipped)
+    got = pt.load(path)
+    expected = oracle.load(path, weights_only=True)
+    same(got, expected)
+    assert sharing(got) == sharing(expected)
+    with open(path, "rb") as file:
+        same(pt.load(io.BytesIO(file.read())), expected)
+
+
+@BOTH_WAYS
+def test_our_files_load_in_pytorch(oracle, tmp_path, name, zipped):
+    path = tmp_path / "a.pt"
+    original = CASES[name](pt)
+    pt.save(original, path, _use_new_zipfile_serialization=zipped)
+    got = oracle.load(path, weights_only=True)
+    again = pt.load(path)
+    same(again, got)
+    assert sharing(got) == sharing(again) == sharing(original)
+    if name.startswith(("dtype", "views", "nested", "numbers")):
+        same(CASES[name](oracle), again)
+    if zipped:
+        same(pt.load(path, mmap=True), oracle.load(path, weights_only=True, mmap=True))
+
+
+def test_there_are_40_cases():
+    assert len(CASES) >= 40
+
+
+def test_legacy_files_have_no_wide_unsigned_integers(tmp_path):
+    with pytest.raises(RuntimeError, match="legacy format has no storage for uint16"):
+        pt.save(pt.ones(2, dtype=pt.uint16), tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+
+
+def test_lazy_conjugates_are_resolved(oracle, tmp_path):
+    x = oracle.tensor([1 + 2j, 3 - 1j])
+    for lazy in (x.conj(), x.conj().imag):
+        oracle.save(lazy, tmp_path / "a.pt")
+        assert pt.load(tmp_path / "a.pt").tolist() == lazy.tolist()
+
+
+@pytest.mark.parametrize("place", [None, "cpu", "device", "dict", "callable", "none"])
+def test_map_location(both, tmp_path, place):
+    t = both.module
+    seen = []
+    where = {"device": t.device("cpu"), "dict": {"cuda:0": "cpu"}, "cpu": "cpu", None: None}
+    where["callable"] = lambda storage, location: seen.append((len(storage), location)) or storage
+    where["none"] = lambda storage, location: None
+    base = t.arange(6.0)
+    t.save({"a": base, "b": base[2:]}, tmp_path / "a.pt")
+    got = t.load(tmp_path / "a.pt", map_location=where[place], weights_only=True)
+    got["a"][2] = 9
+    assert got["b"].tolist() == [9, 3, 4, 5]
+    assert seen == ([(24, "cpu")] if place == "callable" else [])
+
+
+def test_a_cuda_file_on_a_cpu(oracle, tmp_path):
+    if pt.cuda.is_available():
+        pytest.skip("it can be loaded here")
+    path = tmp_path / "a.pt"
+    oracle.save(oracle.ones(2), path)
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "b.pt", "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, data.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0"))
+    with pytest.raises(RuntimeError, match="Attempting to deserialize object on cuda:0.*map_location='cpu'"):
+        pt.load(tmp_path / "b.pt")
+    for place in ("cpu", {"cuda:0": "cpu"}, lambda storage, location: storage):
+        assert pt.load(tmp_path / "b.pt", map_location=place).tolist() == [1, 1]
+
+
+def test_a_mapped_file(both, tmp_path):
+    t, path = both.module, str(tmp_path / "a.pt")
+    t.save({"w": t.arange(1000.0)}, path)
+    got = t.load(path, mmap=True, weights_only=True)["w"]
+    got[0] = 5
+    assert got[0].item() == 5 and t.load(path, weights_only=True)["w"][0].item() == 0
+    with pytest.raises(ValueError, match="f must be a file path in order to use the mmap argument"):
+        with open(path, "rb") as file:
+            t.load(io.BytesIO(file.read()), mmap=True, weights_only=True)
+    t.save(1, path, _use_new_zipfile_serialization=False)
+    with pytest.raises(RuntimeError, match="mmap can only be used with files saved with"):
+        t.load(path, mmap=True, weights_only=True)
+
+
+def test_file_objects(both):
+    t = both.module
+    buffer = io.BytesIO()
+    t.save([t.ones(2)], buffer)
+    with pytest.raises(EOFError):
+        t.load(buffer, weights_only=True)
+    buffer.seek(0)
+    assert t.load(buffer, weights_only=True)[0].tolist() == [1, 1]
+
+    class Stream:
+        def read(self, n=-1):
+            return b""
+
+        def readline(self):
+            return b""
+
+    with pytest.raises(AttributeError, match="You can only torch.load from a file that is seekable"):
+        t.load(Stream(), weights_only=True)
+    with pytest.raises(AttributeError, match="expected 'f' to be string, path, or a file-like object"):
+        t.save(1, 3)
+
+
+def test_two_dtypes_on_one_memory(both, tmp_path):
+    t = both.module
+    x = t.ones(4)
+    with pytest.raises(RuntimeError, match="view the same data as different types"):
+        t.save([x, x.view(t.int32)], tmp_path / "a.pt")
+
+
+class Config:
+    def __init__(self, width):
+        self.width = width
+
+
+def test_safe_globals(both, tmp_path):
+    t = both.module
+    t.save({"config": Config(7)}, tmp_path / "a.pt")
+    s = t.serialization
+    before = s.get_safe_globals()
+    name = f"{Config.__module__}.Config"
+    assert s.get_unsafe_globals_in_checkpoint(str(tmp_path / "a.pt")) == [name]
+    with pytest.raises(pickle.UnpicklingError, match=f"GLOBAL {name} was not an allowed global by default"):
+        t.load(tmp_path / "a.pt", weights_only=True)
+    with s.safe_globals([Config]):
+        assert t.load(tmp_path / "a.pt", weights_only=True)["config"].width == 7
+        assert set(s.get_safe_globals()) - set(before) == {Config}
+    assert len(s.get_safe_globals()) == len(before)
+    s.add_safe_globals([(Config, name)])
+    try:
+        assert t.load(tmp_path / "a.pt", weights_only=True)["config"].width == 7
+    finally:
+        s.clear_safe_globals()
+    with pytest.raises(pickle.UnpicklingError):
+        t.load(tmp_path / "a.pt", weights_only=True)
+
+
+def test_own_classes_of_legacy_files(oracle, tmp_path):
+    oracle.save([Config(3), oracle.arange(3)], tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+    with pytest.warns(UserWarning, match="can run code"):
+        config, x = pt.load(tmp_path / "a.pt", weights_only=False)
+    assert config.width == 3 and x.tolist() == [0, 1, 2]
+
+
+def test_weights_only_takes_no_pickle_module(both, tmp_path):
+    with pytest.raises(RuntimeError, match="Can not safely load weights when explicit pickle_module is specified"):
+        both.module.load(tmp_path / "a.pt", pickle_module=pickle, weights_only=True)
+
+
+def test_checksums_can_be_left_alone(tmp_path):
+    buffer = io.BytesIO()
+    pt.save(pt.zeros(100), buffer)
+    data = bytearray(buffer.getvalue())
+    with zipfile.ZipFile(io.BytesIO(data)) as z:
+        at = z.getinfo("archive/data/0").header_offset
+    at = data.index(bytes(40), at + 60) + 8
+    data[at] = 1
+    with pytest.raises(RuntimeError, match="cannot load the given file: .*damaged"):
+        pt.load(io.BytesIO(bytes(data)))
+    pt.serialization.set_crc32_options(False)
+    try:
+        assert pt.serialization.get_crc32_options() is False
+        assert pt.load(io.BytesIO(bytes(data))).shape == (100,)
+    finally:
+        pt.serialization.set_crc32_options(True)
+
+
+def archive(**entries):
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", entries.pop("method", zipfile.ZIP_STORED)) as z:
+        warnings.simplefilter("ignore")
+        for name, data in entries.items():
+            for piece in data if isinstance(data, list) else [data]:
+                z.writestr("a/" + name.replace("_", "."), piece)
+    return buffer.getvalue()
+
+
+GOOD = pickle.dumps([1], 2)
+
+
+@pytest.mark.parametrize("data, why", {
+    "no pickle": (archive(version="3"), "no <stem>/data.pkl"),
+    "compressed": (archive(data_pkl=GOOD * 50, method=zipfile.ZIP_DEFLATED), "compressed"),
+    "twice": (archive(data_pkl=[GOOD, GOOD]), "two entries of one name"),
+    "byte order": (archive(data_pkl=GOOD, byteorder="big"), "byte order"),
+    "TorchScript": (archive(data_pkl=GOOD, constants_pkl=GOOD), "TorchScript"),
+    "truncated": (archive(data_pkl=GOOD)[:-30], "not a zip"),
+    "huge size": (archive(data_pkl=GOOD).replace((len(GOOD)).to_bytes(4, "little") * 2, b"\xf0\xff\xff\x7f" * 2), "damaged"),
+    "text": (b"hello, world", "not a zip"),
+}.values())  # fmt: skip
+def test_damaged_zips(data, why):
+    with pytest.raises(RuntimeError, match=f"(?s)cannot load .*{why}"):
+        pt.load(io.BytesIO(data))
+
+
+def test_deep_keys_do_not_overflow_the_stack():
+    body = b"\x80\x02}K\x01" + b"\x85" * 1_000_000 + b"K\x02s."
+    with pytest.raises(pickle.UnpicklingError, match="over and over"):
+        pt.load(io.BytesIO(archive(data_pkl=body)))
