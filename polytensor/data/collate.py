@@ -8,7 +8,7 @@ from typing import Any
 
 from ..backends.base import HOST_ARRAY, HOST_NUMBERS
 from ..dtypes import float64
-from ..ops.creation import as_tensor, tensor
+from ..ops.from_data import as_tensor, tensor
 from ..ops.joining import stack
 from ..tensor import Tensor
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..dtypes import int64
-from ..ops.creation import tensor
+from ..ops.from_data import tensor
 from .collate import default_collate
 from .dataset import Subset, TensorDataset
 

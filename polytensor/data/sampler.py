@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from ..dtypes import float64
-from ..ops.creation import as_tensor
+from ..ops.from_data import as_tensor
 from ..ops.random_ops import multinomial, randint, randperm
 from ..random import Generator
 
