@@ -375,7 +375,8 @@ primitive("overwrite", "x y", (_copy_rule_x, lambda F, g: g), node="CopyBackward
 
 def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
     """Write `other` (broadcast, converted, from any device) into self. Source: torch.Tensor.copy_."""
-    from .creation import as_tensor, to_device
+    from .convert import to_device
+    from .from_data import as_tensor
 
     src = other if isinstance(other, Tensor) else as_tensor(other)
     if src._dev is not self._dev:
