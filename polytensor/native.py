@@ -409,6 +409,6 @@ def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None
     return _self(input, "resize_as_").resize_as_(the_template, memory_format=memory_format)
 
 
-def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
+def round_(input: Tensor, *, decimals: int | None = None) -> Tensor:
     """Round to even, in place. Source: torch.round_."""
     return _self(input, "round_").round_(decimals=decimals)

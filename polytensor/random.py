@@ -77,7 +77,7 @@ class Generator:
     def get_state(self) -> Tensor:
         """Seed and counter as 16 bytes (uint8)."""
         from .dtypes import uint8
-        from .ops.creation import tensor
+        from .ops.from_data import tensor
 
         state = self._seed.to_bytes(8, "little") + self._counter.to_bytes(8, "little")
         return tensor(list(state), dtype=uint8, device="cpu")

@@ -19,7 +19,7 @@ class LdlKernels:
     def linalg_ldl_factor_ex(self, x: Array, hermitian: bool) -> tuple[Array, Array, Array]:
         """(LD packed below the diagonal, pivots as LAPACK counts them (int32), info) of (..., n, n)."""
         n = x.shape[-1]
-        a = self.xp.tril(x).reshape(-1, n, n)
+        a = self.xp.tril(x).reshape(math.prod(x.shape[:-2]), n, n)
         pivots = np.zeros((a.shape[0], n), np.int32)
         info = np.zeros(a.shape[0], np.int32)
         for i in range(a.shape[0]):
@@ -101,8 +101,9 @@ class LdlKernels:
     def linalg_ldl_solve(self, ld: Array, b: Array, pivots: Array, hermitian: bool) -> Array:
         """X with A @ X = B, A of (..., n, n) given by its factors, B (..., n, m) of the same batch."""
         xp, n = self.xp, ld.shape[-1]
-        factors, x = ld.reshape(-1, n, n), xp.array(b, order="C", copy=True).reshape(-1, n, b.shape[-1])
-        hosted = pivots.reshape(-1, n).tolist()
+        count = math.prod(ld.shape[:-2])
+        factors, x = ld.reshape(count, n, n), xp.array(b, order="C", copy=True).reshape(count, n, b.shape[-1])
+        hosted = pivots.reshape(count, n).tolist()
         conjugate = hermitian and ld.dtype.kind == "c"
         for i in range(factors.shape[0]):
             self._ldl_solve(factors[i], hosted[i], x[i], conjugate)

@@ -189,6 +189,20 @@ def antialias_plan(n: int, size: int, factor: float | None, align: bool, mode: s
     return Plan(n, size, outs, ins, w / total[outs])
 
 
+def fixed_point(plan: Plan) -> Plan:
+    """`plan` for bytes: its weights in the steps of 16-bit numbers, as many bits as the largest leaves."""
+    outs, ins, weights = plan._entries
+    if weights is None and plan.scale == 1:
+        return plan
+    pairs, which = np.unique(outs * plan.n + ins, return_inverse=True)
+    w = np.bincount(which, weights) if weights is not None else np.bincount(which) * plan.scale
+    bits = 0
+    while bits < 21 and int(0.5 + w.max() * 2.0 ** (bits + 1)) < 1 << 15:
+        bits += 1
+    w = np.trunc(w * 2.0**bits + np.copysign(0.5, w)) / 2.0**bits
+    return Plan(plan.n, plan.size, pairs // plan.n, pairs % plan.n, w)
+
+
 class ResampleKernels:
     """Mixed into Backend."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from .. import devices
 from ..backends.base import SCALARS
 from ..dtypes import float64, int64
-from ..ops.creation import as_tensor, tensor
+from ..ops.from_data import as_tensor, tensor
 from ..ops.joining import stack
 from ..tensor import Tensor
 from .dataset import IterableDataset, Subset, TensorDataset

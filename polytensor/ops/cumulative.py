@@ -9,7 +9,7 @@ from ..tensor import Tensor, check_dim
 from . import pointwise as pw
 from .joining import cat
 from .reduce import _to, give_packed, numpy_names, pair_out
-from .table import F, attach, check_tensor, is_complex, named, no_kernel, primitive
+from .table import CPP_NAME, F, attach, check_tensor, inplace, is_complex, named, no_kernel, primitive
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp", "trapezoid", "trapz",
@@ -199,7 +199,31 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
     return pw.mul(cumsum(_areas(y, d), d), step / 2.0)
 
 
+def _in_place(name: str) -> Any:
+    """The in-place form: of a dtype of its own there is none, and of bools only for one element."""
+    op = inplace(globals()[name], name + "_")
+
+    def method(self: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+        if dtype is not None and dtype is not self.dtype:
+            have, want = (CPP_NAME.get(d.name, d.name) for d in (self.dtype, dtype))
+            raise RuntimeError(
+                f"Bad in-place call: input tensor dtype {have} and output tensor dtype {want} should match"
+            )
+        if self.dtype is dtypes.bool_:
+            check_dim(dim, self._a.ndim)
+            if self._a.ndim and self._a.size:
+                raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool'")
+            self._bump()
+            return self
+        return op(self, dim)  # type: ignore[no-any-return]
+
+    method.__name__ = name + "_"
+    method.__doc__ = f"In-place {name}."
+    return method
+
+
 for _name in ("cumsum", "cumprod"):
-    attach(_name, globals()[_name], in_place=True)
+    attach(_name, globals()[_name])
+    setattr(Tensor, _name + "_", numpy_names(_in_place(_name)))
 for _name in ("logcumsumexp", "cummax", "cummin", "diff"):
     attach(_name, globals()[_name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from .. import dtypes
@@ -110,7 +111,13 @@ def embedding_bag(
     """Sum, mean or max of rows of weight (n, d) per bag: input (bags, k), or (total,) with the offsets of the bags."""
     i, w = check_tensor(input, "embedding_bag"), check_tensor(weight, "embedding_bag", "weight")
     if w.dtype is dtypes.int64 and i.is_floating_point():
-        raise RuntimeError("embedding_bag takes (input, weight): the arguments are the wrong way round")
+        warnings.warn(
+            "Argument order of nn.functional.embedding_bag was changed: `embedding_bag(weight, input, ...)` is deprecated "
+            "and should be `embedding_bag(input, weight, ...)`.",
+            UserWarning,
+            stacklevel=3,
+        )
+        i, w = w, i
     _refuse_sparse(sparse)
     if per_sample_weights is not None and i._a.shape != per_sample_weights._a.shape:
         raise ValueError(

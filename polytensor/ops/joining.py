@@ -88,7 +88,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | No
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     target = result_type(*tensors).array
-    kept = [x for x in tensors if x._a.shape != (0,)] or tensors[:1]
+    kept = [x for x in tensors if x._a.shape != (0,)] or tensors
     first = kept[0]._a.shape
     if not first:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
@@ -103,6 +103,9 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | No
                     f"Sizes of tensors must match except in dimension {d}. Expected size {m} but got size {n} for tensor "
                     f"number {i} in the list. (shapes {list(first)} and {list(shape)})"
                 )
+    if len(kept) < len(tensors) and (len(first) == 1 or any(x._fn is not None for x in tensors)):
+        nothing = (*first[:d], 0, *first[d + 1 :])  # empty ones of another number of dimensions have gradients too
+        kept = [x if x._a.shape != (0,) or len(first) == 1 else F.reshape(x, nothing) for x in tensors]
     r = _cat([x if x._a.dtype == target else F.cast(x, target) for x in kept], d)
     return r if out is None else write_out(out, r)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..autograd.modes import mode
 from ..return_types import named_result
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
@@ -438,6 +439,12 @@ def pinv(
             f"linalg.pinv({type_name(A)}{{{list(a.shape)}}}): expected a tensor with 2 or more dimensions of float, double, "
             "cfloat or cdouble types"
         )
+    for tol, name in ((atol, "atol"), (rtol, "rtol")):
+        if isinstance(tol, Tensor) and tol._fn is not None and mode.grad:
+            raise RuntimeError(
+                f"The function 'linalg_pinv' is not differentiable with respect to argument '{name}'. This input cannot "
+                "have requires_grad True."
+            )
     if hermitian:
         check_matrix(A, "linalg.pinv", True)
     atol, rtol = tolerances(A, atol, rtol)

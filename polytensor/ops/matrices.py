@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..autograd.modes import mode
 from ..return_types import named_result
 from ..tensor import Tensor, wrap
 from . import linalg as la
@@ -187,6 +188,8 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
     if input._a.dtype.kind in "biu" or input._a.dtype.itemsize == 2:
         raise no_kernel("geqrf_cpu", input)
+    if input._a.dtype.kind == "c" and input._fn is not None and mode.grad:
+        raise RuntimeError("geqrf does not support automatic differentiation for outputs with complex dtype.")
     pair = _geqrf(input)
     undifferentiable(
         "GeqrfBackward0", NotImplementedError("the derivative for 'geqrf' is not implemented."), (input,), *pair
@@ -223,6 +226,8 @@ def ormqr(
     x = other if left else adjoint(F, other)
     back = transpose != (not left)
     order = range(tau._a.shape[-1])
+    if not input._a.size:  # they have no gradient, as in PyTorch
+        input, tau = input.detach(), tau.detach()
     r = la.reflect(input, tau, x, order if back else reversed(order), back)
     r = r if left else adjoint(F, r)
     return la.finish(r, out)  # type: ignore[no-any-return]

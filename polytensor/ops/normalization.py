@@ -208,11 +208,11 @@ def batch_norm(
     if not training and (running_mean is None or running_var is None):
         missing = "running_mean" if running_mean is None else "running_var"
         raise RuntimeError(f"{missing} must be defined in evaluation mode")
-    if x._a.ndim < 2:
+    if x._a.ndim < 2 and shape != (0,):
         raise RuntimeError(f"batch_norm expects an input of at least 2 dimensions, got {list(shape)}")
     if 0 in shape:  # nothing to check or to learn from
-        y = x if weight is None or not weight._a.size else pw.mul(x, weight[0])
-        return y.clone() if bias is None or not bias._a.size else pw.add(y, bias[0])  # type: ignore[attr-defined, no-any-return]
+        y = x if weight is None else pw.mul(x, weight[0])
+        return y.clone() if bias is None else pw.add(y, bias[0])  # type: ignore[attr-defined, no-any-return]
     _check_channels(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     ndim = x._a.ndim
     dims = (0, *range(2, ndim))

@@ -197,10 +197,11 @@ def _invert(self: Tensor) -> Tensor:
 
 # ---- fronts with more arguments ---------------------------------------------------------------------------------------
 def _scaled(input: Any, other: Any, alpha: Any) -> Any:
-    """alpha * other; RuntimeError for an alpha of a higher kind than the result."""
+    """alpha * other in the dtype of the result; RuntimeError for an alpha of a higher kind than that."""
     if isinstance(alpha, Tensor):
         alpha = alpha.item()
-    category = result_type(input, other).category
+    target = result_type(input, other)
+    category = target.category
     if alpha.__class__ is not int:
         if alpha.__class__ is bool and category != dtypes.BOOL:
             raise RuntimeError("Boolean alpha only supported for Boolean results.")
@@ -212,7 +213,9 @@ def _scaled(input: Any, other: Any, alpha: Any) -> Any:
         alpha = bool(alpha)
     if alpha == 1:
         return other
-    return mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    if not isinstance(other, Tensor):
+        return other * alpha
+    return mul(other if other._a.dtype == target.array else F.cast(other, target.array), alpha)
 
 
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
@@ -284,12 +287,14 @@ def _pow_scalar_rule(F: Any, g: Any, x: Any, p: float) -> Any:
 _pow_scalar = primitive("pow_scalar", "x", (_pow_scalar_rule,), "p", node="PowBackward0")
 
 
-def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
+def round(input: Tensor, *, decimals: int | None = None, out: Tensor | None = None) -> Tensor:
     """To the nearest integer, ties to even; `decimals` digits after the point. Source: torch.round."""
-    if decimals == 0:
+    if decimals is None:
         return _round(input, out=out)
     if isinstance(input, Tensor) and input._a.dtype.kind in "biu":
-        raise no_kernel("round_cpu", input)
+        raise no_kernel("round_cpu" if decimals else "round_vml_cpu", input)
+    if decimals == 0:
+        return _round(input, out=out)
     scale = 10.0**decimals
     return renamed(_div(_round(mul(input, scale)), scale, out=out), "RoundBackward1")
 
@@ -370,7 +375,8 @@ primitive("overwrite", "x y", (_copy_rule_x, lambda F, g: g), node="CopyBackward
 
 def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
     """Write `other` (broadcast, converted, from any device) into self. Source: torch.Tensor.copy_."""
-    from .creation import as_tensor, to_device
+    from .convert import to_device
+    from .from_data import as_tensor
 
     src = other if isinstance(other, Tensor) else as_tensor(other)
     if src._dev is not self._dev:

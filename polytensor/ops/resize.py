@@ -8,14 +8,14 @@ from typing import Any
 
 from .. import dtypes
 from ..backends.conv import out_size
-from ..backends.resample import Plan, antialias_plan, cubic_plan, linear_plan, nearest_plan
+from ..backends.resample import Plan, antialias_plan, cubic_plan, fixed_point, linear_plan, nearest_plan
 from ..tensor import Tensor
 from . import pointwise as pw
 from .activations import hardtanh
 from .arranging import meshgrid
+from .clamps import clamp
 from .convolution import ntuple
 from .creation import linspace, ones, zeros
-from .elementwise import clamp
 from .joining import stack
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .products import matmul
@@ -114,11 +114,15 @@ def interpolate(
         raise NotImplementedError(f"\"compute_indices_weights_{mode.split('-')[0]}\" not implemented for '{x.dtype}'")
     wide = dtype.itemsize == 2 or (dtype.kind == "u" and not mode.startswith("nearest"))
     y = F.cast(x, dtypes.float32.array) if wide else x
+    whole = wide and dtype.kind == "u"
     for i in reversed(range(n)):
-        plan = _resize_plan(mode, shape[i], sizes[i], factors[i], align, antialias, y._a.dtype.itemsize == 4)
-        y = F.resample(y, 2 + i, plan)
+        single = not whole and y._a.dtype.itemsize == 4
+        plan = _resize_plan(mode, shape[i], sizes[i], factors[i], align, antialias, single)
+        y = F.resample(y, 2 + i, fixed_point(plan) if whole else plan)
+        if whole:  # PyTorch keeps bytes between the dimensions
+            y = clamp(pw.floor(pw.add(y, 0.5)), 0, 255)
     if wide:
-        y = F.cast(clamp(pw.round(y), 0, 255) if dtype.kind == "u" else y, dtype)
+        y = F.cast(y, dtype)
     return y  # type: ignore[no-any-return]
 
 

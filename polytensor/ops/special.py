@@ -9,7 +9,8 @@ from typing import Any
 from .. import dtypes
 from ..tensor import Tensor
 from . import pointwise as pw
-from .elementwise import strict, threshold_, unattached, underived
+from .clamps import threshold_
+from .elementwise import strict, unattached, underived
 from .table import FLOAT, F, attach, binary, check_tensor, give, inplace, primitive, renamed, unary
 
 __all__ = [

@@ -72,6 +72,8 @@ def _window(x: Tensor, size: Any, stride: Any, storage_offset: int | None) -> tu
     """The attributes of as_strided on x, checked as PyTorch does."""
     size, stride = sizes((size,)), sizes((stride,))
     offset = x.storage_offset() if storage_offset is None else storage_offset
+    if mode.levels and storage_offset is not None:  # an example of a batch counts from its own first element
+        offset += x.storage_offset()
     if len(size) != len(stride):
         raise RuntimeError("mismatch in length of strides and shape")
     if any(s < 0 for s in stride):
@@ -309,7 +311,6 @@ def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = Non
     memory = backend.storage(a)
     start = backend.data_ptr(a) - backend.data_ptr(memory)
     if a.shape == shape:
-        self._bump()
         return self
     if start + n * item <= memory.size:
         self._a = backend.as_strided(a, shape, strides, start // item, _geometry(self))
@@ -381,6 +382,8 @@ def sum_to_size(self: Tensor, *args: Any, size: Any = None) -> Tensor:
     extra = len(have) - len(shape)
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, have[extra:], strict=True)):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")
+    if not shape:
+        return self.sum()  # type: ignore[attr-defined, no-any-return]
     return self if shape == have else sum_to(self, shape)
 
 

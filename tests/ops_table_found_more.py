@@ -1,0 +1,222 @@
+import warnings
+
+import numpy as np
+from ops_table import BOOL, F32, F64, I64, add, arr, const, family, ints
+
+C128 = np.complex128
+F16 = np.float16
+
+
+def cplx(*shape):
+    return lambda rng: rng.normal(size=shape) + 1j * rng.normal(size=shape)
+
+
+def bytes_(*shape):
+    return lambda rng: rng.integers(0, 256, shape).astype(np.uint8)
+
+
+def graded(t, x):
+    return x.requires_grad_() if x.is_floating_point() or x.is_complex() else x
+
+
+# ---- bytes are resized in 16-bit fixed point, dimension by dimension ----
+for mode in ("bilinear", "bicubic", "lanczos"):
+    for align, antialias in ((False, False), (True, False), (False, True)):
+        if mode == "lanczos" and not antialias:
+            continue
+        family(
+            f"interpolate.bytes.{mode}.{align:d}{antialias:d}",
+            lambda t, x, mode=mode, align=align, antialias=antialias: [
+                t.nn.functional.interpolate(x, mode=mode, align_corners=align, antialias=antialias, **kw)
+                for kw in ({"size": (5, 23)}, {"size": (17, 9)}, {"scale_factor": 0.6})
+            ],
+            {"3": (bytes_(1, 3, 17, 19),), "5": (bytes_(2, 5, 9, 8),)},
+            grad=False,
+        )
+# ---- empty tensors take part in cat, whatever their number of dimensions ----
+for names, shapes in {"all": ((0,), (0,)), "first": ((0,), (2, 3)), "last": ((2, 3), (0,), (1, 3))}.items():
+    add(f"cat.legacy.{names}", lambda t, *xs: t.cat(xs, 0), *[arr(*s) for s in shapes])
+    add(
+        f"cat.legacy.{names}.grads",
+        lambda t, *xs: t.autograd.grad(t.cat([graded(t, x) for x in xs]).sum(), xs, allow_unused=True),
+        *[arr(*s) for s in shapes],
+        grad=False,
+    )
+family(
+    "ormqr.empty.grads",
+    lambda t, a, tau, b: [
+        g is None
+        for g in t.autograd.grad(t.ormqr(*[graded(t, x) for x in (a, tau, b)]).sum(), (a, tau, b), allow_unused=True)
+    ],
+    {"b": (arr(0, 3, 3), arr(0, 3), arr(0, 3, 3))},
+    grad=False,
+)
+for name, shape in {"00": (0, 0), "b": (0, 2, 2), "b0": (2, 0, 0)}.items():
+    add(f"ldl.empty.{name}", lambda t, x: tuple(t.linalg.ldl_factor_ex(x)), arr(*shape), grad=False)
+    add(
+        f"ldl_solve.empty.{name}",
+        lambda t, x, p, b: t.linalg.ldl_solve(x, p, b),
+        arr(*shape),
+        const(np.zeros(shape[:-1]), np.int32),
+        arr(*shape[:-1], 3),
+        grad=False,
+    )
+family(
+    "batch_norm.one_dimension",
+    lambda t, x, w: [t.nn.functional.batch_norm(x, w, w, training=k) for k in (True, False)],
+    {"0": (arr(0), arr(0)), "3": (arr(3), arr(3))},
+    grad=False,
+)
+family(
+    "batch_norm.no_channels",
+    lambda t, x, w: t.nn.functional.batch_norm(x, None, None, w, w, training=True),
+    {"20": (arr(2, 0), arr(0)), "03": (arr(0, 3), arr(3)), "0": (arr(0), arr(0))},
+    grad=False,
+)
+for dtype in (BOOL, np.uint8, I64, F64):
+    add(f"sum_to_size.whole.{dtype.__name__}", lambda t, x: x.sum_to_size([]), const(1, dtype))
+# ---- a loss that depends on the phase of complex vectors has no gradient ----
+for name, fn in {
+    "svd.u": lambda t, x: t.linalg.svd(x, False)[0].real.sum(),
+    "svd.vh": lambda t, x: t.linalg.svd(x, False)[2].imag.sum(),
+    "svd.both": lambda t, x: sum(y.abs().sum() for y in t.linalg.svd(x, False)),
+    "eigh": lambda t, x: t.linalg.eigh(x)[1].real.sum(),
+    "eigh.abs": lambda t, x: t.linalg.eigh(x)[1].abs().sum(),
+    "eig": lambda t, x: t.linalg.eig(x)[1].real.sum(),
+}.items():
+    cases = {"c": (cplx(3, 3),), "batch": (cplx(2, 3, 3),)}
+    family(f"phase.{name}", lambda t, x, fn=fn: t.autograd.grad(fn(t, x.requires_grad_()), x), cases, grad=False)
+add("phase.eig.real", lambda t, x: t.autograd.grad(t.linalg.eig(x.requires_grad_())[1].real.sum(), x),
+    const([[1, 2, 0], [-3, 1, 1], [0.5, 0, 2]], F64), grad=False)  # fmt: skip
+for p in (1, 2, 3, 0.5, float("inf")):
+    add(
+        f"renorm.complex.twice.{p}",
+        lambda t, x, p=p: t.autograd.grad(
+            t.autograd.grad(t.renorm(x.requires_grad_(), p, 1, 0.5).abs().sum(), x, create_graph=True)[0].abs().sum(), x
+        ),
+        cplx(2, 3),
+        grad=False,
+    )
+for role in ("atol", "rtol"):
+    family(
+        f"pinv.{role}.grad",
+        lambda t, x, role=role: t.linalg.pinv(x, **{role: t.tensor(0.1, requires_grad=True)}),
+        {"c": (arr(3, 2),)},
+        grad=False,
+    )
+add("geqrf.complex.grad", lambda t, x: t.geqrf(x.requires_grad_()), cplx(3, 3), grad=False)
+
+
+def swapped_bags(t, w, i, p):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            t.nn.functional.embedding_bag(w, i, t.tensor([0, 2]))
+        except UserWarning:
+            warnings.simplefilter("ignore")
+            return t.nn.functional.embedding_bag(w, i, t.tensor([0, 2]), per_sample_weights=p, mode="sum")
+
+
+add("embedding_bag.swapped", swapped_bags, arr(5, 2), ints(4, hi=5), arr(4))
+# ---- half types: several steps, one rounding ----
+family("addcmul.half", lambda t, x, y, z: t.addcmul(x, y, z, value=3.14), {
+    "f16": (arr(5, 40, dtype=F16), arr(5, 1, dtype=F16), arr(1, 40, dtype=F16)),
+}, grad=False)  # fmt: skip
+family("addcdiv.half", lambda t, x, y, z: t.addcdiv(x, y, z, value=3.14), {
+    "f16": (arr(5, 40, dtype=F16), arr(5, 1, dtype=F16), arr(1, 40, dtype=F16, lo=1)),
+}, grad=False)  # fmt: skip
+# ---- in place ----
+for op in ("cumsum_", "cumprod_"):
+    for dtype in (None, "float32", "float64"):
+        family(
+            f"{op}.dtype.{dtype}",
+            lambda t, x, op=op, dtype=dtype: getattr(x.clone(), op)(0, dtype=dtype and getattr(t, dtype)),
+            {
+                "f32": (arr(2, 3, dtype=F32),),
+                "i64": (arr(3, dtype=I64),),
+                "bool": (arr(3, dtype=BOOL),),
+                "bool0": (const(True, BOOL),),
+            },
+            grad=False,
+        )
+for op in ("logical_not_", "logical_and_", "logical_or_", "logical_xor_", "bitwise_not_"):
+    family(
+        f"{op}.leaf",
+        lambda t, x, op=op: (getattr(x.requires_grad_(), op)(*([] if "not" in op else [x])), x.is_leaf, x._version),
+        {"c": (arr(3),)},
+        grad=False,
+    )
+for decimals in (0, 1):
+    family(
+        f"round.decimals.{decimals}",
+        lambda t, x, decimals=decimals: t.round(x, decimals=decimals),
+        {"i64": (arr(3, dtype=I64),), "f": (arr(3),)},
+        grad=False,
+    )
+family("resize_.same", lambda t, x: (x.resize_(2, 3), x._version), {"c": (arr(2, 3),)}, grad=False)
+for offset in (None, 0, 1):
+    family(
+        f"as_strided.vmap.{offset}",
+        lambda t, x, offset=offset: t.func.vmap(lambda y: y.as_strided((2, 2), (1, 2), offset).clone())(x),
+        {"c": (arr(3, 2, 3),)},
+        grad=False,
+    )
+
+# ---- the order in memory ----
+SPD = {
+    "1": (const([[4, 1, 0.5], [1, 3, 0.2], [0.5, 0.2, 5]], F64),),
+    "b": (const([[[4, 1], [1, 3]], [[2, 0.5], [0.5, 1]]], F64),),
+    "c": (const([[4, 1 + 1j], [1 - 1j, 3]], C128),),
+}
+for upper in (False, True):
+    family(f"cholesky_ex.order.{upper}", lambda t, x, u=upper: t.linalg.cholesky_ex(x, upper=u), SPD, strides=True)
+RECTANGLES = {"23": (arr(2, 3),), "32": (arr(2, 3, 2),), "33": (arr(3, 3, layout="t"),), "c": (cplx(3, 2),)}
+family("lu_factor.order", lambda t, x: tuple(t.linalg.lu_factor(x)), RECTANGLES, strides=True)
+family("lu.order", lambda t, x: tuple(t.linalg.lu(x)), RECTANGLES, strides=True)
+family("geqrf.order", lambda t, x: tuple(t.geqrf(x)), RECTANGLES, grad=False, strides=True)
+for dim in (0, 1, -1):
+    family(
+        f"unique.order.{dim}",
+        lambda t, x, dim=dim: [t.unique(x, dim=dim), t.unique_consecutive(x, dim=dim)],
+        {"2": (ints(3, 4, hi=2),), "3": (ints(2, 3, 2, hi=2),)},
+        grad=False,
+        strides=True,
+    )
+family(
+    "ravel.copy",
+    lambda t, x: (y := x[:, :].ravel(), y.is_contiguous()),
+    {"s": (arr(3, 4, layout="s"),), "c": (arr(3, 4),)},
+    strides=True,
+)
+for dim in (0, 1, 3):
+    family(
+        f"cat.channels_last.{dim}",
+        lambda t, x, y, dim=dim: (
+            [t.cat([z.to(memory_format=t.channels_last) for z in zs], dim) for zs in ([x], [x, y], [y, x, y])]
+            + [t.cat([x, y.to(memory_format=t.channels_last)], dim)]
+        ),
+        {"4": (arr(2, 3, 4, 2), arr(2, 3, 4, 2))},
+        strides=True,
+    )
+add(
+    "cat.channels_last.5",
+    lambda t, x: t.cat([x.to(memory_format=t.channels_last_3d)] * 2, 1),
+    arr(2, 3, 4, 2, 3),
+    strides=True,
+)
+
+# ---- alpha counts in the dtype of the result ----
+I8 = {"f32": (arr(2, 3, dtype=F32), const([100, -100, 7], np.int8)), "i64": (arr(3, dtype=I64), const(100, np.int8))}
+for op in ("add", "sub", "rsub"):
+    family(f"{op}.alpha.mixed", lambda t, x, y, op=op: getattr(t, op)(x, y, alpha=3), I8)
+    family(f"{op}.alpha.turned", lambda t, x, y, op=op: getattr(t, op)(y, x, alpha=-3), I8)
+family("add_.alpha.mixed", lambda t, x, y: x.clone().add_(y, alpha=300), I8)
+family("add.alpha.f32f64", lambda t, x, y: t.add(x, y, alpha=0.1), {"1": (arr(3), arr(3, dtype=F32)),
+    "0d": (arr(), arr(3, dtype=F32)), "0df16": (arr(dtype=F16), arr(dtype=F32))})  # fmt: skip
+for tag, value in (("number", lambda t: 1j), ("tensor", lambda t: t.tensor(1j))):
+    family(
+        f"index_fill.complex.{tag}",
+        lambda t, x, value=value: x.index_fill(0, t.tensor([0]), value(t)),
+        {"f": (arr(3),), "bool": (arr(3, dtype=BOOL),), "c": (cplx(3),)},
+        grad=False,
+    )
