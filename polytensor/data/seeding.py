@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from hashlib import blake2b
 from types import TracebackType
 
@@ -21,30 +20,27 @@ def batch_seed(base: int, batch: int) -> int:
 def seed_all(seed: int) -> None:
     """Seed the default Generator, Python's random and NumPy's global one."""
     streams.default_generator.manual_seed(seed)
-    random.seed(seed)
     host_random.seed(seed)
 
 
 class Seeded:
     """Within the block every global random stream is at `seed`; after it, where it was before."""
 
-    __slots__ = ("_numpy", "_own", "_python", "seed")
+    __slots__ = ("_host", "_own", "seed")
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def __enter__(self) -> None:
         self._own = streams.default_generator.clone_state()
-        self._python = random.getstate()
-        self._numpy = host_random.get_state()
+        self._host = host_random.save()
         seed_all(self.seed)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         streams.default_generator.graphsafe_set_state(self._own)
-        random.setstate(self._python)
-        host_random.set_state(self._numpy)
+        host_random.restore(self._host)
 
 
 class SeededThread:

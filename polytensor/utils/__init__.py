@@ -9,6 +9,7 @@ from . import deterministic as deterministic
 from . import dlpack as dlpack
 from . import hooks as hooks
 from . import model_zoo as model_zoo
+from . import snapshots as snapshots
 
 # one module under both names, its parts too: a second import would make a second set of classes
 for _name, _module in list(sys.modules.items()):
