@@ -47,3 +47,26 @@ def install_torch_alias() -> None:
             raise RuntimeError("PyTorch is already imported; install the alias before it")
         return
     sys.meta_path.insert(0, _Finder())
+    _tell_children()
+
+
+class _Alias:
+    """Unpickled in a child process, before it imports the script: the alias is there too."""
+
+    def __reduce__(self) -> Any:
+        return install_torch_alias, ()
+
+
+def _tell_children() -> None:
+    """Let processes that are spawned from here, or forked by a server, start with the alias."""
+    from multiprocessing import spawn
+
+    prepare = spawn.get_preparation_data
+
+    def with_alias(name: str) -> dict[str, Any]:
+        data = prepare(name)
+        if name == "ignore":  # the fork server itself: it would import the script without the alias
+            data.pop("init_main_from_path", None)
+        return {"torch_alias": _Alias(), **data}
+
+    spawn.get_preparation_data = with_alias

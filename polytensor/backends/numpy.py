@@ -42,6 +42,10 @@ class NumpyBackend(Backend):
         strides = [0] * extra + [0 if n == 1 else have[i] for i, n in enumerate(x.shape)]
         return np.ndarray(shape, x.dtype, x, 0, strides)
 
+    def _cholesky(self, x: Any) -> Any:
+        """By columns, as PyTorch keeps it: the upper factor turned over, without a copy if real."""
+        return np.linalg.cholesky(x.swapaxes(-1, -2).conj(), upper=True).swapaxes(-1, -2).conj()
+
     def storage(self, x: Any) -> Any:
         owner, base = x, x.base
         while base is not None:
