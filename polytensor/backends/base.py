@@ -47,6 +47,8 @@ except ImportError:  # the extra bf16
 else:
     dtypes.bfloat16.array = np.dtype(ml_dtypes.bfloat16)
 DTYPE_OF: dict[Any, dtypes.dtype] = {d.array: d for d in dtypes.ALL if d.array is not None}
+HOST_ARRAY = np.ndarray  # what a dataset hands out beside tensors: arrays and numbers
+HOST_NUMBERS = (np.bool_, np.number, np.object_)
 SCALARS = frozenset(np.sctypeDict.values())  # what NumPy returns for 0-d work; the front wraps it back to an array
 UFUNC = np.ufunc
 BITS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}  # by item size
