@@ -134,6 +134,29 @@ def test_two_dtypes_on_one_memory(both, tmp_path):
         t.save([x, x.view(t.int32)], tmp_path / "a.pt")
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_files_of_another_device(tmp_path, name):
+    """CuPy's backend over NumPy's arrays: memory is shared on the device as it was, and it comes to the CPU."""
+    pytest.importorskip("cupy")
+    from cupy_twin import TwinBackend
+
+    pt.devices.register_backend("twin", TwinBackend)
+    try:
+        with pt.devices.use_backend("twin"):
+            original = CASES[name](pt)
+            pt.save(original, tmp_path / "a.pt")
+            there = pt.load(tmp_path / "a.pt", map_location="twin")
+            moved = pt.load(tmp_path / "a.pt", map_location=lambda storage, location: storage.to("twin"))
+            assert sharing(there) == sharing(moved) == sharing(original)
+        here = pt.load(tmp_path / "a.pt", map_location="cpu")
+        assert sharing(here) == sharing(original)
+        if name.startswith(("dtype", "views", "nested", "empty", "transposed", "large")):
+            same(CASES[name](pt), here)
+    finally:
+        pt.devices._factories.pop("twin")
+        pt.devices._instances.pop("twin", None)
+
+
 class Config:
     def __init__(self, width):
         self.width = width
