@@ -12,10 +12,12 @@ from typing import Any
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds torch and torch.* by importing polytensor and polytensor.*."""
+    """Finds torch, torch.* and safetensors.torch by importing polytensor, polytensor.* and polytensor.safetensors."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname == "torch" or fullname.startswith("torch."):
+            return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        if fullname in ("safetensors", "safetensors.torch"):
             return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         if fullname == "torchvision" or fullname.startswith("torchvision."):
             name = "polytensor.vision" + fullname[11:]
@@ -26,6 +28,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def create_module(self, spec: Any) -> ModuleType:
         name = spec.name
         ours = "polytensor.vision" + name[11:] if name.startswith("torchvision") else "polytensor" + name[5:]
+        if name.startswith("safetensors"):  # the package makes and reads PyTorch's own tensors
+            ours = "polytensor.safetensors"
         if ours == "polytensor.utils.data" or ours.startswith("polytensor.utils.data."):
             ours = "polytensor.data" + ours[21:]
         try:

@@ -1,14 +1,9 @@
 import warnings
 
 import numpy as np
-from ops_table import BOOL, F32, F64, I64, add, arr, const, family, ints
+from ops_table import BOOL, C128, F32, F64, I64, add, arr, const, cplx, family, ints
 
-C128 = np.complex128
 F16 = np.float16
-
-
-def cplx(*shape):
-    return lambda rng: rng.normal(size=shape) + 1j * rng.normal(size=shape)
 
 
 def bytes_(*shape):
@@ -219,4 +214,32 @@ for tag, value in (("number", lambda t: 1j), ("tensor", lambda t: t.tensor(1j)))
         lambda t, x, value=value: x.index_fill(0, t.tensor([0]), value(t)),
         {"f": (arr(3),), "bool": (arr(3, dtype=BOOL),), "c": (cplx(3),)},
         grad=False,
+    )
+
+# ---- the native losses reduce nothing unless told ----
+for op, more in {"kl_div": (), "hinge_embedding_loss": (), "binary_cross_entropy_with_logits": (),
+                 "margin_ranking_loss": (arr(2, 3),), "triplet_margin_loss": (arr(2, 3),),
+                 "cosine_embedding_loss": (const([1, -1]),)}.items():  # fmt: skip
+    add(f"native.{op}.default", lambda t, *xs, op=op: getattr(t, op)(*xs), arr(2, 3), arr(2, 3), *more)
+add(
+    "native.ctc_loss.default",
+    lambda t, x, y: t.ctc_loss(x.log_softmax(2), y, [5, 4], [2, 1]),
+    arr(5, 2, 4),
+    ints(2, 2, hi=4, lo=1),
+)
+
+family(
+    "mv.ranks", lambda t, x, y: t.mv(x, y), {"01": (arr(), arr(3)), "11": (arr(3), arr(3)), "20": (arr(3, 3), arr())}
+)
+family(
+    "scatter_reduce.mean.bool",
+    lambda t, x, i, y: x.scatter_reduce(0, i, y, "mean"),
+    {"f": (arr(3, dtype=BOOL), ints(2, hi=3), arr(2)), "b": (arr(3, dtype=BOOL), ints(2, hi=3), arr(2, dtype=BOOL))},
+    grad=False,
+)
+for op in ("max", "min"):
+    family(
+        f"{op}.complex",
+        lambda t, x, y, op=op: getattr(t, op)(x, y),
+        {"cc": (cplx(3), cplx(3)), "cf": (cplx(3), arr(3))},
     )

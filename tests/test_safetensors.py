@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 
 import pytest
 
@@ -147,3 +149,15 @@ def test_hostile_headers(package, tmp_path, data):
     if data.count(b'"a"') < 2:
         with pytest.raises(Exception):  # noqa: B017 the package refuses it too
             package.load(data)
+
+
+def test_scripts_find_it_under_the_packages_name(tmp_path):
+    (tmp_path / "a.py").write_text(
+        "import torch\nfrom safetensors import safe_open\nfrom safetensors.torch import load_file, save_file\n"
+        "save_file({'w': torch.ones(2)}, 'a.safetensors')\n"
+        "print(load_file('a.safetensors')['w'].tolist(), safe_open('a.safetensors', 'pt').keys(), save_file.__module__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "polytensor", "run", "a.py"], capture_output=True, text=True, cwd=tmp_path, timeout=60
+    )
+    assert done.stdout.strip() == "[1.0, 1.0] ['w'] polytensor.safetensors", done.stderr

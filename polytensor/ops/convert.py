@@ -247,7 +247,7 @@ def set_default_tensor_type(t: Any) -> None:
     dev = devices.resolve("cuda") if t._place == "cuda" else devices.cpu_device()
     dtypes.set_default_dtype(t.dtype)
     if dev.type != devices.current_device().type:
-        devices._set_current(dev)
+        devices.set_default_device(dev)
 
 
 def _converter(d: dtypes.dtype) -> Any:

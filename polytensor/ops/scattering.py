@@ -225,7 +225,7 @@ def scatter_reduce(
     """input combined with src where index points along `dim`: sum, prod, mean, amax or amin. Source: torch.scatter_reduce."""
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
-    if reduce == "mean" and input._a.dtype.kind == "b":
+    if reduce == "mean" and input._a.dtype.kind == "b" and src._a.dtype.kind == "b":
         raise NotImplementedError("\"scatter_gather_tensor_cpu_reduce_mean\" not implemented for 'Bool'")
     r = _scattered(input, dim, index, src, "scatter_reduce", _scatter_reduce, reduce, include_self)
     return _exact_out(out, r)
