@@ -1,14 +1,9 @@
 import warnings
 
 import numpy as np
-from ops_table import BOOL, F32, F64, I64, add, arr, const, family, ints
+from ops_table import BOOL, C128, F32, F64, I64, add, arr, const, cplx, family, ints
 
-C128 = np.complex128
 F16 = np.float16
-
-
-def cplx(*shape):
-    return lambda rng: rng.normal(size=shape) + 1j * rng.normal(size=shape)
 
 
 def bytes_(*shape):

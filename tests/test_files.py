@@ -184,6 +184,18 @@ def test_safe_globals(both, tmp_path):
         t.load(tmp_path / "a.pt", weights_only=True)
 
 
+def test_numpys_arrays_when_they_are_declared_safe(both, tmp_path):
+    np = pytest.importorskip("numpy")
+    multiarray = pytest.importorskip("numpy._core.multiarray")
+    t, dtypes = both.module, [np.dtype, type(np.dtype("f8")), type(np.dtype("i8"))]
+    t.save({"a": np.float64(2.5), "b": np.arange(3, dtype="i8")}, tmp_path / "a.pt")
+    with pytest.raises(pickle.UnpicklingError, match="multiarray"):
+        t.load(tmp_path / "a.pt", weights_only=True)
+    with t.serialization.safe_globals([multiarray.scalar, multiarray._reconstruct, np.ndarray, *dtypes]):
+        got = t.load(tmp_path / "a.pt", weights_only=True)
+    assert got["a"] == 2.5 and got["b"].tolist() == [0, 1, 2]
+
+
 def test_own_classes_of_legacy_files(oracle, tmp_path):
     oracle.save([Config(3), oracle.arange(3)], tmp_path / "a.pt", _use_new_zipfile_serialization=False)
     with pytest.warns(UserWarning, match="can run code"):

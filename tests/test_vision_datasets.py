@@ -155,6 +155,19 @@ def test_a_kept_part_that_does_not_fit_is_dropped(server, tmp_path, size):
     assert (tmp_path / "a.bin").read_bytes() == DATA and os.listdir(tmp_path) == ["a.bin"]
 
 
+def test_processes_that_want_the_same_file_wait_for_one(server, tmp_path):
+    server.files["a.bin"] = big = DATA * 2000
+    server.seen.clear()
+    script = (
+        "import sys; from polytensor.vision.datasets.utils import download_url\n"
+        f"download_url('{server.at}/good/a.bin', sys.argv[1], md5='{md5(big)}')"
+    )
+    done = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(3)]
+    assert [p.wait(60) for p in done] == [0, 0, 0]
+    assert (tmp_path / "a.bin").read_bytes() == big and os.listdir(tmp_path) == ["a.bin"]
+    assert len(server.seen) == 1
+
+
 def archive_of(names, kind="tar", link=None):
     out = io.BytesIO()
     if kind == "zip":

@@ -16,10 +16,11 @@ import os
 import pathlib
 import shutil
 import tarfile
+import threading
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 __all__ = [
@@ -125,8 +126,41 @@ def download_url(url: str, root: Any, filename: Any = None, md5: str | None = No
     save_url(url, path, wrong, max_redirect_hops)
 
 
+@contextlib.contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """One process at a time for each path, where the system can lock files: the others wait."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    lock = path + ".lock"
+    while True:
+        f = open(lock, "w")
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(f.fileno()), os.stat(lock)):
+                break
+        f.close()  # who had it before has removed it
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(lock)
+        f.close()
+
+
 def save_url(url: str, path: str, wrong: Callable[[str], str] | None = None, hops: int = 3) -> None:
     """Download url to path. wrong(file) says what is wrong with it, or nothing; without it no part is gone on with."""
+    with _alone(path):
+        if not os.path.isfile(path) or (wrong is not None and wrong(path)):  # else another process was faster
+            _save(url, path, wrong, hops)
+
+
+def _save(url: str, path: str, wrong: Callable[[str], str] | None, hops: int) -> None:
     part = path + ".part"
     if wrong is None and os.path.exists(part):
         os.remove(part)  # nothing could tell whether its two halves belong together
@@ -233,13 +267,14 @@ def extract_archive(from_path: Any, to_path: Any = None, remove_finished: bool =
         _extract_zip(source, root)
     else:
         result = os.path.join(root, os.path.basename(source)[: -len(suffix)])
+        part = f"{result}.{os.getpid()}-{threading.get_ident()}.part"
         try:
-            with _OPENERS[suffix](source, "rb") as f, open(result + ".part", "wb") as out:
+            with _OPENERS[suffix](source, "rb") as f, open(part, "wb") as out:
                 shutil.copyfileobj(f, out, 1 << 20)
-            os.replace(result + ".part", result)
+            os.replace(part, result)
         except BaseException:
-            if os.path.exists(result + ".part"):
-                os.remove(result + ".part")
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(part)
             raise
     if remove_finished:
         os.remove(source)
