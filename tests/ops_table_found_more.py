@@ -243,3 +243,17 @@ for op in ("max", "min"):
         lambda t, x, y, op=op: getattr(t, op)(x, y),
         {"cc": (cplx(3), cplx(3)), "cf": (cplx(3), arr(3))},
     )
+
+for op in ("cummax", "cummin"):
+    family(
+        f"{op}.complex",
+        lambda t, x, op=op: getattr(t, op)(x, 0),
+        {"1": (cplx(3),), "0": (cplx(0),), "0d": (const(1j, C128),)},
+        grad=False,
+    )
+family(
+    "mvlgamma.kinds",
+    lambda t, x: t.mvlgamma(x, 2),
+    {"bool": (arr(3, dtype=BOOL),), "i64": (const([2, 3], I64),)},
+    grad=False,
+)
