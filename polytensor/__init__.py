@@ -148,7 +148,7 @@ newaxis = None
 _install_numpy_names(globals())
 _LAZY = (
     "__config__", "__future__", "accelerator", "compiler", "cpu", "distributed", "functional", "hub", "jit", "mps",
-    "multiprocessing", "onnx", "profiler", "sparse", "testing", "types", "xpu",
+    "multiprocessing", "onnx", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 
 

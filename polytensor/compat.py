@@ -12,10 +12,12 @@ from typing import Any
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds torch and torch.* by importing polytensor and polytensor.*."""
+    """Finds torch, torch.* and safetensors.torch by importing polytensor, polytensor.* and polytensor.safetensors."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname == "torch" or fullname.startswith("torch."):
+            return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        if fullname in ("safetensors", "safetensors.torch"):
             return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         if fullname == "torchvision" or fullname.startswith("torchvision."):
             name = "polytensor.vision" + fullname[11:]
@@ -26,6 +28,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def create_module(self, spec: Any) -> ModuleType:
         name = spec.name
         ours = "polytensor.vision" + name[11:] if name.startswith("torchvision") else "polytensor" + name[5:]
+        if name.startswith("safetensors"):  # the package makes and reads PyTorch's own tensors
+            ours = "polytensor.safetensors"
         if ours == "polytensor.utils.data" or ours.startswith("polytensor.utils.data."):
             ours = "polytensor.data" + ours[21:]
         try:
@@ -47,3 +51,26 @@ def install_torch_alias() -> None:
             raise RuntimeError("PyTorch is already imported; install the alias before it")
         return
     sys.meta_path.insert(0, _Finder())
+    _tell_children()
+
+
+class _Alias:
+    """Unpickled in a child process, before it imports the script: the alias is there too."""
+
+    def __reduce__(self) -> Any:
+        return install_torch_alias, ()
+
+
+def _tell_children() -> None:
+    """Let processes that are spawned from here, or forked by a server, start with the alias."""
+    from multiprocessing import spawn
+
+    prepare = spawn.get_preparation_data
+
+    def with_alias(name: str) -> dict[str, Any]:
+        data = prepare(name)
+        if name == "ignore":  # the fork server itself: it would import the script without the alias
+            data.pop("init_main_from_path", None)
+        return {"torch_alias": _Alias(), **data}
+
+    spawn.get_preparation_data = with_alias

@@ -7,6 +7,7 @@ memory), ``cuda:N`` stands on CuPy. Equality, hash and ``str`` use type and inde
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -20,6 +21,18 @@ BUILTIN = {
 _factories: dict[str, str | Callable[[], Any]] = dict(BUILTIN)
 _instances: dict[str, Any] = {}
 _current: Any = None  # the Device where new tensors live; None until first use
+
+
+class _Here(threading.local):
+    """What this thread chose for itself: by use_backend, a `with` on a device, or set_default_device."""
+
+    device: Any = None
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+
+
+_here = _Here()
 _entry_points_read = False
 
 
@@ -55,17 +68,16 @@ class Device:
         return self._hash
 
     def __enter__(self) -> Device:
-        _stack.append(current_device())
-        _set_current(self)
+        _here.stack.append(_here.device)
+        _here.device = self
         return self
 
     def __exit__(self, *exc: object) -> None:
-        _set_current(_stack.pop())
+        _here.device = _here.stack.pop()
 
 
 Device.__name__ = Device.__qualname__ = "device"  # repr(type(d)) as in PyTorch
 Device.__module__ = "torch"
-_stack: list[Device] = []
 _interned: dict[tuple[str, int | None], Device] = {}
 
 
@@ -156,13 +168,10 @@ def get_backend(name: str) -> Any:
     return backend
 
 
-def _set_current(dev: Device) -> None:
-    global _current
-    _current = dev
-
-
 def current_device() -> Device:
     """The Device of new tensors. The environment variable is read here, at first use."""
+    if _here.device is not None:
+        return _here.device  # type: ignore[no-any-return]
     if _current is None:
         set_backend(os.environ.get("POLYTENSOR_BACKEND") or "numpy")
     return _current  # type: ignore[no-any-return]
@@ -188,14 +197,23 @@ def named(type: Any, index: int | None = None) -> Device:
 
 
 def set_backend(name: str) -> None:
-    """Choose where new tensors live and which kernels ``cpu`` means: 'numpy', 'numba', 'cupy' or a registered one."""
-    backend = get_backend(name)
-    _set_current(_intern(backend, 0 if backend.device_type == "cuda" else None))
+    """Choose where new tensors live and which kernels ``cpu`` means: 'numpy', 'numba', 'cupy' or a registered one.
+
+    It holds for all threads; inside use_backend for this thread, until the block ends.
+    """
+    global _current
+    if _here.device is None:
+        _current = backend_device(name)
+    else:
+        _here.device = backend_device(name)
 
 
 def set_default_device(device: Any) -> None:
-    """Where new tensors live: 'cpu', 'cuda', a backend's name, or None (as at the start). Source: torch.set_default_device."""
-    _set_current(None if device is None else resolve(device))  # type: ignore[arg-type]
+    """Where new tensors of this thread live: 'cpu', 'cuda', a backend's name; None: as set_backend says.
+
+    Source: torch.set_default_device.
+    """
+    _here.device = None if device is None else resolve(device)
 
 
 def get_device_module(device: Any = None) -> Any:
@@ -210,13 +228,12 @@ def current_backend() -> str:
 
 @contextmanager
 def use_backend(name: str) -> Iterator[None]:
-    """Within the block new tensors live on backend `name`; also a decorator."""
-    before = current_device()
-    set_backend(name)
+    """Within the block new tensors of this thread live on backend `name`; also a decorator."""
+    before, _here.device = _here.device, backend_device(name)
     try:
         yield
     finally:
-        _set_current(before)
+        _here.device = before
 
 
 def cpu_device() -> Device:

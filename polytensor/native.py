@@ -244,8 +244,9 @@ grid_sampler, grid_sampler_2d, grid_sampler_3d = (
 
 
 # ---- losses ---------------------------------------------------------------------------------------------------------------
+# PyTorch's interface files say that `reduction` is the mean by default; PyTorch itself reduces nothing then.
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 1
+    input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 0
 ) -> Tensor:
     """Source: torch.binary_cross_entropy_with_logits."""
     return fn.binary_cross_entropy_with_logits(
@@ -254,33 +255,33 @@ def binary_cross_entropy_with_logits(
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
     """Source: torch.cosine_embedding_loss."""
     return fn.cosine_embedding_loss(input1, input2, target, margin, reduction=_named(reduction))
 
 
 def ctc_loss(
-    log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int = 0, reduction: int = 1,
+    log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int = 0, reduction: int = 0,
     zero_infinity: bool = False,
 ) -> Tensor:  # fmt: skip
     """Source: torch.ctc_loss."""
     return fn.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, _named(reduction), zero_infinity)
 
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 1) -> Tensor:
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 0) -> Tensor:
     """Source: torch.hinge_embedding_loss."""
     return fn.hinge_embedding_loss(input, target, margin, reduction=_named(reduction))
 
 
-def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Tensor:
+def kl_div(input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False) -> Tensor:
     """Kullback-Leibler divergence; the mean is over all elements. Source: torch.kl_div."""
     r = fn.kl_div(input, target, reduction="none", log_target=log_target)
     return {"none": r, "mean": r.mean(), "sum": r.sum()}[_named(reduction)]
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
     """Source: torch.margin_ranking_loss."""
     return fn.margin_ranking_loss(input1, input2, target, margin, reduction=_named(reduction))
@@ -293,7 +294,7 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool,
 
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-06,
-    swap: bool = False, reduction: int = 1,
+    swap: bool = False, reduction: int = 0,
 ) -> Tensor:  # fmt: skip
     """Source: torch.triplet_margin_loss."""
     return fn.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction=_named(reduction))

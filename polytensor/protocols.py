@@ -240,7 +240,7 @@ class Protocols:
         return [a.reshape(-1).tolist() for a in arrays]
 
     def _store(self, values: list[Any]) -> Any:
-        from .ops.creation import make_tensor
+        from .ops.from_data import make_tensor
 
         made = make_tensor(values, self.dtype, self._dev)  # type: ignore[attr-defined]
         return self.copy_(made.reshape(self._a.shape))  # type: ignore[attr-defined]

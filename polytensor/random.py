@@ -43,6 +43,10 @@ class Generator:
                 "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
                 "randomness flags on vmap or perform the randomness operation out of vmap"
             )
+        if _per_thread is not None and self is default_generator:
+            own = getattr(_per_thread, "generator", None)
+            if own is not None:
+                return own.reserve(nblocks)  # type: ignore[no-any-return]
         with self._lock:
             first = self._counter
             self._counter = first + nblocks
@@ -77,7 +81,7 @@ class Generator:
     def get_state(self) -> Tensor:
         """Seed and counter as 16 bytes (uint8)."""
         from .dtypes import uint8
-        from .ops.creation import tensor
+        from .ops.from_data import tensor
 
         state = self._seed.to_bytes(8, "little") + self._counter.to_bytes(8, "little")
         return tensor(list(state), dtype=uint8, device="cpu")
@@ -121,6 +125,15 @@ def _restore(seed: int, counter: int) -> Generator:
 
 
 default_generator = Generator()
+_per_thread: threading.local | None = None  # made with the first thread that has a generator of its own
+
+
+def set_thread_generator(generator: Generator | None) -> None:
+    """Let this thread's draws from the default generator come from another one (None: from the default one again)."""
+    global _per_thread
+    if _per_thread is None:
+        _per_thread = threading.local()
+    _per_thread.generator = generator
 
 
 def manual_seed(seed: int) -> Generator:

@@ -238,7 +238,9 @@ def _unpickle(
 ) -> tuple[Any, int]:
     """(the object, where its pickle ends)."""
     if only:
-        reader = Unpickler(data, builder.find, source.storage, encoding=options["encoding"], at=at)
+        reader = Unpickler(
+            data, builder.find, source.storage, encoding=options["encoding"], at=at, own=builder.safe.values()
+        )
         return reader.load(), reader.at
     stream = io.BytesIO(data[at:])
     return reading.AnyUnpickler(stream, builder, source.storage, **options).load(), at + stream.tell()

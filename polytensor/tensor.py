@@ -69,7 +69,7 @@ class Tensor(Protocols):
     is_node = False
 
     def __new__(cls, *args: Any, device: Any = None) -> Any:
-        from .ops.creation import legacy_tensor
+        from .ops.convert import legacy_tensor
 
         return legacy_tensor(args, None, devices.resolve(device))
 

@@ -37,9 +37,9 @@ class Unpickler:
     """Reads one object from `data`.
 
     `data` is bytes, or a mapped file; reading starts at `at`, which then stands behind the pickle. ``find(module, name)``
-    gives the object or `Call` for a name (None: refused), ``persistent(id)`` what a persistent id stands for. `load`
-    raises UnpicklingError for whatever is wrong with the pickle; errors of `find`, of `persistent` and of what is called
-    come through if they are RuntimeErrors.
+    gives the object or `Call` for a name (None: refused), ``persistent(id)`` what a persistent id stands for; `own` are
+    classes of the user's that may be given a state. `load` raises UnpicklingError for whatever is wrong with the pickle;
+    errors of `find`, of `persistent` and of what is called come through if they are RuntimeErrors.
 
     >>> import pickle
     >>> Unpickler(pickle.dumps({"a": [1, 2.5, (True, None)]}, 2), lambda m, n: None, lambda i: None).load()
@@ -53,9 +53,10 @@ class Unpickler:
         persistent: Callable[[Any], Any],
         encoding: str = "utf-8",
         at: int = 0,
+        own: Iterable[Any] = (),
     ) -> None:
         self.data, self.find, self.persistent, self.encoding = data, find, persistent, encoding
-        self.at = at
+        self.at, self.own = at, list(own)
         self.named: dict[int, Call] = {}  # what the file may call, by the id of what stands for it
         self.budget = 1000 + 10 * len(data)
         builtin = {
@@ -184,8 +185,7 @@ class Unpickler:
 
     def _build(self, target: Any, state: Any) -> None:
         """BUILD: the attributes of a state_dict, such as _metadata, or the state of an object of the user's."""
-        kind = self.named.get(id(type(target)))
-        if kind is not None and kind.own:
+        if any(type(target) is kind for kind in self.own):
             if hasattr(target, "__setstate__"):
                 target.__setstate__(state)
                 return

@@ -1,14 +1,9 @@
 import warnings
 
 import numpy as np
-from ops_table import BOOL, F32, F64, I64, add, arr, const, family, ints
+from ops_table import BOOL, C128, F32, F64, I64, add, arr, const, cplx, family, ints
 
-C128 = np.complex128
 F16 = np.float16
-
-
-def cplx(*shape):
-    return lambda rng: rng.normal(size=shape) + 1j * rng.normal(size=shape)
 
 
 def bytes_(*shape):
@@ -161,3 +156,104 @@ for offset in (None, 0, 1):
         {"c": (arr(3, 2, 3),)},
         grad=False,
     )
+
+# ---- the order in memory ----
+SPD = {
+    "1": (const([[4, 1, 0.5], [1, 3, 0.2], [0.5, 0.2, 5]], F64),),
+    "b": (const([[[4, 1], [1, 3]], [[2, 0.5], [0.5, 1]]], F64),),
+    "c": (const([[4, 1 + 1j], [1 - 1j, 3]], C128),),
+}
+for upper in (False, True):
+    family(f"cholesky_ex.order.{upper}", lambda t, x, u=upper: t.linalg.cholesky_ex(x, upper=u), SPD, strides=True)
+RECTANGLES = {"23": (arr(2, 3),), "32": (arr(2, 3, 2),), "33": (arr(3, 3, layout="t"),), "c": (cplx(3, 2),)}
+family("lu_factor.order", lambda t, x: tuple(t.linalg.lu_factor(x)), RECTANGLES, strides=True)
+family("lu.order", lambda t, x: tuple(t.linalg.lu(x)), RECTANGLES, strides=True)
+family("geqrf.order", lambda t, x: tuple(t.geqrf(x)), RECTANGLES, grad=False, strides=True)
+for dim in (0, 1, -1):
+    family(
+        f"unique.order.{dim}",
+        lambda t, x, dim=dim: [t.unique(x, dim=dim), t.unique_consecutive(x, dim=dim)],
+        {"2": (ints(3, 4, hi=2),), "3": (ints(2, 3, 2, hi=2),)},
+        grad=False,
+        strides=True,
+    )
+family(
+    "ravel.copy",
+    lambda t, x: (y := x[:, :].ravel(), y.is_contiguous()),
+    {"s": (arr(3, 4, layout="s"),), "c": (arr(3, 4),)},
+    strides=True,
+)
+for dim in (0, 1, 3):
+    family(
+        f"cat.channels_last.{dim}",
+        lambda t, x, y, dim=dim: (
+            [t.cat([z.to(memory_format=t.channels_last) for z in zs], dim) for zs in ([x], [x, y], [y, x, y])]
+            + [t.cat([x, y.to(memory_format=t.channels_last)], dim)]
+        ),
+        {"4": (arr(2, 3, 4, 2), arr(2, 3, 4, 2))},
+        strides=True,
+    )
+add(
+    "cat.channels_last.5",
+    lambda t, x: t.cat([x.to(memory_format=t.channels_last_3d)] * 2, 1),
+    arr(2, 3, 4, 2, 3),
+    strides=True,
+)
+
+# ---- alpha counts in the dtype of the result ----
+I8 = {"f32": (arr(2, 3, dtype=F32), const([100, -100, 7], np.int8)), "i64": (arr(3, dtype=I64), const(100, np.int8))}
+for op in ("add", "sub", "rsub"):
+    family(f"{op}.alpha.mixed", lambda t, x, y, op=op: getattr(t, op)(x, y, alpha=3), I8)
+    family(f"{op}.alpha.turned", lambda t, x, y, op=op: getattr(t, op)(y, x, alpha=-3), I8)
+family("add_.alpha.mixed", lambda t, x, y: x.clone().add_(y, alpha=300), I8)
+family("add.alpha.f32f64", lambda t, x, y: t.add(x, y, alpha=0.1), {"1": (arr(3), arr(3, dtype=F32)),
+    "0d": (arr(), arr(3, dtype=F32)), "0df16": (arr(dtype=F16), arr(dtype=F32))})  # fmt: skip
+for tag, value in (("number", lambda t: 1j), ("tensor", lambda t: t.tensor(1j))):
+    family(
+        f"index_fill.complex.{tag}",
+        lambda t, x, value=value: x.index_fill(0, t.tensor([0]), value(t)),
+        {"f": (arr(3),), "bool": (arr(3, dtype=BOOL),), "c": (cplx(3),)},
+        grad=False,
+    )
+
+# ---- the native losses reduce nothing unless told ----
+for op, more in {"kl_div": (), "hinge_embedding_loss": (), "binary_cross_entropy_with_logits": (),
+                 "margin_ranking_loss": (arr(2, 3),), "triplet_margin_loss": (arr(2, 3),),
+                 "cosine_embedding_loss": (const([1, -1]),)}.items():  # fmt: skip
+    add(f"native.{op}.default", lambda t, *xs, op=op: getattr(t, op)(*xs), arr(2, 3), arr(2, 3), *more)
+add(
+    "native.ctc_loss.default",
+    lambda t, x, y: t.ctc_loss(x.log_softmax(2), y, [5, 4], [2, 1]),
+    arr(5, 2, 4),
+    ints(2, 2, hi=4, lo=1),
+)
+
+family(
+    "mv.ranks", lambda t, x, y: t.mv(x, y), {"01": (arr(), arr(3)), "11": (arr(3), arr(3)), "20": (arr(3, 3), arr())}
+)
+family(
+    "scatter_reduce.mean.bool",
+    lambda t, x, i, y: x.scatter_reduce(0, i, y, "mean"),
+    {"f": (arr(3, dtype=BOOL), ints(2, hi=3), arr(2)), "b": (arr(3, dtype=BOOL), ints(2, hi=3), arr(2, dtype=BOOL))},
+    grad=False,
+)
+for op in ("max", "min"):
+    family(
+        f"{op}.complex",
+        lambda t, x, y, op=op: getattr(t, op)(x, y),
+        {"cc": (cplx(3), cplx(3)), "cf": (cplx(3), arr(3))},
+    )
+
+for op in ("cummax", "cummin"):
+    family(
+        f"{op}.complex",
+        lambda t, x, op=op: getattr(t, op)(x, 0),
+        {"1": (cplx(3),), "0": (cplx(0),), "0d": (const(1j, C128),)},
+        grad=False,
+    )
+family(
+    "mvlgamma.kinds",
+    lambda t, x: t.mvlgamma(x, 2),
+    {"bool": (arr(3, dtype=BOOL),), "i64": (const([2, 3], I64),)},
+    grad=False,
+)

@@ -134,6 +134,29 @@ def test_two_dtypes_on_one_memory(both, tmp_path):
         t.save([x, x.view(t.int32)], tmp_path / "a.pt")
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_files_of_another_device(tmp_path, name):
+    """CuPy's backend over NumPy's arrays: memory is shared on the device as it was, and it comes to the CPU."""
+    pytest.importorskip("cupy")
+    from cupy_twin import TwinBackend
+
+    pt.devices.register_backend("twin", TwinBackend)
+    try:
+        with pt.devices.use_backend("twin"):
+            original = CASES[name](pt)
+            pt.save(original, tmp_path / "a.pt")
+            there = pt.load(tmp_path / "a.pt", map_location="twin")
+            moved = pt.load(tmp_path / "a.pt", map_location=lambda storage, location: storage.to("twin"))
+            assert sharing(there) == sharing(moved) == sharing(original)
+        here = pt.load(tmp_path / "a.pt", map_location="cpu")
+        assert sharing(here) == sharing(original)
+        if name.startswith(("dtype", "views", "nested", "empty", "transposed", "large")):
+            same(CASES[name](pt), here)
+    finally:
+        pt.devices._factories.pop("twin")
+        pt.devices._instances.pop("twin", None)
+
+
 class Config:
     def __init__(self, width):
         self.width = width
@@ -159,6 +182,18 @@ def test_safe_globals(both, tmp_path):
         s.clear_safe_globals()
     with pytest.raises(pickle.UnpicklingError):
         t.load(tmp_path / "a.pt", weights_only=True)
+
+
+def test_numpys_arrays_when_they_are_declared_safe(both, tmp_path):
+    np = pytest.importorskip("numpy")
+    multiarray = pytest.importorskip("numpy._core.multiarray")
+    t, dtypes = both.module, [np.dtype, type(np.dtype("f8")), type(np.dtype("i8"))]
+    t.save({"a": np.float64(2.5), "b": np.arange(3, dtype="i8")}, tmp_path / "a.pt")
+    with pytest.raises(pickle.UnpicklingError, match="multiarray"):
+        t.load(tmp_path / "a.pt", weights_only=True)
+    with t.serialization.safe_globals([multiarray.scalar, multiarray._reconstruct, np.ndarray, *dtypes]):
+        got = t.load(tmp_path / "a.pt", weights_only=True)
+    assert got["a"] == 2.5 and got["b"].tolist() == [0, 1, 2]
 
 
 def test_own_classes_of_legacy_files(oracle, tmp_path):

@@ -155,6 +155,19 @@ def test_a_kept_part_that_does_not_fit_is_dropped(server, tmp_path, size):
     assert (tmp_path / "a.bin").read_bytes() == DATA and os.listdir(tmp_path) == ["a.bin"]
 
 
+def test_processes_that_want_the_same_file_wait_for_one(server, tmp_path):
+    server.files["a.bin"] = big = DATA * 2000
+    server.seen.clear()
+    script = (
+        "import sys; from polytensor.vision.datasets.utils import download_url\n"
+        f"download_url('{server.at}/good/a.bin', sys.argv[1], md5='{md5(big)}')"
+    )
+    done = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(3)]
+    assert [p.wait(60) for p in done] == [0, 0, 0]
+    assert (tmp_path / "a.bin").read_bytes() == big and os.listdir(tmp_path) == ["a.bin"]
+    assert len(server.seen) == 1
+
+
 def archive_of(names, kind="tar", link=None):
     out = io.BytesIO()
     if kind == "zip":
@@ -528,6 +541,12 @@ def test_a_script_written_for_torchvision(mnist, tmp_path):
         "import torchvision.transforms as T, torchvision.transforms.functional as F\n"
         "from torchvision.transforms import ToTensor, Lambda, v2\n"
         "from torchvision.datasets.utils import check_integrity\n"
+        "import torchvision.models as models, torchvision.utils\n"
+        "from torchvision.models import resnet18, ResNet18_Weights\n"
+        "from torchvision.io import read_image, decode_image\n"
+        "from torchvision.utils import make_grid\n"
+        "assert models.resnet18 is resnet18 is torchvision.models.get_model_builder('resnet18')\n"
+        "assert isinstance(models.lenet(), torch.nn.Module) and make_grid(torch.zeros(2, 3, 4, 4)).shape == (3, 8, 14)\n"
         f"data = datasets.FashionMNIST(root={str(tmp_path)!r}, train=True, download=True, transform=ToTensor())\n"
         "x, y = next(iter(DataLoader(data, batch_size=4)))\n"
         "print(torch.__name__, torchvision.__name__, x.shape, y.dtype, F.hflip(x).shape, FashionMNIST is datasets.FashionMNIST)\n"

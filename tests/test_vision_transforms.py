@@ -199,7 +199,14 @@ def test_normalize_and_erase():
     t = pt.from_numpy(x.copy())
     np.testing.assert_allclose(T.Normalize(mean, std)(t).numpy(), want, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(t.numpy(), x)
-    assert F.normalize(t, mean, std, inplace=True) is t
+    again = t.clone()
+    assert F.normalize(again, mean, std, inplace=True) is again and np.allclose(again.numpy(), want, 1e-5, 1e-6)
+    np.testing.assert_allclose(F.normalize(t.double(), pt.tensor(0.5), [0.2]).numpy(), (t.double().numpy() - 0.5) / 0.2)
+    with pt.inference_mode():
+        F.normalize(t.double(), (0.1,), (0.3,))
+    needs = t.double().requires_grad_()
+    F.normalize(needs, (0.1,), (0.3,)).square().sum().backward()  # what inference mode made does not stay
+    assert needs.grad is not None
     with pytest.raises(ValueError, match="std evaluated to zero after conversion to torch.float32"):
         F.normalize(t, [0.0], [0.0])
     with pytest.raises(TypeError, match="Input tensor should be a float tensor. Got torch.uint8."):

@@ -109,7 +109,7 @@ def _flat(t: Any) -> list[float]:
 
 def _like(t: Any, values: list[float]) -> Any:
     """A tensor of these values with `t`'s shape, dtype and device."""
-    from ..ops.creation import tensor
+    from ..ops.from_data import tensor
 
     flat: Any = tensor(values, dtype=t.dtype, device=t.device)
     return flat.reshape(t.shape)
@@ -230,7 +230,7 @@ def _close(a: list[list[float]], b: list[list[float]], atol: float, rtol: float)
 def _compare(a: list[list[float]], n: list[list[float]], i: int, j: int, atol: float, rtol: float) -> None:
     if not _close(a, n, atol, rtol):
         from ..dtypes import float64
-        from ..ops.creation import tensor
+        from ..ops.from_data import tensor
 
         raise GradcheckError(
             f"Jacobian mismatch for output {j} with respect to input {i},\n"

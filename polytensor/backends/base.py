@@ -47,11 +47,19 @@ except ImportError:  # the extra bf16
 else:
     dtypes.bfloat16.array = np.dtype(ml_dtypes.bfloat16)
 DTYPE_OF: dict[Any, dtypes.dtype] = {d.array: d for d in dtypes.ALL if d.array is not None}
+HOST_ARRAY = np.ndarray  # what a dataset hands out beside tensors: arrays and numbers
+HOST_NUMBERS = (np.bool_, np.number, np.object_)
 SCALARS = frozenset(np.sctypeDict.values())  # what NumPy returns for 0-d work; the front wraps it back to an array
 UFUNC = np.ufunc
 BITS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}  # by item size
 FLOAT16 = frozenset(d.array for d in (dtypes.float16, dtypes.bfloat16) if d.array is not None)
 BLOCK = 512  # longest run that a float sum over an outer axis adds up without a block
+
+
+def channels_last(x: Array) -> bool:
+    """Whether (N, C, ...) is dense with its channels innermost."""
+    return bool(x.transpose(0, *range(2, x.ndim), 1).flags.c_contiguous)
+
 
 UFUNCS = dict(
     add="add", sub="subtract", mul="multiply", div="true_divide", neg="negative", abs="absolute",
@@ -118,6 +126,9 @@ class Backend(
 
     def set_num_threads(self, n: int) -> None:
         """Limit the threads of this backend's kernels and of BLAS."""
+
+    def find_blas(self) -> None:
+        """Look for the BLAS libraries of this process now, so that one forked from it can limit them at once."""
 
     def memory_info(self) -> dict[str, int]:
         """Bytes: free, total."""
@@ -223,6 +234,11 @@ class Backend(
         return x
 
     def cat(self, xs: list[Array], dim: int) -> Array:
+        ndim = xs[0].ndim
+        if ndim in (4, 5) and not xs[0].flags.c_contiguous and all(x.ndim == ndim and channels_last(x) for x in xs):
+            order = (0, *range(2, ndim), 1)
+            out = self.xp.concatenate([x.transpose(order) for x in xs], order.index(dim))
+            return out.transpose(0, ndim - 1, *range(1, ndim - 1))
         out = self.xp.concatenate(xs, dim)
         return out if out.flags.c_contiguous else self.xp.ascontiguousarray(out)
 

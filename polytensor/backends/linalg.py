@@ -67,7 +67,7 @@ class LinalgKernels:
     def _lu(self, x: Array, pivot: bool) -> tuple[Array, Array]:
         """Packed factors of (B, m, n) and the row that each column was swapped with, from 0."""
         xp = self.xp
-        a = xp.array(x, order="C", copy=True)
+        a = self._by_columns(x)
         batch, m, n = a.shape
         k = min(m, n)
         pivots = xp.broadcast_to(xp.arange(k, dtype=np.int32), (batch, k)).copy()
@@ -90,6 +90,10 @@ class LinalgKernels:
                 a[:, start:stop, stop:] = self._lower(panel, a[:, start:stop, stop:], True)
                 a[:, stop:, stop:] -= xp.matmul(a[:, stop:, start:stop], a[:, start:stop, stop:])
         return a, pivots
+
+    def _by_columns(self, x: Array) -> Array:
+        """A copy with its columns one after the other, as LAPACK and PyTorch keep factors."""
+        return self.xp.array(x.swapaxes(-1, -2), order="C", copy=True).swapaxes(-1, -2)
 
     def _size(self, x: Array) -> Array:
         """What LAPACK takes for the size of a pivot."""
@@ -196,14 +200,17 @@ class LinalgKernels:
         if upper:
             x = _h(x)
         try:
-            factor = xp.linalg.cholesky(x)
+            factor = xp.linalg.cholesky(x) if upper else self._cholesky(x)
             good = bool(xp.isfinite(xp.diagonal(factor, 0, -2, -1)).all())
         except np.linalg.LinAlgError:
             good = False
         info = self._info(x)
         if not good:
             factor, info = self._cholesky_each(x)
-        return (xp.ascontiguousarray(_h(factor)) if upper else factor), info
+        return (_h(factor) if upper else factor), info
+
+    def _cholesky(self, x: Array) -> Array:
+        return self.xp.linalg.cholesky(x)
 
     def _cholesky_each(self, x: Array) -> tuple[Array, Array]:
         """Column by column; it does not stop at a matrix that is not positive."""
@@ -386,7 +393,7 @@ class LinalgKernels:
     def geqrf(self, x: Array) -> tuple[Array, Array]:
         """Householder QR, column by column: (R above and reflectors below the diagonal, tau)."""
         xp = self.xp
-        a = xp.array(x, order="C", copy=True)
+        a = self._by_columns(x)
         m, n = a.shape[-2:]
         k = min(m, n)
         tau = xp.zeros((*a.shape[:-2], k), a.dtype)

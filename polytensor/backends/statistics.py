@@ -223,7 +223,7 @@ class StatisticsKernels:
         if dim is None:
             return values, None if where is None else where.reshape(x.shape), counts
         values = values.reshape(len(starts), *(m for i, m in enumerate(x.shape) if i != dim))
-        return self.contiguous(xp.moveaxis(values, 0, dim)), where, counts
+        return xp.moveaxis(values, 0, dim), where, counts
 
     def bincount(self: Any, x: Array, weights: Array | None, minlength: int) -> Array:
         n = max(int(x.max()) + 1 if x.size else 0, minlength)

@@ -77,7 +77,7 @@ def set_device(device: Any) -> None:
     index = device if isinstance(device, int) else _index(device)
     _runtime().use(index)
     if devices.current_device().type == "cuda":
-        devices._set_current(devices.resolve("cuda", index))
+        devices.set_default_device(devices.resolve("cuda", index))
 
 
 class device:

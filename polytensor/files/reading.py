@@ -20,7 +20,7 @@ from ..unpickler import Call, Unpickler
 from .writing import MAGIC, PROTOCOL, STORAGES
 from .zipped import ALIGN, Reader
 
-__all__ = ["LEGACY_START", "AnyUnpickler", "Builder", "Clear", "Legacy", "Names", "Zip"]
+__all__ = ["LEGACY_START", "AnyUnpickler", "Builder", "Clear", "Legacy", "Names", "Zip", "reader_of"]
 
 LEGACY_START = pickle.dumps(MAGIC, 2)
 LIMIT = 2**62  # of sizes, strides and offsets
@@ -94,7 +94,7 @@ class _Source:
         raise NotImplementedError
 
 
-def _reader(file: Any) -> tuple[Callable[[int, int], Any], int]:
+def reader_of(file: Any) -> tuple[Callable[[int, int], Any], int]:
     """(read n bytes at an offset into memory of our own, size) of a seekable file."""
     size = file.seek(0, io.SEEK_END)
 
@@ -122,7 +122,7 @@ class Zip(_Source):
 
     def __init__(self, file: Any, name: str, checked: bool = True, mapped: Any = None) -> None:
         super().__init__(name)
-        read_at, size = _reader(file)
+        read_at, size = reader_of(file)
         self.view = memoryview(mapped) if mapped is not None else None
         self.checked = checked
         self.zip = Reader(read_at, size, self.error)

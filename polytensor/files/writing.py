@@ -14,7 +14,7 @@ from ..size import Size
 from ..tensor import Parameter, Tensor, wrap
 from .zipped import Writer
 
-__all__ = ["MAGIC", "PROTOCOL", "STORAGES", "Pickler", "write_legacy", "write_zip"]
+__all__ = ["MAGIC", "PROTOCOL", "STORAGES", "Pickler", "memory_of", "write_legacy", "write_zip"]
 
 STORAGES = {
     "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
@@ -154,7 +154,7 @@ class Pickler(pickle._Pickler):  # the Python one: it can write references by na
         self.write(pickle.REDUCE)
 
 
-def _memory(backend: Any, owner: Any) -> Any:
+def memory_of(backend: Any, owner: Any) -> Any:
     """The bytes of a block, as a buffer."""
     return memoryview(backend.to_numpy(backend.bytes_of(owner))) if owner.nbytes else b""
 
@@ -169,7 +169,7 @@ def write_zip(obj: Any, file: Any, stem: str) -> None:
     z.entry(".storage_alignment", b"64")
     z.entry("byteorder", sys.byteorder.encode())
     for key, _, backend, owner in pickler.storages.values():
-        z.entry(f"data/{key}", _memory(backend, owner))
+        z.entry(f"data/{key}", memory_of(backend, owner))
     z.entry("version", b"3\n")
     z.close()
 
@@ -187,4 +187,4 @@ def write_legacy(obj: Any, file: Any) -> None:
     pickle.dump([b[0] for b in blocks], file, protocol=2)
     for _, name, backend, owner in blocks:
         file.write(struct.pack("<q", owner.nbytes // dtypes.BY_NAME[name].itemsize))
-        file.write(_memory(backend, owner))
+        file.write(memory_of(backend, owner))

@@ -72,7 +72,7 @@ class Reader:
             at += 46 + name_n + extra_n + note_n
             size, packed, offset = self._wide(extra, size, packed, offset)
             try:
-                name = raw.decode("utf-8" if flags & 0x800 else "cp437")
+                name = raw.decode("utf-8" if flags & 0x800 else "latin-1")
             except UnicodeDecodeError:
                 raise self._bad("a name in it is damaged") from None
             if name in self.entries:

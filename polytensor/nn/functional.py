@@ -114,6 +114,7 @@ from ..ops.resize import upsample_bilinear as upsample_bilinear
 from ..ops.resize import upsample_nearest as upsample_nearest
 from ..tensor import Tensor
 from .functional_loss import *  # noqa: F403
+from .functional_margin import *  # noqa: F403
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:

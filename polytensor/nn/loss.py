@@ -11,8 +11,9 @@ from typing import Any
 
 from .. import ops
 from ..tensor import Tensor
-from . import functional_loss as F
+from . import functional as F
 from .containers import ModuleList, Sequential
+from .functional_loss import legacy_reduction
 from .module import Module
 from .modules.linear import Linear
 
@@ -27,7 +28,7 @@ __all__ = [
 class _Loss(Module):
     def __init__(self, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> None:
         super().__init__()
-        self.reduction = F.legacy_reduction(size_average, reduce, reduction)
+        self.reduction = legacy_reduction(size_average, reduce, reduction)
 
 
 class _WeightedLoss(_Loss):

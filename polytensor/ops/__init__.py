@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .creation import *
+from .from_data import *
 from . import indexing as _indexing
 from .joining import cat, chunk, concat, concatenate, split, split_with_sizes, stack, unbind
 from .layers import cross_entropy_index, log_softmax, max_pool2d, mse_loss, softmax
@@ -23,6 +24,7 @@ from .shape import (
 )  # fmt: skip
 from .complexes import *
 from .elementwise import *
+from .clamps import *
 from .activations import *
 from .attention import *
 from .convolution import *

@@ -9,7 +9,7 @@ from .. import dtypes
 from ..backends.activations import ROOT_2_OVER_PI, TANH_GELU
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
-from .elementwise import clamp
+from .clamps import clamp
 from .layers import softmax
 from .random_ops import _uniform
 from .shape import contiguous, reshape

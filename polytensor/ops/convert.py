@@ -169,7 +169,8 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = False) -> Tensor:
     """Tensor(2, 3): uninitialised of that shape; Tensor([2, 3]): that data; Tensor(t): an alias. Source: torch.Tensor."""
     from ..size import Size
-    from .creation import _is_sequence, empty, tensor
+    from .creation import empty
+    from .from_data import _is_sequence, tensor
 
     d = dtype or dtypes.get_default_dtype()
     if len(args) != 1:
@@ -246,7 +247,7 @@ def set_default_tensor_type(t: Any) -> None:
     dev = devices.resolve("cuda") if t._place == "cuda" else devices.cpu_device()
     dtypes.set_default_dtype(t.dtype)
     if dev.type != devices.current_device().type:
-        devices._set_current(dev)
+        devices.set_default_device(dev)
 
 
 def _converter(d: dtypes.dtype) -> Any:

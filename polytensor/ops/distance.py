@@ -6,7 +6,7 @@ from typing import Any
 
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
-from .elementwise import clamp
+from .clamps import clamp
 from .norms import MODES, cdist
 from .products import matmul
 from .reduce import sum as _sum

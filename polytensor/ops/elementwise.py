@@ -34,11 +34,11 @@ from .table import (
 )  # fmt: skip
 
 __all__ = [
-    "addcdiv", "addcmul", "allclose", "bitwise_left_shift", "bitwise_right_shift", "clamp", "clamp_max", "clamp_min",
-    "clip", "copysign", "deg2rad", "fix", "float_power", "fmax", "fmin", "fmod", "frac", "frexp", "gcd", "greater",
-    "greater_equal", "heaviside", "hypot", "isclose", "isneginf", "isposinf", "isreal", "lcm", "ldexp", "lerp", "less",
-    "less_equal", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "nan_to_num", "nextafter",
-    "not_equal", "positive", "rad2deg", "rsub", "sgn", "signbit", "threshold",
+    "addcdiv", "addcmul", "allclose", "bitwise_left_shift", "bitwise_right_shift", "copysign", "deg2rad", "fix",
+    "float_power", "fmax", "fmin", "fmod", "frac", "frexp", "gcd", "greater", "greater_equal", "heaviside", "hypot",
+    "isclose", "isneginf", "isposinf", "isreal", "lcm", "ldexp", "lerp", "less", "less_equal", "logical_and",
+    "logical_or", "logical_xor", "maximum", "minimum", "nan_to_num", "nextafter", "not_equal", "positive",
+    "rad2deg", "rsub", "sgn", "signbit",
 ]  # fmt: skip
 
 
@@ -94,6 +94,20 @@ def zero(F: Any, g: Any) -> Any:
 def masked(F: Any, g: Any, keep: Any) -> Any:
     """The gradient where `keep` holds."""
     return F.keep(g, keep)
+
+
+def broadcasting(op: Any, *xs: Tensor) -> Tensor:
+    """op(*xs); the error names the shapes that do not fit together."""
+    try:
+        return op(*xs)  # type: ignore[no-any-return]
+    except ValueError:
+        shapes = [x._a for x in xs]
+        fitting = [(a, b) for i, a in enumerate(shapes) for b in shapes[i + 1 :]]
+        for a, b in fitting:
+            pairs = zip(a.shape[::-1], b.shape[::-1], strict=False)
+            if any(m != n and 1 not in (m, n) for m, n in pairs):
+                raise shape_error(a, b) from None
+        raise
 
 
 # ---- arithmetic -------------------------------------------------------------------------------------------------------
@@ -331,139 +345,8 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         if y._a.dtype.kind == "b":
             raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
         same_device("ldexp", x, y)
-        return give(_broadcasting(_ldexp, x, y), out)
+        return give(broadcasting(_ldexp, x, y), out)
     return renamed(pw.mul(x, pw.pow(2.0, y), out=out), "LdexpBackward0")
-
-
-# ---- clamps -----------------------------------------------------------------------------------------------------------
-_clamp_tensor = primitive(
-    "clamp_tensor",
-    "x lo hi",
-    (
-        lambda F, g, x, lo, hi: masked(F, g, F.logical_and(F.ge(x, lo), F.le(x, hi))),
-        lambda F, g, x, lo, hi: masked(F, g, F.logical_and(F.lt(lo, hi), F.lt(x, lo))),
-        lambda F, g, x, lo, hi: masked(F, g, F.logical_or(F.gt(x, hi), F.lt(hi, lo))),
-    ),
-    node="ClampBackward0",
-    broadcast=True,
-)
-_clamp_min = primitive(
-    "clamp_min_tensor",
-    "x lo",
-    (lambda F, g, x, lo: masked(F, g, F.ge(x, lo)), lambda F, g, x, lo: masked(F, g, F.lt(x, lo))),
-    node="ClampMinBackward1",
-    broadcast=True,
-)
-_clamp_max = primitive(
-    "clamp_max_tensor",
-    "x hi",
-    (lambda F, g, x, hi: masked(F, g, F.le(x, hi)), lambda F, g, x, hi: masked(F, g, F.gt(x, hi))),
-    node="ClampMaxBackward1",
-    broadcast=True,
-)
-
-
-def _refuse_complex(*xs: Any) -> None:
-    if any(isinstance(x, complex) or (isinstance(x, Tensor) and x._a.dtype.kind == "c") for x in xs):
-        raise NotImplementedError("clamp is not supported for complex types")
-
-
-def _broadcasting(op: Any, *xs: Tensor) -> Tensor:
-    try:
-        return op(*xs)  # type: ignore[no-any-return]
-    except ValueError:
-        shapes = [x._a for x in xs]
-        fitting = [(a, b) for i, a in enumerate(shapes) for b in shapes[i + 1 :]]
-        for a, b in fitting:
-            pairs = zip(a.shape[::-1], b.shape[::-1], strict=False)
-            if any(m != n and 1 not in (m, n) for m, n in pairs):
-                raise shape_error(a, b) from None
-        raise
-
-
-def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Tensor:
-    """Limit the values to [min, max]: two numbers or two tensors, either of which may be None. Source: torch.clamp."""
-    if input.__class__ is not Tensor:
-        check_tensor(input, "clamp")
-    low, high = min.__class__, max.__class__
-    if input._a.dtype.kind == "f" and (low in _PLAIN) and (high in _PLAIN) and not (min is None and max is None):
-        r = pw._clamp(input, min, max)
-        return r if out is None else write_out(out, r)
-    if min is None and max is None:
-        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    _refuse_complex(input, min, max)
-    bounds = [b for b in (min, max) if b is not None]
-    tensors = [b for b in bounds if isinstance(b, Tensor)]
-    if len(tensors) != len(bounds):
-        if any(t._a.ndim for t in tensors):
-            raise TypeError("clamp(): arguments 'min' and 'max' must both be Tensors or both be Numbers")
-        min, max = (b.item() if isinstance(b, Tensor) else b for b in (min, max))
-        bounds, tensors = [b for b in (min, max) if b is not None], []
-    x, *rest = prepare("clamp", PROMOTE, input, *bounds)
-    if not tensors:
-        if x._a.dtype.kind == "b":
-            raise NotImplementedError("\"clamp_scalar_cpu\" not implemented for 'Bool'")
-        numbers = [b.item() for b in rest]
-        return give(
-            pw._clamp(x, numbers[0] if min is not None else None, numbers[-1] if max is not None else None), out
-        )
-    if len(rest) == 2:
-        if x._a.dtype.kind == "b":
-            raise no_kernel("clamp_cpu", x)
-        return give(_broadcasting(_clamp_tensor, x, *rest), out)
-    r = _broadcasting(_clamp_min if max is None else _clamp_max, x, rest[0])
-    return give(renamed(r, "ClampBackward0"), out)
-
-
-_PLAIN = frozenset((int, float, type(None)))
-
-
-def clamp_min(input: Tensor, min: Any, *, out: Tensor | None = None) -> Tensor:
-    """The values, at least `min` (a number or a tensor). Source: torch.clamp_min."""
-    x = check_tensor(input, "clamp_min")
-    _refuse_complex(x, min)
-    if not isinstance(min, Tensor):
-        return renamed(clamp(x, min=min, out=out), "ClampMinBackward0")
-    return give(_broadcasting(_clamp_min, *prepare("clamp_min", PROMOTE, x, min)), out)
-
-
-def clamp_max(input: Tensor, max: Any, *, out: Tensor | None = None) -> Tensor:
-    """The values, at most `max` (a number or a tensor). Source: torch.clamp_max."""
-    x = check_tensor(input, "clamp_max")
-    _refuse_complex(x, max)
-    if not isinstance(max, Tensor):
-        return renamed(clamp(x, max=max, out=out), "ClampMaxBackward0")
-    return give(_broadcasting(_clamp_max, *prepare("clamp_max", PROMOTE, x, max)), out)
-
-
-_threshold_backward = primitive(
-    "threshold_backward",
-    "g x",
-    (lambda F, g, x, threshold: F.threshold_backward(g, x, threshold), lambda F, g: F.zeros_of(g)),
-    "threshold",
-)
-_threshold = primitive(
-    "threshold", "x", (lambda F, g, x, threshold: F.threshold_backward(g, x, threshold),), "threshold value"
-)
-
-
-def threshold(input: Tensor, threshold: Any, value: Any, inplace: bool = False) -> Tensor:
-    """input where it is above `threshold`, else `value`. Source: torch.nn.functional.threshold."""
-    x = check_tensor(input, "threshold")
-    return threshold_(x, threshold, value) if inplace else _threshold_of(x, threshold, value)
-
-
-def _threshold_of(x: Tensor, threshold: Any, value: Any) -> Tensor:
-    if x._a.dtype.kind in "bc":
-        raise no_kernel("threshold_cpu", x)
-    if x._a.dtype.kind in "iu":
-        threshold, value = int(threshold), int(value)
-    return _threshold(x, threshold, value)  # type: ignore[no-any-return]
-
-
-def threshold_(input: Tensor, threshold: Any, value: Any) -> Tensor:
-    """In-place threshold. Source: torch.threshold_."""
-    return inplace(lambda x: _threshold_of(x, threshold, value), "threshold_")(check_tensor(input, "threshold_"))  # type: ignore[no-any-return]
 
 
 # ---- parts of numbers -------------------------------------------------------------------------------------------------
@@ -651,8 +534,6 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e
     return bool(isclose(input, other, rtol, atol, equal_nan).all())  # type: ignore[attr-defined]
 
 
-# ---- methods ----------------------------------------------------------------------------------------------------------
-clip = clamp
 greater, greater_equal, less, less_equal, not_equal = pw.gt, pw.ge, pw.lt, pw.le, pw.ne
 
 
@@ -705,8 +586,7 @@ def _on_leaves(name: str) -> Any:
 for _name in ("logical_not_", "logical_and_", "logical_or_", "logical_xor_"):
     setattr(Tensor, _name, _on_leaves(_name))
 for _name in (
-    "lerp", "addcmul", "addcdiv", "clamp", "clip", "clamp_min", "clamp_max", "ldexp", "frac", "nan_to_num", "fix",
-    "heaviside",
+    "lerp", "addcmul", "addcdiv", "ldexp", "frac", "nan_to_num", "fix", "heaviside",
 ):  # fmt: skip
     attach(_name, globals()[_name], True, True)
 for _name in ("isreal", "positive", "frexp", "isclose", "allclose", "float_power"):

@@ -43,7 +43,8 @@ def from_file(
 
     `shared`: writes reach the file, which is made or made longer as needed; else they stay here.
     """
-    from .creation import empty, frombuffer
+    from .creation import empty
+    from .from_data import frombuffer
 
     d = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype, "from_file")
     size = size or 0

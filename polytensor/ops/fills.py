@@ -7,7 +7,7 @@ from typing import Any
 from .. import dtypes
 from ..autograd.modes import InferenceCell
 from ..tensor import Tensor
-from .creation import checked, number
+from .arguments import checked, number
 from .pointwise import _fill
 from .table import attach, check_tensor, inplace, renamed
 

@@ -93,7 +93,7 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
         elif hasattr(i, "__index__") and not hasattr(i, "ndim"):
             i = i.__index__()
         elif isinstance(i, (list, tuple, range)) or hasattr(i, "__array__"):
-            from .creation import tensor
+            from .from_data import tensor
 
             i = tensor(i, device=dev)._a
             if i.dtype.kind not in "biu":
@@ -217,7 +217,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     """self[index] = value, with autograd; value is broadcast and converted to self's dtype."""
     basic, advanced = _parse(self, index)
     if not isinstance(value, Tensor):
-        from .creation import tensor
+        from .from_data import tensor
 
         value = tensor(value, dtype=self.dtype, device=self._dev)
     view = _basic(self, basic) if basic else self

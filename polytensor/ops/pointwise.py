@@ -197,10 +197,11 @@ def _invert(self: Tensor) -> Tensor:
 
 # ---- fronts with more arguments ---------------------------------------------------------------------------------------
 def _scaled(input: Any, other: Any, alpha: Any) -> Any:
-    """alpha * other; RuntimeError for an alpha of a higher kind than the result."""
+    """alpha * other in the dtype of the result; RuntimeError for an alpha of a higher kind than that."""
     if isinstance(alpha, Tensor):
         alpha = alpha.item()
-    category = result_type(input, other).category
+    target = result_type(input, other)
+    category = target.category
     if alpha.__class__ is not int:
         if alpha.__class__ is bool and category != dtypes.BOOL:
             raise RuntimeError("Boolean alpha only supported for Boolean results.")
@@ -212,7 +213,9 @@ def _scaled(input: Any, other: Any, alpha: Any) -> Any:
         alpha = bool(alpha)
     if alpha == 1:
         return other
-    return mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    if not isinstance(other, Tensor):
+        return other * alpha
+    return mul(other if other._a.dtype == target.array else F.cast(other, target.array), alpha)
 
 
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
@@ -372,7 +375,8 @@ primitive("overwrite", "x y", (_copy_rule_x, lambda F, g: g), node="CopyBackward
 
 def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
     """Write `other` (broadcast, converted, from any device) into self. Source: torch.Tensor.copy_."""
-    from .creation import as_tensor, to_device
+    from .convert import to_device
+    from .from_data import as_tensor
 
     src = other if isinstance(other, Tensor) else as_tensor(other)
     if src._dev is not self._dev:

@@ -10,8 +10,8 @@ from ..autograd.modes import mode
 from ..backends.streams import blocks_needed, unit_of
 from ..layouts import axis_order, check_layout, check_pinned
 from ..tensor import Tensor, wrap
+from .arguments import _finish, _into, _shape
 from .convert import array_dtype, to
-from .creation import _finish, _into, _shape
 from .table import attach, check_tensor, named, no_kernel, renamed, write_out
 
 __all__ = [

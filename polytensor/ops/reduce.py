@@ -441,7 +441,11 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
         if kwargs:
             kwargs = {NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
         x = check_tensor(input, name)
-        if x._a.dtype.kind == "c" and x._a.size:
+        if (
+            x._a.dtype.kind == "c"
+            and x._a.size
+            and not isinstance(kwargs.get("other", args[0] if args else None), Tensor)
+        ):
             raise real_only(name, x)
         if not args and not kwargs and out is None and x._a.size:
             return whole(x, None, False)

@@ -13,9 +13,9 @@ from ..tensor import Tensor
 from . import pointwise as pw
 from .activations import hardtanh
 from .arranging import meshgrid
+from .clamps import clamp
 from .convolution import ntuple
 from .creation import linspace, ones, zeros
-from .elementwise import clamp
 from .joining import stack
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .products import matmul

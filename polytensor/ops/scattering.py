@@ -225,7 +225,7 @@ def scatter_reduce(
     """input combined with src where index points along `dim`: sum, prod, mean, amax or amin. Source: torch.scatter_reduce."""
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
-    if reduce == "mean" and input._a.dtype.kind == "b":
+    if reduce == "mean" and input._a.dtype.kind == "b" and src._a.dtype.kind == "b":
         raise NotImplementedError("\"scatter_gather_tensor_cpu_reduce_mean\" not implemented for 'Bool'")
     r = _scattered(input, dim, index, src, "scatter_reduce", _scatter_reduce, reduce, include_self)
     return _exact_out(out, r)
@@ -384,6 +384,11 @@ def _value_for(x: Tensor, value: Any) -> Tensor:
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """input with the slices that `index` names set to a number or 0-dim tensor. Source: torch.index_fill."""
     _zero_dim(value, "index_fill_")
+    if input._a.dtype.kind != "c" and (
+        value._a.dtype.kind == "c" if isinstance(value, Tensor) else isinstance(value, complex)
+    ):
+        raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
+    number = _value_for(input, value)
     check_dim(dim, input._a.ndim)
     _long_index(index, "index_fill_(): Expected dtype int64 for index.", False, IndexError)
     if index._a.ndim > 1:
@@ -397,7 +402,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     backend, shape = x._dev.backend, [n if i == d else 1 for i in range(x._a.ndim)]
     mask = backend.zeros((n,), bool)
     backend.index_put(mask, where[d:], backend.full((), True, mask.dtype), False)
-    r = where_(wrap(mask.reshape(shape), x._dev), _value_for(input, value), x)
+    r = where_(wrap(mask.reshape(shape), x._dev), number, x)
     return r if input._a.ndim else reshape(r, ())  # type: ignore[no-any-return]
 
 

@@ -440,7 +440,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 
 
 def ravel(input: Tensor) -> Tensor:
-    return reshape(input, -1)
+    return reshape(contiguous(input), -1)
 
 
 def expand(input: Tensor, *args: Any, size: Any = None, implicit: bool = False) -> Tensor:

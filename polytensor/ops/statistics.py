@@ -9,10 +9,10 @@ from typing import Any
 from .. import dtypes, return_types
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
+from .clamps import clamp
 from .complexes import complex as _complex
 from .creation import linspace
 from .cumulative import diff
-from .elementwise import clamp
 from .reduce import (
     _at_index_rule,
     _extreme_rule,

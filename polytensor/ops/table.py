@@ -153,7 +153,7 @@ def operand(x: Any, op: str) -> Any:
     if hasattr(x, "__array__") and hasattr(x, "dtype"):
         if x.__class__ in SCALARS:
             return x.item()
-        from .creation import as_tensor
+        from .from_data import as_tensor
 
         return as_tensor(x)
     raise NoOperandError(f"{op}(): argument must be Tensor or Number, not {type(x).__name__}")
@@ -236,7 +236,7 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
             if x._dev != dev:
                 if x._dev.type != "cpu":
                     same_device(op, dims[0], x)
-                from .creation import to_device
+                from .convert import to_device
 
                 x = to_device(x, dev)
             else:

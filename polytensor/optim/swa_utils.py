@@ -13,8 +13,8 @@ from ..autograd import no_grad
 from ..dtypes import int64
 from ..nn.module import Module
 from ..tensor import Tensor
-from .lr_scheduler import LRScheduler, _per_group
 from .optimizer import Optimizer
+from .schedule import LRScheduler, _per_group
 
 __all__ = [
     "AveragedModel", "SWALR", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn", "get_swa_multi_avg_fn",

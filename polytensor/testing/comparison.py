@@ -178,7 +178,7 @@ def _compare_tensors(actual: Any, expected: Any, o: dict[str, Any]) -> None:
 def _as_tensor(x: Any) -> Tensor:
     if isinstance(x, Tensor):
         return x
-    from ..ops.creation import as_tensor
+    from ..ops.from_data import as_tensor
 
     try:
         return as_tensor(x)

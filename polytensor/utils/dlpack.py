@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops.creation import from_dlpack as from_dlpack
+from ..ops.from_data import from_dlpack as from_dlpack
 
 __all__ = ["from_dlpack", "to_dlpack"]
 

@@ -1,7 +1,10 @@
-"""Images: datasets and transforms. Source: torchvision."""
+"""Images: datasets, transforms, models, files and pictures. Source: torchvision."""
 
 from . import datasets as datasets
+from . import io as io
+from . import models as models
 from . import transforms as transforms
+from . import utils as utils
 
 
 def set_image_backend(backend: str) -> None:

@@ -16,10 +16,11 @@ import os
 import pathlib
 import shutil
 import tarfile
+import threading
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 __all__ = [
@@ -111,19 +112,63 @@ def download_url(url: str, root: Any, filename: Any = None, md5: str | None = No
     RuntimeError if the MD5 is wrong, URLError if the server refuses, breaks off or is silent for TIMEOUT seconds.
     """
     root = os.path.expanduser(root)
-    filename = os.fspath(filename or os.path.basename(url))
-    path = os.path.join(root, filename)
+    path = os.path.join(root, os.fspath(filename or os.path.basename(url)))
     os.makedirs(root, exist_ok=True)
     if check_integrity(path, md5):
         return
+    wrong = None
+    if md5 is not None:
+
+        def wrong(part: str) -> str:
+            found = calculate_md5(part)
+            return "" if found == md5 else f"has the MD5 {found}, not {md5}"
+
+    save_url(url, path, wrong, max_redirect_hops)
+
+
+@contextlib.contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """One process at a time for each path, where the system can lock files: the others wait."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    lock = path + ".lock"
+    while True:
+        f = open(lock, "w")
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(f.fileno()), os.stat(lock)):
+                break
+        f.close()  # who had it before has removed it
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(lock)
+        f.close()
+
+
+def save_url(url: str, path: str, wrong: Callable[[str], str] | None = None, hops: int = 3) -> None:
+    """Download url to path. wrong(file) says what is wrong with it, or nothing; without it no part is gone on with."""
+    with _alone(path):
+        if not os.path.isfile(path) or (wrong is not None and wrong(path)):  # else another process was faster
+            _save(url, path, wrong, hops)
+
+
+def _save(url: str, path: str, wrong: Callable[[str], str] | None, hops: int) -> None:
     part = path + ".part"
-    if md5 is None and os.path.exists(part):
+    if wrong is None and os.path.exists(part):
         os.remove(part)  # nothing could tell whether its two halves belong together
     reason: Exception | None = None
     for _ in range(ATTEMPTS):
         kept = os.path.exists(part)
         try:
-            _fetch(url, part, max_redirect_hops)
+            _fetch(url, part, hops)
         except urllib.error.HTTPError:
             raise
         except (OSError, http.client.HTTPException) as error:
@@ -131,15 +176,15 @@ def download_url(url: str, root: Any, filename: Any = None, md5: str | None = No
                 raise
             reason = error
             continue
-        if md5 is None or check_md5(part, md5):
+        fault = "" if wrong is None else wrong(part)
+        if not fault:
             os.replace(part, path)
             return
-        found = calculate_md5(part)
         os.remove(part)
+        reason = RuntimeError(f"File not found or corrupted. {url} {fault}")
         if not kept:
-            raise RuntimeError(f"File not found or corrupted. {url} has the MD5 {found}, not {md5}")
-        reason = RuntimeError(f"File not found or corrupted. {url}: what was kept of it before did not fit")
-    if md5 is None and os.path.exists(part):
+            raise reason
+    if wrong is None and os.path.exists(part):
         os.remove(part)
     raise urllib.error.URLError(f"{url} could not be downloaded in {ATTEMPTS} tries: {reason}") from reason
 
@@ -222,13 +267,14 @@ def extract_archive(from_path: Any, to_path: Any = None, remove_finished: bool =
         _extract_zip(source, root)
     else:
         result = os.path.join(root, os.path.basename(source)[: -len(suffix)])
+        part = f"{result}.{os.getpid()}-{threading.get_ident()}.part"
         try:
-            with _OPENERS[suffix](source, "rb") as f, open(result + ".part", "wb") as out:
+            with _OPENERS[suffix](source, "rb") as f, open(part, "wb") as out:
                 shutil.copyfileobj(f, out, 1 << 20)
-            os.replace(result + ".part", result)
+            os.replace(part, result)
         except BaseException:
-            if os.path.exists(result + ".part"):
-                os.remove(result + ".part")
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(part)
             raise
     if remove_finished:
         os.remove(source)

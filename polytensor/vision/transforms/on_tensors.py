@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import polytensor as torch
@@ -387,6 +388,22 @@ def _equalized(plane: Tensor) -> Tensor:
     return table[plane.to(torch.int64)].to(torch.uint8)
 
 
+def _columns(mean: Any, std: Any, dtype: Any, device: Any) -> tuple[Tensor, Tensor]:
+    """mean and std as (C, 1, 1). ValueError for a std of 0."""
+    m, s = (torch.as_tensor(v, dtype=dtype, device=device) for v in (mean, std))
+    if (s == 0).any():
+        raise ValueError(f"std evaluated to zero after conversion to {dtype}, leading to division by zero.")
+    m, s = (v.view(-1, 1, 1) if v.ndim == 1 else v for v in (m, s))
+    return m, s
+
+
+@lru_cache(64)
+def _statistics(mean: tuple[Any, ...], std: tuple[Any, ...], dtype: Any, device: Any) -> tuple[Tensor, Tensor]:
+    """_columns of numbers: made once, as it costs more than to normalize a small image."""
+    with torch.inference_mode(False):
+        return _columns(mean, std, dtype, device)
+
+
 def normalize(img: Tensor, mean: Any, std: Any, inplace: bool = False) -> Tensor:
     dimensions(img)
     if not img.dtype.is_floating_point:
@@ -395,10 +412,11 @@ def normalize(img: Tensor, mean: Any, std: Any, inplace: bool = False) -> Tensor
         raise ValueError(
             f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {img.size()}"
         )
-    m, s = (torch.as_tensor(v, dtype=img.dtype, device=img.device) for v in (mean, std))
-    if (s == 0).any():
-        raise ValueError(f"std evaluated to zero after conversion to {img.dtype}, leading to division by zero.")
-    m, s = (v.view(-1, 1, 1) if v.ndim == 1 else v for v in (m, s))
+    plain = isinstance(mean, (list, tuple)) and isinstance(std, (list, tuple))
+    if plain and all(isinstance(v, (int, float)) for v in (*mean, *std)):
+        m, s = _statistics(tuple(mean), tuple(std), img.dtype, img.device)
+    else:
+        m, s = _columns(mean, std, img.dtype, img.device)
     return img.sub_(m).div_(s) if inplace else (img - m).div_(s)
 
 

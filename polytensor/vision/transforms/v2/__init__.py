@@ -66,3 +66,6 @@ class GaussianNoise(Module):
             raise ValueError(f"Input tensor is expected to be in float or uint8 dtype, got dtype={img.dtype}")
         noisy = img + self.mean + torch.randn_like(img) * self.sigma
         return noisy.clamp(0, 1) if self.clip else noisy
+
+    def __repr__(self) -> str:
+        return f"GaussianNoise(mean={self.mean}, sigma={self.sigma}, clip={self.clip})"

@@ -12,6 +12,7 @@ from ..functional import *  # noqa: F403
 from ..functional import convert_image_dtype, pil_to_tensor
 from ..functional import hflip as horizontal_flip
 from ..functional import vflip as vertical_flip
+from ..on_tensors import bound
 
 __all__ = ["horizontal_flip", "to_dtype", "to_image", "vertical_flip"]
 
@@ -30,4 +31,6 @@ def to_image(inpt: Any) -> Tensor:
 
 def to_dtype(inpt: Tensor, dtype: Any = torch.float32, scale: bool = False) -> Tensor:
     """Another dtype; with scale=True the values are scaled to its range."""
+    if scale and dtype.is_floating_point and not inpt.dtype.is_floating_point:
+        return inpt.to(dtype).mul_(1.0 / bound(inpt.dtype))  # not a division, as the first version does
     return convert_image_dtype(inpt, dtype) if scale else inpt.to(dtype)

@@ -1,0 +1,99 @@
+"""MobileNetV2. Source: torchvision.models.mobilenetv2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polytensor import Tensor, nn
+
+from .weights import model, weights_enum
+
+MobileNet_V2_Weights = weights_enum(
+    "MobileNet_V2_Weights",
+    "IMAGENET1K_V2",
+    IMAGENET1K_V1=("mobilenet_v2-b0353104.pth",),
+    IMAGENET1K_V2=("mobilenet_v2-7ebf99e0.pth", 224, 232),
+)
+# expansion, channels, repeats, stride of the first
+_SETTING = [[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 2], [6, 320, 1, 1]]
+
+
+def _multiple(v: float, of: int) -> int:
+    """The nearest multiple of `of`, at least `of`, and no more than a tenth below v."""
+    near = max(of, int(v + of / 2) // of * of)
+    return near + of if near < 0.9 * v else near
+
+
+def _conv(inp: int, out: int, kernel: int, stride: int, groups: int, norm: Any) -> nn.Sequential:
+    """Convolution, norm, ReLU6."""
+    conv = nn.Conv2d(inp, out, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, norm(out), nn.ReLU6(inplace=True))
+
+
+class InvertedResidual(nn.Module):
+    """Widen, filter each channel by itself, narrow; a shortcut where the shape stays."""
+
+    def __init__(self, inp: int, oup: int, stride: int, expand_ratio: int, norm_layer: Any = None) -> None:
+        super().__init__()
+        if stride not in (1, 2):
+            raise ValueError(f"stride should be 1 or 2 instead of {stride}")
+        norm = norm_layer or nn.BatchNorm2d
+        hidden = int(round(inp * expand_ratio))
+        self.stride, self.out_channels = stride, oup
+        self.use_res_connect = stride == 1 and inp == oup
+        widen = [_conv(inp, hidden, 1, 1, 1, norm)] if expand_ratio != 1 else []
+        narrow = [nn.Conv2d(hidden, oup, 1, bias=False), norm(oup)]
+        self.conv = nn.Sequential(*widen, _conv(hidden, hidden, 3, stride, hidden, norm), *narrow)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.use_res_connect else self.conv(x)
+
+
+class MobileNetV2(nn.Module):
+    """Inverted residuals; width_mult scales all channels."""
+
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        width_mult: float = 1.0,
+        inverted_residual_setting: Any = None,
+        round_nearest: int = 8,
+        block: Any = None,
+        norm_layer: Any = None,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        block, norm = block or InvertedResidual, norm_layer or nn.BatchNorm2d
+        setting = _SETTING if inverted_residual_setting is None else inverted_residual_setting
+        if not setting or len(setting[0]) != 4:
+            raise ValueError(f"inverted_residual_setting should be non-empty or a 4-element list, got {setting}")
+        channels = _multiple(32 * width_mult, round_nearest)
+        self.last_channel = _multiple(1280 * max(1.0, width_mult), round_nearest)
+        features: list[nn.Module] = [_conv(3, channels, 3, 2, 1, norm)]
+        for ratio, width, repeats, stride in setting:
+            out = _multiple(width * width_mult, round_nearest)
+            for i in range(repeats):
+                features.append(block(channels, out, 1 if i else stride, expand_ratio=ratio, norm_layer=norm))
+                channels = out
+        features.append(_conv(channels, self.last_channel, 1, 1, 1, norm))
+        self.features = nn.Sequential(*features)
+        self.classifier = nn.Sequential(nn.Dropout(p=dropout), nn.Linear(self.last_channel, num_classes))
+        for m in self.modules():
+            if isinstance(m, nn.Conv2d):
+                nn.init.kaiming_normal_(m.weight, mode="fan_out")
+            elif isinstance(m, (nn.BatchNorm2d, nn.GroupNorm)):
+                nn.init.ones_(m.weight)
+            elif isinstance(m, nn.Linear):
+                nn.init.normal_(m.weight, 0, 0.01)
+            if isinstance(getattr(m, "bias", None), Tensor):
+                nn.init.zeros_(m.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.adaptive_avg_pool2d(self.features(x), (1, 1))
+        return self.classifier(x.flatten(1))
+
+
+@model(MobileNet_V2_Weights)
+def mobilenet_v2(**kwargs: Any) -> MobileNetV2:
+    """MobileNetV2."""
+    return MobileNetV2(**kwargs)

@@ -1,0 +1,132 @@
+"""Checkpoints of a whole run: killed saves, damaged files, the last few kept, and a run that goes on bit by bit the same."""
+
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+
+import polytensor as pt
+from polytensor.utils.snapshots import Checkpoints, Resumable
+
+KILLED = """
+import os, random, signal, sys, time, warnings
+import polytensor as pt
+from polytensor.utils.snapshots import Checkpoints
+
+warnings.simplefilter("error")  # no damaged file is ever passed over
+folder, goal = sys.argv[1], int(sys.argv[2])
+seconds = random.Random(0)
+last = kills = 0
+while last < goal:
+    child = os.fork()
+    if child == 0:
+        try:
+            saved = Checkpoints(folder, keep_last=2)
+            for step in range(last + 1, goal + 1):
+                saved.save(step, x=pt.full((20_000,), float(step)), step=step)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    time.sleep(seconds.uniform(0.0, 0.12))
+    os.kill(child, signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] in (0, signal.SIGKILL)
+    kills += 1
+    found = Checkpoints(folder).load()
+    if found is not None:
+        assert found["step"] >= last and found["parts"]["step"] == found["step"]
+        assert (found["parts"]["x"] == float(found["step"])).all()
+        last = found["step"]
+    assert len([n for n in os.listdir(folder) if n.endswith(".pt")]) <= 3
+print(kills)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork and SIGKILL")
+def test_kill_9_in_the_middle_of_200_saves(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), "200"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 5
+
+
+def test_the_last_few_are_kept_and_damaged_ones_passed_over(tmp_path):
+    saved = Checkpoints(tmp_path / "run", keep_last=3)
+    assert saved.restore() is None
+    for step in range(1, 6):
+        saved.save(step, value=step)
+    assert [p.name for p in saved.paths()] == [f"checkpoint-{i:010d}.pt" for i in (3, 4, 5)]
+    *_, middle, newest = saved.paths()
+    newest.write_bytes(newest.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match="0005.pt is passed over: cannot load"):
+        assert saved.load()["parts"] == {"value": 4}
+    data = bytearray(middle.read_bytes())
+    data[data.index(b"value") + 1] ^= 8
+    middle.write_bytes(data)
+    with pytest.warns(UserWarning):
+        assert saved.load()["step"] == 3
+    for path in saved.paths():
+        path.write_bytes(b"")
+    with pytest.warns(UserWarning), pytest.raises(RuntimeError, match="none of the 3 checkpoints"):
+        saved.load()
+    with pytest.raises(ValueError):
+        Checkpoints(tmp_path, keep_last=0)
+
+
+class Run:
+    """A small run with dropout, shuffling, momentum, a schedule, and augmentation from Python's random numbers."""
+
+    def __init__(self, folder):
+        pt.manual_seed(1)
+        random.seed(1)
+        self.model = pt.nn.Sequential(pt.nn.Linear(4, 8), pt.nn.Dropout(0.3), pt.nn.Linear(8, 1))
+        self.optimizer = pt.optim.Adam(self.model.parameters(), lr=0.01)
+        self.scheduler = pt.optim.lr_scheduler.StepLR(self.optimizer, 5)
+        x = pt.arange(80.0).reshape(20, 4) / 80
+        g = pt.Generator().manual_seed(3)
+        self.loader = Resumable(pt.utils.data.DataLoader(list(x), 3, shuffle=True, collate_fn=self.jitter, generator=g))
+        self.saved = Checkpoints(folder)
+        self.step, self.losses = 0, []
+
+    @staticmethod
+    def jitter(rows):
+        return pt.stack(rows) + random.random() * pt.rand(4)
+
+    def parts(self):
+        return {k: getattr(self, k) for k in ("model", "optimizer", "scheduler", "loader")}
+
+    def train(self, steps):
+        for _ in range(self.loader.epoch, 10):
+            for x in self.loader:
+                self.optimizer.zero_grad()
+                loss = (self.model(x) - x.sum(1, keepdim=True)).square().mean()
+                loss.backward()
+                self.optimizer.step()
+                self.scheduler.step()
+                self.losses.append(loss.item())
+                self.step += 1
+                self.saved.save(self.step, **self.parts())
+                if self.step == steps:
+                    return self.losses
+
+
+@pytest.mark.parametrize("stop", [1, 6, 7, 10, 14])
+def test_a_run_goes_on_as_if_it_had_not_stopped(tmp_path, stop):
+    whole = Run(tmp_path / "whole").train(18)
+    first = Run(tmp_path / "a").train(stop)
+    second = Run(tmp_path / "a")
+    pt.rand(5), random.random()
+    second.step = second.saved.restore(**second.parts())["step"]
+    assert second.step == stop
+    assert first + second.train(18) == whole
+
+
+def test_pytorch_reads_a_checkpoint(oracle, tmp_path):
+    run = Run(tmp_path)
+    run.train(2)
+    found = oracle.load(run.saved.paths()[-1], weights_only=True)
+    assert found["parts"]["model"]["0.weight"].tolist() == run.model[0].weight.tolist()
+    with pytest.raises(KeyError, match="no part 'net'"):
+        run.saved.restore(net=run.model)

@@ -1,0 +1,357 @@
+"""vision.models, utils and io: torchvision's names, its numbers, weights from files and a server; pictures and files."""
+
+import hashlib
+import pickle
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import pytest
+import vision_oracle
+
+import polytensor as pt
+import polytensor.vision.models as M
+from polytensor import nn
+from polytensor.vision import io, utils
+
+Image = pytest.importorskip("PIL.Image")
+
+
+@pytest.fixture(scope="module")
+def tv():
+    return vision_oracle.load()
+
+
+@pytest.fixture
+def no_init(monkeypatch):
+    """Modules with whatever is in memory: fast, and nothing is touched."""
+    for name in vars(nn.init):
+        if name.endswith("_") and not name.startswith("_"):
+            monkeypatch.setattr(nn.init, name, lambda x, *args, **kwargs: x)
+
+
+def copied(theirs, ours):
+    """ours with the tensors of theirs, loaded under the same names."""
+    state = {k: pt.from_numpy(v.detach().numpy().copy()) for k, v in theirs.state_dict().items()}
+    ours.load_state_dict(state)
+    return ours
+
+
+NAMES = [n for n in M.list_models() if n != "lenet"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameter_names_and_shapes(name, tv, oracle, no_init):
+    with oracle.device("meta"):
+        theirs = tv.models.get_model(name, num_classes=7)
+    ours = M.get_model(name, num_classes=7)
+    want = {k: tuple(v.shape) for k, v in theirs.state_dict().items()}
+    assert {k: tuple(v.shape) for k, v in ours.state_dict().items()} == want
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert [k for k, _ in ours.named_parameters()] == [k for k, _ in theirs.named_parameters()]
+    if not name.startswith("vit_h"):
+        a = {k: type(m).__name__ for k, m in ours.named_modules() if not list(m.children())}
+        b = {k: type(m).__name__ for k, m in theirs.named_modules() if not list(m.children())}
+        assert a == b
+
+
+SMALL = {
+    "resnet18": (lambda m: m.resnet18(num_classes=5), 48),
+    "bottleneck": (lambda m: m.resnet.ResNet(m.resnet.Bottleneck, [1, 1, 1, 1], 5), 48),
+    "dilated": (lambda m: m.resnet.ResNet(m.resnet.Bottleneck, [1, 1, 1, 1], 5, True, 2, 32, [False, True, True]), 48),
+    "mobilenet": (lambda m: m.MobileNetV2(5, width_mult=0.5), 64),
+    "densenet": (lambda m: m.DenseNet(8, (2, 3, 2), 16, num_classes=5), 64),
+    "vit": (lambda m: m.VisionTransformer(32, 8, 2, 4, 32, 64, num_classes=5, representation_size=16), 32),
+    "vgg": (lambda m: m.vgg.make_layers(m.vgg.cfgs["A"], True), 32),
+    "alexnet": (lambda m: m.AlexNet(5).features, 64),
+}  # fmt: skip
+
+
+LEARN = ("bottleneck", "densenet", "vit", "vgg", "mobilenet")
+
+
+@pytest.mark.parametrize(("name", "training"), [(n, False) for n in SMALL] + [(n, True) for n in LEARN])
+def test_outputs_and_gradients_like_torchvision(name, training, tv, oracle, no_init):
+    make, size = SMALL[name]
+    oracle.manual_seed(0)
+    theirs = make(tv.models)
+    ours = copied(theirs, make(M))
+    mode = training and name != "mobilenet"  # its dropout draws other numbers
+    ours.train(mode)
+    theirs.train(mode)
+    x = np.random.default_rng(0).normal(size=(3, 3, size, size)).astype(np.float32)
+    if training:  # in float32 a value near 0 may fall on the other side of a ReLU
+        ours, theirs, x = ours.double(), theirs.double(), x.astype(np.float64)
+    with pt.set_grad_enabled(training), oracle.set_grad_enabled(training):
+        a, b = ours(pt.from_numpy(x)), theirs(oracle.from_numpy(x))
+    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-3, atol=2e-4)
+    if training:
+        a.square().mean().backward()
+        b.square().mean().backward()
+        for (key, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+            scale = float(q.grad.abs().max())
+            assert np.abs(p.grad.numpy() - q.grad.numpy()).max() <= 1e-6 * scale + 1e-9, key
+
+
+def test_initial_weights(tv, oracle):
+    """The same distributions: mean and spread of each tensor agree with torchvision's."""
+    for make in (lambda m: m.resnet18(), lambda m: m.MobileNetV2(), SMALL["densenet"][0], SMALL["vit"][0]):
+        pt.manual_seed(0)
+        oracle.manual_seed(0)
+        ours, theirs = make(M), make(tv.models)
+        for (key, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+            assert (
+                abs(p.std().item() - q.std().item()) <= 0.02 * q.std().item() + 5 * q.std().item() / q.numel() ** 0.5
+            ), key
+            assert abs(p.mean().item() - q.mean().item()) <= 8 * q.std().item() / q.numel() ** 0.5 + 1e-7, key
+
+
+def test_lenet_learns_shapes():
+    net = M.lenet(num_classes=4, in_channels=3)
+    assert net(pt.zeros(2, 3, 32, 32)).shape == net(pt.zeros(2, 3, 28, 28)).shape == (2, 4)
+    out = M.LeNet()(pt.rand(5, 1, 28, 28))
+    nn.functional.cross_entropy(out, pt.arange(5)).backward()
+
+
+def test_weights_from_a_file(tmp_path, oracle, tv):
+    theirs = tv.models.resnet18(num_classes=3)
+    oracle.save(theirs.state_dict(), tmp_path / "plain.pt")
+    oracle.save({"state_dict": theirs.state_dict(), "epoch": 3}, tmp_path / "checkpoint.pt")
+    oracle.save(theirs.state_dict(), tmp_path / "legacy.pt", _use_new_zipfile_serialization=False)
+    x = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
+    want = theirs.eval()(oracle.from_numpy(x)).detach().numpy()
+    for name in ("plain.pt", "checkpoint.pt", "legacy.pt"):
+        ours = M.resnet18(weights=tmp_path / name, num_classes=3).eval()
+        np.testing.assert_allclose(ours(pt.from_numpy(x)).detach().numpy(), want, rtol=1e-3, atol=1e-4)
+    with pytest.raises(RuntimeError, match="size mismatch for fc.weight"):
+        M.resnet18(weights=str(tmp_path / "plain.pt"))
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        M.resnet18(weights=str(tmp_path / "none.pt"))
+    (tmp_path / "bad.pt").write_bytes(b"no zip")
+    with pytest.raises((RuntimeError, pickle.UnpicklingError)):
+        M.resnet18(weights=str(tmp_path / "bad.pt"))
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    files = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            data = files.get(self.path[1:])
+            if data is None:
+                return self.send_error(404)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            self.server.count += 1
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.files, server.count, server.at = files, 0, f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_weights_from_a_url(server, tmp_path):
+    net = M.LeNet()
+    pt.save(net.state_dict(), tmp_path / "w.pt")
+    data = (tmp_path / "w.pt").read_bytes()
+    sha = hashlib.sha256(data).hexdigest()
+    server.files[f"lenet-{sha[:8]}.pth"] = server.files["lenet.pth"] = data
+    server.files["lenet-0123abcd.pth"] = data
+    for url in (f"{server.at}/lenet-{sha[:8]}.pth", f"{server.at}/lenet.pth#sha256={sha}"):
+        before = server.count
+        for _ in range(2):  # the second comes from the cache
+            assert M.lenet(weights=url).fc3.weight.equal(net.fc3.weight)
+        assert server.count == before + 1
+    cached = tmp_path / "home" / "hub" / "checkpoints"
+    (cached / f"lenet-{sha[:8]}.pth").write_bytes(b"damaged")
+    assert M.lenet(weights=f"{server.at}/lenet-{sha[:8]}.pth").fc3.weight.equal(net.fc3.weight)
+    with pytest.raises(RuntimeError, match="has the SHA-256"):
+        M.lenet(weights=f"{server.at}/lenet-0123abcd.pth")
+    assert sorted(p.name for p in cached.iterdir()) == sorted([f"lenet-{sha[:8]}.pth", "lenet.pth"])
+
+
+def test_named_weights(tv, server, monkeypatch, no_init):
+    for name in NAMES:
+        ours, theirs = M.get_model_weights(name), tv.models.get_model_weights(name)
+        assert ours.__name__ == theirs.__name__ and str(ours.DEFAULT) == str(theirs.DEFAULT)
+        assert getattr(M, ours.__name__) is ours
+        for member in ours:
+            assert member.url == theirs[member.name].url
+            assert repr(member.transforms()) == repr(theirs[member.name].transforms())
+    kept = {"VGG16_Weights.IMAGENET1K_FEATURES"}  # a file that no VGG's classifier fits
+    assert {str(w) for n in NAMES for w in tv.models.get_model_weights(n)} - kept == {
+        str(w) for n in NAMES for w in M.get_model_weights(n)
+    }
+    with pytest.raises(ValueError, match="The parameter 'num_classes' expected value 1000 but got 10 instead."):
+        M.resnet18(weights="IMAGENET1K_V1", num_classes=10)
+    with pytest.raises(TypeError, match="expected ResNet18_Weights but received ResNet50_Weights"):
+        M.resnet18(weights=M.ResNet50_Weights.DEFAULT)
+    with pytest.warns(UserWarning) as seen:
+        M.resnet18(pretrained=False)
+    assert "The parameter 'pretrained' is deprecated since 0.13" in str(seen[0].message)
+    assert "equivalent to passing `weights=None`" in str(seen[1].message)
+    asked = []
+    monkeypatch.setattr(
+        M.weights, "read_weights", lambda url, check=True: asked.append(url) or M.resnet18().state_dict()
+    )
+    with pytest.warns(UserWarning) as seen:
+        M.resnet18(pretrained=True)
+    assert "equivalent to passing `weights=ResNet18_Weights.IMAGENET1K_V1`" in str(seen[1].message)
+    M.resnet18(weights="DEFAULT")
+    assert asked == ["https://download.pytorch.org/models/resnet18-f37072fd.pth"] * 2
+    assert M.get_weight("ResNet18_Weights.DEFAULT") is M.ResNet18_Weights.IMAGENET1K_V1
+    assert M.list_models(include="vgg1*", exclude=["*_bn"]) == ["vgg11", "vgg13", "vgg16", "vgg19"]
+    with pytest.raises(ValueError, match="Unknown model nope"):
+        M.get_model("nope")
+
+
+def test_old_names_in_files(no_init):
+    dense, vit = SMALL["densenet"][0](M), SMALL["vit"][0](M)
+    for net, new, old in (
+        (dense, ".norm1.", ".norm.1."),
+        (dense, ".conv2.", ".conv.2."),
+        (vit, ".mlp.3.", ".mlp.linear_2."),
+    ):
+        state = {k.replace(new, old): pt.ones_like(v) for k, v in net.state_dict().items()}
+        assert any(old in k for k in state)
+        outer = nn.Sequential(net)
+        net.load_state_dict(state)
+        outer.load_state_dict({f"0.{k}": v for k, v in state.items()})
+        assert all((v == 1).all() for v in net.state_dict().values())
+
+
+def test_transfer_learning():
+    net = M.resnet18(num_classes=8)
+    for p in net.parameters():
+        p.requires_grad = False
+    net.fc = nn.Linear(net.fc.in_features, 2)
+    before = net.fc.weight.detach().clone()
+    optimizer = pt.optim.SGD(net.fc.parameters(), lr=0.1)
+    nn.functional.cross_entropy(net(pt.rand(2, 3, 64, 64)), pt.tensor([0, 1])).backward()
+    optimizer.step()
+    assert net.conv1.weight.grad is None and not net.fc.weight.equal(before)
+
+
+# utils
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 6, 7), (9, 1, 4, 4), (3, 6, 7), (1, 6, 7), (6, 7), (1, 3, 5, 5)])
+@pytest.mark.parametrize(
+    "kwargs",
+    [{}, {"nrow": 3, "padding": 1}, {"normalize": True}, {"normalize": True, "scale_each": True, "pad_value": 0.5},
+     {"normalize": True, "value_range": (0, 0.5)}],
+)  # fmt: skip
+def test_make_grid(shape, kwargs, tv, oracle):
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    a = utils.make_grid(pt.from_numpy(x.copy()), **kwargs)
+    b = tv.utils.make_grid(oracle.from_numpy(x.copy()), **kwargs)
+    assert a.shape == b.shape
+    np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
+    assert utils.make_grid([pt.from_numpy(x)], **kwargs).shape[0] == 3 if len(shape) == 3 else True
+
+
+def test_make_grid_errors():
+    with pytest.raises(TypeError, match="tensor or list of tensors expected, got <class 'int'>"):
+        utils.make_grid(3)
+    with pytest.raises(TypeError, match="got a list containing <class 'int'>"):
+        utils.make_grid([3])
+
+
+def test_save_image(tmp_path):
+    x = pt.rand(4, 3, 5, 6)
+    utils.save_image(x, tmp_path / "a.png", nrow=2, padding=0)
+    want = (utils.make_grid(x, 2, 0).numpy() * np.float32(255) + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), want.transpose(1, 2, 0))
+
+
+BOXES = [[2, 3, 12, 15], [0, 0, 30, 20], [7, 7, 7, 9]]
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [{}, {"colors": "red"}, {"colors": ["red", (1, 2, 3), "#00ff00"], "width": 2}, {"fill": True, "colors": "blue"},
+     {"labels": ["a", "b", None]}, {"labels": ["a", "b", "c"], "fill_labels": True, "label_colors": "white"}],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["uint8", "grey", "float"])
+def test_draw_bounding_boxes(kwargs, kind, tv, oracle):
+    x = np.random.default_rng(0).integers(0, 256, (1 if kind == "grey" else 3, 24, 32), dtype=np.uint8)
+    x = (x / 255).astype(np.float32) if kind == "float" else x
+    a = utils.draw_bounding_boxes(pt.from_numpy(x), pt.tensor(BOXES), **kwargs)
+    b = tv.utils.draw_bounding_boxes(oracle.from_numpy(x), oracle.tensor(BOXES), **kwargs)
+    assert np.array_equal(a.numpy(), b.numpy()) and a.dtype == (pt.float32 if kind == "float" else pt.uint8)
+
+
+def test_draw_errors_and_masks(tv, oracle):
+    x = pt.zeros(3, 8, 8, dtype=pt.uint8)
+    with pytest.raises(ValueError, match="Boxes need to be in"):
+        utils.draw_bounding_boxes(x, pt.tensor([[5, 0, 1, 1]]))
+    with pytest.raises(ValueError, match="Pass individual images"):
+        utils.draw_bounding_boxes(x[None], pt.tensor(BOXES))
+    with pytest.raises(ValueError, match="mismatch"):
+        utils.draw_bounding_boxes(x, pt.tensor(BOXES), labels=["a"])
+    with pytest.warns(UserWarning, match="No box was drawn"):
+        utils.draw_bounding_boxes(x, pt.zeros(0, 4))
+    img = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    masks = np.random.default_rng(1).random((2, 8, 8)) > 0.5
+    a = utils.draw_segmentation_masks(pt.from_numpy(img), pt.from_numpy(masks), 0.6, ["red", "blue"])
+    b = tv.utils.draw_segmentation_masks(oracle.from_numpy(img), oracle.from_numpy(masks), 0.6, ["red", "blue"])
+    assert np.array_equal(a.numpy(), b.numpy())
+
+
+# io
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "LA", "1"])
+def test_read_image(mode, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    img = Image.fromarray(x).convert(mode)
+    img.save(tmp_path / "a.png")
+    out = io.read_image(str(tmp_path / "a.png"))
+    want = np.asarray(img.convert({"P": "RGB", "1": "L"}.get(mode, mode)))
+    assert (
+        np.array_equal(out.numpy(), want[None] if want.ndim == 2 else want.transpose(2, 0, 1)) and out.is_contiguous()
+    )
+    for wanted, pil in (("RGB", "RGB"), ("GRAY", "L"), ("RGB_ALPHA", "RGBA"), ("GRAY_ALPHA", "LA")):
+        out = io.decode_image(io.read_file(tmp_path / "a.png"), io.ImageReadMode[wanted])
+        assert np.array_equal(out.permute(1, 2, 0).squeeze(-1).numpy(), np.asarray(img.convert(pil)))
+
+
+def test_write_images(tmp_path):
+    x = pt.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 9, 8), dtype=np.uint8))
+    io.write_png(x, str(tmp_path / "a.png"))
+    assert io.read_image(tmp_path / "a.png").equal(x) and io.decode_png(io.encode_png(x[:1])).equal(x[:1])
+    smooth = pt.arange(72).view(1, 9, 8).to(pt.uint8).expand(3, 9, 8)
+    io.write_jpeg(smooth, tmp_path / "a.jpg", quality=95)
+    assert (io.read_image(tmp_path / "a.jpg").int() - smooth.int()).abs().max() < 8
+    assert io.decode_jpeg([io.encode_jpeg(smooth)], mode="RGB")[0].shape == (3, 9, 8)
+    with pytest.raises(RuntimeError, match="uint8"):
+        io.write_png(x.float(), tmp_path / "b.png")
+    with pytest.raises(RuntimeError, match="The number of channels should be 1 or 3, got: 2"):
+        io.encode_jpeg(x[:2])
+    with pytest.raises(ValueError, match="between 1 and 100"):
+        io.encode_jpeg(x, 0)
+    with pytest.raises(RuntimeError, match="cannot be decoded"):
+        io.decode_image(pt.zeros(20, dtype=pt.uint8))
+    with pytest.raises(FileNotFoundError):
+        io.read_image(tmp_path / "none.png")
+
+
+def test_exif_orientation(tmp_path):
+    img = Image.fromarray(np.arange(60, dtype=np.uint8).reshape(6, 10))
+    exif = img.getexif()
+    exif[0x0112] = 6
+    img.save(tmp_path / "a.png", exif=exif)
+    assert io.read_image(tmp_path / "a.png").shape == (1, 6, 10)
+    assert io.read_image(tmp_path / "a.png", apply_exif_orientation=True).shape == (1, 10, 6)
