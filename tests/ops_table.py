@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 F32, F64, I64, BOOL = np.float32, np.float64, np.int64, np.bool_
+C64, C128 = np.complex64, np.complex128
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,22 @@ def arr(*shape, dtype=F64, lo=-2.0, hi=2.0, layout="c"):
         }.get(layout, lambda: x)()
 
     return make
+
+
+def cplx(*shape, dtype=C128, layout="c"):
+    """A maker of a complex array; layouts as in arr."""
+    re, im = arr(*shape, layout=layout), arr(*shape, layout=layout)
+    return lambda rng: np.asarray(re(rng) + 1j * im(rng), dtype)
+
+
+def attempt(fn, *args):
+    """What fn(*args) gives, or the class of its error; a name that a sample misspelt is no result."""
+    try:
+        return fn(*args)
+    except (AttributeError, NameError):
+        raise
+    except Exception as error:  # noqa: BLE001 any other class is a result here
+        return type(error).__name__
 
 
 def ints(*shape, hi=4, lo=0):

@@ -1,16 +1,7 @@
 """Samples of complex tensors."""
 
 import numpy as np
-from ops_table import F32, I64, arr, const, family
-
-C64, C128 = np.complex64, np.complex128
-
-
-def cplx(*shape, dtype=C128, layout="c"):
-    """A maker of a complex array; layouts as in arr."""
-    re, im = arr(*shape, layout=layout), arr(*shape, layout=layout)
-    return lambda rng: np.asarray(re(rng) + 1j * im(rng), dtype)
-
+from ops_table import C64, C128, F32, I64, arr, const, cplx, family
 
 ONE = {
     "c": (cplx(2, 3),), "t": (cplx(2, 3, layout="t"),), "0d": (cplx(),), "empty": (cplx(0, 3),),

@@ -1,6 +1,6 @@
 """Every function of one or two tensors over all dtypes: result or class of error, one sample per function."""
 
-from ops_table import add
+from ops_table import add, attempt
 
 DTYPES = (
     "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128",
@@ -29,13 +29,6 @@ PAIRS = (
     ("float32", "float64"), ("int64", "complex64"), ("float64", "complex64"), ("bool", "bool"), ("uint8", "float32"),
 )  # fmt: skip
 NUMBERS = (2, -1, 0, 1.5, True, 1j)
-
-
-def attempt(fn, *args):
-    try:
-        return fn(*args)
-    except Exception as error:  # noqa: BLE001 any class is a result here
-        return type(error).__name__
 
 
 def sweep(t, call, x, *more, dtypes=DTYPES):

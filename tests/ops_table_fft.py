@@ -1,8 +1,7 @@
 """Fourier transforms."""
 
 import numpy as np
-from ops_table import BOOL, F32, I64, add, arr, family
-from ops_table_complex import C64, cplx
+from ops_table import BOOL, C64, F32, I64, add, arr, cplx, family
 
 F16 = np.float16
 REAL = {

@@ -1,14 +1,9 @@
 import warnings
 
 import numpy as np
-from ops_table import BOOL, F32, F64, I64, add, arr, const, family, ints
+from ops_table import BOOL, C128, F32, F64, I64, add, arr, const, cplx, family, ints
 
-C128 = np.complex128
 F16 = np.float16
-
-
-def cplx(*shape):
-    return lambda rng: rng.normal(size=shape) + 1j * rng.normal(size=shape)
 
 
 def bytes_(*shape):
@@ -248,3 +243,17 @@ for op in ("max", "min"):
         lambda t, x, y, op=op: getattr(t, op)(x, y),
         {"cc": (cplx(3), cplx(3)), "cf": (cplx(3), arr(3))},
     )
+
+for op in ("cummax", "cummin"):
+    family(
+        f"{op}.complex",
+        lambda t, x, op=op: getattr(t, op)(x, 0),
+        {"1": (cplx(3),), "0": (cplx(0),), "0d": (const(1j, C128),)},
+        grad=False,
+    )
+family(
+    "mvlgamma.kinds",
+    lambda t, x: t.mvlgamma(x, 2),
+    {"bool": (arr(3, dtype=BOOL),), "i64": (const([2, 3], I64),)},
+    grad=False,
+)

@@ -4,13 +4,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from ops_table import BINARY, BOOL, F32, F64, I64, UNARY, add, arr, const, family, ints
-
-C128 = np.complex128
-
-
-def cplx(*shape, dtype=C128):
-    return lambda rng: (rng.uniform(-2, 2, shape) + 1j * rng.uniform(-2, 2, shape)).astype(dtype)
+from ops_table import BINARY, BOOL, C128, F32, F64, I64, UNARY, add, arr, const, cplx, family, ints
 
 
 def pick(table, *names):

@@ -1,8 +1,7 @@
 """Products, einsum, factorisations, solvers, norms."""
 
 import numpy as np
-from ops_table import BOOL, F32, F64, I64, add, arr, const, family, ints
-from ops_table_complex import C64, C128, cplx
+from ops_table import BOOL, C64, C128, F32, F64, I64, add, arr, const, cplx, family, ints
 
 NAN = float("nan")
 F16 = np.float16

@@ -314,6 +314,7 @@ family("repeat_interleave.alone", lambda t, i: (t.repeat_interleave(i), t.repeat
        {"c": (const([1, 0, 3, 2], I64),), "empty": (arr(0, dtype=I64),)})  # fmt: skip
 family("repeat_interleave.alonebad", lambda t, x: t.repeat_interleave(x), {"f": (arr(3),), "neg": (const([-1], I64),)})
 family("stacks.mixed", lambda t, x, y: (t.hstack((x, y)), t.block_diag(x, y)), {"": (arr(2, 3), arr(2, 2, dtype=F32))})
+family("stack.channels_last", lambda t, x: t.stack([x.permute(2, 0, 1), x.permute(2, 0, 1)]), {"": (arr(4, 5, 3),)})
 for name in ("hstack", "vstack", "dstack", "column_stack", "cat", "stack"):
     family(f"none.{name}", lambda t, n=name: getattr(t, n)([]), {"": ()})
     family(f"tensor.{name}", lambda t, x, n=name: getattr(t, n)(x), {"": (arr(2, 2),)}) if name == "cat" else None

@@ -1,6 +1,6 @@
 """torch.signal.windows."""
 
-from ops_table import add
+from ops_table import add, attempt
 
 OPTIONS = {
     "bartlett": [{}], "blackman": [{}], "cosine": [{}], "hamming": [{}], "hann": [{}], "nuttall": [{}],
@@ -8,13 +8,6 @@ OPTIONS = {
     "gaussian": [{}, {"std": 0.9}, {"std": -1.0}], "general_hamming": [{}, {"alpha": 0.3}],
     "general_cosine": [{"a": [0.46, 0.23, 0.31]}, {"a": []}, {"a": 1}], "kaiser": [{}, {"beta": 2.0}, {"beta": -1.0}],
 }  # fmt: skip
-
-
-def attempt(call):
-    try:
-        return call()
-    except Exception as error:  # noqa: BLE001 any class is a result here
-        return type(error).__name__
 
 
 for name, choices in OPTIONS.items():

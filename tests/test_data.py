@@ -4,14 +4,19 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
+import torch
 from polytensor.utils.data import (
     BatchSampler,
     ConcatDataset,
     DataLoader,
     Dataset,
+    DistributedSampler,
     IterableDataset,
+    RandomSampler,
     Subset,
+    SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
     default_collate,
     random_split,
 )  # fmt: skip
@@ -79,3 +84,149 @@ def test_streams_and_samplers():
     for bad in ({"batch_size": 0}, {"num_workers": -1}, {"shuffle": True, "sampler": [0]}, {"timeout": -1}):
         with pytest.raises(ValueError):
             DataLoader(Squares(), **bad)
+
+
+def pair(name, *args, **kwargs):
+    """What PyTorch's class and ours of one name do with the same arguments: values, or class and text of the error."""
+
+    def outcome(module, do):
+        try:
+            return do(getattr(module, name)(*args, **kwargs))
+        except Exception as error:
+            return type(error), str(error)
+
+    return lambda do: (outcome(torch.utils.data, do), outcome(pt.utils.data, do))
+
+
+SAMPLERS = [
+    ("DistributedSampler", (range(n),), {"num_replicas": k, "rank": r, "shuffle": False, "drop_last": drop})
+    for n in (1, 7, 8) for k, r in ((1, 0), (3, 2), (4, 1)) for drop in (False, True)
+] + [
+    ("DistributedSampler", (range(3),), {"num_replicas": 2, "rank": 2}),
+    ("BatchSampler", (range(7), 3, True), {}), ("BatchSampler", (range(7), 3, False), {}),
+    ("BatchSampler", (range(6), 3, True), {}), ("BatchSampler", (range(7), 0, False), {}),
+    ("BatchSampler", (range(7), 3, 1), {}), ("BatchSampler", (range(7), True, True), {}),
+    ("SequentialSampler", (range(5),), {}),
+    ("RandomSampler", (range(5),), {"replacement": 1}), ("RandomSampler", (range(5),), {"num_samples": 0}),
+    ("RandomSampler", (range(5),), {"num_samples": 2.5}), ("RandomSampler", ([],), {}),
+    ("WeightedRandomSampler", ([0.0, 1.0], 3), {}), ("WeightedRandomSampler", ([1.0, 2.0], 0), {}),
+    ("WeightedRandomSampler", ([1.0, 2.0], 2, 1), {}), ("WeightedRandomSampler", ([[1.0]], 1), {}),
+    ("WeightedRandomSampler", ([0.0, 1.0, 0.0], 1, False), {}), ("SubsetRandomSampler", ([4],), {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, args, options", SAMPLERS)
+def test_samplers_like_pytorch(name, args, options):
+    theirs, ours = pair(name, *args, **options)(lambda s: (list(s), len(s)))
+    assert theirs == ours
+
+
+def test_random_samplers():
+    g = pt.Generator().manual_seed(1)
+    assert sorted(RandomSampler(range(5), num_samples=15, generator=g)) == sorted([*range(5)] * 3)
+    drawn = list(RandomSampler(range(5), replacement=True, num_samples=9000))
+    assert len(drawn) == 9000 and set(drawn) == set(range(5))
+    assert sorted(SubsetRandomSampler([3, 5, 7])) == [3, 5, 7]
+    counts = np.bincount(list(WeightedRandomSampler([1.0, 3.0, 0.0], 4000, generator=g)))
+    assert len(counts) == 2 and 2800 < counts[1] < 3200
+    assert sorted(WeightedRandomSampler([1.0, 1.0, 1.0], 3, replacement=False)) == [0, 1, 2]
+    epochs = []
+    for epoch in (0, 1):
+        parts = [DistributedSampler(range(8), 2, rank) for rank in (0, 1)]
+        for p in parts:
+            p.set_epoch(epoch)
+        epochs.append([list(p) for p in parts])
+        assert sorted(sum(epochs[-1], [])) == list(range(8))
+    assert epochs[0] != epochs[1]
+
+
+STACKS = [
+    (([1, 2], "ab"), {}), ((), {"x": [1, 2], "y": "ab"}), ((), {}), (([1], "ab"), {}), (([1],), {"y": [2]}),
+    ((), {"x": [1], "y": [2, 3]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("args, options", STACKS)
+def test_stack_dataset(args, options):
+    theirs, ours = pair("StackDataset", *args, **options)(lambda d: (len(d), d[1], d.__getitems__([1, 0])))
+    assert theirs == ours
+
+
+def test_datasets_like_pytorch():
+    for t in (torch, pt):
+        data = t.utils.data
+
+        class Stream(data.IterableDataset):
+            def __iter__(self):
+                return iter(range(3))
+
+            def __len__(self):
+                return 3
+
+        class Half(data.StackDataset):
+            def __getitems__(self, indices):
+                return [0]
+
+        chain = Stream() + Stream()
+        assert isinstance(chain, data.ChainDataset) and len(chain) == 6 and list(chain) == [0, 1, 2] * 2
+        with pytest.raises(AssertionError, match="ChainDataset only supports IterableDataset"):
+            list(data.ChainDataset([[1]]))
+        with pytest.raises(ValueError, match=r"Nested dataset's output size mismatch\. Expected 2, got 1"):
+            data.StackDataset(Half([1, 2])).__getitems__([0, 1])
+        joined = data.ConcatDataset([[1, 2], [3]])
+        assert joined.cumulative_sizes == data.ConcatDataset.cumsum([[1, 2], [3]]) == [2, 3] and joined[-1] == 3
+        with pytest.raises(NotImplementedError, match="overrides __getitem__ but not __getitems__"):
+            type("Mine", (data.Subset,), {"__getitem__": lambda self, i: i})([1], [0])
+        with pytest.warns(UserWarning, match="Length of split at index 1 is 0"):
+            assert [len(s) for s in data.random_split([1, 2], [0.9, 0.1 - 1e-12])] == [2, 0]
+        Stream.__len__ = lambda self: 2
+        loader = data.DataLoader(Stream(), batch_size=None)
+        assert len(loader) == 2
+        with pytest.warns(
+            UserWarning, match=r"was reported to be 2\(when accessing len\(dataloader\)\), but 3 samples"
+        ):
+            assert list(loader) == [0, 1, 2]
+
+
+class Bag(dict):
+    """A mapping that carries more than its items."""
+
+    note = "kept"
+
+
+class Row(list):
+    pass
+
+
+def test_collate_like_pytorch():
+    cases = [
+        [Bag(a=1, b="x"), Bag(a=2, b="y")], [Row([1, 2.0]), Row([3, 4.0])], [(1, "a", b"c"), (2, "b", b"d")],
+        [True, False], [np.int8(1), np.int8(2)], [np.float64(1), np.float64(2)], [np.bool_(True)], [[1, 2], [3]],
+        [np.array(["a"])], [np.array([1, 2], np.int16)] * 2, [{"a": [np.zeros(2, np.float32), ()]}] * 2, [None], [{1, 2}],
+        [range(2), range(3, 5)], [2**40, 1], [1j, 2j],
+    ]  # fmt: skip
+
+    def leaf(t, x):
+        if isinstance(x, t.Tensor):
+            return str(x.dtype), x.tolist()
+        if isinstance(x, dict):
+            return type(x), {k: leaf(t, v) for k, v in x.items()}
+        return (type(x), [leaf(t, v) for v in x]) if isinstance(x, (list, tuple)) else x
+
+    for case in cases:
+        for name in ("default_collate", "default_convert"):
+            results = []
+            for t in (torch, pt):
+                try:
+                    batch = case if name == "default_collate" else case[0]
+                    results.append(leaf(t, getattr(t.utils.data, name)(batch)))
+                except Exception as error:
+                    results.append((type(error), str(error)))
+            if isinstance(case[0], np.ndarray) and name == "default_convert" and case[0].dtype.kind == "U":
+                assert all(r is case[0] for r in results)
+            else:
+                assert results[0] == results[1], (name, case)
+    from polytensor.utils.data._utils.collate import collate, default_collate_fn_map
+
+    kinds = {**default_collate_fn_map, set: lambda batch, *, collate_fn_map=None: sorted(set().union(*batch))}
+    assert collate([({1}, 2), ({3}, 4)], collate_fn_map=kinds)[0] == [1, 3]

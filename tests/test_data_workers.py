@@ -454,3 +454,25 @@ def test_ends_leave_no_process(tmp_path, method, how):
     while not all(map(gone, pids)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert all(map(gone, pids))
+
+
+class Heavy(Dataset):
+    """Kernels that would use threads, and BLAS."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        x = pt.full((300, 300), float(i + 1))
+        return ((x * 2).exp_().log_() @ x).sum()
+
+
+def test_numba_in_workers():
+    pytest.importorskip("numba")
+    with pt.use_backend("numba"):
+        data = Heavy()
+        want = [data[i].item() for i in range(4)]  # its threads run before the fork
+        for method in ("fork", "forkserver"):
+            batches = list(DataLoader(data, None, num_workers=2, multiprocessing_context=method))
+            assert [b.item() for b in batches] == want
+            assert batches[0].device.backend.name == "numba"

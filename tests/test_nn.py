@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from twins import twins
 
 import polytensor as pt
 from polytensor import nn
@@ -16,13 +17,6 @@ def lenet(t):
         n.Conv2d(1, 6, 5), n.ReLU(), n.MaxPool2d(2, 2), n.Conv2d(6, 16, 5), n.ReLU(), n.MaxPool2d(2), n.Flatten(),
         n.Linear(256, 120), n.Tanh(), n.Dropout(0.0), n.Linear(120, 10), n.LogSoftmax(dim=1),
     )  # fmt: skip
-
-
-def twins(oracle, make, dtype="float64"):
-    theirs = make(oracle).to(getattr(oracle, dtype))
-    ours = make(pt).to(getattr(pt, dtype))
-    ours.load_state_dict({k: pt.from_numpy(v.numpy().copy()) for k, v in theirs.state_dict().items()})
-    return ours, theirs
 
 
 def test_repr_and_names(oracle):

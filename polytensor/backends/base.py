@@ -127,6 +127,9 @@ class Backend(
     def set_num_threads(self, n: int) -> None:
         """Limit the threads of this backend's kernels and of BLAS."""
 
+    def find_blas(self) -> None:
+        """Look for the BLAS libraries of this process now, so that one forked from it can limit them at once."""
+
     def memory_info(self) -> dict[str, int]:
         """Bytes: free, total."""
         return {}

@@ -24,6 +24,7 @@ class NumpyBackend(Backend):
     def __init__(self) -> None:
         super().__init__()
         self._local = threading.local()
+        self._blas: tuple[int, Any] | None = None
         self._zeros: dict[Any, Any] = {}
         self._ones: dict[Any, Any] = {np.dtype(t): np.ones(FEW, t) for t in ("f4", "f8")}
 
@@ -116,11 +117,18 @@ class NumpyBackend(Backend):
         return op.accumulate(np.ascontiguousarray(x), dim)
 
     def set_num_threads(self, n: int) -> None:
+        # others may have been loaded since, but in a forked child the search's 5 ms count
+        if self._blas is None or self._blas[0] == os.getpid():
+            self.find_blas()
+        if self._blas is not None:
+            self._blas[1].limit(limits=n, user_api="blas")
+
+    def find_blas(self) -> None:
         try:
-            from threadpoolctl import threadpool_limits
+            from threadpoolctl import ThreadpoolController
         except ImportError:  # without it only OMP_NUM_THREADS and its kin, set before the start, limit BLAS
             return
-        threadpool_limits(n, "blas")
+        self._blas = (os.getpid(), ThreadpoolController())
 
     def random_words(self, seed: int, counter: int, nblocks: int) -> Any:
         bits = getattr(self._local, "bits", None)

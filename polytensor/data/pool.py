@@ -35,7 +35,9 @@ class ProcessPool:
         self.lost: str | None = None
         resource_tracker.ensure_running()  # one for the loader and its workers
         token = f"{self.pid:x}_{secrets.token_hex(3)}"
-        backend = devices.cpu_device().backend.name
+        backend = devices.cpu_device().backend
+        if context.get_start_method() == "fork":
+            backend.find_blas()
         try:
             for i in range(setup.num_workers):
                 task_out, task_in = context.Pipe(duplex=False)
@@ -44,7 +46,7 @@ class ProcessPool:
                 self.tasks.append(task_in)
                 self.results.append(result_out)
                 self.receivers.append(Receiver(prefix))
-                args = (setup, i, task_out, result_in, prefix, backend)
+                args = (setup, i, task_out, result_in, prefix, backend.name)
                 process = context.Process(target=process_main, args=args, name=f"DataLoader worker {i}", daemon=True)
                 try:
                     process.start()

@@ -95,16 +95,24 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
     return give_packed(_run(_logcumsumexp, x, dim), out)
 
 
+def _ordered(x: Any, op: str) -> Tensor:
+    """Complex numbers have no order, which only several of them show."""
+    a = check_tensor(x, op)._a
+    if a.dtype.kind == "c" and a.ndim and a.size:
+        raise no_kernel(f"{op}_cpu", x)
+    return x  # type: ignore[no-any-return]
+
+
 @numpy_names
 def cummax(input: Tensor, dim: int, *, out: Any = None) -> Any:
     """(values, indices) of the running maximum along `dim`: of ties the last one, NaN wins. Source: torch.cummax."""
-    return pair_out(return_types.cummax, _run(_cummax, check_tensor(input, "cummax"), dim), out)
+    return pair_out(return_types.cummax, _run(_cummax, _ordered(input, "cummax"), dim), out)
 
 
 @numpy_names
 def cummin(input: Tensor, dim: int, *, out: Any = None) -> Any:
     """(values, indices) of the running minimum along `dim`: of ties the last one, NaN wins. Source: torch.cummin."""
-    return pair_out(return_types.cummin, _run(_cummin, check_tensor(input, "cummin"), dim), out)
+    return pair_out(return_types.cummin, _run(_cummin, _ordered(input, "cummin"), dim), out)
 
 
 def _cut(x: Tensor, dim: int, start: int | None, stop: int | None) -> Tensor:

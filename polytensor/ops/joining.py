@@ -125,6 +125,8 @@ def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and {list(x._a.shape)} at "
                 f"entry {i}"
             )
+    if len(first) in (3, 4) and not tensors[0].is_contiguous():
+        tensors[0] = tensors[0].contiguous()  # a stack is contiguous, where cat would keep channels_last
     r = cat([unsqueeze(x, dim) for x in tensors], check_dim(dim, len(first) + 1), out=out)
     return renamed(r, "StackBackward0")
 

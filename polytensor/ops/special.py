@@ -204,6 +204,8 @@ def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
     """log of the multivariate gamma function of dimension p. Source: torch.mvlgamma."""
+    if check_tensor(input, "mvlgamma")._a.dtype.kind == "b":
+        raise RuntimeError("The input tensor may not be a boolean tensor.")
     x = _floats(input, "mvlgamma")
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")

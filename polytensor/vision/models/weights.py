@@ -1,7 +1,4 @@
-"""Where models get their weights: a file, a URL, or the names that torchvision gives to its own.
-
-Files are read by PyTorch's zip format alone; some of torchvision's oldest are in the format before it, which load refuses.
-"""
+"""Where models get their weights: a file, a URL, or the names that torchvision gives to its own."""
 
 from __future__ import annotations
 
