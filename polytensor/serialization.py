@@ -2,7 +2,8 @@
 
 A file is an uncompressed zip: <stem>/data.pkl (pickle protocol 2), byteorder, version and data/N per storage; the format
 before it (a row of pickles) is read and written as well. The reader builds tensors, containers, numbers, dtypes and devices
-by name from a fixed list and calls nothing else, so a file cannot run code, and it allocates no more than the file holds.
+by name from a fixed list and calls nothing else, so a file cannot run code. It allocates no more than the file holds, the
+small Python objects of its pickle aside.
 Files are written to a temporary name, synced and renamed.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import gc
 import multiprocessing
 import os
 import pickle
@@ -148,6 +150,7 @@ def process_main(setup: Setup, worker: int, tasks: Any, results: Any, prefix: st
     """A worker process. Ctrl-C is the loader's business: it ends its workers."""
     global _process_info
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # a collection would touch, and so copy, all pages shared with the loader's process
     sender, parent = Sender(prefix), os.getppid()
     try:
         devices.set_backend(backend)
@@ -155,7 +158,7 @@ def process_main(setup: Setup, worker: int, tasks: Any, results: Any, prefix: st
         _process_info = WorkerInfo(worker, setup.num_workers, setup.base_seed + worker, setup.dataset)
         todo: queue.SimpleQueue[Any] = queue.SimpleQueue()
         stop = threading.Event()
-        threading.Thread(target=_read, args=(tasks, todo, stop, parent), daemon=True).start()
+        _thread.start_new_thread(_read, (tasks, todo, stop, parent))  # threading would wait until it runs
         work = Work(setup, worker, "process")
         work.start(_seed_process)
         while (task := todo.get()) is not None and not stop.is_set():

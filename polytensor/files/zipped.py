@@ -124,7 +124,10 @@ class Reader:
             raise self.error(f"the entry {name!r} has {size} bytes; at most {limit} are read")
         data = self.read_at(begin, size)
         if check and zlib.crc32(data) != crc:
-            raise self.error(f"the entry {name.partition('/')[2]!r} is damaged (Bad CRC-32)")
+            raise self.error(
+                f"the entry {name.partition('/')[2]!r} is damaged (Bad CRC-32), or was written without checksums "
+                "(torch.serialization.set_crc32_options(False) reads it as it is)"
+            )
         return data
 
 
