@@ -5,6 +5,8 @@ from collections import namedtuple
 import numpy as np
 import pytest
 import torch
+
+import polytensor as pt
 from polytensor.utils.data import (
     BatchSampler,
     ConcatDataset,
@@ -20,8 +22,6 @@ from polytensor.utils.data import (
     default_collate,
     random_split,
 )  # fmt: skip
-
-import polytensor as pt
 
 
 class Squares(Dataset):

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from polytensor.utils.data import ChainDataset, DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
 
 import polytensor as pt
+from polytensor.utils.data import ChainDataset, DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 METHODS = ("fork", "spawn", "forkserver")

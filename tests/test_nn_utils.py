@@ -138,8 +138,8 @@ def parametrizing(t):
         isinstance(m.weight, t.nn.Parameter),
         names(m.named_parameters()),
     ]
-    P.remove_parametrizations(k, "weight", leave_parametrized=False)
-    return [*out, k.weight]
+    P.remove_parametrizations(twin, "weight", leave_parametrized=False)
+    return [*out, twin.weight, tried(lambda: P.remove_parametrizations(k, "weight", leave_parametrized=False))]
 
 
 def parametrizing_wrong(t):

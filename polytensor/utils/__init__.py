@@ -1,17 +1,16 @@
-"""torch.utils: data, checkpoint."""
+"""torch.utils: data, checkpoint and others, each imported at its first use (data brings multiprocessing)."""
 
-import sys
+from importlib import import_module
+from typing import Any
 
-from .. import data as data
-from . import _pytree as _pytree
-from . import checkpoint as checkpoint
-from . import deterministic as deterministic
-from . import dlpack as dlpack
-from . import hooks as hooks
-from . import model_zoo as model_zoo
-from . import snapshots as snapshots
+__all__ = ["_pytree", "checkpoint", "data", "deterministic", "dlpack", "hooks", "model_zoo", "snapshots"]
 
-# one module under both names, its parts too: a second import would make a second set of classes
-for _name, _module in list(sys.modules.items()):
-    if _name == data.__name__ or _name.startswith(data.__name__ + "."):
-        sys.modules[f"{__name__}.data{_name[len(data.__name__) :]}"] = _module
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'torch.utils' has no attribute {name!r}: PolyTensor does not have it")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,25 +1,37 @@
-"""Helpers of training and of sequences. Source: torch.nn.utils."""
+"""Helpers of training and of sequences, each imported at its first use. Source: torch.nn.utils."""
 
-from . import parametrizations as parametrizations
-from . import parametrize as parametrize
-from . import prune as prune
-from . import rnn as rnn
-from . import stateless as stateless
-from .clip_grad import clip_grad_norm as clip_grad_norm
-from .clip_grad import clip_grad_norm_ as clip_grad_norm_
-from .clip_grad import clip_grad_value_ as clip_grad_value_
-from .clip_grad import clip_grads_with_norm_ as clip_grads_with_norm_
-from .clip_grad import get_total_norm as get_total_norm
-from .convert_parameters import parameters_to_vector as parameters_to_vector
-from .convert_parameters import vector_to_parameters as vector_to_parameters
-from .fusion import fuse_conv_bn_eval as fuse_conv_bn_eval
-from .fusion import fuse_conv_bn_weights as fuse_conv_bn_weights
-from .fusion import fuse_linear_bn_eval as fuse_linear_bn_eval
-from .fusion import fuse_linear_bn_weights as fuse_linear_bn_weights
-from .init import skip_init as skip_init
-from .memory_format import convert_conv2d_weight_memory_format as convert_conv2d_weight_memory_format
-from .memory_format import convert_conv3d_weight_memory_format as convert_conv3d_weight_memory_format
-from .spectral_norm import remove_spectral_norm as remove_spectral_norm
-from .spectral_norm import spectral_norm as spectral_norm
-from .weight_norm import remove_weight_norm as remove_weight_norm
-from .weight_norm import weight_norm as weight_norm
+from importlib import import_module
+from typing import Any
+
+# functions that bear their module's name: a later import of the module would take their place
+from .spectral_norm import remove_spectral_norm, spectral_norm
+from .weight_norm import remove_weight_norm, weight_norm
+
+_MODULES = ("init", "memory_format", "parametrizations", "parametrize", "prune", "rnn", "stateless")
+_FUNCTIONS = {
+    "clip_grad": ("clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"),
+    "convert_parameters": ("parameters_to_vector", "vector_to_parameters"),
+    "fusion": (
+        "fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights",
+    ),
+    "init": ("skip_init",),
+    "memory_format": ("convert_conv2d_weight_memory_format", "convert_conv3d_weight_memory_format"),
+}  # fmt: skip
+_HOME = {name: module for module, names in _FUNCTIONS.items() for name in names}
+
+__all__ = [*_MODULES, *_HOME, "remove_spectral_norm", "remove_weight_norm", "spectral_norm", "weight_norm"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    elif name in _MODULES or name in _FUNCTIONS:
+        found = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module 'torch.nn.utils' has no attribute {name!r}: PolyTensor does not have it")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_FUNCTIONS})
