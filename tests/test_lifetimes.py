@@ -114,6 +114,11 @@ STEPS = {
     "func.grad": lambda: lambda: polytensor.func.grad(lambda x: x.exp().sum())(W),
     "vmap": lambda: lambda: polytensor.vmap(lambda x: x.exp().sum())(W),
     "jacrev": lambda: lambda: polytensor.func.jacrev(lambda x: x.exp())(W),
+    "load_state_dict": lambda: lambda: nn.Linear(2, 3).load_state_dict({"weight": W.detach().T.exp(), "bias": W.detach()[0].exp()}),
+    "multi_dot": lambda: lambda: polytensor.linalg.multi_dot([W, W.T, W]),
+    "scatter": lambda: lambda: nn.parallel.scatter_gather.gather(
+        nn.parallel.scatter_gather.scatter((W.exp(), [W.exp()]), ["cpu"]), "cpu"
+    ),
     "functional": lambda: lambda: polytensor.autograd.functional.hessian(lambda x: x.pow(3).sum(), W.detach()),
     "checkpoint": lambda: lambda: polytensor.utils.checkpoint.checkpoint(
         lambda x: x.exp().sum(), W, use_reentrant=False

@@ -22,7 +22,7 @@ from .table import (
 )  # fmt: skip
 
 __all__ = [
-    "angle", "complex", "conj", "conj_physical", "imag", "is_conj", "is_neg", "polar", "real", "resolve_conj",
+    "angle", "complex", "conj", "conj_physical", "imag", "polar", "real", "resolve_conj",
     "resolve_neg", "view_as_complex", "view_as_real",
 ]  # fmt: skip
 
@@ -131,14 +131,6 @@ def resolve_conj(input: Tensor) -> Tensor:
 resolve_neg = resolve_conj
 
 
-def is_conj(input: Tensor) -> bool:
-    """False: conjugates are never lazy here."""
-    return False
-
-
-is_neg = is_conj
-
-
 def _set_part(part: Any) -> Any:
     def setter(self: Tensor, value: Any) -> None:
         part(self).copy_(value)
@@ -146,8 +138,8 @@ def _set_part(part: Any) -> Any:
     return setter
 
 
-for _fn in (angle, conj, conj_physical, resolve_conj, is_conj):
+for _fn in (angle, conj, conj_physical, resolve_conj):
     attach(_fn.__name__, _fn, in_place=_fn is conj_physical)
-Tensor.resolve_neg, Tensor.is_neg = resolve_neg, is_neg
+Tensor.resolve_neg = resolve_neg
 Tensor.real = property(real, _set_part(real))
 Tensor.imag = property(imag, _set_part(imag))

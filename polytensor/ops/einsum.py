@@ -377,10 +377,15 @@ def _chain(xs: list[Tensor]) -> Tensor:
                 (cost[i][k] + cost[k + 1][j] + size[i] * size[k + 1] * size[j + 1], k) for k in range(i, j)
             )
 
-    def product(i: int, j: int) -> Tensor:
-        return xs[i] if i == j else mat.mm(product(i, cut[i][j]), product(cut[i][j] + 1, j))
+    return _product(xs, cut, 0, n - 1)
 
-    return product(0, n - 1)
+
+def _product(xs: list[Tensor], cut: list[list[int]], i: int, j: int) -> Tensor:
+    """The product of matrices i to j, cut as the table says."""
+    if i == j:
+        return xs[i]
+    k = cut[i][j]
+    return mat.mm(_product(xs, cut, i, k), _product(xs, cut, k + 1, j))  # type: ignore[no-any-return]
 
 
 def chain_matmul(*matrices: Any, out: Tensor | None = None) -> Tensor:
