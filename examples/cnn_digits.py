@@ -10,13 +10,13 @@ import argparse
 import time
 
 import numpy as np
-from polytensor.utils.data import DataLoader, TensorDataset, random_split
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 
 import polytensor as torch
 import polytensor.nn.functional as F
 from polytensor import nn
+from polytensor.utils.data import DataLoader, TensorDataset, random_split
 
 
 class Net(nn.Module):

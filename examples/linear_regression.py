@@ -10,11 +10,11 @@ import argparse
 import time
 from pathlib import Path
 
-from polytensor.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
 import polytensor as torch
 from polytensor import nn
+from polytensor.utils.data import DataLoader, TensorDataset
 
 SLOPE, BIAS, NOISE = 42.4, 14.5, 10.0
 

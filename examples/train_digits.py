@@ -12,12 +12,12 @@ import os
 import time
 
 import numpy as np
-from polytensor.utils.data import DataLoader, TensorDataset, random_split
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 
 import polytensor as torch
 from polytensor import nn
+from polytensor.utils.data import DataLoader, TensorDataset, random_split
 
 
 class NeuralNetwork(nn.Module):
