@@ -161,7 +161,8 @@ class Views(RuleBasedStateMachine):
                 getattr(x, op)(source)
             return
         getattr(x, op)(source)
-        a[...] = {"copy_": twin, "add_": a + twin, "mul_": a * twin}[op]
+        with np.errstate(over="ignore", invalid="ignore"):
+            a[...] = {"copy_": twin, "add_": a + twin, "mul_": a * twin}[op]
 
     @rule(which=PICK, seed=PICK, value=VALUE, mask=st.booleans())
     def write_indexed(self, which, seed, value, mask):
