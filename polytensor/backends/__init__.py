@@ -21,10 +21,6 @@ def _no() -> bool:
     return False
 
 
-def _yes() -> bool:
-    return True
-
-
 def _switch(name: str) -> tuple[Any, Any]:
     """A function that tells a flag, and one that sets it."""
     state = [True]

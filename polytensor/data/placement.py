@@ -42,7 +42,7 @@ def _pin(x: Any) -> Any:
     if isinstance(x, Tensor):
         if x.device.type != "cpu":
             return x
-        return wrap(devices.get_backend("cupy").pinned(x.contiguous()._a), x.device)  # type: ignore[attr-defined]
+        return wrap(devices.resolve("cuda").backend.pinned(x.contiguous()._a), x.device)  # type: ignore[attr-defined]
     return x.pin_memory() if hasattr(x, "pin_memory") else NotImplemented
 
 

@@ -108,6 +108,14 @@ class CupyBackend(Backend):
     def to_numpy(self, a: Any) -> Any:
         return self.xp.asnumpy(a)
 
+    def pinned(self, a: Any) -> Any:
+        """A copy of a NumPy array in page-locked memory of the host, from which copies to the device may overlap."""
+        import cupyx
+
+        out = cupyx.empty_pinned(a.shape, a.dtype)
+        out[...] = a
+        return out
+
     def from_numpy(self, a: Any) -> Any:
         return self.xp.asarray(a)
 
