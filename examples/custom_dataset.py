@@ -115,7 +115,9 @@ def test(model: nn.Module, loader: DataLoader) -> tuple[float, torch.Tensor, tor
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the images; default: OUT/shapes")
-    parser.add_argument("--images", type=int, default=2000, help="how many to draw, a fifth of them to test with (2000)")
+    parser.add_argument(
+        "--images", type=int, default=2000, help="how many to draw, a fifth of them to test with (2000)"
+    )
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--lr", type=float, default=5e-3, help="the highest of the schedule (0.005)")
@@ -137,7 +139,11 @@ def main() -> None:
         part: LabelledImages(root / part / LABELS, root / part, transforms.Compose(of_part), CLASSES.index)
         for part, of_part in (("train", plain[:1] + varied + plain[1:]), ("test", plain))
     }
-    fetch = {"batch_size": options.batch_size, "num_workers": options.workers, "persistent_workers": options.workers > 0}
+    fetch = {
+        "batch_size": options.batch_size,
+        "num_workers": options.workers,
+        "persistent_workers": options.workers > 0,
+    }
     training = DataLoader(sets["train"], shuffle=True, **fetch)
     testing = DataLoader(sets["test"], **fetch)
     images, labels = next(iter(testing))
