@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+NO_SCRIPTS = {"drawing", "reporting"}  # modules that the others import
 # arguments for a short run, and what the last lines say
 SHORT = {
     "linear_regression": (["--epochs", "3", "--samples", "24"], r"learned -?[\d.]+ x \+ -?[\d.]+, least squares"),
@@ -18,11 +19,13 @@ SHORT = {
     "char_transformer": (
         ["--steps", "3", "--batch-size", "4", "--context", "16", "--width", "16", "--depth", "1"], r"loss on unseen text [\d.]+",
     ),
+    "custom_dataset": (["--images", "60", "--epochs", "1", "--batch-size", "16"], r"with 2 workers, test accuracy [\d.]+%"),
 }  # fmt: skip
+PICTURES = {"linear_regression": 2, "custom_dataset": 3}
 
 
 def test_every_example_is_tried():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(SHORT)
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SHORT, *NO_SCRIPTS}
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -40,10 +43,11 @@ def test_runs(polytensor_backend, tmp_path, name):
     assert done.returncode == 0, done.stderr
     assert re.search(says, done.stdout), done.stdout
     assert "100%" in done.stderr  # a progress bar that came to its end
-    if name == "linear_regression":
-        for plot in ("loss", "fit"):
-            data = (tmp_path / f"linear_regression_{plot}.png").read_bytes()
-            assert data.startswith(b"\x89PNG") and len(data) > 5000
+    pictures = re.findall("^picture: (.*)$", done.stdout, re.M)
+    assert len(pictures) == PICTURES.get(name, 0)
+    for path in pictures:
+        data = (tmp_path / path).read_bytes()
+        assert data.startswith(b"\x89PNG") and len(data) > 5000
 
 
 def test_linear_regression_without_matplotlib(tmp_path):
