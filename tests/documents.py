@@ -92,6 +92,10 @@ DATASETS = {
 }
 
 
+def installed(module):
+    return importlib.util.find_spec(module) is not None
+
+
 def run(program, folder, overrides, library="polytensor", backend="numpy"):
     """Runs a program in folder/work, as PyTorch's or by `python -m polytensor run`: its output.
 
@@ -99,12 +103,12 @@ def run(program, folder, overrides, library="polytensor", backend="numpy"):
     """
     here = str(pathlib.Path(__file__).parent)
     site, work = folder / "site", folder / "work"
-    site.mkdir(exist_ok=True)
+    site.mkdir(parents=True, exist_ok=True)
     work.mkdir(exist_ok=True)
     (site / "overrides.json").write_text(json.dumps(overrides))
     datasets = DATASETS[library].format(here=here)
     (site / "sitecustomize.py").write_text(SITE.format(datasets=datasets, overrides=str(site / "overrides.json")))
-    if "import pandas" in program and importlib.util.find_spec("pandas") is None:  # imported, and never called
+    if "import pandas" in program and not installed("pandas"):  # imported, and never called
         (site / "pandas.py").write_text("")
     (work / "program.py").write_text(program)
     command = ["-m", "polytensor", "run"] if library == "polytensor" else []
