@@ -71,6 +71,8 @@ UFUNCS = dict(
     bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", **SPECIAL_UFUNCS,
 )  # fmt: skip
 
+DIRECT = frozenset(UFUNCS)  # kernels that most backends have as functions of the array library itself
+
 
 class Backend(
     ActivationKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,

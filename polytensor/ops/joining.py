@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.modes import INFERRING, mark, mode
-from ..tensor import Tensor, check_dim, new, wrap
+from ..tensor import Tensor, blank, check_dim, wrap
 from .shape import _select, _slice, unsqueeze
 from .table import ROWS, F, Row, attach, check_tensor, renamed, result_type, same_device, write_out
 
@@ -69,7 +69,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | No
         else:
             if 0 <= dim < ndim and (ndim > 1 or arrays[0].size):  # type: ignore[operator]
                 try:
-                    r: Tensor = new(Tensor)
+                    r: Tensor = blank()
                     r._a = dev.backend.cat(arrays, dim)  # type: ignore[union-attr]
                     r._dev = dev  # type: ignore[assignment]
                     r._s = r._fn = r._v = r._x = None
