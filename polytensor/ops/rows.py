@@ -70,7 +70,7 @@ class Row:
             setattr(self.node, key, prop)
         self.record = self.written("record", self._record)
         if self.differentiable:
-            names = {f"rule{i}": rule for i, rule in enumerate(self.rules)}
+            names: dict[str, Any] = {f"rule{i}": rule for i, rule in enumerate(self.rules)}
             names.update(FREED=FREED, modified=modified, joint=self.joint)
             self.node.fast = written("fast", self._fast, names)
         ROWS[name] = self

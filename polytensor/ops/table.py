@@ -519,7 +519,7 @@ def binary(
         setattr(Tensor, f"__{name}__", made(False, compare))
     setattr(F, name, fast)
     attach(name, fast, method)
-    general = inplace(fast, name + "_")
+    by_copy = inplace(fast, name + "_")
 
     def in_place(self: Tensor, other: Any) -> Tensor:
         fn = self._fn
@@ -541,7 +541,7 @@ def binary(
                     self._bump()
                     return self
         try:
-            return general(self, other)  # type: ignore[no-any-return]
+            return by_copy(self, other)  # type: ignore[no-any-return]
         except NotImplementedError:  # that the result does not fit is said first
             if isinstance(other, Tensor):
                 check_grows(self._a.shape, other._a.shape, name + "_")
