@@ -480,7 +480,8 @@ def binary(
             " if _d is not _b.dtype or _dev is not other._dev: return slow(input, other)",
         ]
         if len(taken) < 6:
-            lines.append(f" if _d is not FLOAT32 and _d.kind not in {taken!r}: return slow(input, other)")
+            usual = "_d is not FLOAT32 and " if "f" in taken else ""
+            lines.append(f" if {usual}_d.kind not in {taken!r}: return slow(input, other)")
         lines.append(f" try: {row.call('_a', '_b')}")
         lines.append(" except ValueError: raise shape_error(_a, _b) from None")
         return lines + row.finish(["input", "other"], [])
