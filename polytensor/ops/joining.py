@@ -62,7 +62,7 @@ def _plain(tensors: Any, dim: int) -> Tensor | None:
             arrays.append(a)
         r: Tensor = blank()
         r._a = dev.backend.cat(arrays, dim)
-    except (AttributeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         return None
     r._dev = dev
     r._s = r._fn = r._v = r._x = None
