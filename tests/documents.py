@@ -80,7 +80,9 @@ else:
     raise SystemExit("sample {i} does run")
 """
 SITE = """
-import json, sys
+import json, multiprocessing, sys
+if "fork" in multiprocessing.get_all_start_methods():  # scripts start workers without a main guard
+    multiprocessing.set_start_method("fork")
 {datasets}
 for name, values in json.load(open({overrides!r})).items():
     for key, value in values.items():
@@ -92,6 +94,10 @@ DATASETS = {
 }
 
 
+def installed(module):
+    return importlib.util.find_spec(module) is not None
+
+
 def run(program, folder, overrides, library="polytensor", backend="numpy"):
     """Runs a program in folder/work, as PyTorch's or by `python -m polytensor run`: its output.
 
@@ -99,12 +105,12 @@ def run(program, folder, overrides, library="polytensor", backend="numpy"):
     """
     here = str(pathlib.Path(__file__).parent)
     site, work = folder / "site", folder / "work"
-    site.mkdir(exist_ok=True)
+    site.mkdir(parents=True, exist_ok=True)
     work.mkdir(exist_ok=True)
     (site / "overrides.json").write_text(json.dumps(overrides))
     datasets = DATASETS[library].format(here=here)
     (site / "sitecustomize.py").write_text(SITE.format(datasets=datasets, overrides=str(site / "overrides.json")))
-    if "import pandas" in program and importlib.util.find_spec("pandas") is None:  # imported, and never called
+    if "import pandas" in program and not installed("pandas"):  # imported, and never called
         (site / "pandas.py").write_text("")
     (work / "program.py").write_text(program)
     command = ["-m", "polytensor", "run"] if library == "polytensor" else []
