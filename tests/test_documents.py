@@ -6,6 +6,7 @@ datasets. Samples that PyTorch cannot run either are listed below by a hash of t
 """
 
 import gzip
+import json
 import os
 import pathlib
 import re
@@ -185,3 +186,17 @@ def test_the_reader(tmp_path):
         documents.run(documents.script(found, listed, {}, {output}), tmp_path, {})
     with pytest.raises(AssertionError, match="sample 0 does run"):  # a listed sample that could be run
         documents.run(documents.script(found[:1], {found[0].name: ("NameError", "", "")}, {}, (), True), tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    "dataset, attribute", [("FashionMNIST", "resources"), ("CIFAR10", "tgz_md5"), ("CIFAR10", "test_list")]
+)
+def test_checksums_are_checked(dataset, attribute, overrides, tmp_path):
+    """What is set on the datasets is where the files are and what they sum up to: a wrong sum is still an error."""
+    value = json.dumps(overrides[dataset][attribute])
+    wrong = json.loads(re.sub("[0-9a-f]{32}", "0" * 32, value))
+    assert wrong != overrides[dataset][attribute]
+    program = f"import torchvision\ntorchvision.datasets.{dataset}('data', download=True)"
+    documents.run(program, tmp_path / "right", overrides)
+    with pytest.raises(AssertionError, match="RuntimeError: .*(Error downloading|corrupted)"):
+        documents.run(program, tmp_path / "wrong", {dataset: {**overrides[dataset], attribute: wrong}})
