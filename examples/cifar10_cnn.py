@@ -52,7 +52,7 @@ class Shapes(Dataset):
 def load(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     """The sets to train on and to test with."""
     if options.synthetic:
-        return Shapes(4000, 1, TRAINING), Shapes(1000, 2, TESTING)
+        return Shapes(options.images, 1, TRAINING), Shapes(options.images // 4, 2, TESTING)
     try:
         train = datasets.CIFAR10(options.data, train=True, download=True, transform=TRAINING)
         return train, datasets.CIFAR10(options.data, train=False, transform=TESTING)
@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("data"), metavar="DIR", help="where CIFAR10 is or goes (data)"
     )
+    parser.add_argument("--images", type=int, default=4000, help="how many --synthetic draws to train on (4000)")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--lr", type=float, default=0.02, help="at the start; it falls to 0 in half a cosine (0.02)")
@@ -153,7 +154,7 @@ def main() -> None:
     print(f"saved and loaded: {file}")
 
     batch = make_grid(next(iter(train_loader))[0][:32] / 2 + 0.5)  # as the network saw it: moved and flipped
-    save_image(batch, options.out / "cifar10_batch.png")
+    save_image(batch.repeat_interleave(3, 1).repeat_interleave(3, 2), options.out / "cifar10_batch.png")
     print(f"picture: {options.out / 'cifar10_batch.png'}")
     images, labels = next(iter(DataLoader(test_set, batch_size=18)))
     net.eval()
