@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import polytensor as torch
@@ -23,8 +24,9 @@ __all__ = ["AugMix", "AutoAugment", "AutoAugmentPolicy", "RandAugment", "Trivial
 NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
 
 
+@lru_cache(64)
 def _steps(low: float, high: float, n: int) -> list[float]:
-    return [low + (high - low) * i / (n - 1) for i in range(n)]
+    return torch.linspace(low, high, n, dtype=torch.float32, device="cpu").tolist()  # type: ignore[no-any-return]
 
 
 def _space(bins: int, shear: float, move: tuple[float, float], turn: float, factor: float, bits: int) -> dict[str, Any]:

@@ -34,6 +34,20 @@ for _module in (_transforms, _autoaugment):
             globals()[_name] = on_samples(_base, __name__)
 
 
+class RandomPosterize(on_samples(_transforms.RandomPosterize, __name__)):  # type: ignore[misc]
+    """Keep the highest `bits` bits, with probability p."""
+
+    def apply(self, img: Any) -> Any:
+        return functional.posterize(img, self.bits)
+
+
+class RandomEqualize(on_samples(_transforms.RandomEqualize, __name__)):  # type: ignore[misc]
+    """Spread each channel's values evenly, with probability p."""
+
+    def apply(self, img: Any) -> Any:
+        return functional.equalize(img)
+
+
 class Identity(OnSamples):
     """The sample as it is."""
 
@@ -46,8 +60,6 @@ class Lambda(OnSamples):
 
     def __init__(self, lambd: Callable[[Any], Any], *types: type) -> None:
         super().__init__()
-        if not callable(lambd):
-            raise TypeError(f"Argument lambd should be callable, got {type(lambd).__name__!r}")
         self.lambd, self.types = lambd, types or (object,)
 
     def wanted(self, leaves: Sequence[Any]) -> list[int]:

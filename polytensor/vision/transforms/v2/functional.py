@@ -1,4 +1,7 @@
-"""torchvision.transforms.v2.functional, for images alone."""
+"""torchvision.transforms.v2.functional, for images alone.
+
+resize and adjust_sharpness of uint8 tensors round as the first version does, so a value may differ by 1 from v2's.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from polytensor import Tensor
 from ...pillow import is_pil_image, pillow
 from .. import functional as _F
 from ..functional import *  # noqa: F403
-from ..functional import convert_image_dtype, get_dimensions, pil_to_tensor, rgb_to_grayscale, to_pil_image
+from ..functional import convert_image_dtype, get_dimensions, pil_to_tensor, to_pil_image
 from ..functional import elastic_transform as elastic
 from ..functional import get_image_num_channels as get_num_channels
 from ..functional import hflip as horizontal_flip
@@ -54,7 +57,24 @@ def grayscale_to_rgb(inpt: Any) -> Any:
         return inpt.convert("RGB")
     if inpt.shape[-3] >= 3:
         return inpt
-    return rgb_to_grayscale(inpt, 3)
+    return inpt.expand(*inpt.shape[:-3], 3, -1, -1)
+
+
+def posterize(inpt: Any, bits: int) -> Any:
+    """Keep the highest `bits` bits of each value; floats in [0, 1] keep 2 ** bits levels."""
+    if not isinstance(inpt, Tensor) or not inpt.dtype.is_floating_point:
+        return _F.posterize(inpt, bits)
+    if not isinstance(bits, int) or not 0 <= bits <= 8:
+        raise TypeError(f"bits must be a positive integer in the range [0, 8], got {bits} instead.")
+    levels = 1 << bits
+    return inpt.mul(levels).floor_().clamp_(0, levels - 1).mul_(1.0 / levels)
+
+
+def equalize(inpt: Any) -> Any:
+    """Spread each channel's values evenly; floats by way of uint8."""
+    if not isinstance(inpt, Tensor) or inpt.dtype == torch.uint8:
+        return _F.equalize(inpt)
+    return to_dtype(_F.equalize(to_dtype(inpt, torch.uint8, scale=True)), inpt.dtype, scale=True)
 
 
 def permute_channels(inpt: Any, permutation: Any) -> Any:

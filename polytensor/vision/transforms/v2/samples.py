@@ -126,5 +126,7 @@ class RandomChoice(_Several):
 class RandomOrder(_Several):
     """All the transforms, shuffled."""
 
+    extra_repr = OnSamples.extra_repr
+
     def forward(self, *inputs: Any) -> Any:
         return self._through([self.transforms[i] for i in order(len(self.transforms))], inputs)
