@@ -35,7 +35,9 @@ def test_auto_augment(policy, kind, tv, oracle, monkeypatch):
         if kind == "image":
             agree(ours(img), theirs(img))
         else:
-            agree(ours(pt.from_numpy(img.copy())), theirs(oracle.from_numpy(img.copy())), apart=0.03)
+            a, b = flat(ours(pt.from_numpy(img.copy())))[0], flat(theirs(oracle.from_numpy(img.copy())))[0]
+            apart = np.abs(a.astype(int) - b.astype(int))
+            assert (apart > 0).mean() <= 0.03 and (apart > 1).mean() <= 0.01  # a nearest pixel is a tie here and there
 
 
 @pytest.mark.parametrize("kind", ["image", "tensor", "batch"])
