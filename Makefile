@@ -23,6 +23,7 @@ demo: .venv/.base
 	$(BIN)/python examples/train_digits.py --compare
 
 test: .venv/.test lint
+	@test -n "$$POLYTENSOR_TUTORIALS" || echo "POLYTENSOR_TUTORIALS is not set: the reference documents are skipped"
 	@$(BIN)/python -c 'import torch' 2>/dev/null || echo "PyTorch is not installed: the oracle tests are skipped (pip install 'polytensor[oracle]')"
 	$(BIN)/python -m pytest -q -n $(WORKERS) --polytensor-backends=$(BACKENDS)
 

@@ -40,6 +40,16 @@ def _run(backend: Any, dtype: Any) -> None:
     q, none = x[:8].reshape(2, 8, 128).copy(), x[0, :0]
     y, logs = backend.attend(q, q, q, none, 0.1, True)
     backend.attend_backward(y, (True, True, True), q, q, q, none, y, logs, 0.1, True)
+    backend.contiguous(x.T)
+    backend.where(x > 0, x, x)
+    backend.index(np.broadcast_to(x, (16, 256, 256)).reshape(-1, 256), (np.arange(4096),))
+    for kind in (dtype, np.int64):
+        backend.argsort(x.astype(kind), 1, False)
+        backend.argsort(x.reshape(-1).astype(kind), 0, False)
+    backend.cumsum(x, 1)
+    backend.cumsum(x.reshape(-1), 0)
+    backend.random_words(1, 0, 4096)
+    backend.normal(1, 0, (4096,), np.dtype(dtype))
     g = np.ones((), dtype)
     t = np.zeros(256, np.int64)
     backend.cross_entropy_backward(g, backend.cross_entropy(x, t, -100, 1)[1], t, -100, 1)
