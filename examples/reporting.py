@@ -19,8 +19,20 @@ INSTALL = "pip install 'polytensor[examples]'"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that the examples share: --backend, --out, --tensorboard."""
     parser.add_argument("--backend", help="numpy, numba or cupy; default: POLYTENSOR_BACKEND, else numpy")
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder for what is written (out)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="where pictures and files go (out)"
+    )
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="also write event files for TensorBoard there")
+
+
+def choose_device(options: argparse.Namespace) -> torch.device:
+    """Where --backend computes; a line and the end if it cannot run here."""
+    try:
+        if options.backend:
+            torch.set_backend(options.backend)
+        return torch.get_default_device()
+    except RuntimeError as error:
+        raise SystemExit(str(error)) from None
 
 
 @functools.cache

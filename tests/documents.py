@@ -80,7 +80,9 @@ else:
     raise SystemExit("sample {i} does run")
 """
 SITE = """
-import json, sys
+import json, multiprocessing, sys
+if "fork" in multiprocessing.get_all_start_methods():  # scripts start workers without a main guard
+    multiprocessing.set_start_method("fork")
 {datasets}
 for name, values in json.load(open({overrides!r})).items():
     for key, value in values.items():

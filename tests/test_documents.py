@@ -6,6 +6,7 @@ datasets. Samples that PyTorch cannot run either are listed below by a hash of t
 """
 
 import gzip
+import json
 import os
 import pathlib
 import re
@@ -15,7 +16,8 @@ import pytest
 import small_datasets
 
 FOLDER = os.environ.get("POLYTENSOR_TUTORIALS")
-PATHS = sorted(p for p in pathlib.Path(FOLDER).iterdir() if p.is_file()) if FOLDER else []
+TEXTS = {".txt", ".md", ".html", ".htm", ".rst"}
+PATHS = sorted(p for p in pathlib.Path(FOLDER).iterdir() if p.suffix in TEXTS) if FOLDER else []
 
 # what PyTorch 2.13 cannot run: the error, the reason, and what is run instead so that later samples have their names
 LISTED = {
@@ -65,12 +67,14 @@ CHANCE = set(
 @pytest.fixture(scope="module")
 def overrides():
     """Attributes of the datasets that lead to the small files, while they are served."""
-    with small_datasets.served_datasets() as (values, _):
+    with small_datasets.served_datasets() as values:
         yield values
 
 
 def prepared(folder):
     """The folder, with what the samples expect on disk: a folder to save in, and MNIST, unpacked."""
+    for module in ("PIL", "matplotlib", "sklearn"):
+        pytest.importorskip(module)
     (folder / "work" / "drive" / "MyDrive" / "Model" / "FashionMNIST").mkdir(parents=True)
     raw = folder / "work" / "\\mnist" / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -185,3 +189,17 @@ def test_the_reader(tmp_path):
         documents.run(documents.script(found, listed, {}, {output}), tmp_path, {})
     with pytest.raises(AssertionError, match="sample 0 does run"):  # a listed sample that could be run
         documents.run(documents.script(found[:1], {found[0].name: ("NameError", "", "")}, {}, (), True), tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    "dataset, attribute", [("FashionMNIST", "resources"), ("CIFAR10", "tgz_md5"), ("CIFAR10", "test_list")]
+)
+def test_checksums_are_checked(dataset, attribute, overrides, tmp_path):
+    """What is set on the datasets is where the files are and what they sum up to: a wrong sum is still an error."""
+    value = json.dumps(overrides[dataset][attribute])
+    wrong = json.loads(re.sub("[0-9a-f]{32}", "0" * 32, value))
+    assert wrong != overrides[dataset][attribute]
+    program = f"import torchvision\ntorchvision.datasets.{dataset}('data', download=True)"
+    documents.run(program, tmp_path / "right", overrides)
+    with pytest.raises(AssertionError, match="RuntimeError: .*(Error downloading|corrupted)"):
+        documents.run(program, tmp_path / "wrong", {dataset: {**overrides[dataset], attribute: wrong}})

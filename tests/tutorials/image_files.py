@@ -24,28 +24,23 @@ with open("labels.csv", "w", newline="") as f:
     csv.writer(f).writerows(rows)
 
 
-class CustomImageDataset(Dataset):
-    def __init__(self, annotations_file, img_dir, transform=None, target_transform=None):
-        with open(annotations_file, newline="") as f:
-            self.img_labels = [(name, int(label)) for name, label in csv.reader(f)]
-        self.img_dir = img_dir
-        self.transform = transform
-        self.target_transform = target_transform
+class Labelled(Dataset):
+    """The pictures that a CSV file names, and their labels."""
+
+    def __init__(self, table, root, change=None, change_label=None):
+        with open(table, newline="") as f:
+            self.rows = [(os.path.join(root, name), int(label)) for name, label in csv.reader(f)]
+        self.changes = change or (lambda picture: picture), change_label or (lambda label: label)
 
     def __len__(self):
-        return len(self.img_labels)
+        return len(self.rows)
 
-    def __getitem__(self, idx):
-        name, label = self.img_labels[idx]
-        image = read_image(os.path.join(self.img_dir, name))
-        if self.transform:
-            image = self.transform(image)
-        if self.target_transform:
-            label = self.target_transform(label)
-        return image, label
+    def __getitem__(self, k):
+        path, label = self.rows[k]
+        return self.changes[0](read_image(path)), self.changes[1](label)
 
 
-plain = CustomImageDataset("labels.csv", "pictures")
+plain = Labelled("labels.csv", "pictures")
 image, label = plain[3]
 assert image.shape == (3, 20, 27) and image.dtype is torch.uint8 and label == 1
 assert image[:, 0, 0].tolist() == [255, 255, 255] and image[:, 5, 9].tolist() == [60, 255, 7]
@@ -53,7 +48,7 @@ assert read_image("pictures/bag/3.png", ImageReadMode.GRAY).shape == (1, 20, 27)
 
 transform = transforms.Compose([transforms.Resize((16, 16)), transforms.ConvertImageDtype(torch.float32)])
 one_hot = transforms.Lambda(lambda y: torch.zeros(2).scatter_(0, torch.tensor(y), value=1))
-data = CustomImageDataset("labels.csv", "pictures", transform, one_hot)
+data = Labelled("labels.csv", "pictures", transform, one_hot)
 batches = {workers: list(DataLoader(data, batch_size=5, num_workers=workers)) for workers in (0, 2)}
 assert [x.shape for x, _ in batches[2]] == [(5, 3, 16, 16), (5, 3, 16, 16), (2, 3, 16, 16)]
 for (x0, y0), (x2, y2) in zip(batches[0], batches[2]):

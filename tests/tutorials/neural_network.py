@@ -1,54 +1,51 @@
-"""A convolutional network by hand: layers, gradients, losses, an optimizer."""
+"""A convolutional network by hand: layers, gradients, losses, their graph, an optimizer."""
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
-import torch.optim as optim
+from torch import nn, optim
 
 
-class Net(nn.Module):
+class Letters(nn.Module):
     def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, 5)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1 = nn.Linear(16 * 5 * 5, 120)
-        self.fc2 = nn.Linear(120, 10)
+        super(Letters, self).__init__()  # noqa: UP008
+        self.edges, self.shapes = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)
+        self.hidden, self.scores = nn.Linear(400, 120), nn.Linear(120, 10)
 
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        x = x.view(-1, x.size()[1:].numel())
-        return self.fc2(F.relu(self.fc1(x)))
+    def forward(self, picture):
+        maps = F.max_pool2d(F.relu(self.edges(picture)), (2, 2))
+        maps = F.max_pool2d(F.relu(self.shapes(maps)), 2)
+        flat = maps.view(-1, maps.size()[1:].numel())
+        return self.scores(F.relu(self.hidden(flat)))
 
 
-net = Net()
-print(net)
+model = Letters()
+print(model, len(list(model.parameters())), next(model.parameters()).size())
 with torch.no_grad():
-    for i, p in enumerate(net.parameters()):
+    for i, p in enumerate(model.parameters()):
         p.copy_(((torch.arange(p.numel(), dtype=torch.float64) * (i + 3)) % 17 - 8).view(p.shape) / 100)
-params = list(net.parameters())
-print(len(params), params[0].size())
-image = (torch.arange(1024.0).view(1, 1, 32, 32) % 13) / 13
-out = net(image)
-print(out)
-net.zero_grad()
-out.backward(torch.ones(1, 10))
-target = torch.arange(10.0).view(1, -1)
-criterion = nn.MSELoss()
-loss = criterion(net(image), target)
+picture = (torch.arange(1024.0).view(1, 1, 32, 32) % 13) / 13
+scores = model(picture)
+print(scores)
+model.zero_grad()
+scores.backward(torch.ones(1, 10))
+wanted = torch.arange(10.0).view(1, -1)
+squares = nn.MSELoss()
+loss = squares(model(picture), wanted)
 print(loss)
-fn = loss.grad_fn
-print(fn.name(), fn.next_functions[0][0].name(), fn.next_functions[0][0].next_functions[0][0].name())
-net.zero_grad()
-print(net.conv1.bias.grad)
+node = loss.grad_fn
+while node.next_functions and node.next_functions[0][0] is not None:
+    print(node.name())
+    node = node.next_functions[0][0]
+model.zero_grad()
+print(model.edges.bias.grad)
 loss.backward()
-print(net.conv1.bias.grad)
-for f in net.parameters():
-    f.data.sub_(f.grad.data * 0.01)
-optimizer = optim.SGD(net.parameters(), lr=0.01)
+print(model.edges.bias.grad)
+for p in model.parameters():
+    p.data.sub_(p.grad.data * 0.01)
+sgd = optim.SGD(model.parameters(), lr=0.01)
 for _ in range(3):
-    optimizer.zero_grad()
-    loss = criterion(net(image), target)
+    sgd.zero_grad()
+    loss = squares(model(picture), wanted)
     loss.backward()
-    optimizer.step()
+    sgd.step()
     print(loss.item() < 29, f"{loss.item():.3f}")

@@ -2,101 +2,84 @@
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
-from torchvision import datasets
-from torchvision.transforms import ToTensor
+from torch.utils import data
+from torchvision import datasets, transforms
 
-training_data = datasets.FashionMNIST(root="data", train=True, download=True, transform=ToTensor())
-test_data = datasets.FashionMNIST(root="data", train=False, download=True, transform=ToTensor())
-print(training_data, test_data, training_data.classes, sep="\n")
-print(training_data.data.shape, training_data.data.dtype, training_data.targets[:10])
-x, y = test_data[0]
-print(x.shape, x.dtype, x.min() >= 0, x.max() <= 1, type(y))
+sets = {
+    part: datasets.FashionMNIST("clothes", train=part == "train", download=True, transform=transforms.ToTensor())
+    for part in ("train", "test")
+}
+for part, pictures in sets.items():
+    print(part, pictures, pictures.data.shape, pictures.data.dtype, pictures.targets[:10])
+names = sets["train"].classes
+picture, label = sets["test"][0]
+print(names, picture.shape, picture.dtype, picture.min() >= 0, picture.max() <= 1, type(label))
 
-batch_size = 64
-train_dataloader = DataLoader(training_data, batch_size=batch_size)
-test_dataloader = DataLoader(test_data, batch_size=batch_size)
-for X, y in test_dataloader:
-    print(f"Shape of X [N, C, H, W]: {X.shape}")
-    print(f"Shape of y: {y.shape} {y.dtype}")
-    break
-print(len(train_dataloader), len(test_dataloader.dataset))
-
-device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-print(f"Using {device} device")
+loaders = {part: data.DataLoader(pictures, batch_size=64) for part, pictures in sets.items()}
+pictures, labels = next(iter(loaders["test"]))
+print(f"{len(loaders['train'])} batches of {tuple(pictures.shape)}, {labels.shape} {labels.dtype}")
+best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+print("on", best)
 
 
-class NeuralNetwork(nn.Module):
-    def __init__(self):
+class Classifier(nn.Module):
+    def __init__(self, *widths):
         super().__init__()
-        self.flatten = nn.Flatten()
-        self.stack = nn.Sequential(nn.Linear(28 * 28, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+        layers = [nn.Flatten()]
+        for wide, narrow in zip(widths, widths[1:]):
+            layers += [nn.Linear(wide, narrow), nn.ReLU()]
+        self.layers = nn.Sequential(*layers[:-1])
 
-    def forward(self, x):
-        return self.stack(self.flatten(x))
+    def forward(self, pictures):
+        return self.layers(pictures)
 
 
-model = NeuralNetwork().to(device)
-print(model)
+classifier = Classifier(784, 64, 32, 10).to(best)
+print(classifier)
 with torch.no_grad():  # the same start everywhere
-    for i, p in enumerate(model.parameters()):
-        bound = p.shape[-1] ** -0.5
-        p.copy_(torch.sin(torch.arange(p.numel(), dtype=torch.float64) ** 2 * (i + 1.7)).view(p.shape) * bound)
+    for k, p in enumerate(classifier.parameters()):
+        wave = torch.sin(torch.arange(p.numel(), dtype=torch.float64) ** 2 * (k + 1.7))
+        p.copy_(wave.view(p.shape) * p.shape[-1] ** -0.5)
+cross_entropy = nn.CrossEntropyLoss()
+sgd = torch.optim.SGD(classifier.parameters(), lr=0.1, momentum=0.5)
 
-loss_fn = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
 
-
-def train(dataloader, model, loss_fn, optimizer):
-    size = len(dataloader.dataset)
-    model.train()
-    for batch, (X, y) in enumerate(dataloader):
-        X, y = X.to(device), y.to(device)
-        loss = loss_fn(model(X), y)
+def one_epoch():
+    classifier.train()
+    for pictures, labels in loaders["train"]:
+        sgd.zero_grad()
+        loss = cross_entropy(classifier(pictures.to(best)), labels.to(best))
         loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if batch % 2 == 0:
-            loss, current = loss.item(), (batch + 1) * len(X)
-            print(f"loss: {loss:>7f}  [{current:>5d}/{size:>5d}]")
+        sgd.step()
+        yield loss.item()
 
 
-def test(dataloader, model, loss_fn):
-    size = len(dataloader.dataset)
-    num_batches = len(dataloader)
+@torch.no_grad()
+def right_of(model, part):
+    """The share of pictures whose class the model finds, and the mean loss."""
     model.eval()
-    test_loss, correct = 0, 0
-    with torch.no_grad():
-        for X, y in dataloader:
-            X, y = X.to(device), y.to(device)
-            pred = model(X)
-            test_loss += loss_fn(pred, y).item()
-            correct += (pred.argmax(1) == y).type(torch.float).sum().item()
-    test_loss /= num_batches
-    correct /= size
-    print(f"Test Error: \n Accuracy: {100 * correct:>0.1f}%, Avg loss: {test_loss:>8f} \n")
-    return correct
+    right = summed = 0
+    for pictures, labels in loaders[part]:
+        scores = model(pictures.to(best)).cpu()
+        summed += cross_entropy(scores, labels).item() * len(labels)
+        right += (scores.argmax(1) == labels).type(torch.float).sum().item()
+    return right / len(sets[part]), summed / len(sets[part])
 
 
-for t in range(4):
-    print(f"Epoch {t + 1}\n-------------------------------")
-    train(train_dataloader, model, loss_fn, optimizer)
-    accuracy = test(test_dataloader, model, loss_fn)
-assert accuracy > 0.9
+for epoch in range(4):
+    print(epoch, [f"{loss:.4f}" for loss in one_epoch()], *right_of(classifier, "test"))
+assert right_of(classifier, "test")[0] > 0.9
 
-torch.save(model.state_dict(), "model.pth")
-again = NeuralNetwork().to(device)
-print(again.load_state_dict(torch.load("model.pth", weights_only=True)))
-again.eval()
+torch.save(classifier.state_dict(), "clothes.pth")
+loaded = Classifier(784, 64, 32, 10).to(best)
+print(loaded.load_state_dict(torch.load("clothes.pth", weights_only=True)))
+assert right_of(loaded, "train") == right_of(classifier, "train")
 with torch.no_grad():
-    for i in range(5):
-        x, y = test_data[i]
-        pred = again(x.to(device))
-        assert torch.equal(pred, model(x))
-        predicted, actual = test_data.classes[pred[0].argmax(0)], test_data.classes[y]
-        print(f'Predicted: "{predicted}", Actual: "{actual}"')
-X = torch.rand(3, 28, 28, device=device)
-probabilities = nn.Softmax(dim=1)(again(X))
+    for k in range(5):
+        picture, label = sets["test"][k]
+        scores = loaded(picture.to(best))
+        print(names[scores[0].argmax(0)], "is", names[label])
+probabilities = nn.Softmax(dim=1)(loaded(torch.rand(3, 28, 28, device=best)))
 print(probabilities.shape, bool((probabilities.sum(1) - 1).abs().max() < 1e-6))
-for name, param in again.named_parameters():
-    print(f"Layer: {name} | Size: {param.size()} | Values : {param[:2]} \n")
+for name, p in loaded.named_parameters():
+    print(name, p.size(), p[:2])

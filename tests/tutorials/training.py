@@ -1,48 +1,50 @@
 """Training in PyTorch's ways: by hand, by optimizers, own functions, schedulers, checkpoints, several models in a file."""
 
-import math
-
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, StepLR
 
-x = torch.linspace(-math.pi, math.pi, 200)
-y = torch.sin(x)
-a, b, c, d = (torch.full((), v, requires_grad=True) for v in (0.1, -0.2, 0.3, -0.4))
-for t in range(200):
-    y_pred = a + b * x + c * x**2 + d * x**3
-    loss = (y_pred - y).pow(2).sum()
-    if t % 100 == 99:
-        print(t, loss.item())
-    loss.backward()
+x = torch.linspace(-2, 2, 100)
+y = torch.tanh(2 * x)
+weights = [torch.full((), value, requires_grad=True) for value in (0.4, -0.3, 0.2)]
+for step in range(100):
+    fit = sum(w * x**k for k, w in enumerate(weights))
+    error = (fit - y).square().mean()
+    error.backward()
+    if step % 25 == 0:
+        print(step, error.item(), [w.grad.item() for w in weights])
     with torch.no_grad():
-        for p in (a, b, c, d):
-            p -= 1e-5 * p.grad
-            p.grad = None
-print(f"Result: y = {a.item():.3f} + {b.item():.3f} x + {c.item():.3f} x^2 + {d.item():.3f} x^3")
+        for w in weights:
+            w -= 0.05 * w.grad
+            w.grad = None
+print("fitted", *weights)
 
 
-class LegendrePolynomial3(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, input):
-        ctx.save_for_backward(input)
-        return 0.5 * (5 * input**3 - 3 * input)
+class Cube(torch.autograd.Function):
+    """x ** 3, with a derivative of its own."""
 
     @staticmethod
-    def backward(ctx, grad_output):
-        (input,) = ctx.saved_tensors
-        return grad_output * 1.5 * (5 * input**2 - 1)
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return 3 * x * x * grad
 
 
 v = torch.tensor([0.3, -0.7], dtype=torch.float64, requires_grad=True)
-print(torch.autograd.gradcheck(LegendrePolynomial3.apply, v), LegendrePolynomial3.apply(v))
-inp = torch.eye(4, 5, requires_grad=True)
-out = (inp + 1).pow(2).t()
-out.backward(torch.ones_like(out), retain_graph=True)
-print(inp.grad)
-out.backward(torch.ones_like(out), retain_graph=True)
-print(inp.grad, inp.grad.zero_().sum())
+print(torch.autograd.gradcheck(Cube.apply, v), torch.autograd.gradgradcheck(Cube.apply, v), Cube.apply(v))
+(first,) = torch.autograd.grad(Cube.apply(v).sum(), v, create_graph=True)
+print(first, *torch.autograd.grad(first.sum(), v))
+square = torch.eye(3, 4, requires_grad=True)
+product = (square * 2 + 1).pow(3).t()
+for _ in range(2):  # gradients add up
+    product.backward(torch.full_like(product, 0.5), retain_graph=True)
+    print(square.grad)
+print(square.grad.zero_().sum())
 try:
-    (out * 1).backward()
+    (product * 1).backward()
 except RuntimeError as error:
     print(error)
 z = torch.matmul(torch.ones(5), torch.ones(5, 3, requires_grad=True)) + 1
@@ -51,7 +53,7 @@ with torch.no_grad():
     print((z * 2).requires_grad)
 
 
-class Polynomial3(torch.nn.Module):
+class Odd(torch.nn.Module):
     def __init__(self, start):
         super().__init__()
         self.a = torch.nn.Parameter(torch.tensor(start))
@@ -60,12 +62,12 @@ class Polynomial3(torch.nn.Module):
     def forward(self, x):
         return self.a * x + self.b * x**3
 
-    def string(self):
-        return f"y = {self.a.item():.3f} x + {self.b.item():.3f} x^3"
+    def __str__(self):
+        return f"{self.a.item():.3f} x + {self.b.item():.3f} x^3"
 
 
 def make(start):
-    model = Polynomial3(start)
+    model = Odd(start)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     return model, optimizer, StepLR(optimizer, step_size=10, gamma=0.5)
 
@@ -82,7 +84,7 @@ def train(model, optimizer, scheduler, steps):
 
 one, optimizer_one, scheduler_one = make(0.2)
 two, optimizer_two, scheduler_two = make(-0.1)
-print(train(one, optimizer_one, scheduler_one, 15), train(two, optimizer_two, scheduler_two, 15), one.string())
+print(train(one, optimizer_one, scheduler_one, 15), train(two, optimizer_two, scheduler_two, 15), str(one))
 torch.save(
     {
         "epoch": 15,
@@ -94,27 +96,25 @@ torch.save(
     },
     "checkpoint.tar",
 )
-straight_on = train(one, optimizer_one, scheduler_one, 15), one.string(), scheduler_one.get_last_lr()
+straight_on = train(one, optimizer_one, scheduler_one, 15), str(one), scheduler_one.get_last_lr()
 checkpoint = torch.load("checkpoint.tar", weights_only=True)
 one, optimizer_one, scheduler_one = make(9.0)
 print(one.load_state_dict(checkpoint["one"]), checkpoint["epoch"], sorted(checkpoint["optimizer_one"]))
 optimizer_one.load_state_dict(checkpoint["optimizer_one"])
 scheduler_one.load_state_dict(checkpoint["scheduler_one"])
-resumed = train(one, optimizer_one, scheduler_one, 15), one.string(), scheduler_one.get_last_lr()
+resumed = train(one, optimizer_one, scheduler_one, 15), str(one), scheduler_one.get_last_lr()
 assert resumed == straight_on
 print(*resumed)
-model = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0, 1))
-with torch.no_grad():
-    for p in model.parameters():
-        p.fill_(0.1)
-xx = x.unsqueeze(-1).pow(torch.tensor([1, 2, 3]))
-optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3)
-scheduler = CosineAnnealingLR(optimizer, T_max=40)
-loss_fn = torch.nn.MSELoss(reduction="sum")
+cubic = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0, 1))
+for p in cubic.parameters():
+    torch.nn.init.constant_(p, 0.1)
+powers = x[:, None] ** torch.arange(1, 4)
+rms = torch.optim.RMSprop(cubic.parameters(), lr=1e-3)
+schedule = CosineAnnealingLR(rms, T_max=40)
 for _ in range(50):
-    loss = loss_fn(model(xx), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    scheduler.step()
-print(xx.shape, loss.item(), model[0].weight, model[0].bias, scheduler.get_last_lr())
+    rms.zero_grad()
+    error = torch.nn.MSELoss(reduction="sum")(cubic(powers), y)
+    error.backward()
+    rms.step()
+    schedule.step()
+print(powers.shape, error.item(), cubic[0].weight, cubic[0].bias, schedule.get_last_lr())
