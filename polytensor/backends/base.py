@@ -16,6 +16,7 @@ import numpy as np
 from .. import dtypes
 from . import CONVERTS, MISSING, NATIVE, STORAGE, streams
 from .activations import ActivationKernels
+from .attention import AttentionKernels
 from .conv import ConvKernels
 from .fft import FftKernels
 from .indexing import IndexKernels
@@ -77,8 +78,9 @@ DIRECT = frozenset((*UFUNCS, "permute", "transpose"))
 
 
 class Backend(
-    ActivationKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,
-    PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels, TableKernels
+    ActivationKernels, AttentionKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,
+    PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels,
+    TableKernels,
 ):  # fmt: skip
     """Base of all backends; see the module's text for the contract."""
 

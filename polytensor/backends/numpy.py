@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from typing import Any
@@ -16,6 +17,21 @@ _LAST = (1,)
 OWN = {  # functions of NumPy that are kernels as they stand; without a method of ours around them
     "asarray": np.asarray, "permute": np.ndarray.transpose, "transpose": np.ndarray.swapaxes, "zeros": np.zeros, "empty": np.empty,
 }  # fmt: skip
+
+
+def _limit_forked(found: Any) -> None:
+    """One thread for the BLAS libraries of a forked child.
+
+    OpenBLAS's own switch starts its threads first, which a fork has ended: they spin for 30 ms each, on cores that other
+    workers need. The number that the switch stores is a symbol of the library.
+    """
+    for library in found.select(user_api="blas").lib_controllers:
+        try:
+            if library.internal_api != "openblas" or library.threading_layer != "pthreads":
+                raise ValueError
+            ctypes.c_int.in_dll(library.dynlib, "blas_cpu_number").value = 1
+        except ValueError:
+            library.set_num_threads(1)
 
 
 class NumpyBackend(Backend):
@@ -140,7 +156,11 @@ class NumpyBackend(Backend):
         # others may have been loaded since, but in a forked child the search's 5 ms count
         if self._blas is None or self._blas[0] == os.getpid():
             self.find_blas()
-        if self._blas is not None:
+        if self._blas is None:
+            return
+        if n == 1 and self._blas[0] != os.getpid():
+            _limit_forked(self._blas[1])
+        else:
             self._blas[1].limit(limits=n, user_api="blas")
 
     def find_blas(self) -> None:

@@ -16,6 +16,7 @@ from ... import dtypes
 from .. import NATIVE, VIA_NUMPY
 from ..memory import keep_freed_memory
 from ..numpy import NumpyBackend
+from .large import LargeKernels
 
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
 Array = Any
@@ -32,7 +33,7 @@ def fits(x: Array) -> bool:
     return x.dtype.char in "fd" and x.flags.carray and x.size > 0
 
 
-class NumbaBackend(NumpyBackend):
+class NumbaBackend(LargeKernels):
     """See the module's text."""
 
     name = "numba"
@@ -52,12 +53,15 @@ class NumbaBackend(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in "threads pointwise reduce softmax pool conv optim norms tables recurrent gelu ufuncs".split():
+        for (
+            module
+        ) in "threads pointwise reduce softmax attention pool conv optim norms tables recurrent gelu ufuncs".split():
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
         self._threads.set_num_threads(get_num_threads())
         keep_freed_memory()
+        self._nobody = np.empty(0, bool)
 
     _threads: Any
     _pointwise: Any
@@ -67,6 +71,7 @@ class NumbaBackend(NumpyBackend):
     _conv: Any
     _optim: Any
     _recurrent: Any
+    _attention: Any
     _gelu: Any
     _ufuncs: Any
 
@@ -343,6 +348,26 @@ class NumbaBackend(NumpyBackend):
         if not fits(u) or not index.flags.carray or not index.size:
             return super().max_pool2d_gather(u, index)
         return self._pool.max_pool2d_gather(u, index)
+
+    # ---- attention ----------------------------------------------------------------------------------------------
+    def _weigh(self, scores: Array, start: int, mask: Array | None, causal: bool) -> Array:
+        if not fits(scores):
+            return super()._weigh(scores, start, mask, causal)
+        dead = self._mask_scores(scores, start, mask, False)
+        return self._attention.weigh(scores, start, causal, self._nobody if dead is None else dead.reshape(-1))  # type: ignore[no-any-return]
+
+    def _weigh_back(
+        self, weights: Array, start: int, mask: Array | None, causal: bool, logs: Array, scores: Array | None, inner: Array
+    ) -> None:  # fmt: skip
+        logs, inner, gradients = _own(logs), _own(inner), weights[..., :0] if scores is None else scores
+        if not fits(weights) or (scores is not None and not fits(scores)):
+            return super()._weigh_back(weights, start, mask, causal, logs, scores, inner)
+        dead = self._mask_scores(weights, start, mask, False)
+        dead = self._nobody if dead is None else dead.reshape(-1)
+        self._attention.weigh_back(weights, start, causal, dead, logs, gradients, inner)
+
+    def _run_tiles(self, parts: list[Any], run: Any, products: int, scores: int) -> None:
+        self._attention.run(parts, run, products, scores)
 
     # ---- recurrent layers: the arrays are the base backend's own, contiguous --------------------------------------
     def _lstm_step(self, gates: Array, c: Array, tc: Array, y: Array) -> None:
