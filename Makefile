@@ -23,6 +23,7 @@ demo: .venv/.base
 	$(BIN)/python examples/train_digits.py --compare
 
 test: .venv/.test lint
+	@test -n "$$POLYTENSOR_TUTORIALS" || echo "POLYTENSOR_TUTORIALS is not set: the reference documents are skipped"
 	@$(BIN)/python -c 'import torch' 2>/dev/null || echo "PyTorch is not installed: the oracle tests are skipped (pip install 'polytensor[oracle]')"
 	$(BIN)/python -m pytest -q -n $(WORKERS) --polytensor-backends=$(BACKENDS)
 
@@ -31,8 +32,10 @@ lint: .venv/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# BENCH="--quick", "--groups large,matmul", "--publish NAME" (writes README.md's table and benchmarks/results/NAME.*)
 bench: .venv/.test
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/compare.py
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[oracle]'
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/compare.py $(BENCH)
 
 clean:
 	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -160,16 +160,71 @@ def _recurrent(t: Any, kind: str) -> Case:
     return _step(t, net, n.CrossEntropyLoss(), opt, t.randint(0, 1000, (32, 50)), _classes(t, 32 * 50))
 
 
-def steps(t: Any) -> dict[str, Case]:
-    """Training steps."""
+STEPS: dict[str, Callable[[Any], Case]] = {
+    "linear regression b16": linear_regression, "MLP 784-512-512-10 SGD b64": mlp_sgd, "MLP 1000-100-10 Adam b64": mlp_adam,
+    "LeNet b4": lambda t: _lenet(t, 4), "LeNet b64": lambda t: _lenet(t, 64), "ResNet b32": _resnet,
+    "Transformer encoder b16x64": _transformer, "GRU b32x50": lambda t: _recurrent(t, "GRU"),
+    "LSTM b32x50": lambda t: _recurrent(t, "LSTM"),
+}  # fmt: skip
+DENSE = list(STEPS)[:5]
+
+
+def steps(t: Any, dense: bool) -> dict[str, Case]:
+    """Training steps: the small dense ones and LeNet, or the others."""
+    return {name: make(t) for name, make in STEPS.items() if (name in DENSE) == dense}
+
+
+def large(t: Any) -> dict[str, Case]:
+    """15 ops on 1M float32 elements."""
+    f = t.nn.functional
+    a, b = t.randn(1024, 1024), t.randn(1024, 1024)
+    v, m, rows = a.reshape(-1), a > 0, t.randperm(1024)
+    w, bias = t.ones(1024), t.zeros(1024)
     return {
-        "linear regression b16": linear_regression(t), "MLP 784-512-512-10 SGD b64": mlp_sgd(t),
-        "MLP 1000-100-10 Adam b64": mlp_adam(t), "LeNet b4": _lenet(t, 4), "LeNet b64": _lenet(t, 64),
-        "ResNet b32": _resnet(t), "Transformer encoder b16x64": _transformer(t), "GRU b32x50": _recurrent(t, "GRU"),
-        "LSTM b32x50": _recurrent(t, "LSTM"),
+        "add": lambda: a + b, "chain": lambda: (a * 2 + b).sigmoid() * a, "exp": lambda: a.exp(), "gelu": lambda: f.gelu(a),
+        "sum": lambda: a.sum(), "sum by dim": lambda: a.sum(1), "softmax": lambda: t.softmax(a, 1),
+        "layer norm": lambda: f.layer_norm(a, (1024,), w, bias), "transpose copy": lambda: a.t().contiguous(),
+        "sort": lambda: v.sort(), "argmax": lambda: v.argmax(), "where": lambda: t.where(m, a, b), "index": lambda: a[rows],
+        "cumsum": lambda: v.cumsum(0), "randn": lambda: t.randn(1024, 1024),
     }  # fmt: skip
 
 
+def matmul(t: Any) -> dict[str, Case]:
+    """Square products."""
+
+    def product(n: int, dtype: str) -> Case:
+        a, b = (t.randn(n, n, dtype=getattr(t, dtype)) for _ in range(2))
+        return lambda: a @ b
+
+    return {f"{n} {dtype}": product(n, dtype) for dtype in ("float32", "float64") for n in (256, 512, 1024, 2048)}
+
+
+def optimizers(t: Any) -> dict[str, Case]:
+    """A step over 200 parameters of 100 to 10,000 elements, 470,000 in all; PyTorch's own default is foreach."""
+
+    def step(name: str, **options: Any) -> Case:
+        params = [t.randn(100 + (i * 2477) % 9901 // (1 + i % 4)).requires_grad_() for i in range(200)]
+        for p in params:
+            p.grad = t.randn(p.shape) * 0.01
+        return getattr(t.optim, name)(params, lr=1e-3, **options).step
+
+    return {"SGD": step("SGD"), "SGD momentum": step("SGD", momentum=0.9), "Adam": step("Adam"), "AdamW": step("AdamW")}
+
+
+def loader(t: Any) -> dict[str, Case]:
+    """One pass over a dataset."""
+    from loader import cases
+
+    return cases(t)
+
+
 GROUPS: dict[str, Callable[[Any], dict[str, Case]]] = {
-    "small ops": small_forward, "small ops, forward + backward": small_backward, "steps": steps,
+    "small ops": small_forward, "small ops, forward + backward": small_backward, "large ops": large, "matmul": matmul,
+    "steps: dense and LeNet": lambda t: steps(t, True), "steps: ResNet, Transformer, GRU, LSTM": lambda t: steps(t, False),
+    "optimizers": optimizers, "loader": loader,
+}  # fmt: skip
+GOALS = {
+    "small ops": 0.6, "small ops, forward + backward": 0.5, "large ops": 0.8, "matmul": 0.8, "conv": 1.0,
+    "steps: dense and LeNet": 0.6, "steps: ResNet, Transformer, GRU, LSTM": 0.9, "optimizers": 0.6, "loader": 0.5,
+    "peak memory": 1.0, "import": 0.15,
 }  # fmt: skip

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
+import reporting
 from tqdm import tqdm
 
 import polytensor as torch
@@ -33,36 +35,25 @@ def least_squares(x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
 
 
 def plot(folder: Path, losses: list[float], data: TensorDataset, model: nn.Module) -> None:
-    try:
-        import matplotlib
-    except ModuleNotFoundError:
-        print("no plots: matplotlib is not installed (pip install 'polytensor[examples]')")
-        return
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    folder.mkdir(parents=True, exist_ok=True)
-    plt.figure()
-    plt.plot(losses)
-    plt.xlabel("epoch")
-    plt.ylabel("mean squared error")
-    plt.title("Training loss")
-    plt.grid()
-    plt.savefig(folder / "linear_regression_loss.png")
+    """The loss curve and the points with both lines."""
     x, y = (t.cpu() for t in data.tensors)
     line = torch.linspace(x.min().item(), x.max().item(), 100, device=next(model.parameters()).device).unsqueeze(1)
     with torch.no_grad():
         fitted = model(line).cpu()
     line = line.cpu()
-    plt.figure()
-    plt.scatter(x.numpy(), y.numpy(), s=12, label="points")
-    plt.plot(line.numpy(), fitted.numpy(), color="tab:red", label="learned")
-    plt.plot(line.numpy(), (SLOPE * line + BIAS).numpy(), "--", color="tab:green", label="true")
-    plt.title("Fit")
-    plt.grid()
-    plt.legend()
-    plt.savefig(folder / "linear_regression_fit.png")
-    print(f"plots: {folder / 'linear_regression_loss.png'}, {folder / 'linear_regression_fit.png'}")
+
+    def fit(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.scatter(x.numpy(), y.numpy(), s=12, label="points")
+        axes.plot(line.numpy(), fitted.numpy(), color="tab:red", label="learned")
+        axes.plot(line.numpy(), (SLOPE * line + BIAS).numpy(), "--", color="tab:green", label="true")
+        axes.set(xlabel="x", ylabel="y", title="Fit")
+        axes.grid()
+        axes.legend()
+
+    loss = folder / "linear_regression_loss.png"
+    reporting.save_loss_curve(loss, {"training": losses}, ylabel="mean squared error", title="Training loss")
+    reporting.save_figure(folder / "linear_regression_fit.png", fit)
 
 
 def main() -> None:

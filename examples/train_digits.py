@@ -12,6 +12,7 @@ import os
 import time
 
 import numpy as np
+import reporting
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 
@@ -125,19 +126,8 @@ def compare(options: argparse.Namespace) -> None:
     for name, (ok, reason, hint) in torch.backend_status().items():
         if not ok:
             print(f"{name:8} cannot run here: {reason}; {hint}")
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    for r in results:
-        plt.plot(r["losses"], label=r["backend"], alpha=0.7)
-    plt.xlabel("step")
-    plt.ylabel("training loss")
-    plt.yscale("log")
-    plt.legend()
-    plt.savefig(options.out)
-    print(f"loss curves: {options.out}")
+    curves = {r["backend"]: r["losses"] for r in results}
+    reporting.save_loss_curve(options.out, curves, xlabel="step", title="Training loss", log=True)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``python -m polytensor info | run script.py args...``"""
+"""``python -m polytensor info | warmup | run script.py args...``"""
 
 from __future__ import annotations
 
@@ -44,6 +44,25 @@ def info() -> None:
             print(f"{package}: not installed")
 
 
+def warmup(dtypes: list[str]) -> None:
+    """Compile the kernels of each backend that has a compiler, so that later programs load them from its cache."""
+    from time import perf_counter
+
+    from polytensor import devices
+
+    for name in devices.available_backends():
+        prepare = getattr(devices.get_backend(name), "warmup", None)
+        if prepare is None:
+            print(f"{name}: nothing to compile ahead")
+            continue
+        for dtype in dtypes:
+            begin = perf_counter()
+            compiled = prepare(dtype)
+            print(
+                f"{name}: {dtype} ready in {perf_counter() - begin:.1f} s, {compiled:.1f} s of it compiling", flush=True
+            )
+
+
 def run(script: str, args: list[str]) -> None:
     """Run a PyTorch script with torch resolving to polytensor."""
     from polytensor.compat import install_torch_alias
@@ -60,12 +79,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m polytensor")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="backends, devices, threads, versions")
+    warmer = commands.add_parser("warmup", help="compile every kernel now, not at its first use")
+    warmer.add_argument("--dtype", nargs="+", choices=("float32", "float64"), default=["float32"])
     runner = commands.add_parser("run", help="run an unmodified PyTorch script")
     runner.add_argument("script")
     runner.add_argument("args", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     if options.command == "info":
         info()
+    elif options.command == "warmup":
+        warmup(options.dtype)
     else:
         run(options.script, options.args)
 

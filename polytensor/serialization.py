@@ -209,7 +209,14 @@ def _mapped(file: Any, copy: bool) -> Any:
 
 def _read(file: Any, builder: reading.Builder, only: bool, mapped: bool, options: dict[str, Any]) -> Any:
     start = file.tell()
-    head = bytes(file.read(len(reading.LEGACY_START)))
+    head = b""
+    while len(head) < len(reading.LEGACY_START):
+        piece = file.read(len(reading.LEGACY_START) - len(head)) or b""
+        if isinstance(piece, str):
+            raise TypeError(f"{builder.name} is open as text; open it with mode 'rb'")
+        head += piece
+        if not piece:
+            break
     if not head:
         raise EOFError(f"Ran out of input: {builder.name} is empty, or was read to its end (seek(0) it first)")
     if head == reading.LEGACY_START:

@@ -25,12 +25,13 @@ class Call:
     """Marks what a file may call: `fn(*args)`; `value` is what stands for it where it is not called (None: fn itself).
 
     `own`: a class or function of the user's, who declared it safe: it may also be made by __new__ and given a state.
+    `cost`: bytes that a file spends at least on each call, where its result takes more memory than its arguments.
     """
 
-    __slots__ = ("fn", "own", "value")
+    __slots__ = ("cost", "fn", "own", "value")
 
-    def __init__(self, fn: Callable[..., Any], value: Any = None, own: bool = False) -> None:
-        self.fn, self.value, self.own = fn, fn if value is None else value, own
+    def __init__(self, fn: Callable[..., Any], value: Any = None, own: bool = False, cost: int = 0) -> None:
+        self.fn, self.value, self.own, self.cost = fn, fn if value is None else value, own, cost
 
 
 class Unpickler:
@@ -58,7 +59,8 @@ class Unpickler:
         self.data, self.find, self.persistent, self.encoding = data, find, persistent, encoding
         self.at, self.own = at, list(own)
         self.named: dict[int, Call] = {}  # what the file may call, by the id of what stands for it
-        self.budget = 1000 + 10 * len(data)
+        self.budget = 1000 + 10 * len(data)  # steps: of hashing, and of what the user's own classes take
+        self.copies = 1000 + len(data)  # what is copied, in bytes that it takes in a pickle at the least
         builtin = {
             "set": self._set,
             "frozenset": self._frozenset,
@@ -108,6 +110,15 @@ class Unpickler:
     def _charge(self, n: int) -> None:
         self.budget -= n
         if self.budget < 0:
+            raise pickle.UnpicklingError("its pickle copies its own parts over and over")
+
+    def _copied(self, things: Iterable[Any], cost: int = 0) -> None:
+        """A pickle names each part once for each time that it is copied, so copies are no longer than the file."""
+        for x in things:
+            if isinstance(x, CONTAINERS):
+                cost += len(x) * (1 if isinstance(x, (str, bytes, bytearray)) else 3 if isinstance(x, dict) else 2)
+        self.copies -= cost
+        if self.copies < 0:
             raise pickle.UnpicklingError("its pickle copies its own parts over and over")
 
     def _keys(self, keys: Iterable[Any]) -> Any:
@@ -173,7 +184,10 @@ class Unpickler:
         call = self._called(value)
         if type(args) is not tuple:
             raise pickle.UnpicklingError(f"it calls something with {type(args).__name__}")
-        self._charge(sum(len(a) for a in args if isinstance(a, CONTAINERS)))
+        if call.own:
+            self._charge(sum(len(a) for a in args if isinstance(a, CONTAINERS)))
+        else:
+            self._copied(args, call.cost)
         return call.fn(*args)
 
     def _make(self, value: Any, args: Any) -> Any:
@@ -197,7 +211,7 @@ class Unpickler:
             return
         if type(target) is not OrderedDict or type(state) is not dict:
             raise pickle.UnpicklingError(f"it sets attributes of {type(target).__name__}")
-        self._charge(len(state))
+        self._copied([state])
         vars(target).update(state)
 
     def _put(self, target: Any, items: list[Any]) -> None:

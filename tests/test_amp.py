@@ -393,7 +393,23 @@ def scaling(t):
     return [*out, tried(lambda: s.unscale_(half)), tried(lambda: s.scale(x for x in [t.ones(1)]).__next__())]
 
 
-CASES = [training, values, contexts, refused, custom, scaling]
+def layers(t):
+    """Dtypes of layers' outputs: those made before the first use of autocast follow it too."""
+    nn, out = t.nn, []
+    with t.autocast("cpu"):
+        for n in (1, 2, 3):
+            for kind in ("Conv", "ConvTranspose", "LazyConv"):
+                make = getattr(nn, f"{kind}{n}d")
+                layer = make(2, 3) if kind == "LazyConv" else make(2, 2, 3)
+                out.append(str(layer(t.ones(1, 2, *[4] * n)).dtype))
+        for layer in (nn.Linear(4, 2), nn.LayerNorm(4), nn.Bilinear(4, 4, 2), nn.MultiheadAttention(4, 2)):
+            x = t.ones(3, 4)
+            y = layer(*[x] * {"Bilinear": 2, "MultiheadAttention": 3}.get(type(layer).__name__, 1))
+            out.append(str((y[0] if isinstance(y, tuple) else y).dtype))
+    return out
+
+
+CASES = [training, values, layers, contexts, refused, custom, scaling]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda f: f.__name__)

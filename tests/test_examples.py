@@ -2,56 +2,153 @@
 
 import os
 import re
+import struct
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import polytensor
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
+NEEDED = ("tqdm", "sklearn", "matplotlib", "PIL")
+NO_SCRIPTS = {"drawing", "reporting"}  # modules that the others import
 # arguments for a short run, and what the last lines say
 SHORT = {
     "linear_regression": (["--epochs", "3", "--samples", "24"], r"learned -?[\d.]+ x \+ -?[\d.]+, least squares"),
     "cnn_digits": (["--epochs", "1", "--batch-size", "512"], r"test accuracy [\d.]+%"),
+    "fashion_mnist": (["--synthetic", "--epochs", "2"], r"test accuracy 9\d\.\d+%"),
     "train_digits": (["--epochs", "1", "--batch-size", "256"], r"test accuracy [\d.]+%"),
     "seq2seq_attention": (["--steps", "3", "--batch-size", "8", "--hidden", "8"], r"[\d.]+% of new sequences"),
     "char_transformer": (
         ["--steps", "3", "--batch-size", "4", "--context", "16", "--width", "16", "--depth", "1"], r"loss on unseen text [\d.]+",
     ),
+    "custom_dataset": (["--images", "60", "--epochs", "1", "--batch-size", "16"], r"with 2 workers, test accuracy [\d.]+%"),
 }  # fmt: skip
+PICTURES = {"linear_regression": 2, "fashion_mnist": 3, "custom_dataset": 3}
 
 
 def test_every_example_is_tried():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(SHORT)
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SHORT, *NO_SCRIPTS}
+
+
+def run(name, *arguments, backend="numpy", cwd, **env):
+    """The example with these arguments, to its end."""
+    path = os.pathsep.join(filter(None, [env.pop("first", ""), str(EXAMPLES.parent), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments], capture_output=True, text=True, timeout=300, cwd=cwd,
+        env={**os.environ, "POLYTENSOR_BACKEND": backend, "PYTHONPATH": path, **env},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHORT)
 def test_runs(polytensor_backend, tmp_path, name):
     if polytensor_backend == "checked":
         pytest.skip("a backend of these tests; scripts do not know it")
-    for needed in ("tqdm", "sklearn"):
+    for needed in NEEDED:
         pytest.importorskip(needed)
     arguments, says = SHORT[name]
-    env = {**os.environ, "POLYTENSOR_BACKEND": polytensor_backend, "PYTHONPATH": str(EXAMPLES.parent)}
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments],
-        capture_output=True, text=True, timeout=300, cwd=tmp_path, env=env,
-    )  # fmt: skip
+    done = run(name, *arguments, backend=polytensor_backend, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(says, done.stdout), done.stdout
     assert "100%" in done.stderr  # a progress bar that came to its end
-    if name == "linear_regression":
-        for plot in ("loss", "fit"):
-            data = (tmp_path / f"linear_regression_{plot}.png").read_bytes()
-            assert data.startswith(b"\x89PNG") and len(data) > 5000
+    pictures = re.findall("^picture: (.*)$", done.stdout, re.M)
+    assert len(pictures) == PICTURES.get(name, 0)
+    for path in pictures:
+        data = (tmp_path / path).read_bytes()
+        assert data.startswith(b"\x89PNG") and len(data) > 5000
 
 
-def test_linear_regression_without_matplotlib(tmp_path):
+def test_without_matplotlib(tmp_path):
     pytest.importorskip("tqdm")
     (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('no matplotlib', name='matplotlib')")
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "linear_regression.py"), "--epochs", "1"], capture_output=True, text=True,
-        timeout=300, cwd=tmp_path, env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{EXAMPLES.parent}"},
-    )  # fmt: skip
+    done = run("linear_regression", "--epochs", "1", cwd=tmp_path, first=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert "pip install 'polytensor[examples]'" in done.stdout
+    assert done.stdout.count("pip install 'polytensor[examples]'") == 1 and "picture:" not in done.stdout
+
+
+def test_without_tensorboardx(tmp_path):
+    pytest.importorskip("tqdm")
+    (tmp_path / "tensorboardX.py").write_text("raise ModuleNotFoundError('no tensorboardX', name='tensorboardX')")
+    done = run("fashion_mnist", "--synthetic", "--tensorboard", "runs", cwd=tmp_path, first=str(tmp_path))
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == "--tensorboard needs tensorboardX: pip install 'polytensor[examples]'\n"
+
+
+def events(folder):
+    """{name: [(step, number or PNG file)]} of TensorBoard's event files: length, CRC, record, CRC, and again."""
+    proto = pytest.importorskip("tensorboardX.proto.event_pb2")
+    found = defaultdict(list)
+    for file in folder.glob("events.out.tfevents.*"):
+        data = file.read_bytes()
+        while data:
+            (size,) = struct.unpack("<Q", data[:8])
+            event = proto.Event.FromString(data[12 : 12 + size])
+            data = data[16 + size :]
+            for value in event.summary.value:
+                png = value.image.encoded_image_string
+                found[value.tag].append((event.step, png or value.simple_value))
+    return dict(found)
+
+
+def test_tensorboard(tmp_path):
+    pytest.importorskip("tensorboardX")
+    arguments = ["--synthetic", "--epochs", "2", "--batch-size", "256", "--tensorboard", "runs"]
+    done = run("fashion_mnist", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "events: tensorboard --logdir runs" in done.stdout
+    found = events(tmp_path / "runs")
+    assert set(found) == {"train_loss", "test_loss", "accuracy", "samples"}
+    for name in ("train_loss", "test_loss", "accuracy"):
+        assert [step for step, _ in found[name]] == [1, 2]
+    accuracy = float(re.search(r"test accuracy ([\d.]+)%", done.stdout).group(1))
+    assert found["accuracy"][1][1] == pytest.approx(accuracy / 100, abs=1e-4)
+    assert found["train_loss"][0][1] > found["train_loss"][1][1] > 0
+    assert found["samples"][0][1].startswith(b"\x89PNG")
+
+
+def test_fashion_mnist_on_its_real_files(tmp_path):
+    """Both splits in FashionMNIST's format; the loss goes down, and the saved weights are read again."""
+    pytest.importorskip("tqdm"), pytest.importorskip("PIL")
+    raw = tmp_path / "data" / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 200), ("t10k", 40)):
+        labels = np.arange(count, dtype=np.uint8) % 10
+        images = rng.integers(0, 60, (count, 28, 28), dtype=np.uint8)
+        images[np.arange(count), 2 * labels + 3] = 255
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            head = struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape)
+            (raw / f"{split}-{kind}-ubyte").write_bytes(head + array.tobytes())
+    done = run("fashion_mnist", "--epochs", "4", "--batch-size", "20", "--workers", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "test accuracy 100.00%" in done.stdout and 'predicted: "T-shirt/top", actual: "T-shirt/top"' in done.stdout
+    assert set(polytensor.load(tmp_path / "out" / "fashion_mnist.pt")) == {
+        f"linear_relu_stack.{i}.{kind}" for i in (0, 2, 4) for kind in ("weight", "bias")
+    }
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist"])
+def test_no_network(tmp_path, name):
+    for needed in ("tqdm", "PIL"):
+        pytest.importorskip(needed)
+    closed = "http://127.0.0.1:9"
+    done = run(name, cwd=tmp_path, http_proxy=closed, https_proxy=closed, no_proxy="")
+    assert done.returncode == 1 and done.stdout == ""
+    assert "cannot be loaded: " in done.stderr and "--synthetic" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_drawn_sets_are_the_same_on_every_backend(polytensor_backend):
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        import fashion_mnist
+    finally:
+        sys.path.remove(str(EXAMPLES))
+    images, labels = fashion_mnist.drawn(40, 7).tensors
+    with polytensor.use_backend("numpy"):
+        again = fashion_mnist.drawn(40, 7).tensors
+    assert images.shape == (40, 1, 28, 28) and labels.tolist() == list(range(10)) * 4
+    assert images.cpu().numpy() == pytest.approx(again[0].numpy(), abs=1e-6) and 0 <= images.min() < images.max() <= 1

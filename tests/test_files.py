@@ -2,13 +2,17 @@
 
 import io
 import pickle
+import struct
+import tracemalloc
 import warnings
 import zipfile
 
 import pytest
+import vision_oracle
 from files_cases import CASES, same, sharing
 
 import polytensor as pt
+import polytensor.vision.models
 
 WIDE = ("dtype uint16", "dtype uint32", "dtype uint64")  # PyTorch's legacy format has no storages for these
 BOTH_WAYS = pytest.mark.parametrize(
@@ -258,3 +262,114 @@ def test_deep_keys_do_not_overflow_the_stack():
     body = b"\x80\x02}K\x01" + b"\x85" * 1_000_000 + b"K\x02s."
     with pytest.raises(pickle.UnpicklingError, match="over and over"):
         pt.load(io.BytesIO(archive(data_pkl=body)))
+
+
+MEGABYTE = 1_000_000
+TEXT = b"X" + MEGABYTE.to_bytes(4, "little") + b"a" * MEGABYTE + b"q\x00"
+LATIN = b"q\x01X\x06\x00\x00\x00latin1q\x02"
+INTEGERS = [b"J" + i.to_bytes(4, "little") for i in range(50_000)]
+NUMBERS = b"N".join(INTEGERS) + b"N"
+STORAGE = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ"
+COPIES = {
+    "text": b"](" + TEXT + b"c_codecs\nencode\n" + LATIN + b"h\x01h\x00h\x02\x86R" * 9 + b"e",
+    "bytes": b"](" + TEXT + b"c__builtin__\nbytearray\n" + LATIN + b"h\x01h\x00h\x02\x86R" * 9 + b"e",
+    "Counter": b"](}(" + NUMBERS + b"uq\x00ccollections\nCounter\nq\x01" + b"h\x01h\x00\x85R" * 50 + b"e",
+    "OrderedDict": b"](}(" + NUMBERS + b"uq\x00ccollections\nOrderedDict\nq\x01" + b"h\x01h\x00\x85R" * 50 + b"e",
+    "set": b"](](" + b"".join(INTEGERS) + b"eq\x00c__builtin__\nset\nq\x01" + b"h\x01h\x00\x85R" * 50 + b"e",
+    "tensors": b"ctorch._utils\n_rebuild_tensor_v2\nq\x01(" + STORAGE + b"K\x00))\x89}tq\x02(" + b"h\x01h\x02R" * 5000 + b"t",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_small_file_makes_no_large_copies(kind):
+    """Each part once is in order; over and over is not, so what is made stays within what the file's own parts take."""
+    data = archive(data_pkl=b"\x80\x02" + COPIES[kind] + b".", **{"data/0": b"1234"})
+    tracemalloc.start()
+    try:
+        with pytest.raises(pickle.UnpicklingError, match="copies its own parts over and over"):
+            pt.load(io.BytesIO(data))
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(data) + (20_000_000 if b"J" in COPIES[kind] else 300_000)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("flag", ["conj", "neg"])
+def test_lazy_flags_of_expanded_tensors(flag):
+    kind = b"torch\nComplexFloatStorage" if flag == "conj" else b"torch\nFloatStorage"
+    storage = STORAGE.replace(b"torch\nFloatStorage", kind)
+    flags = b"}X" + len(flag).to_bytes(4, "little") + flag.encode() + b"\x88s"
+    body = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00(J\x00\x00\x00\x01t(K\x00t\x89)" + flags + b"tR"
+    value = struct.pack("<2f", 1, 2) if flag == "conj" else struct.pack("<f", 1)
+    x = pt.load(io.BytesIO(archive(data_pkl=b"\x80\x02" + body + b".", **{"data/0": value})))
+    assert x.shape == (2**24,) and x.stride() == (0,) and x[5].item() == (1 - 2j if flag == "conj" else -1)
+    overlapping = body.replace(b"J\x00\x00\x00\x01", b"K\x02").replace(b"(K\x00t", b"(K\x01t")
+    with pytest.raises(RuntimeError, match="reaches element 1 of a storage of 1"):
+        pt.load(io.BytesIO(archive(data_pkl=b"\x80\x02" + overlapping + b".", **{"data/0": value})))
+
+
+class Short:
+    """A file that gives a few bytes at a time, and nothing from seek."""
+
+    def __init__(self, data):
+        self.file = io.BytesIO(data)
+        self.tell, self.readline = self.file.tell, self.file.readline
+
+    def read(self, n=-1):
+        return self.file.read(min(n, 5) if n > 0 else n)
+
+    def seek(self, *args):
+        self.file.seek(*args)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_short_reads(zipped):
+    buffer = io.BytesIO()
+    pt.save({"a": pt.arange(5)}, buffer, _use_new_zipfile_serialization=zipped)
+    assert pt.load(Short(buffer.getvalue()))["a"].tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(TypeError, match="open as text"):
+        pt.load(io.StringIO("hello"))
+
+
+def test_where_save_writes(both, tmp_path):
+    """Through links, with the permissions that were there, and into devices; never over a folder."""
+    t = both.module
+    (tmp_path / "real").mkdir()
+    t.save(t.ones(2), tmp_path / "real" / "a.pt")
+    (tmp_path / "real" / "a.pt").chmod(0o600)
+    (tmp_path / "link.pt").symlink_to(tmp_path / "real" / "a.pt")
+    (tmp_path / "new.pt").symlink_to(tmp_path / "real" / "b.pt")
+    for name in ("link.pt", "new.pt"):
+        t.save(t.zeros(3), tmp_path / name)
+        assert (tmp_path / name).is_symlink() and t.load(tmp_path / name, weights_only=True).shape == (3,)
+    assert (tmp_path / "real" / "a.pt").stat().st_mode & 0o777 == 0o600
+    assert sorted(p.name for p in (tmp_path / "real").iterdir()) == ["a.pt", "b.pt"]
+    with pytest.raises(RuntimeError):
+        t.save(1, tmp_path / "real")
+    (tmp_path / "null").symlink_to("/dev/null")
+    t.save(t.zeros(3), tmp_path / "null")
+    assert not (tmp_path / "null").is_file()
+
+
+def test_a_whole_resnet18_in_both_directions(oracle, tmp_path):
+    """torchvision's own, at full width: weights, optimizer state and all."""
+    import numpy as np
+
+    theirs = vision_oracle.load().models.resnet18()
+    oracle.save(theirs.state_dict(), tmp_path / "a.pt")
+    got = pt.load(tmp_path / "a.pt")
+    assert list(got) == list(theirs.state_dict())
+    for key, value in theirs.state_dict().items():
+        assert str(got[key].dtype) == str(value.dtype) and np.array_equal(got[key].numpy(), value.numpy())
+    ours = pt.vision.models.resnet18()
+    assert repr(ours.load_state_dict(got, strict=True)) == "<All keys matched successfully>"
+    optimizer = pt.optim.SGD(ours.parameters(), lr=0.1, momentum=0.9)
+    for p in ours.parameters():
+        p.grad = pt.ones_like(p)
+    optimizer.step()
+    pt.save({"model": ours.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / "b.pt")
+    back = oracle.load(tmp_path / "b.pt", weights_only=True)
+    theirs.load_state_dict(back["model"], strict=True)
+    other = oracle.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9)
+    other.load_state_dict(back["optimizer"])
+    assert np.array_equal(theirs.fc.weight.detach().numpy(), ours.fc.weight.detach().numpy())
+    assert other.state[theirs.fc.weight]["momentum_buffer"].sum() == theirs.fc.weight.numel()

@@ -1,6 +1,7 @@
 """The Numba kernels against NumPy's, serial and parallel: special values, layouts, ties, threads, forks."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -359,6 +360,15 @@ def test_warmup_counts_compile_seconds():
     NUMBA.warmup(np.float32)
     assert NUMBA.warmup(np.float32) == 0
     assert NUMBA.compile_seconds >= 0
+
+
+def test_warmup_command(capsys):
+    from polytensor.__main__ import warmup
+
+    warmup(["float32"])
+    lines = capsys.readouterr().out.splitlines()
+    assert "numpy: nothing to compile ahead" in lines
+    assert any(re.fullmatch(r"numba: float32 ready in [\d.]+ s, [\d.]+ s of it compiling", line) for line in lines)
 
 
 def test_gelu(mode, dtype):

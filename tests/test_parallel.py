@@ -113,3 +113,47 @@ def test_threads_take_the_modes_of_the_caller():
 def test_distributed_says_what_to_use():
     with pytest.raises(RuntimeError, match=r"nn\.DataParallel"):
         P.DistributedDataParallel(pt.nn.Linear(1, 1))
+
+
+def trained(seed):
+    """Weights of a small network after some steps; its own Generator, since the default one is everybody's."""
+    t, g = pt, pt.Generator().manual_seed(seed)
+    model = t.nn.Sequential(
+        t.nn.Conv2d(1, 4, 3), t.nn.BatchNorm2d(4), t.nn.ReLU(), t.nn.MaxPool2d(2), t.nn.Flatten(), t.nn.Linear(4 * 49, 64),
+        t.nn.GELU(), t.nn.LayerNorm(64), t.nn.Linear(64, 10),
+    )  # fmt: skip
+    for p in model.parameters():
+        t.nn.init.normal_(p, std=0.1, generator=g)
+    optimizer = t.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(6):
+        x, y = t.randn(16, 1, 16, 16, generator=g), t.randint(0, 10, (16,), generator=g)
+        optimizer.zero_grad()
+        t.nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    return t.cat([p.detach().flatten() for p in model.state_dict().values()]).tolist()
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_two_threads_train_two_models_at_once(polytensor_backend, monkeypatch, parallel):
+    """To the same bits as one after the other, with kernels forced serial and forced on several threads."""
+    if polytensor_backend == "numba":
+        from polytensor.backends.numba import threads
+
+        monkeypatch.setattr(threads, "PARALLEL_NS", 0 if parallel else float("inf"))
+        monkeypatch.setattr(threads, "TEAM_NS", 0 if parallel else float("inf"))
+    elif parallel:
+        pytest.skip("one set of kernels")
+    together = [[], []]
+    with pt.use_backend(polytensor_backend):
+        alone = [trained(seed) for seed in (1, 2)]
+
+    def work(i):
+        with pt.use_backend(polytensor_backend):
+            together[i] = [trained(i + 1) for _ in range(3)]
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    assert together == [[alone[0]] * 3, [alone[1]] * 3] and alone[0] != alone[1]

@@ -1,9 +1,11 @@
 """Checkpoints of a whole run: killed saves, damaged files, the last few kept, and a run that goes on bit by bit the same."""
 
+import json
 import os
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +123,15 @@ def test_a_run_goes_on_as_if_it_had_not_stopped(tmp_path, stop):
     second.step = second.saved.restore(**second.parts())["step"]
     assert second.step == stop
     assert first + second.train(18) == whole
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork and SIGKILL")
+def test_killed_runs_go_on_with_the_same_batches(tmp_path):
+    """Workers as processes and threads, lazy and nested samplers, streams: killed three times, at any place in an epoch."""
+    script = str(Path(__file__).with_name("resumed_runs.py"))
+    done = subprocess.run([sys.executable, script, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"runs": 15, "wrong": []}
 
 
 def test_pytorch_reads_a_checkpoint(oracle, tmp_path):

@@ -81,7 +81,10 @@ def set_device(device: Any) -> None:
 
 
 class device:
-    """A context in which another CUDA device is the current one; None or a negative index: nothing changes."""
+    """A context in which another CUDA device is the current one; None or a negative index: nothing changes.
+
+    RuntimeError on entering it where there is no CUDA.
+    """
 
     def __init__(self, device: Any) -> None:
         self.idx = device if isinstance(device, int) or device is None else _index(device)
@@ -89,7 +92,11 @@ class device:
 
     def __enter__(self) -> None:
         if self.idx is not None and self.idx >= 0:
-            self.prev_idx = current_device()
+            try:
+                self.prev_idx = current_device()
+            except AssertionError as error:  # no CUDA here, which PyTorch tells as a RuntimeError in this one place
+                _, _, reason = str(error).partition(": ")
+                raise RuntimeError(f"PyTorch was compiled without CUDA support: {reason}") from None
             set_device(self.idx)
 
     def __exit__(self, *exc: object) -> None:

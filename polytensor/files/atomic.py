@@ -12,18 +12,35 @@ __all__ = ["write"]
 
 
 def write(path: Path, fill: Callable[[Any], None]) -> None:
-    """Let `fill(file)` write a binary file that then stands at `path`. RuntimeError if the folder is not there."""
+    """Let `fill(file)` write a binary file that then stands at `path`, or where a link at `path` leads.
+
+    A file that was there keeps its permissions; a device or pipe is written to as it is. RuntimeError if the folder is not
+    there, or if `path` is a folder or must not be written.
+    """
+    path = Path(os.path.realpath(path))
     if not path.parent.is_dir():
         raise RuntimeError(f"Parent directory {path.parent} does not exist.")
+    if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
+        raise RuntimeError(
+            f"File {path} cannot be opened: {'it is a folder' if path.is_dir() else 'Permission denied'}"
+        )
+    if path.exists() and not path.is_file():
+        with open(path, "wb") as file:
+            fill(file)
+        return
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             fill(file)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        if path.exists():
+            mode = path.stat().st_mode & 0o777
+        else:
+            umask = os.umask(0)
+            os.umask(umask)
+            mode = 0o666 & ~umask
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         if os.path.exists(temporary):

@@ -6,6 +6,7 @@ The memory of tensors comes from the entries of a zip, from a mapped file, or fr
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import struct
 import sys
@@ -96,7 +97,8 @@ class _Source:
 
 def reader_of(file: Any) -> tuple[Callable[[int, int], Any], int]:
     """(read n bytes at an offset into memory of our own, size) of a seekable file."""
-    size = file.seek(0, io.SEEK_END)
+    file.seek(0, io.SEEK_END)
+    size = file.tell()
 
     def read_at(offset: int, n: int) -> bytearray:
         file.seek(offset)
@@ -106,9 +108,9 @@ def reader_of(file: Any) -> tuple[Callable[[int, int], Any], int]:
             if hasattr(file, "readinto"):
                 got = file.readinto(view[at:]) or 0
             else:
-                piece = file.read(n - at)
-                got = len(piece)
-                view[at : at + got] = piece
+                piece = file.read(n - at) or b""
+                got = min(len(piece), n - at)
+                view[at : at + got] = piece[:got]
             if not got:
                 raise Clear("the file ends early: it became shorter while it was read")
             at += got
@@ -209,9 +211,9 @@ class Builder:
     def __init__(self, name: str, map_location: Any, safe: dict[str, Any]) -> None:
         self.name, self.map_location, self.safe = name, map_location, safe
         self.table: dict[tuple[str, str], Call] = {
-            ("torch._utils", "_rebuild_tensor"): Call(self.tensor),
-            ("torch._utils", "_rebuild_tensor_v2"): Call(self.tensor),
-            ("torch._utils", "_rebuild_tensor_v3"): Call(self.tensor_v3),
+            ("torch._utils", "_rebuild_tensor"): Call(self.tensor, cost=20),
+            ("torch._utils", "_rebuild_tensor_v2"): Call(self.tensor, cost=20),
+            ("torch._utils", "_rebuild_tensor_v3"): Call(self.tensor_v3, cost=20),
             ("torch._utils", "_rebuild_parameter"): Call(self.parameter),
             ("torch._utils", "_rebuild_parameter_with_state"): Call(self.parameter),
             ("torch._tensor", "_rebuild_from_type_v2"): Call(self.with_state),
@@ -293,6 +295,12 @@ class Builder:
             if last >= have:
                 raise self.error(f"a tensor reaches element {last} of a storage of {have}")
         flat, cell, dev = self.place(block)
+        flags = metadata if isinstance(metadata, dict) else {}
+        whole, lazy = size, flags.get("conj") is True or flags.get("neg") is True
+        if lazy:  # computed here, where PyTorch only notes it: each element once, however often it is shown
+            size = tuple(min(n, 1) if s == 0 else n for n, s in zip(size, stride, strict=True))
+            if math.prod(size) > have:
+                raise self.error("a tensor shows its storage's elements more than once")
         if 0 in size:
             array = dev.backend.empty(size, d.array)
         else:  # a stride that no step is taken by may be anything
@@ -300,11 +308,10 @@ class Builder:
             array = dev.backend.strided_view(flat, size, steps, offset * d.itemsize, d.array)
         r = wrap(array, dev)
         r._s = cell
-        if isinstance(metadata, dict) and metadata:
-            if metadata.get("conj") is True:
-                r = r.conj_physical()  # type: ignore[attr-defined]
-            if metadata.get("neg") is True:
-                r = -r
+        if lazy:
+            r = r.conj_physical() if flags.get("conj") is True else r  # type: ignore[attr-defined]
+            r = -r if flags.get("neg") is True else r
+            r = r.expand(whole)  # type: ignore[attr-defined]
         return r.requires_grad_() if requires_grad is True else r
 
     def tensor_v3(

@@ -1,5 +1,5 @@
-"""torch.utils.model_zoo: nothing is downloaded here."""
+"""torch.utils.model_zoo: the old name of hub.load_state_dict_from_url."""
 
-from ..absent import refuse
+from ..hub import load_state_dict_from_url as load_url
 
-load_url = refuse("utils.model_zoo.load_url", "download the file yourself and read it with torch.load")
+__all__ = ["load_url"]

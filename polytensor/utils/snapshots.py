@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from ..backends import host_random
-from ..random import get_rng_state, set_rng_state
+from ..data.sampler import Sampler
+from ..random import Generator, get_rng_state, set_rng_state
 from ..serialization import load, save
 
 __all__ = ["Checkpoints", "Resumable", "get_random_state", "set_random_state"]
@@ -122,12 +123,18 @@ class Resumable:
         return len(self.loader)
 
     def _generators(self) -> list[Any]:
-        owners = [self.loader, *(getattr(self.loader, name, None) for name in ("sampler", "batch_sampler"))]
+        """The loader's, and those of its samplers, however they are nested."""
         found: list[Any] = []
-        for owner in owners:
-            g = getattr(owner, "generator", None)
-            if g is not None and not any(g is other for other in found):
-                found.append(g)
+        owners, at = [self.loader], 0
+        while at < len(owners):
+            for name, value in vars(owners[at]).items():
+                if isinstance(value, Generator):
+                    if not any(value is other for other in found):
+                        found.append(value)
+                elif isinstance(value, Sampler) or name in ("sampler", "batch_sampler"):
+                    if hasattr(value, "__dict__") and not any(value is other for other in owners):
+                        owners.append(value)
+            at += 1
         return found
 
     def __iter__(self) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from ... import dtypes
 from .. import NATIVE, VIA_NUMPY
 from ..memory import keep_freed_memory
 from ..numpy import NumpyBackend
+from .large import LargeKernels
 
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
 Array = Any
@@ -32,7 +33,7 @@ def fits(x: Array) -> bool:
     return x.dtype.char in "fd" and x.flags.carray and x.size > 0
 
 
-class NumbaBackend(NumpyBackend):
+class NumbaBackend(LargeKernels):
     """See the module's text."""
 
     name = "numba"

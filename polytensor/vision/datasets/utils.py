@@ -1,8 +1,4 @@
-"""Downloads, checksums and archives. Source: torchvision.datasets.utils.
-
-A download is written to NAME.part and renamed when it is complete and its checksum is right, so NAME is never half a file.
-A part that was left by an interrupted download is gone on with where a checksum can tell whether the result is right.
-"""
+"""Downloads, checksums and archives. Source: torchvision.datasets.utils."""
 
 from __future__ import annotations
 
@@ -10,28 +6,22 @@ import bz2
 import contextlib
 import gzip
 import hashlib
-import http.client
 import lzma
 import os
 import pathlib
 import shutil
 import tarfile
 import threading
-import urllib.error
-import urllib.request
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from ...files.download import save_url
 
 __all__ = [
     "calculate_md5", "check_integrity", "check_md5", "download_and_extract_archive", "download_url", "extract_archive",
     "iterable_to_str", "list_dir", "list_files", "verify_str_arg",
 ]  # fmt: skip
-
-USER_AGENT = "polytensor/vision"
-TIMEOUT = 30.0  # seconds without a byte
-ATTEMPTS = 3  # tries of one URL that breaks off
-CHUNK = 1 << 17
 
 
 def calculate_md5(fpath: Any, chunk_size: int = 1024 * 1024) -> str:
@@ -53,59 +43,6 @@ def check_integrity(fpath: Any, md5: str | None = None) -> bool:
     return os.path.isfile(fpath) and (md5 is None or check_md5(fpath, md5))
 
 
-@contextlib.contextmanager
-def _progress(total: int | None, start: int, name: str) -> Any:
-    """A function that takes the number of new bytes: tqdm's bar where it is installed, on a terminal."""
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        yield lambda n: None
-        return
-    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=name, disable=None) as bar:
-        yield bar.update
-
-
-class _BrokenOff(OSError):
-    """The connection ended or stalled before the file's end."""
-
-
-def _fetch(url: str, part: str, hops: int) -> None:
-    """Read url into `part`, from where `part` ends if the server can. _BrokenOff if it ends early, URLError if refused."""
-
-    class Redirects(urllib.request.HTTPRedirectHandler):
-        max_redirections = hops + 1
-
-    have = os.path.getsize(part) if os.path.exists(part) else 0
-    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    opener = urllib.request.build_opener(Redirects)
-    try:
-        response = opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code != 416:
-            raise
-        os.remove(part)  # there is nothing after its end: the part is of another file, or whole but wrong
-        raise _BrokenOff(f"{url}: the part that was kept does not fit") from error
-    with response:
-        length = response.length
-        if have and not (response.headers.get("Content-Range") or "").startswith(f"bytes {have}-"):
-            have = 0  # the server sends the file from its start
-        total = None if length is None else have + length
-        with open(part, "ab" if have else "wb") as f, _progress(total, have, os.path.basename(part)[:-5]) as update:
-            try:
-                while chunk := response.read1(CHUNK):  # what there is, so that a stall loses nothing
-                    f.write(chunk)
-                    update(len(chunk))
-            except http.client.IncompleteRead as error:
-                f.write(error.partial)
-                raise _BrokenOff(f"{url} broke off after {f.tell()} bytes") from error
-        got = os.path.getsize(part)
-        if total is not None and got != total:
-            raise _BrokenOff(f"{url} broke off after {got} of {total} bytes")
-
-
 def download_url(url: str, root: Any, filename: Any = None, md5: str | None = None, max_redirect_hops: int = 3) -> None:
     """Download url to root/filename, unless it is there with the right MD5.
 
@@ -121,72 +58,9 @@ def download_url(url: str, root: Any, filename: Any = None, md5: str | None = No
 
         def wrong(part: str) -> str:
             found = calculate_md5(part)
-            return "" if found == md5 else f"has the MD5 {found}, not {md5}"
+            return "" if found == md5 else f"File not found or corrupted. {url} has the MD5 {found}, not {md5}"
 
     save_url(url, path, wrong, max_redirect_hops)
-
-
-@contextlib.contextmanager
-def _alone(path: str) -> Iterator[None]:
-    """One process at a time for each path, where the system can lock files: the others wait."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    lock = path + ".lock"
-    while True:
-        f = open(lock, "w")
-        try:
-            fcntl.flock(f, fcntl.LOCK_EX)
-        except OSError:  # a file system without locks
-            pass
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(f.fileno()), os.stat(lock)):
-                break
-        f.close()  # who had it before has removed it
-    try:
-        yield
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(lock)
-        f.close()
-
-
-def save_url(url: str, path: str, wrong: Callable[[str], str] | None = None, hops: int = 3) -> None:
-    """Download url to path. wrong(file) says what is wrong with it, or nothing; without it no part is gone on with."""
-    with _alone(path):
-        if not os.path.isfile(path) or (wrong is not None and wrong(path)):  # else another process was faster
-            _save(url, path, wrong, hops)
-
-
-def _save(url: str, path: str, wrong: Callable[[str], str] | None, hops: int) -> None:
-    part = path + ".part"
-    if wrong is None and os.path.exists(part):
-        os.remove(part)  # nothing could tell whether its two halves belong together
-    reason: Exception | None = None
-    for _ in range(ATTEMPTS):
-        kept = os.path.exists(part)
-        try:
-            _fetch(url, part, hops)
-        except urllib.error.HTTPError:
-            raise
-        except (OSError, http.client.HTTPException) as error:
-            if isinstance(error, urllib.error.URLError) and not isinstance(error.reason, OSError):
-                raise
-            reason = error
-            continue
-        fault = "" if wrong is None else wrong(part)
-        if not fault:
-            os.replace(part, path)
-            return
-        os.remove(part)
-        reason = RuntimeError(f"File not found or corrupted. {url} {fault}")
-        if not kept:
-            raise reason
-    if wrong is None and os.path.exists(part):
-        os.remove(part)
-    raise urllib.error.URLError(f"{url} could not be downloaded in {ATTEMPTS} tries: {reason}") from reason
 
 
 _OPENERS: dict[str, Callable[..., Any]] = {".bz2": bz2.open, ".gz": gzip.open, ".xz": lzma.open}

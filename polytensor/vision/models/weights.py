@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import hashlib
 import os
 import re
 import warnings
@@ -13,9 +12,10 @@ from typing import Any
 from urllib.parse import urlparse
 
 import polytensor as torch
+from polytensor import hub
+from polytensor.files.download import save_url, sha256
 from polytensor.nn import Module
 
-from ..datasets.utils import save_url
 from ..transforms.modes import InterpolationMode
 from ..transforms.presets import ImageClassification
 
@@ -62,15 +62,9 @@ class WeightsEnum(enum.Enum):
     __str__ = __repr__
 
 
-def _cache() -> str:
-    home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
-    return os.path.join(os.path.expanduser(home), "hub", "checkpoints")
-
-
 def _wrong_sha256(want: str, path: str) -> str:
-    with open(path, "rb") as f:
-        found = hashlib.file_digest(f, "sha256").hexdigest()
-    return "" if found.startswith(want) else f"has the SHA-256 {found}, not {want}..."
+    found = sha256(path)
+    return "" if found.startswith(want) else f"{os.path.basename(path)} has the SHA-256 {found}, not {want}..."
 
 
 def read_weights(source: Any, check_hash: bool = True) -> dict[str, Any]:
@@ -85,8 +79,8 @@ def read_weights(source: Any, check_hash: bool = True) -> dict[str, Any]:
         name = os.path.basename(address.path)
         found = re.search(r"sha256=([0-9a-fA-F]+)", address.fragment) or re.search(r"-([0-9a-f]{8,})\.", name)
         wrong = functools.partial(_wrong_sha256, found.group(1).lower()) if found and check_hash else None
-        path = os.path.join(_cache(), name)
-        os.makedirs(_cache(), exist_ok=True)
+        path = os.path.join(hub.get_dir(), "checkpoints", name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         if not os.path.isfile(path) or (wrong and wrong(path)):
             save_url(source.partition("#")[0], path, wrong)
         source = path

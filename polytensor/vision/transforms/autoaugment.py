@@ -8,9 +8,9 @@ from typing import Any
 from polytensor.nn import Module
 
 from . import functional as F
+from .bases import fill_for
 from .draws import below
 from .modes import InterpolationMode
-from .transforms import _fill_for
 
 __all__ = ["RandAugment", "TrivialAugmentWide"]
 
@@ -82,7 +82,7 @@ class _Augment(Module):
             strength = float(strengths[below(len(strengths)) if magnitude is None else magnitude])
         if signed and below(2):
             strength = -strength
-        return _apply(img, name, strength, self.interpolation, _fill_for(img, self.fill))
+        return _apply(img, name, strength, self.interpolation, fill_for(img, self.fill))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)}' for n in self._shown)})"
