@@ -18,7 +18,7 @@ FEW = 4  # output channels to a group that go one by one
 PIECE = 1 << 16  # elements of a packed source: they should stay in the second cache
 PIECES = 8  # at least so many for a batch
 PARTIAL = 1 << 22  # elements of the weight's gradient summed apart
-WORST = 0.45  # of the lanes in use, below which im2col is better
+WORST = 0.6  # of the lanes in use, below which im2col is better
 
 
 def _along(size: int, out: int, k: int, stride: int, padding: int, dilation: int) -> tuple[int, int, list[Any]]:
