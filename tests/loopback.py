@@ -1,5 +1,6 @@
 """A server on this machine that serves files, and fails in every way that servers do."""
 
+import contextlib
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,18 +57,27 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(rest)
 
 
-@pytest.fixture(scope="module")
-def server():
+@contextlib.contextmanager
+def serving():
+    """The server, with its files {name: bytes}, its address `at` and what was asked for, `seen`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads, server.files, server.seen, server.go = True, {}, [], threading.Event()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     server.at = f"http://127.0.0.1:{server.server_address[1]}"
-    yield server
-    server.go.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield server
+    finally:
+        server.go.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving() as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)

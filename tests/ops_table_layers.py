@@ -543,6 +543,25 @@ family(
     lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(q, k, v, enable_gqa=True),
     {"": (arr(2, 6, 3, 4), arr(2, 2, 5, 4), arr(2, 2, 5, 4))},
 )
+family(  # many scores: in tiles
+    "sdpa.tiles",
+    lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True),
+    {"": (arr(4, 130, 2), arr(4, 130, 2), arr(4, 130, 3)), "f32": tuple(arr(4, 130, 2, dtype=F32) for _ in range(3))},
+)
+family(
+    "sdpa.tiles.mask",
+    lambda t, q, k, v, m: t.nn.functional.scaled_dot_product_attention(q, k, v, m),
+    {
+        "bool": (
+            arr(256, 64, 1),
+            arr(256, 64, 1),
+            arr(256, 64, 1),
+            const(np.arange(4096).reshape(64, 64) % 70 > 9, np.bool_),
+        ),
+        "float": (arr(256, 64, 1), arr(256, 64, 1), arr(256, 64, 1), const(np.sin(np.arange(64.0)))),
+    },
+    grad=False,
+)
 DROP = {
     "2d": (arr(3, 4),),
     "3d": (arr(2, 3, 4),),

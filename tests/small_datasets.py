@@ -1,4 +1,4 @@
-"""Small FashionMNIST, MNIST and CIFAR10 sets in their real formats, and a server on loopback that hands them out."""
+"""Small FashionMNIST, MNIST and CIFAR10 sets in their real formats, served on loopback."""
 
 import contextlib
 import gzip
@@ -6,9 +6,8 @@ import hashlib
 import io
 import pickle
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import loopback
 import numpy as np
 
 
@@ -92,42 +91,14 @@ def tar_of(files):
 
 
 @contextlib.contextmanager
-def served(files):
-    """Hands out {path: bytes} until the block ends; gives the server's address and the list of paths asked for."""
-    seen = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-        def do_GET(self):
-            seen.append(self.path[1:])
-            data = files.get(self.path[1:])
-            if data is None:
-                return self.send_error(404)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/", seen
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@contextlib.contextmanager
 def served_datasets():
-    """A server of FashionMNIST, MNIST and CIFAR10: {class: {attribute: value}} to set on the classes, paths asked for."""
+    """A server of FashionMNIST, MNIST and CIFAR10: {class: {attribute: value}} to set on the classes."""
     mnist, cifar = mnist_files(), cifar10_files()
     tgz = tar_of(cifar)
     sums = {name.split("/")[1]: md5(data) for name, data in cifar.items()}
-    with served({**mnist, "cifar-10-python.tar.gz": tgz}) as (at, seen):
+    with loopback.serving() as server:
+        server.files.update({**mnist, "cifar-10-python.tar.gz": tgz})
+        at = f"{server.at}/good/"
         idx_set = {"mirrors": [at], "resources": [(name, md5(data)) for name, data in mnist.items()]}
         cifar10 = {
             "url": f"{at}cifar-10-python.tar.gz",
@@ -136,4 +107,4 @@ def served_datasets():
             "test_list": [["test_batch", sums["test_batch"]]],
             "meta": {"filename": "batches.meta", "key": "label_names", "md5": sums["batches.meta"]},
         }
-        yield {"FashionMNIST": idx_set, "MNIST": idx_set, "CIFAR10": cifar10}, seen
+        yield {"FashionMNIST": idx_set, "MNIST": idx_set, "CIFAR10": cifar10}

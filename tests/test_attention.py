@@ -1,6 +1,7 @@
 """Attention and transformers against PyTorch, on every backend."""
 
 import itertools
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from same import same
 from twins import agree, normal, twins
 
+import polytensor
 import polytensor as pt
 from polytensor.testing import gradcheck, gradgradcheck
 
@@ -34,6 +36,12 @@ ATTENTION = {
     "all dead": ([Q, K, V, np.zeros((3, 5), bool)], {}),
     "causal": ([Q, K, V], {"is_causal": True}),
     "long causal": ([normal(2, 6, 4), K, V], {"is_causal": True}),
+    "fixed float": ([Q, K, V], {"attn_mask": normal(3, 5)}),
+    "fixed dead rows": ([Q, K, V], {"attn_mask": np.where(np.arange(15).reshape(3, 5) > 6, 0.3, -np.inf)}),
+    "fixed heads": ([Q, K, V], {"attn_mask": np.where(holes(2, 1, 5), -np.inf, 1)}),
+    "many causal": ([normal(3, 2, 9, 4), normal(3, 2, 9, 4), normal(3, 2, 9, 4)], {"is_causal": True}),
+    "wide causal": ([Q, normal(2, 9, 4), normal(2, 9, 3)], {"is_causal": True}),
+    "nan": ([np.where(Q > 1, np.nan, Q), K, V], {}),
     "scale": ([Q, K, V], {"scale": 0.3}),
     "negative scale": ([Q, K, V], {"scale": -0.3}),
     "no scale": ([Q, K, V], {"scale": 0.0}),
@@ -60,12 +68,31 @@ SDPA_WRONG = {
 }
 
 
+@pytest.fixture(params=["whole", "tile", "tiles", "rows"])
+def way(request, monkeypatch):
+    """Attention over all scores at once, in one tile, in tiles of a few rows, and row by row on threads."""
+    if request.param != "whole":
+        monkeypatch.setattr(polytensor.ops.attention, "LARGE", 0)
+        monkeypatch.setattr(polytensor.ops.attention, "LARGE_CAUSAL", 0)
+        room = {"tile": 1 << 17, "tiles": 14, "rows": 1}[request.param]
+        monkeypatch.setattr(polytensor.backends.attention.AttentionKernels, "attention_room", room)
+    if request.param == "rows" and pt.current_backend() == "numba":
+        from polytensor.backends.numba import threads
+
+        monkeypatch.setattr(threads, "TEAM_NS", 0)
+    return request.param
+
+
 @pytest.mark.parametrize("name", ATTENTION)
-def test_scaled_dot_product_attention(name, device, oracle):
+def test_scaled_dot_product_attention(name, device, way, oracle):
     arrays, kw = ATTENTION[name]
-    call = lambda t, m, *xs: t.nn.functional.scaled_dot_product_attention(*xs, **kw)  # noqa: E731
+
+    def call(t, m, *xs):
+        return t.nn.functional.scaled_dot_product_attention(*xs, **tensors(t, kw))
+
     agree(oracle, lambda t: t.nn.Identity(), call, arrays)
-    agree(oracle, lambda t: t.nn.Identity(), call, arrays, "float32")
+    if "fixed" not in name:
+        agree(oracle, lambda t: t.nn.Identity(), call, arrays, "float32")
 
 
 @pytest.mark.parametrize("name", SDPA_WRONG)
@@ -75,11 +102,47 @@ def test_scaled_dot_product_attention_refuses(name, device, oracle):
     same(call, oracle, message=name in ("both", "ints", "vector", "dtypes", "longs", "dropout"))
 
 
-def test_attention_derivatives(device):
+def test_attention_derivatives(device, way):
     xs = [pt.from_numpy(a).to(device).requires_grad_() for a in (Q[:1], K[:1], V[:1], normal(3, 5))]
     f = pt.nn.functional.scaled_dot_product_attention
     assert gradcheck(f, xs) and gradgradcheck(f, xs)
-    assert gradgradcheck(lambda q, k, v: f(q, k, v, is_causal=True), xs[:3])
+    mask = xs[3].detach()
+    for g in (lambda q, k, v: f(q, k, v, is_causal=True), lambda q, k, v: f(q, k, v, mask, scale=0.7)):
+        assert gradcheck(g, xs[:3]) and gradgradcheck(g, xs[:3])
+    q, k, v = xs[:3]
+    for wanted in ((q,), (k,), (v,), (q, v)):  # alone, not all of the backward runs
+        some = pt.autograd.grad(f(q, k, v).sum(), wanted)
+        whole = pt.autograd.grad(f(q, k, v).sum(), (q, k, v))
+        for x, y in zip(wanted, some, strict=True):
+            assert y.equal(whole[[t is x for t in (q, k, v)].index(True)])
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_tiles_keep_nan_and_infinities(device, value, causal, monkeypatch):
+    """Where whole rows of scores have them; PyTorch's own two ways do not agree on these."""
+    xs = [pt.from_numpy(np.where(x > 1, value, x)).to(device) for x in (K, K[..., ::-1].copy(), V)]
+    f = lambda: pt.nn.functional.scaled_dot_product_attention(*xs, is_causal=causal)  # noqa: E731
+    whole = f()
+    monkeypatch.setattr(polytensor.ops.attention, "LARGE", 0)
+    monkeypatch.setattr(polytensor.ops.attention, "LARGE_CAUSAL", 0)
+    pt.testing.assert_close(f(), whole, equal_nan=True)
+    assert not whole.isfinite().all()
+
+
+def test_no_array_of_all_scores_is_made(device):
+    """2 x 1100 queries and keys of width 8: scores would take 19 MB, and so would the weights that backward needs."""
+    q, k, v = (pt.rand(2, 1100, 8, device=device, requires_grad=True) for _ in range(3))
+    f = pt.nn.functional.scaled_dot_product_attention
+    tracemalloc.start()
+    try:
+        out = f(q, k, v)
+        assert out.grad_fn.name().startswith("ScaledDotProduct")
+        out.sum().backward()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20
 
 
 def test_attention_in_half_and_dropout(device):

@@ -16,7 +16,8 @@ import pytest
 import small_datasets
 
 FOLDER = os.environ.get("POLYTENSOR_TUTORIALS")
-PATHS = sorted(p for p in pathlib.Path(FOLDER).iterdir() if p.is_file()) if FOLDER else []
+TEXTS = {".txt", ".md", ".html", ".htm", ".rst"}
+PATHS = sorted(p for p in pathlib.Path(FOLDER).iterdir() if p.suffix in TEXTS) if FOLDER else []
 
 # what PyTorch 2.13 cannot run: the error, the reason, and what is run instead so that later samples have their names
 LISTED = {
@@ -66,12 +67,14 @@ CHANCE = set(
 @pytest.fixture(scope="module")
 def overrides():
     """Attributes of the datasets that lead to the small files, while they are served."""
-    with small_datasets.served_datasets() as (values, _):
+    with small_datasets.served_datasets() as values:
         yield values
 
 
 def prepared(folder):
     """The folder, with what the samples expect on disk: a folder to save in, and MNIST, unpacked."""
+    for module in ("PIL", "matplotlib", "sklearn"):
+        pytest.importorskip(module)
     (folder / "work" / "drive" / "MyDrive" / "Model" / "FashionMNIST").mkdir(parents=True)
     raw = folder / "work" / "\\mnist" / "MNIST" / "raw"
     raw.mkdir(parents=True)

@@ -16,7 +16,7 @@ NO_ORACLE = {"image_files": "torchvision reads files by a binary that fits one v
 
 @pytest.fixture(scope="module")
 def overrides():
-    with small_datasets.served_datasets() as (values, _):
+    with small_datasets.served_datasets() as values:
         yield values
 
 

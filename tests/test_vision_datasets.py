@@ -1,7 +1,7 @@
 """vision.datasets: files in their real formats, served over loopback by a server that also fails in every way."""
 
+import functools
 import gzip
-import hashlib
 import io
 import os
 import pickle
@@ -15,6 +15,7 @@ import loopback
 import numpy as np
 import pytest
 import vision_oracle
+from small_datasets import idx, md5, python2_pickle, tar_of
 
 import polytensor as pt
 from polytensor.vision import datasets, transforms
@@ -24,10 +25,6 @@ server, quick = loopback.server, loopback.quick
 
 Image = pytest.importorskip("PIL.Image")
 RNG = np.random.default_rng(0)
-
-
-def md5(data):
-    return hashlib.md5(data).hexdigest()
 
 
 DATA = RNG.integers(0, 256, 3000, dtype=np.uint8).tobytes()
@@ -164,10 +161,6 @@ def test_no_path_leaves_the_root(case, tmp_path):
 # MNIST and its kin
 
 
-def idx(x):
-    return bytes([0, 0, 8, x.ndim]) + b"".join(n.to_bytes(4, "big") for n in x.shape) + x.tobytes()
-
-
 def mnist_files(n=5, seed=0):
     rng = np.random.default_rng(seed)
     out = {}
@@ -268,28 +261,19 @@ def test_emnist(server, tmp_path, monkeypatch):
 # CIFAR, STL10, SVHN
 
 
-def tar_of(files):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
 def cifar(cls, server, monkeypatch, protocol=2):
     """The set on the local server: {file: (images, labels)}."""
     hundred = cls is datasets.CIFAR100
+    dump = python2_pickle if protocol == "python2" else functools.partial(pickle.dumps, protocol=protocol)
     files, made, lists = {}, {}, {}
     for attribute in ("train_list", "test_list"):
         lists[attribute] = []
         for name, _ in getattr(cls, attribute):
             x, y = RNG.integers(0, 256, (4, 3072), dtype=np.uint8), RNG.integers(0, 10, 4).tolist()
             batch = {"data": x, "fine_labels" if hundred else "labels": y, "filenames": ["a"] * 4}
-            made[name], files[name] = (x, y), pickle.dumps(batch, protocol)
+            made[name], files[name] = (x, y), dump(batch)
             lists[attribute].append([name, md5(files[name])])
-    meta = pickle.dumps({cls.meta["key"]: [f"class {i}" for i in range(100 if hundred else 10)]}, protocol)
+    meta = dump({cls.meta["key"]: [f"class {i}" for i in range(100 if hundred else 10)]})
     files[cls.meta["filename"]] = meta
     packed = tar_of({f"{cls.base_folder}/{name}": data for name, data in files.items()})
     server.files[cls.filename] = packed
@@ -302,7 +286,7 @@ def cifar(cls, server, monkeypatch, protocol=2):
 
 
 @pytest.mark.parametrize("name", ["CIFAR10", "CIFAR100"])
-@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize("protocol", ["python2", 2, 5])
 def test_cifar(name, protocol, server, tmp_path, monkeypatch):
     cls = getattr(datasets, name)
     made = cifar(cls, server, monkeypatch, protocol)

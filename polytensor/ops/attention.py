@@ -15,10 +15,15 @@ from .joining import cat
 from .layers import softmax
 from .padding import pad
 from .products import c_name, linear, matmul
-from .shape import reshape
-from .table import F, check_tensor, type_name
+from .recompute import gradients
+from .shape import broadcast_shapes, reshape
+from .table import F, check_tensor, primitive, same_device, type_name
 
 __all__: list[str] = []
+
+# scores from which attention is done in tiles; a tile's weights are made again in backward, which costs a third more
+# than to keep them as long as they fit in the caches
+LARGE, LARGE_CAUSAL = 1 << 20, 1 << 16
 
 
 def scaled_dot_product_attention(
@@ -62,8 +67,13 @@ def scaled_dot_product_attention(
         k, v = _repeat_heads(q, k), _repeat_heads(q, v)
     if q._a.dtype.itemsize == 2:  # half types compute in float32 and round once
         q, k, v = (F.cast(t, dtypes.float32.array) for t in (q, k, v))
-        return F.cast(_attend(q, k, v, attn_mask, dropout_p, is_causal, scale), query._a.dtype)  # type: ignore[no-any-return]
-    return _attend(q, k, v, attn_mask, dropout_p, is_causal, scale)
+    out: Any = None
+    large = q._a.size // max(1, q._a.shape[-1]) * k._a.shape[-2] >= (LARGE_CAUSAL if is_causal else LARGE)
+    if large and dropout_p <= 0 and not (attn_mask is not None and attn_mask.requires_grad):
+        out = _tiled(q, k, v, attn_mask, is_causal, scale)
+    if out is None:
+        out = _attend(q, k, v, attn_mask, dropout_p, is_causal, scale)
+    return out if q is query else F.cast(out, query._a.dtype)  # type: ignore[no-any-return]
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Any, p: float, is_causal: bool, scale: float | None) -> Tensor:
@@ -90,6 +100,54 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Any, p: float, is_causal: boo
     if dead is not None:
         attention = attention.masked_fill(dead, 0.0)  # type: ignore[attr-defined]
     return matmul(dropout(attention, p, True) if p > 0 else attention, v)
+
+
+def _attend_backward(g: Any, need: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, *rest: Any) -> list[Any]:
+    scale, causal = rest[-2:]
+    return gradients(
+        lambda q, k, v: (_attend(q, k, v, mask if mask._a.size else None, 0.0, causal, scale),), [g], need[:3], (q, k, v), ()
+    ) + [None]  # fmt: skip
+
+
+F.attend_backward = _attend_backward
+
+
+def _attend_rule(
+    F: Any, g: Any, need: Any, q: Any, k: Any, v: Any, mask: Any, out0: Any, out1: Any, scale: float, causal: bool
+) -> Any:
+    return F.attend_backward(g[0], need, q, k, v, mask, out0, out1, scale, causal)
+
+
+_attend_in_tiles = primitive(
+    "attend", "q k v mask", _attend_rule, "scale causal", outs=2, node="ScaledDotProductFlashAttentionForCpuBackward0"
+)
+
+
+def _tiled(q: Tensor, k: Tensor, v: Tensor, mask: Any, is_causal: bool, scale: float | None) -> Tensor | None:
+    """Attention without an array of all scores; None where shapes do not fit, or there is nothing to attend to."""
+    same_device("scaled_dot_product_attention", q, k, v, *(() if mask is None else (mask,)))
+    shapes = [t._a.shape for t in (q, k, v)]
+    (length, width), (sources, depth) = shapes[0][-2:], shapes[2][-2:]
+    if shapes[1][-2:] != (sources, width) or 0 in (length, width, sources, depth):
+        return None
+    leads = [s[:-2] for s in shapes]
+    try:
+        if mask is not None:
+            full = broadcast_shapes(mask._a.shape, (*[1] * len(max(leads, key=len)), length, sources))
+            if full[-2:] != (length, sources):
+                return None
+            leads.append(full[:-2])
+        lead = tuple(broadcast_shapes(*leads))
+    except RuntimeError:
+        return None
+    if 0 in lead:
+        return None
+    q, k, v = (t if s[:-2] == lead else t.expand(*lead, *s[-2:]) for t, s in zip((q, k, v), shapes, strict=True))
+    if mask is None:
+        mask = wrap(q._dev.backend.empty((0,), q._a.dtype), q._dev)
+    elif mask._a.dtype.kind != "b" and mask._a.dtype != q._a.dtype:
+        mask = F.cast(mask, q._a.dtype)
+    return _attend_in_tiles(q, k, v, mask, 1 / sqrt(width) if scale is None else scale, is_causal)[0]  # type: ignore[no-any-return]
 
 
 def _repeat_heads(q: Tensor, x: Tensor) -> Tensor:

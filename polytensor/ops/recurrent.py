@@ -16,6 +16,7 @@ from . import pointwise as pw
 from .dropouts import dropout as drop
 from .joining import cat, stack
 from .products import matmul
+from .recompute import gradients
 from .shape import reshape
 from .table import F, check_tensor, primitive, same_device, type_name
 
@@ -87,32 +88,18 @@ def _gru(
     return _walk(_project(x, w_ih, b_ih), [h0], sizes, reverse, step)
 
 
-def _gradients(composite: Step, g: Any, need: Any, inputs: tuple[Tensor, ...], attrs: tuple[Any, ...]) -> list[Any]:
-    """Differentiable gradients: those of the composite, whose inputs are cut off from each other."""
-    from ..autograd import grad
-
-    fresh = [F.alias(x) if wanted else x for x, wanted in zip(inputs, need, strict=True)]
-    outs = composite(*fresh, *attrs)
-    pairs = [(y, gy) for y, gy in zip(outs, g, strict=False) if gy is not None and y.requires_grad]
-    wanted = [x for x, w in zip(fresh, need, strict=True) if w]
-    if not pairs:
-        return [None] * len(inputs)
-    found = iter(grad([y for y, _ in pairs], wanted, [gy for _, gy in pairs], create_graph=True, allow_unused=True))
-    return [next(found) if w else None for w in need]
-
-
 def _rnn_backward(g: Any, need: Any, x: Any, h0: Any, wi: Any, wh: Any, bi: Any, bh: Any, *rest: Any) -> list[Any]:
-    return _gradients(_rnn, g, need, (x, h0, wi, wh, bi, bh), rest[-3:])
+    return gradients(_rnn, g, need, (x, h0, wi, wh, bi, bh), rest[-3:])
 
 
 def _lstm_backward(
     g: Any, need: Any, x: Any, h0: Any, c0: Any, wi: Any, wh: Any, bi: Any, bh: Any, wr: Any, *rest: Any
 ) -> list[Any]:
-    return _gradients(_lstm, g, need, (x, h0, c0, wi, wh, bi, bh, wr), rest[-2:])
+    return gradients(_lstm, g, need, (x, h0, c0, wi, wh, bi, bh, wr), rest[-2:])
 
 
 def _gru_backward(g: Any, need: Any, x: Any, h0: Any, wi: Any, wh: Any, bi: Any, bh: Any, *rest: Any) -> list[Any]:
-    return _gradients(_gru, g, need, (x, h0, wi, wh, bi, bh), rest[-2:])
+    return gradients(_gru, g, need, (x, h0, wi, wh, bi, bh), rest[-2:])
 
 
 F.rnn_scan_backward, F.lstm_scan_backward, F.gru_scan_backward = _rnn_backward, _lstm_backward, _gru_backward

@@ -50,6 +50,7 @@ class CupyBackend(Backend):
 
     name = "cupy"
     device_type = "cuda"
+    attention_room = 1 << 24  # a launch costs more than a cache is worth
 
     @classmethod
     def availability(cls) -> tuple[bool, str, str]:

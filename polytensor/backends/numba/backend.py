@@ -53,12 +53,15 @@ class NumbaBackend(LargeKernels):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in "threads pointwise reduce softmax pool conv optim norms tables recurrent gelu ufuncs".split():
+        for (
+            module
+        ) in "threads pointwise reduce softmax attention pool conv optim norms tables recurrent gelu ufuncs".split():
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
         self._threads.set_num_threads(get_num_threads())
         keep_freed_memory()
+        self._nobody = np.empty(0, bool)
 
     _threads: Any
     _pointwise: Any
@@ -68,6 +71,7 @@ class NumbaBackend(LargeKernels):
     _conv: Any
     _optim: Any
     _recurrent: Any
+    _attention: Any
     _gelu: Any
     _ufuncs: Any
 
@@ -94,7 +98,7 @@ class NumbaBackend(LargeKernels):
     def relu(self, x: Array) -> Array:
         if x.size >= POINTWISE and fits(x):
             return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
-        return NumpyBackend.relu(self, x)
+        return np.maximum(x, self.scalar(0, x.dtype))
 
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
         if x.size <= TINY and lo is not None and hi is not None and x.dtype.char in "fd":
@@ -344,6 +348,26 @@ class NumbaBackend(LargeKernels):
         if not fits(u) or not index.flags.carray or not index.size:
             return super().max_pool2d_gather(u, index)
         return self._pool.max_pool2d_gather(u, index)
+
+    # ---- attention ----------------------------------------------------------------------------------------------
+    def _weigh(self, scores: Array, start: int, mask: Array | None, causal: bool) -> Array:
+        if not fits(scores):
+            return super()._weigh(scores, start, mask, causal)
+        dead = self._mask_scores(scores, start, mask, False)
+        return self._attention.weigh(scores, start, causal, self._nobody if dead is None else dead.reshape(-1))  # type: ignore[no-any-return]
+
+    def _weigh_back(
+        self, weights: Array, start: int, mask: Array | None, causal: bool, logs: Array, scores: Array | None, inner: Array
+    ) -> None:  # fmt: skip
+        logs, inner, gradients = _own(logs), _own(inner), weights[..., :0] if scores is None else scores
+        if not fits(weights) or (scores is not None and not fits(scores)):
+            return super()._weigh_back(weights, start, mask, causal, logs, scores, inner)
+        dead = self._mask_scores(weights, start, mask, False)
+        dead = self._nobody if dead is None else dead.reshape(-1)
+        self._attention.weigh_back(weights, start, causal, dead, logs, gradients, inner)
+
+    def _run_tiles(self, parts: list[Any], run: Any, products: int, scores: int) -> None:
+        self._attention.run(parts, run, products, scores)
 
     # ---- recurrent layers: the arrays are the base backend's own, contiguous --------------------------------------
     def _lstm_step(self, gates: Array, c: Array, tc: Array, y: Array) -> None:

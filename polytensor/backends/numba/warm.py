@@ -37,6 +37,9 @@ def _run(backend: Any, dtype: Any) -> None:
         backend.sum(x, dim, False)
         backend.amax(x, dim, False)
         backend.var(x, dim, 1, False)
+    q, none = x[:8].reshape(2, 8, 128).copy(), x[0, :0]
+    y, logs = backend.attend(q, q, q, none, 0.1, True)
+    backend.attend_backward(y, (True, True, True), q, q, q, none, y, logs, 0.1, True)
     backend.contiguous(x.T)
     backend.where(x > 0, x, x)
     backend.index(np.broadcast_to(x, (16, 256, 256)).reshape(-1, 256), (np.arange(4096),))

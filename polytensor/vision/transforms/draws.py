@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import polytensor as torch
 
-__all__ = ["below", "choice", "order", "uniform", "unit"]
+__all__ = ["below", "choice", "dirichlet", "gamma", "order", "uniform", "unit"]
 
 
 def unit() -> float:
@@ -36,3 +37,22 @@ def choice(items: Sequence[Any], weights: Any = None) -> Any:
         return items[below(len(items))]
     index = torch.multinomial(torch.tensor([float(w) for w in weights], device="cpu"), 1)
     return items[int(index)]
+
+
+def gamma(alpha: float) -> float:
+    """A number of the gamma distribution of shape alpha (Marsaglia and Tsang 2000)."""
+    if alpha < 1.0:
+        return gamma(alpha + 1.0) * (1.0 - unit()) ** (1.0 / alpha)
+    d = alpha - 1.0 / 3.0
+    while True:
+        x = torch.randn(1, device="cpu").item()
+        v = (1.0 + x / math.sqrt(9.0 * d)) ** 3
+        if v > 0.0 and math.log(1.0 - unit()) < 0.5 * x * x + d - d * v + d * math.log(v):
+            return d * v  # type: ignore[no-any-return]
+
+
+def dirichlet(alphas: Sequence[float]) -> list[float]:
+    """Random shares that sum to 1; two of them are a beta distribution."""
+    draws = [gamma(a) for a in alphas]
+    total = sum(draws) or 1.0  # tiny alphas can underflow
+    return [d / total for d in draws]

@@ -362,7 +362,7 @@ def autocontrast(img: Tensor) -> Tensor:
     _colours(img, 3)
     dtype = img.dtype if img.dtype.is_floating_point else torch.float32
     low, high = (x.to(dtype) for x in (img.amin((-2, -1), keepdim=True), img.amax((-2, -1), keepdim=True)))
-    scale = bound(img.dtype) / (high - low)
+    scale = (high - low).reciprocal() * bound(img.dtype)
     good = torch.isfinite(scale)
     low, scale = torch.where(good, low, 0.0), torch.where(good, scale, 1.0)
     return ((img - low) * scale).clamp(0, bound(img.dtype)).to(img.dtype)

@@ -1,0 +1,132 @@
+"""How the transforms of v2 take whole samples: any nesting of images and other things, of which the images are changed.
+
+PIL images are changed, and else the first tensor; labels, further tensors and all other things pass. All images of a
+sample get the same random numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import polytensor as torch
+from polytensor import Tensor
+from polytensor.nn import Module
+from polytensor.utils._pytree import tree_flatten, tree_unflatten
+
+from ...pillow import is_pil_image
+from ..draws import choice, order, unit
+
+__all__ = ["Compose", "OnSamples", "RandomApply", "RandomChoice", "RandomOrder", "images_of", "on_samples"]
+
+
+def images_of(leaves: Sequence[Any]) -> list[int]:
+    """Which leaves of a sample are its images."""
+    pictures = [i for i, x in enumerate(leaves) if is_pil_image(x)]
+    return pictures or [i for i, x in enumerate(leaves) if isinstance(x, Tensor)][:1]
+
+
+class OnSamples(Module):
+    """A transform that is called with a sample, as one argument or several; `transform` changes an image."""
+
+    def transform(self, inpt: Any) -> Any:
+        """The changed image."""
+        raise NotImplementedError
+
+    def wanted(self, leaves: Sequence[Any]) -> list[int]:
+        """Which leaves are changed."""
+        return images_of(leaves)
+
+    def forward(self, *inputs: Any) -> Any:
+        sample = inputs if len(inputs) > 1 else inputs[0]
+        leaves, spec = tree_flatten(sample)
+        start = end = None
+        wanted = self.wanted(leaves)
+        for i in wanted:
+            if len(wanted) > 1:
+                start, end = (torch.get_rng_state(), None) if start is None else (start, torch.get_rng_state())
+                torch.set_rng_state(start)
+            leaves[i] = self.transform(leaves[i])
+        return tree_unflatten(leaves, spec)
+
+    def extra_repr(self) -> str:
+        shown = ((n, v) for n, v in vars(self).items() if not n.startswith("_") and n != "training")
+        return ", ".join(
+            f"{n}={v}" for n, v in shown if isinstance(v, (bool, int, float, str, tuple, list)) or hasattr(v, "name")
+        )
+
+    __repr__ = Module.__repr__
+
+
+def on_samples(base: type, module: str) -> type:
+    """The transform `base` of one image as one of samples."""
+    forward: Callable[..., Any] = base.forward  # type: ignore[attr-defined]
+    body = {"transform": lambda self, inpt: forward(self, inpt), "__doc__": base.__doc__, "__module__": module}
+    return type(base.__name__, (OnSamples, base), body)
+
+
+class _Several(OnSamples):
+    def __init__(self, transforms: Any) -> None:
+        super().__init__()
+        if not isinstance(transforms, Sequence):
+            raise TypeError("Argument transforms should be a sequence of callables")
+        if not transforms:
+            raise ValueError("Pass at least one transform")
+        self.transforms = transforms
+
+    def extra_repr(self) -> str:
+        return "\n".join(f"    {t}" for t in self.transforms)
+
+    def _through(self, transforms: Any, inputs: tuple[Any, ...]) -> Any:
+        result: Any = inputs if len(inputs) > 1 else inputs[0]
+        for t in transforms:
+            result = t(*inputs)
+            inputs = result if len(inputs) > 1 else (result,)
+        return result
+
+
+class Compose(_Several):
+    """The transforms one after the other."""
+
+    def forward(self, *inputs: Any) -> Any:
+        return self._through(self.transforms, inputs)
+
+
+class RandomApply(_Several):
+    """All the transforms with probability p, or none."""
+
+    def __init__(self, transforms: Any, p: float = 0.5) -> None:
+        if not isinstance(transforms, (Sequence, torch.nn.ModuleList)):
+            raise TypeError("Argument transforms should be a sequence of callables or a `nn.ModuleList`")
+        super().__init__(list(transforms))
+        if not 0.0 <= p <= 1.0:
+            raise ValueError("`p` should be a floating point value in the interval [0.0, 1.0].")
+        self.p = p
+
+    def forward(self, *inputs: Any) -> Any:
+        return self._through([] if unit() >= self.p else self.transforms, inputs)
+
+
+class RandomChoice(_Several):
+    """One of the transforms, by weights p."""
+
+    def __init__(self, transforms: Any, p: Any = None) -> None:
+        if not isinstance(transforms, Sequence):
+            raise TypeError("Argument transforms should be a sequence of callables")
+        if p is not None and len(p) != len(transforms):
+            raise ValueError(f"Length of p doesn't match the number of transforms: {len(p)} != {len(transforms)}")
+        super().__init__(transforms)
+        total = sum(p) if p is not None else 1.0
+        self.p = [1 / len(transforms)] * len(transforms) if p is None else [v / total for v in p]
+
+    def forward(self, *inputs: Any) -> Any:
+        return choice(self.transforms, self.p)(*inputs)
+
+
+class RandomOrder(_Several):
+    """All the transforms, shuffled."""
+
+    extra_repr = OnSamples.extra_repr
+
+    def forward(self, *inputs: Any) -> Any:
+        return self._through([self.transforms[i] for i in order(len(self.transforms))], inputs)
