@@ -1,91 +1,94 @@
-"""Loaders against PyTorch's: alternating fresh processes, ratios of medians. One pass over the dataset per sample.
+"""The cases of loaders: one pass over a dataset each; benchmarks/compare.py takes them as its group "loader".
 
-    python benchmarks/loader.py [--rounds 3] [--threads 4]
-
-Ratios are our time over PyTorch's: lower is better.
+Two datasets: rows of a TensorDataset, and image files (JPEG and PNG) that are decoded, resized and turned into floats.
+PyTorch's side of the latter makes the Pillow and tensor calls that torchvision's ImageFolder, Resize and ToTensor make.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import statistics
-import subprocess
-import sys
-import time
+import tempfile
+from pathlib import Path
 
-from compare import environment
+SIZE = (224, 224)  # of the images after Resize
 
-SUBJECTS = ("numpy", "pytorch")
+
+def write_images(root: Path, n: int = 240) -> None:
+    """n pictures of 256 x 256 in two classes: soft blots under a little noise; two of three are JPEG, the others PNG."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        (root / name).mkdir()
+    for i in range(n):
+        blots = Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).resize(
+            (256, 256), Image.Resampling.BICUBIC
+        )
+        noisy = np.asarray(blots) + rng.normal(0, 4, (256, 256, 3))
+        image = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+        image.save(root / "ab"[i % 2] / (f"{i:03}.png" if i % 3 == 2 else f"{i:03}.jpg"), quality=90)
+
+
+def images() -> Path:
+    """The folder of the pictures, which are written at the first use."""
+    root = Path(__file__).parent / "out" / "images"
+    if not root.exists():
+        root.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(dir=root.parent))
+        write_images(new)
+        new.rename(root)
+    return root
+
+
+def image_files(t, root: Path):
+    """The image files as a dataset of (tensor, class)."""
+    if t.__name__ == "polytensor":
+        from polytensor.vision import datasets, transforms
+
+        return datasets.ImageFolder(root, transforms.Compose([transforms.Resize(SIZE), transforms.ToTensor()]))
+    import numpy as np
+    from PIL import Image
+
+    class Files(t.utils.data.Dataset):
+        def __init__(self):
+            self.samples = [(str(p), "ab".index(p.parent.name)) for p in sorted(root.glob("[ab]/*"))]
+
+        def __len__(self):
+            return len(self.samples)
+
+        def __getitem__(self, i):
+            path, label = self.samples[i]
+            with open(path, "rb") as f:
+                image = Image.open(f).convert("RGB")
+            image = image.resize(SIZE[::-1], Image.Resampling.BILINEAR)
+            x = t.from_numpy(np.array(image, np.uint8, copy=True)).view(*SIZE, 3).permute(2, 0, 1).contiguous()
+            return x.to(t.get_default_dtype()).div(255), label
+
+    return Files()
 
 
 def cases(t) -> dict:
     """Name -> a function that reads the dataset once."""
-    data = t.utils.data
-    rows = data.TensorDataset(t.rand(4096, 784), t.arange(4096) % 10)
+    rows = t.utils.data.TensorDataset(t.rand(4096, 784), t.arange(4096) % 10)
+    files = image_files(t, images())
 
-    def read(**options):
-        loader = data.DataLoader(rows, batch_size=64, shuffle=True, **options)
+    def read(dataset, size, **options):
+        loader = t.utils.data.DataLoader(dataset, batch_size=size, shuffle=True, **options)
 
         def run() -> None:
+            n = 0
             for x, y in loader:
-                assert x.shape[0] == y.shape[0] == 64
+                assert x.shape[0] == y.shape[0]
+                n += len(y)
+            assert n == len(dataset)
 
         return run
 
     return {
-        "4096 x 784, 0 workers": read(),
-        "4096 x 784, 2 workers": read(num_workers=2),
-        "4096 x 784, 2 persistent": read(num_workers=2, persistent_workers=True),
+        "4096 x 784, 0 workers": read(rows, 64),
+        "4096 x 784, 2 workers": read(rows, 64, num_workers=2),
+        "4096 x 784, 2 persistent": read(rows, 64, num_workers=2, persistent_workers=True),
+        "image files, 0 workers": read(files, 16),
+        "image files, 2 workers": read(files, 16, num_workers=2),
+        "image files, 2 persistent": read(files, 16, num_workers=2, persistent_workers=True),
     }
-
-
-def worker(subject: str) -> None:
-    """Time every case in this process; print JSON: case -> milliseconds."""
-    if subject == "pytorch":
-        import torch as t
-    else:
-        import polytensor as t
-    t.manual_seed(0)
-    result = {}
-    for name, run in cases(t).items():
-        run()
-        samples = []
-        for _ in range(5):
-            begin = time.perf_counter()
-            run()
-            samples.append((time.perf_counter() - begin) * 1e3)
-        result[name] = statistics.median(samples)
-    print(json.dumps(result))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker:
-        worker(options.worker)
-        return
-    runs: dict[str, list] = {s: [] for s in SUBJECTS}
-    for _ in range(options.rounds):
-        for s in SUBJECTS:
-            done = subprocess.run(
-                [sys.executable, __file__, "--worker", s],
-                env=environment(options.threads), capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            if done.returncode:
-                sys.exit(f"{s} failed:\n{done.stderr[-2000:]}")
-            runs[s].append(json.loads(done.stdout.splitlines()[-1]))
-    print(
-        f"milliseconds a pass, load {os.getloadavg()[0]:.2f}\n  {'case':28} {'PyTorch':>9} {'numpy':>9}  {'ratio':>6}"
-    )
-    for name in runs["pytorch"][0]:
-        theirs, ours = (statistics.median(r[name] for r in runs[s]) for s in ("pytorch", "numpy"))
-        print(f"  {name:28} {theirs:9.2f} {ours:9.2f}  {ours / theirs:6.2f}")
-
-
-if __name__ == "__main__":
-    main()

@@ -34,8 +34,8 @@ SHAPES: dict[str, Callable[..., torch.Tensor]] = {
 }
 
 
-def draw(kinds: Sequence[str], size: int, generator: torch.Generator) -> torch.Tensor:
-    """One picture for each name of a shape: (N, 3, size, size), values in [0, 1].
+def draw(kinds: Sequence[str], size: int, generator: torch.Generator, bright: bool = False) -> torch.Tensor:
+    """One picture for each name of a shape: (N, 3, size, size), values in [0, 1]; bright shapes on dark ground if asked.
 
     Place, size, angle, the two colours and the noise are random: the same for a generator's state on every backend, but
     for the last bit of the noise.
@@ -57,7 +57,7 @@ def draw(kinds: Sequence[str], size: int, generator: torch.Generator) -> torch.T
         rows = torch.tensor([i for i, k in enumerate(kinds) if k == kind], device="cpu")
         inside[rows] = SHAPES[kind](x[rows], y[rows], r[rows], t[rows])
     mask = torch.sigmoid(inside * scale * size).unsqueeze(1)  # an edge of about two pixels
-    back = uniform(0, 1, n, 3, 1, 1)
-    front = torch.remainder(back + uniform(0.3, 0.7, n, 3, 1, 1), 1)  # each channel differs
+    back, more = uniform(0, 0.45 if bright else 1, n, 3, 1, 1), uniform(0.3, 0.55 if bright else 0.7, n, 3, 1, 1)
+    front = torch.remainder(back + more, 1)  # each channel differs
     noise = torch.randn(n, 3, size, size, generator=generator, device="cpu")
     return (back + (front - back) * mask + 0.06 * noise).clamp(0, 1)

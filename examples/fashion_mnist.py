@@ -78,7 +78,7 @@ def drawn(count: int, seed: int) -> TensorDataset:
 def load(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     """The sets to train on and to test with."""
     if options.synthetic:
-        return drawn(4000, 1), drawn(1000, 2)
+        return drawn(options.images, 1), drawn(options.images // 4, 2)
     try:
         return tuple(
             datasets.FashionMNIST(options.data, train=train, download=True, transform=transforms.ToTensor())
@@ -140,6 +140,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("data"), metavar="DIR", help="where FashionMNIST is or goes (data)"
     )
+    parser.add_argument("--images", type=int, default=4000, help="how many --synthetic draws to train on (4000)")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-3)

@@ -230,3 +230,28 @@ def test_collate_like_pytorch():
 
     kinds = {**default_collate_fn_map, set: lambda batch, *, collate_fn_map=None: sorted(set().union(*batch))}
     assert collate([({1}, 2), ({3}, 4)], collate_fn_map=kinds)[0] == [1, 3]
+
+
+@pytest.mark.parametrize("indices", [
+    [[1, 2], [3, 5, 0]], [(0, 5), range(2, 4)], [[-1, -6]], [[True, False]], [[1.5]], [["a"]], [[]], [[4, 5, 6]], [[1, 9]],
+    [[[0, 1], [2, 3]]], [[slice(0, 2), slice(2, 4)]], [np.array([2, 1])], ["tensor"], ["of tensors"],
+], ids=str)  # fmt: skip
+def test_indices_like_pytorch(indices):
+    """Rows of whole tensors, and what is no row of them, by every kind of index that a batch sampler may give."""
+
+    def read(t, subset):
+        data = t.utils.data.TensorDataset(t.arange(6) * 2, t.arange(6.0))
+        data = t.utils.data.Subset(data, [5, 3, 1, 0, 2, 4]) if subset else data
+        wanted = {"tensor": t.tensor([1, 2]), "of tensors": [t.tensor(3), t.tensor(1)]}
+        batches = [wanted[i] if isinstance(i, str) else i for i in indices]
+        return [[x.tolist() for x in b] for b in t.utils.data.DataLoader(data, batch_sampler=batches)]
+
+    for subset in (False, True):
+        try:
+            want = read(torch, subset)
+        except Exception as error:
+            with pytest.raises(type(error)) as caught:
+                read(pt, subset)
+            assert str(caught.value) == str(error) or type(error) not in (IndexError, RuntimeError)
+        else:
+            assert read(pt, subset) == want

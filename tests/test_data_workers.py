@@ -354,8 +354,9 @@ def test_timeout():
 
 
 def test_worker_that_cannot_start():
-    with pytest.raises((AttributeError, pickle.PicklingError), match="local object"):
+    with pytest.raises((AttributeError, pickle.PicklingError), match="local object") as caught:
         list(DataLoader(Augmented(), num_workers=2, multiprocessing_context="spawn", collate_fn=lambda x: x))
+    assert "Got pickle error" in caught.value.__notes__[0] and "'spawn'" in caught.value.__notes__[0]
     with pytest.raises(RuntimeError, match=r"worker 0 ended with exit code 3"):
         list(DataLoader([Broken()], num_workers=1, multiprocessing_context="spawn"))
     with pytest.raises(RuntimeError, match="Cowardly refusing to serialize non-leaf"):
@@ -476,3 +477,29 @@ def test_numba_in_workers():
             batches = list(DataLoader(data, None, num_workers=2, multiprocessing_context=method))
             assert [b.item() for b in batches] == want
             assert batches[0].device.backend.name == "numba"
+
+
+class Threaded(Dataset):
+    """How many threads a worker has after a product of matrices, and how many its BLAS would use."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, i):
+        from threadpoolctl import threadpool_info
+
+        x = pt.full((300, 300), float(i + 1))
+        (x @ x).sum()
+        blas = [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]
+        return len(os.listdir("/proc/self/task")), max(blas, default=1)
+
+
+def test_forked_workers_start_no_blas_threads():
+    """OpenBLAS's switch would start its threads, which spin on the cores that other workers need."""
+    pytest.importorskip("threadpoolctl")
+    if not os.path.isdir("/proc/self/task"):
+        pytest.skip("threads are counted in /proc")
+    x = pt.full((300, 300), 1.0)
+    x @ x  # the loader's own BLAS has its threads
+    for found in DataLoader(Threaded(), None, num_workers=2, multiprocessing_context="fork"):
+        assert found == [2, 1]  # one works, one reads tasks

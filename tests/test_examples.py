@@ -8,8 +8,9 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
+import documents
 import pytest
+import small_datasets
 
 import polytensor
 
@@ -21,14 +22,22 @@ SHORT = {
     "linear_regression": (["--epochs", "3", "--samples", "24"], r"learned -?[\d.]+ x \+ -?[\d.]+, least squares"),
     "cnn_digits": (["--epochs", "1", "--batch-size", "512"], r"test accuracy [\d.]+%"),
     "fashion_mnist": (["--synthetic", "--epochs", "2"], r"test accuracy 9\d\.\d+%"),
+    "cifar10_cnn": (
+        ["--synthetic", "--images", "1000", "--epochs", "2", "--batch-size", "16"],
+        r"test accuracy [2-9]\d\.\d+%, by class:\n  disc +[\d.]+% of 25\n",
+    ),
     "train_digits": (["--epochs", "1", "--batch-size", "256"], r"test accuracy [\d.]+%"),
     "seq2seq_attention": (["--steps", "3", "--batch-size", "8", "--hidden", "8"], r"[\d.]+% of new sequences"),
     "char_transformer": (
         ["--steps", "3", "--batch-size", "4", "--context", "16", "--width", "16", "--depth", "1"], r"loss on unseen text [\d.]+",
     ),
     "custom_dataset": (["--images", "60", "--epochs", "1", "--batch-size", "16"], r"with 2 workers, test accuracy [\d.]+%"),
+    "transfer_learning": (
+        ["--pretrain-images", "32", "--pretrain-epochs", "1", "--images", "16", "--test-images", "20", "--epochs", "1"],
+        r"fine-tuned +1,026 weights learn.* test accuracy [\d.]+%.*\n.*from scratch 11,177,538 weights learn",
+    ),
 }  # fmt: skip
-PICTURES = {"linear_regression": 2, "fashion_mnist": 3, "custom_dataset": 3}
+PICTURES = {"linear_regression": 2, "fashion_mnist": 3, "cifar10_cnn": 4, "custom_dataset": 3, "transfer_learning": 3}
 
 
 def test_every_example_is_tried():
@@ -96,7 +105,7 @@ def events(folder):
 
 def test_tensorboard(tmp_path):
     pytest.importorskip("tensorboardX")
-    arguments = ["--synthetic", "--epochs", "2", "--batch-size", "256", "--tensorboard", "runs"]
+    arguments = ["--synthetic", "--images", "400", "--epochs", "2", "--tensorboard", "runs"]
     done = run("fashion_mnist", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "events: tensorboard --logdir runs" in done.stdout
@@ -110,28 +119,32 @@ def test_tensorboard(tmp_path):
     assert found["samples"][0][1].startswith(b"\x89PNG")
 
 
-def test_fashion_mnist_on_its_real_files(tmp_path):
-    """Both splits in FashionMNIST's format; the loss goes down, and the saved weights are read again."""
-    pytest.importorskip("tqdm"), pytest.importorskip("PIL")
-    raw = tmp_path / "data" / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 200), ("t10k", 40)):
-        labels = np.arange(count, dtype=np.uint8) % 10
-        images = rng.integers(0, 60, (count, 28, 28), dtype=np.uint8)
-        images[np.arange(count), 2 * labels + 3] = 255
-        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
-            head = struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape)
-            (raw / f"{split}-{kind}-ubyte").write_bytes(head + array.tobytes())
-    done = run("fashion_mnist", "--epochs", "4", "--batch-size", "20", "--workers", "2", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "test accuracy 100.00%" in done.stdout and 'predicted: "T-shirt/top", actual: "T-shirt/top"' in done.stdout
-    assert set(polytensor.load(tmp_path / "out" / "fashion_mnist.pt")) == {
-        f"linear_relu_stack.{i}.{kind}" for i in (0, 2, 4) for kind in ("weight", "bias")
-    }
+REAL = {  # on 320 and on 40 images in the real formats
+    "fashion_mnist": (["--epochs", "3", "--batch-size", "20"], r'accuracy (9\d|100)\..*\n.*\n.*predicted: "(.*)", actual: "\2"'),
+    "cifar10_cnn": (["--epochs", "1", "--batch-size", "16"], r"  airplane +[\d.]+% of 4\n  automobile +[\d.]+% of 4\n  bird"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["fashion_mnist"])
+@pytest.mark.parametrize("name", REAL)
+def test_on_downloaded_sets(tmp_path, name):
+    for needed in ("tqdm", "PIL"):
+        pytest.importorskip(needed)
+    arguments, says = REAL[name]
+    program = (
+        f"import runpy, sys\nsys.path.insert(0, {str(EXAMPLES)!r})\nsys.argv[1:] = {[*arguments, '--workers', '2']!r}\n"
+        f"runpy.run_path({str(EXAMPLES / name) + '.py'!r}, run_name='__main__')\n"
+    )
+    with small_datasets.served_datasets() as (values, asked):
+        output = documents.run(program, tmp_path, values)
+    assert len(asked) == {"fashion_mnist": 4, "cifar10_cnn": 1}[name]
+    assert re.search(says, output), output
+    saved = polytensor.load(tmp_path / "work" / "out" / f"{'cifar10_net' if name == 'cifar10_cnn' else name}.pt")
+    assert (
+        all(x.isfinite().all() for x in saved.values()) and len(saved) == {"fashion_mnist": 6, "cifar10_cnn": 20}[name]
+    )
+
+
+@pytest.mark.parametrize("name", REAL)
 def test_no_network(tmp_path, name):
     for needed in ("tqdm", "PIL"):
         pytest.importorskip(needed)

@@ -22,14 +22,18 @@ def tensors_and_rows(dataset: Any) -> Any:
     return None
 
 
-def take(tensors: Any, rows: list[Any]) -> list[Any]:
-    """The rows of each tensor, in memory of their own."""
+def take(tensors: Any, rows: list[Any]) -> list[Any] | None:
+    """The rows of each tensor, in memory of their own; None where `rows` are not all valid integers."""
     first, n = rows[0], len(rows)
     if first.__class__ is int and first >= 0 and rows[-1] == first + n - 1 and rows == [*range(first, first + n)]:
-        if first + n <= len(tensors[0]):
-            return [t[first : first + n].clone() for t in tensors]
-    picked = tensor(rows, dtype=int64, device="cpu")
-    return [t[picked] for t in tensors]
+        return [t[first : first + n].clone() for t in tensors] if first + n <= len(tensors[0]) else None
+    try:
+        picked = tensor(rows, device="cpu")
+        if picked.dtype is int64 and picked.ndim == 1:
+            return [t[picked] for t in tensors]
+    except Exception:
+        pass
+    return None
 
 
 class MapFetcher:
@@ -45,8 +49,11 @@ class MapFetcher:
     def fetch(self, index: Any) -> Any:
         if self.whole is not None:
             tensors, rows = self.whole
+            index = list(index)
             if tensors and index:
-                return take(tensors, list(index) if rows is None else [rows[i] for i in index])
+                batch = take(tensors, index if rows is None else [rows[i] for i in index])
+                if batch is not None:
+                    return batch  # else sample by sample, which says what is wrong
         self.index = index
         if not self.batched:
             samples = self.dataset[index]

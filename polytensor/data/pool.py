@@ -20,6 +20,11 @@ from .transport import Receiver
 from .worker import DATA, Setup, process_main, thread_main
 
 PATIENCE = 5.0  # seconds that a closing loader waits for the batches that are being made
+UNPICKLABLE = (
+    "Got pickle error when attempting to start a worker Process. The start method {!r} pickles the dataset, collate_fn and "
+    "worker_init_fn; lambdas, and functions and classes made inside a function, cannot be pickled: define them at the top "
+    "of a module (functools.partial adds arguments), or pass multiprocessing_context='fork' where the system has it."
+)
 
 
 class ProcessPool:
@@ -54,7 +59,9 @@ class ProcessPool:
                 finally:
                     task_out.close()
                     result_in.close()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, (AttributeError, TypeError, pickle.PicklingError)):
+                error.add_note(UNPICKLABLE.format(context.get_start_method()))
             self.close()
             raise
         self._watched = [*self.results, *(p.sentinel for p in self.processes)]

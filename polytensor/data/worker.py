@@ -19,6 +19,7 @@ from multiprocessing.connection import wait
 from typing import Any, NamedTuple
 
 from .. import devices, threads
+from ..backends.memory import keep_freed_memory
 from ..random import Generator
 from .fetch import Failure, make_fetcher
 from .seeding import SETUP, SeededThread, batch_seed, seed_all
@@ -150,6 +151,7 @@ def process_main(setup: Setup, worker: int, tasks: Any, results: Any, prefix: st
     """A worker process. Ctrl-C is the loader's business: it ends its workers."""
     global _process_info
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()  # batches and samples of one size, again and again
     gc.freeze()  # a collection would touch, and so copy, all pages shared with the loader's process
     sender, parent = Sender(prefix), os.getppid()
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from typing import Any
 
-__all__ = ["is_pil_image", "pillow"]
+__all__ = ["is_pil_image", "pillow", "preload"]
 
 
 def pillow(module: str = "Image") -> Any:
@@ -23,3 +24,9 @@ def is_pil_image(x: Any) -> bool:
     """Whether x is a PIL image; without importing Pillow."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(x, module.Image)
+
+
+def preload() -> None:
+    """Import Pillow, where it is there, and its common file formats now: once here, not in each worker of each epoch."""
+    with contextlib.suppress(ImportError):
+        pillow().preinit()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...data import Dataset
+from ..pillow import preload
 
 __all__ = ["StandardTransform", "VisionDataset"]
 
@@ -41,6 +42,7 @@ class VisionDataset(Dataset):
     def __init__(
         self, root: Any = None, transforms: Any = None, transform: Any = None, target_transform: Any = None
     ) -> None:
+        preload()
         self.root = os.path.expanduser(root) if isinstance(root, str) else root
         single = transform is not None or target_transform is not None
         if transforms is not None and single:

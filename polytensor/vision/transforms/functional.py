@@ -48,16 +48,15 @@ def get_image_num_channels(img: Any) -> int:
 def to_tensor(pic: Any) -> Tensor:
     """A PIL image or ndarray (H, W, C) as a tensor (C, H, W); uint8 becomes float in [0, 1]. TypeError otherwise."""
     if is_pil_image(pic):
-        x = on_pil.as_tensor(pic)
+        x = on_pil.planes(pic)
         x = x.to(torch.uint8) * 255 if x.dtype == torch.bool else x
     elif hasattr(pic, "__array_interface__") and not isinstance(pic, Tensor):
         if pic.ndim not in (2, 3):
             raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
-        x = torch.from_numpy(pic if pic.ndim == 3 else pic[:, :, None])
+        x = torch.from_numpy(pic if pic.ndim == 3 else pic[:, :, None]).permute(2, 0, 1).contiguous()
     else:
         raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
-    x = x.permute(2, 0, 1).contiguous()
-    return x.to(torch.get_default_dtype()).div_(255) if x.dtype == torch.uint8 else x
+    return x / 255 if x.dtype == torch.uint8 else x
 
 
 def pil_to_tensor(pic: Any) -> Tensor:
