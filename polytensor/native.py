@@ -38,13 +38,13 @@ def _named(reduction: int) -> str:
 # ---- activations and dropouts ------------------------------------------------------------------------------------------
 def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
     """exp(x) over its sum along `dim`. Source: torch.softmax."""
-    r = fn.softmax(input, dim, dtype=dtype)
+    r = ops.softmax(input, dim, dtype, 4)
     return r if out is None else write_out(out, r)
 
 
 def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
     """Logarithm of softmax. Source: torch.log_softmax."""
-    r = fn.log_softmax(input, dim, dtype=dtype)
+    r = ops.log_softmax(input, dim, dtype, 4)
     return r if out is None else write_out(out, r)
 
 

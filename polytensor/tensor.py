@@ -49,7 +49,20 @@ class Extras:
         self.name: str | None = None
 
 
-class Tensor(Protocols):
+class TensorMeta(type):
+    """Makes Tensor(2, 3) the legacy constructor. Without a Tensor.__new__ for that, `blank` stays a call in C."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(*args, **kwargs) if cls.__new__ is not new else _legacy(*args, **kwargs)
+
+
+def _legacy(*args: Any, device: Any = None) -> Tensor:
+    from .ops.convert import legacy_tensor
+
+    return legacy_tensor(args, None, devices.resolve(device))
+
+
+class Tensor(Protocols, metaclass=TensorMeta):
     """A strided array on a device, with autograd. Source: torch.Tensor.
 
     ``_a`` the backend's array, ``_dev`` the Device, ``_s`` the version cell [version, limit, views...] that views
@@ -68,15 +81,10 @@ class Tensor(Protocols):
     __module__ = "torch"
     is_node = False
 
-    def __new__(cls, *args: Any, device: Any = None) -> Any:
-        from .ops.convert import legacy_tensor
-
-        return legacy_tensor(args, None, devices.resolve(device))
-
     # ---- plumbing -----------------------------------------------------------------------------------------------
     def _alias(self, fn: Any, nr: int) -> Tensor:
         """The same memory and version under another history."""
-        r: Tensor = new(Tensor)
+        r: Tensor = blank()
         r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = self._a, self._dev, self._s, fn, nr, None, None
         return r
 
@@ -469,6 +477,9 @@ class Tensor(Protocols):
         return self
 
 
+blank = type.__call__.__get__(Tensor)  # a Tensor without any attribute yet, in two thirds of object.__new__'s time
+
+
 class Parameter(Tensor):
     """A Tensor that a Module registers as a parameter; requires grad unless told otherwise."""
 
@@ -494,7 +505,7 @@ class Parameter(Tensor):
 
 def wrap(array: Any, dev: Any) -> Tensor:
     """A plain tensor around a backend's array (a NumPy scalar becomes 0-d)."""
-    r: Tensor = new(Tensor)
+    r: Tensor = blank()
     r._a = dev.backend.asarray(array) if array.__class__ in dev.backend.scalar_types else array
     r._dev = dev
     r._s = r._fn = r._v = r._x = None
@@ -521,7 +532,7 @@ def check_dim(dim: int, ndim: int) -> int:
 
 def make_view(x: Tensor, array: Any, kernel: str, attrs: tuple[Any, ...]) -> Tensor:
     """A tensor that shares memory and version with `x`, and knows how to be made again from its base."""
-    r: Tensor = new(Tensor)
+    r: Tensor = blank()
     r._a = array
     r._dev = x._dev
     r._fn = r._x = None

@@ -218,7 +218,10 @@ CONVS = [  # x, w, stride, padding, dilation, groups
     ((2, 1, 12, 12), (6, 1, 5, 5), (1, 1), (0, 0), (1, 1), 1), ((3, 4, 9, 8), (6, 2, 3, 2), (2, 1), (1, 2), (1, 2), 2),
     ((2, 4, 7, 7), (4, 1, 3, 3), (2, 3), (2, 1), (2, 1), 4), ((2, 8, 6, 5), (3, 8, 1, 1), (1, 1), (0, 0), (1, 1), 1),
     ((2, 3, 6, 6), (2, 3, 1, 1), (2, 2), (1, 0), (1, 1), 1), ((1, 1, 2, 2), (1, 1, 3, 3), (1, 1), (3, 3), (1, 1), 1),
-    ((70, 3, 40, 40), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1),
+    ((70, 3, 40, 40), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1), ((3, 5, 8, 8), (9, 5, 3, 3), (1, 1), (1, 1), (1, 1), 1),
+    ((1, 3, 37, 19), (10, 3, 3, 3), (1, 1), (2, 1), (1, 1), 1), ((2, 6, 17, 20), (12, 3, 3, 3), (2, 2), (1, 1), (1, 1), 2),
+    ((2, 20, 9, 14), (20, 1, 3, 3), (2, 2), (1, 1), (1, 1), 20), ((2, 5, 12, 18), (6, 5, 3, 3), (1, 1), (4, 3), (2, 1), 1),
+    ((9, 8, 14, 14), (16, 8, 1, 1), (2, 2), (0, 0), (1, 1), 1), ((10, 6, 7, 7), (18, 6, 1, 1), (1, 1), (0, 0), (1, 1), 1),
 ]  # fmt: skip
 
 
@@ -236,6 +239,22 @@ def test_conv(mode, dtype, case):
         expected = NUMPY.conv2d_grad_weight(g, x, kernel, *attrs)
         same(got, expected, 50 * max(1.0, np.abs(expected).max(initial=0)))
         assert got.flags.owndata  # a leaf's .grad takes it without a copy
+
+
+@pytest.mark.parametrize("case", CONVS[7:])
+def test_conv_with_nan_and_infinity(mode, dtype, case):
+    """They reach what they should and nothing else: lanes that are left over read them too."""
+    shape, kernel, *attrs = case
+    w, x = values(kernel, dtype, 1), values(shape, dtype)
+    x.reshape(-1)[[3, -1]] = np.nan, np.inf
+    with np.errstate(all="ignore"):
+        y = NUMPY.conv2d(x, w, None, *attrs)
+        same(NUMBA.conv2d(x, w, None, *attrs), y, 20)
+        g = values(y.shape, dtype, 3)
+        got, expected = (B.conv2d_grad_weight(g, x, kernel, *attrs) for B in (NUMBA, NUMPY))
+        same(got, expected, 500)
+        g.reshape(-1)[[2, -1]] = np.inf, np.nan
+        same(*(B.conv2d_grad_input(g, w, shape, *attrs) for B in (NUMBA, NUMPY)), 50)
 
 
 @pytest.mark.parametrize("momentum, nesterov, dampening", [(0, False, 0), (0.9, False, 0.1), (0.9, True, 0)])

@@ -54,6 +54,7 @@ SCALARS = frozenset(np.sctypeDict.values())  # what NumPy returns for 0-d work; 
 UFUNC = np.ufunc
 BITS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}  # by item size
 FLOAT16 = frozenset(d.array for d in (dtypes.float16, dtypes.bfloat16) if d.array is not None)
+_REST = (Ellipsis,)
 BLOCK = 512  # longest run that a float sum over an outer axis adds up without a block
 
 
@@ -71,6 +72,9 @@ UFUNCS = dict(
     logical_not="logical_not", bitwise_and="bitwise_and", bitwise_or="bitwise_or", bitwise_xor="bitwise_xor",
     bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", **SPECIAL_UFUNCS,
 )  # fmt: skip
+
+# kernels that a backend may have as functions of the array library itself, as attributes of its own
+DIRECT = frozenset((*UFUNCS, "permute", "transpose"))
 
 
 class Backend(
@@ -174,6 +178,8 @@ class Backend(
         if table is None:
             table = self._scalars[dtype] = {}
         found = table.get(value)
+        if found is not None and (value or value.__class__ is int):
+            return found
         signed = value == 0 and not isinstance(value, complex) and copysign(1, value) < 0
         if found is None or signed:  # 0.0 and -0.0 are one key
             if dtype.kind in "iu" and not isinstance(value, (float, complex)):
@@ -202,7 +208,7 @@ class Backend(
         return self.xp.ascontiguousarray(x).reshape(shape)
 
     def transpose(self, x: Array, d0: int, d1: int) -> Array:
-        return x.swapaxes(d0, d1) if x.ndim else x[...]
+        return x.swapaxes(d0, d1)
 
     def t(self, x: Array) -> Array:
         return x.T
@@ -220,7 +226,7 @@ class Backend(
         return out
 
     def slice(self, x: Array, index: tuple[Any, ...]) -> Array:
-        return x[(*index, Ellipsis)]  # with an Ellipsis an element is a 0-d view, not a scalar
+        return x[index + _REST]  # with an Ellipsis an element is a 0-d view, not a scalar
 
     select = slice
 

@@ -14,6 +14,9 @@ from .base import BLOCK, Backend
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
 _LAST = (1,)
+OWN = {  # functions of NumPy that are kernels as they stand; without a method of ours around them
+    "asarray": np.asarray, "permute": np.ndarray.transpose, "transpose": np.ndarray.swapaxes, "zeros": np.zeros, "empty": np.empty,
+}  # fmt: skip
 
 
 def _limit_forked(found: Any) -> None:
@@ -39,10 +42,14 @@ class NumpyBackend(Backend):
 
     def __init__(self) -> None:
         super().__init__()
+        for name, function in OWN.items():
+            if getattr(type(self), name) is getattr(Backend, name):  # no subclass has one of its own
+                setattr(self, name, function)
         self._local = threading.local()
         self._blas: tuple[int, Any] | None = None
         self._zeros: dict[Any, Any] = {}
-        self._ones: dict[Any, Any] = {np.dtype(t): np.ones(FEW, t) for t in ("f4", "f8")}
+        ones: dict[Any, Any] = {np.dtype(t): np.ones(FEW, t) for t in ("f4", "f8")}
+        self._ones: dict[Any, list[Any]] = {d: [x[:n] for n in range(FEW + 1)] for d, x in ones.items()}  # by length
 
     def to_numpy(self, a: Any) -> Any:
         return a
@@ -82,15 +89,21 @@ class NumpyBackend(Backend):
     # small arrays: one ufunc call, positional arguments
     def sum(self, x: Any, dim: Any, keepdim: bool) -> Any:
         n = x.size
-        if n <= BLOCK and x.dtype.char in "fd":
-            if n <= FEW and not keepdim and n and x.flags.c_contiguous:
-                # a product with ones costs half of a reduction
+        if n <= FEW and not keepdim and n:
+            ones = self._ones.get(x.dtype)
+            if ones is not None:  # a product with ones costs half of a reduction
                 if dim is None:
-                    return x.ravel().dot(self._ones[x.dtype][:n])
-                if x.ndim == 2 and dim == _LAST:
-                    return x.dot(self._ones[x.dtype][: x.shape[1]])
+                    return x.ravel().dot(ones[n])
+                if x.ndim == 2 and dim == _LAST and x.flags.c_contiguous:
+                    return x.dot(ones[x.shape[1]])
+        if n <= BLOCK and x.dtype.char in "fd":
             return _add(x, dim, None, None, keepdim)
         return super().sum(x, dim, keepdim)
+
+    def mean(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        if dim is None and 0 < x.size <= FEW and not keepdim and x.dtype in self._ones:
+            return self.sum(x, None, False) / x.size
+        return super().mean(x, dim, keepdim)
 
     def amax(self, x: Any, dim: Any, keepdim: bool) -> Any:
         return _max(x, dim, None, None, keepdim)
@@ -113,6 +126,13 @@ class NumpyBackend(Backend):
             return np.ones((), x.dtype) * (y == y)
         np.exp(y, y)
         return np.divide(y, _add(y, dim, None, None, True), y)
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        if a.ndim < 3 and b.ndim < 3 and a.dtype.char in "fdFD":
+            return a.dot(b)  # BLAS either way, but np.matmul takes three times as long to come to it
+        return super().matmul(a, b)
+
+    mv = dot = matmul
 
     def relu(self, x: Any) -> Any:
         zero = self._zeros.get(x.dtype)

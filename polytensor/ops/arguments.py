@@ -38,6 +38,12 @@ def _default(dtype: Any, fn: str) -> dtypes.dtype:
 
 def _shape(fn: str, size: tuple[Any, ...], kw: dict[str, Any]) -> tuple[int, ...]:
     """The size given as separate ints, as one sequence or by keyword. TypeError, or RuntimeError where negative."""
+    if not kw and size:
+        for n in size:
+            if n.__class__ is not int or n < 0:
+                break
+        else:
+            return size
     if kw:
         if "size" not in kw or size or len(kw) > 1:
             wrong = next(k for k in kw if k != "size" or size)
@@ -120,9 +126,10 @@ def _filled(dev: Any, shape: tuple[int, ...], d: Any, value: Any) -> Any:
     try:
         if value is None:
             return dev.backend.empty(shape, d)
-        return (
-            dev.backend.zeros(shape, d) if value.__class__ is int and value == 0 else dev.backend.full(shape, value, d)
-        )
+        if value.__class__ is int and value == 0:
+            make = dev.backend.zeros
+            return make(shape, d)
+        return dev.backend.full(shape, value, d)
     except (MemoryError, ValueError) as error:
         raise RuntimeError(
             f"can't allocate memory: {prod(shape) * d.itemsize} bytes for sizes={list(shape)} ({error})"

@@ -49,8 +49,11 @@ def _creator(name: str, value: Any) -> Any:
         if layout is not None or pin_memory:
             check_layout(layout)
             check_pinned(pin_memory)
-        dev = devices.resolve(device)
-        d = array_dtype(dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype, name))
+        dev = devices.current_device() if device is None else devices.resolve(device)
+        chosen = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype, name)
+        d = chosen.array
+        if d is None:
+            array_dtype(chosen)  # says what is missing
         if wanted is None:
             r = wrap(_filled(dev, shape, d, value), dev)
         else:

@@ -167,6 +167,7 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
 
 
 FULL = slice(None)
+_PLAIN = frozenset((int, type(None)))
 
 
 def _basic(x: Tensor, index: tuple[Any, ...]) -> Tensor:
@@ -198,8 +199,8 @@ def getitem(self: Tensor, index: Any) -> Tensor:
                 if i.__class__ is not int and not (
                     i.__class__ is slice
                     and (i.step is None or (i.step.__class__ is int and i.step > 0))
-                    and not isinstance(i.start, Tensor)
-                    and not isinstance(i.stop, Tensor)
+                    and i.start.__class__ in _PLAIN
+                    and i.stop.__class__ in _PLAIN
                 ):
                     break
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.modes import INFERRING, mark, mode
-from ..tensor import Tensor, check_dim, new, wrap
+from ..tensor import Tensor, blank, check_dim, wrap
 from .shape import _select, _slice, unsqueeze
 from .table import ROWS, F, Row, attach, check_tensor, renamed, result_type, same_device, write_out
 
@@ -44,45 +44,47 @@ def _cat(tensors: list[Tensor], dim: int) -> Tensor:
     return r
 
 
+_SEQUENCES = frozenset((list, tuple))
+
+
+def _plain(tensors: Any, dim: int) -> Tensor | None:
+    """`cat` of tensors of one dtype on one device; None where they are not, or do not fit: `cat` says why."""
+    arrays = []
+    grad = False
+    try:
+        dev, dtype = tensors[0]._dev, tensors[0]._a.dtype
+        for x in tensors:
+            a = x._a
+            if a.dtype is not dtype or x._dev is not dev:
+                return None
+            if x._fn is not None:
+                grad = True
+            arrays.append(a)
+        r: Tensor = blank()
+        r._a = dev.backend.cat(arrays, dim)
+    except (AttributeError, TypeError, ValueError):
+        return None
+    r._dev = dev
+    r._s = r._fn = r._v = r._x = None
+    r._nr = 0
+    if INFERRING:
+        mark(r)
+    if grad and mode.grad:
+        _cat_row(len(tensors)).record(tuple(tensors), (dim, tuple([b.shape[dim] for b in arrays])), (r,))
+    return r
+
+
 def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | None = None) -> Tensor:
     """Tensors joined along an existing dimension, promoted to one dtype. Source: torch.cat."""
     if axis is not None:
         dim = axis
+    if out is None and dim.__class__ is int and dim >= 0 and tensors.__class__ in _SEQUENCES and tensors:
+        r = _plain(tensors, dim)
+        if r is not None:
+            return r
     if isinstance(tensors, Tensor):
         raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
     tensors = list(tensors)
-    if out is None and tensors and dim.__class__ is int:
-        dev = ndim = dtype = None
-        arrays = []
-        grad = False
-        for x in tensors:  # the plain case: one device, one dtype, no number of dimensions that differs
-            if x.__class__ is not Tensor:
-                break
-            a = x._a
-            if dev is None:
-                dev, dtype, ndim = x._dev, a.dtype, a.ndim
-            elif x._dev is not dev or a.dtype is not dtype or a.ndim != ndim:
-                break
-            arrays.append(a)
-            if x._fn is not None:
-                grad = True
-        else:
-            if 0 <= dim < ndim and (ndim > 1 or arrays[0].size):  # type: ignore[operator]
-                try:
-                    r: Tensor = new(Tensor)
-                    r._a = dev.backend.cat(arrays, dim)  # type: ignore[union-attr]
-                    r._dev = dev  # type: ignore[assignment]
-                    r._s = r._fn = r._v = r._x = None
-                    r._nr = 0
-                    if INFERRING:
-                        mark(r)
-                    if grad and mode.grad:
-                        _cat_row(len(tensors)).record(
-                            tuple(tensors), (dim, tuple([b.shape[dim] for b in arrays])), (r,)
-                        )
-                    return r
-                except ValueError:
-                    pass  # said below, in PyTorch's words
     for x in tensors:
         check_tensor(x, "cat", "tensors")
     if not tensors:

@@ -7,7 +7,7 @@ from typing import Any
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
 from .shape import broadcast_tensors
-from .table import F, attach, check_tensor, guard, no_kernel, primitive
+from .table import FLOAT32, F, attach, check_tensor, guard, no_kernel, primitive
 
 
 def _pair(v: Any, what: str) -> tuple[int, int]:
@@ -107,6 +107,10 @@ F.softmax_backward, F.log_softmax_backward = _softmax_backward, _log_softmax_bac
 
 def _soft(name: str, row: Any) -> Any:
     def op(input: Tensor, dim: int | None = None, dtype: Any = None, _stacklevel: int = 3) -> Tensor:
+        if dtype is None and dim.__class__ is int and isinstance(input, Tensor):
+            a = input._a
+            if 0 <= dim < a.ndim and a.dtype is FLOAT32:  # type: ignore[operator]
+                return row(input, dim)  # type: ignore[no-any-return]
         x = check_tensor(input, name)
         if dtype is not None and x._a.dtype != dtype.array:
             x = F.cast(x, dtype.array)

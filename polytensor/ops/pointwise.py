@@ -220,11 +220,15 @@ def _scaled(input: Any, other: Any, alpha: Any) -> Any:
 
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input + alpha * other, broadcast and promoted. Source: torch.add."""
+    if out is None and alpha.__class__ is int and alpha == 1:
+        return F.add(input, other)  # type: ignore[no-any-return]
     return _add(input, other if alpha.__class__ is int and alpha == 1 else _scaled(input, other, alpha), out=out)
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input - alpha * other. Source: torch.sub."""
+    if out is None and alpha.__class__ is int and alpha == 1:
+        return F.sub(input, other)  # type: ignore[no-any-return]
     return _sub(input, other if alpha.__class__ is int and alpha == 1 else _scaled(input, other, alpha), out=out)
 
 
@@ -435,15 +439,6 @@ def _reflected(fn: Any) -> Any:
     return method
 
 
-def _compare(fn: Any, otherwise: Any = NotImplemented) -> Any:
-    def method(self: Tensor, other: Any) -> Any:
-        if isinstance(other, (Tensor, float, int, complex)) or hasattr(other, "__array__"):
-            return fn(self, other)
-        return otherwise
-
-    return method
-
-
 def _rsub(other: Any, self: Tensor) -> Tensor:
     return renamed(_sub(other, self), "RsubBackward1")
 
@@ -454,8 +449,8 @@ def _rdiv(other: Any, self: Tensor) -> Tensor:
 
 
 for _name, _fn in (
-    ("add", _add), ("sub", _sub), ("mul", mul), ("truediv", _div), ("floordiv", floor_divide), ("mod", remainder),
-    ("pow", pow), ("and", bitwise_and), ("or", bitwise_or), ("xor", bitwise_xor),
+    ("add", F.add), ("sub", F.sub), ("mul", F.mul), ("truediv", F.div), ("floordiv", F.floor_divide),
+    ("mod", F.remainder), ("pow", pow), ("and", F.bitwise_and), ("or", F.bitwise_or), ("xor", F.bitwise_xor),
 ):  # fmt: skip
     setattr(Tensor, f"__{_name}__", _fn)
     _fn = {"sub": _rsub, "truediv": _rdiv}.get(_name, _fn)
@@ -465,11 +460,9 @@ for _name, _method in (
     ("mod", "remainder_"), ("pow", "pow_"), ("and", "bitwise_and_"), ("or", "bitwise_or_"), ("xor", "bitwise_xor_"),
 ):  # fmt: skip
     setattr(Tensor, f"__i{_name}__", getattr(Tensor, _method))
-for _name, _fn in (("eq", eq), ("ne", ne), ("lt", lt), ("le", le), ("gt", gt), ("ge", ge)):
-    setattr(Tensor, f"__{_name}__", _compare(_fn, {"eq": False, "ne": True}.get(_name, NotImplemented)))
-Tensor.__neg__ = neg  # type: ignore[attr-defined]
+Tensor.__neg__ = F.neg  # type: ignore[attr-defined]
 Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Tensor.__abs__ = abs  # type: ignore[attr-defined]
+Tensor.__abs__ = F.abs  # type: ignore[attr-defined]
 Tensor.__invert__ = _invert  # type: ignore[attr-defined]
 
 

@@ -15,6 +15,7 @@ from ..tensor import Tensor, check_dim
 from . import pointwise as pw
 from .table import (
     FLOAT,
+    FLOAT32,
     TYPE_NAME,
     F,
     attach,
@@ -279,7 +280,7 @@ def sum(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None, **names: Any
 ) -> Tensor:
     """Sum over `dim` (int, tuple or None: all). Integers and bools add up in int64. Source: torch.sum."""
-    if dim is None and dtype is None and out is None and isinstance(input, Tensor) and keepdim is False and not names:
+    if dim is None and dtype is None and out is None and keepdim is False and not names and isinstance(input, Tensor):
         return _sum(input, None, False)  # type: ignore[no-any-return]
     if names:
         return _renaming(sum, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
@@ -438,6 +439,10 @@ def pair_out(result: Any, pair: Any, out: Any) -> Any:
 
 def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> Any:
     def op(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if input.__class__ is Tensor and not args and not kwargs and out is None:
+            a = input._a
+            if a.dtype is FLOAT32 and a.size:
+                return whole(input, None, False)
         if kwargs:
             kwargs = {NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
         x = check_tensor(input, name)

@@ -14,8 +14,8 @@ from typing import Any
 from ..autograd.modes import INFERRING, WATCH, mark, mode
 from ..autograd.node import FREED, Node, modified, saved_properties
 from ..autograd.watch import watched
-from ..backends.base import SCALARS
-from ..tensor import LEAF, Tensor, make_view, new, wrap
+from ..backends.base import DIRECT, HOST_ARRAY, SCALARS
+from ..tensor import LEAF, blank, make_view, wrap
 
 F = SimpleNamespace()  # kernel name -> the same function on Tensors
 ROWS: dict[str, Row] = {}
@@ -68,10 +68,9 @@ class Row:
         self.node: Any = type(title, (Node,), {"__slots__": (), "row": self, "outputs": outs, "light": self.light})
         for key, prop in saved_properties(self.saved_names()).items():
             setattr(self.node, key, prop)
-        names = {"new": new, "node": self.node, "LEAF": LEAF, "WATCH": WATCH, "watched": watched}
-        self.record = written("record", self._record, names)
+        self.record = self.written("record", self._record)
         if self.differentiable:
-            names = {f"rule{i}": rule for i, rule in enumerate(self.rules)}
+            names: dict[str, Any] = {f"rule{i}": rule for i, rule in enumerate(self.rules)}
             names.update(FREED=FREED, modified=modified, joint=self.joint)
             self.node.fast = written("fast", self._fast, names)
         ROWS[name] = self
@@ -103,46 +102,105 @@ class Row:
         return tuple(positions)
 
     def _record(self) -> list[str]:
-        """The text of `record` for this row: no loop and no test remains that is known now.
+        """The text of `record` for this row, which takes inputs (Tensors), attributes and outputs as tuples."""
+        inputs, attrs = [f"t{i}" for i in range(len(self.inputs))], [f"a{i}" for i in range(len(self.attrs))]
+        lines = ["def record(inputs, attrs, outs):", f" {''.join(f'{t}, ' for t in inputs)}= inputs"]
+        if attrs:
+            lines.append(f" {''.join(f'{a}, ' for a in attrs)}= attrs")
+        return [*lines, *self.recording(inputs, attrs, "outs[0]" if self.outs == 1 else "outs", False)]
 
-        It makes the Node of a call and hangs it on the outputs; inputs are Tensors.
+    def recording(self, inputs: list[str], attrs: list[str], out: str, fresh: bool) -> list[str]:
+        """Lines that make the Node of a call and hang it on the output(s) `out`.
+
+        The other arguments are the names of variables: no loop and no test remains that is known now. A `fresh` output
+        has no version cell yet.
         """
-        lines = ["def record(inputs, attrs, outs):", " n = new(node)", " r = outs[0]"]
-        count = len(self.inputs)
-        lines.append(f" {''.join(f't{i}, ' for i in range(count))}= inputs")
-        for i in range(count):
-            lines.append(f" e{i} = t{i}._fn")
-            lines.append(f" if e{i} is LEAF: e{i} = t{i}")
-        lines.append(f" n.edges = ({''.join(f'e{i}, ' for i in range(count))})")
-        lines.append(f" n.nrs = ({''.join(f't{i}._nr, ' for i in range(count))})")
-        lines.append(" n.hooks = None; n.dev = r._dev")
-        shapes = "".join(f"t{i}._a.shape, " for i in range(count))
-        lines.append(f" n.shapes = ({shapes})" if self.broadcast else " n.shapes = None")
+        lines = ["_n = node()"]
+        for i, t in enumerate(inputs):
+            lines.append(f"_e{i} = {t}._fn")
+            lines.append(f"if _e{i} is LEAF: _e{i} = {t}")
+        ks = range(len(self.save_spec))
+        lines.append(f"_n.edges = ({''.join(f'_e{i}, ' for i in range(len(inputs)))})")
+        lines.append(f"_n.nrs = ({''.join(f'{t}._nr, ' for t in inputs)})")
+        first = out if self.outs == 1 else f"{out}[0]"
+        lines.append(f"_n.hooks = _n.shapes = None; _n.dev = {first}._dev")
+        if self.broadcast:
+            shapes = [f"_p{i}" for i in range(len(inputs))]
+            lines.extend(f"{p} = {t}._a.shape" for p, t in zip(shapes, inputs, strict=True))
+            lines.append(f"if not {' == '.join(shapes)}: _n.shapes = ({', '.join(shapes)})")
         for k, ((kind, i), users) in enumerate(zip(self.save_spec, self.users, strict=True)):
             if kind == "in":
-                lines.append(f" s{k} = t{i}; c = t{i}._s; v{k} = 0 if c is None else c[0]")
-                if -1 not in users and users != set(range(count)):
-                    test = " and ".join(f"e{u} is None" for u in sorted(users))
-                    lines.append(f" if {test}: s{k} = v{k} = None")
+                lines.append(f"_s{k} = {inputs[i]}; _c = _s{k}._s; _v{k} = 0 if _c is None else _c[0]")
+                if -1 not in users and users != set(range(len(inputs))):
+                    test = " and ".join(f"_e{u} is None" for u in sorted(users))
+                    lines.append(f"if {test}: _s{k} = _v{k} = None")
+            elif kind == "out" and fresh:  # not the output itself: that would be a cycle of references
+                lines.append(f"_s{k} = blank(); _s{k}._a = {out}._a; _s{k}._dev = {out}._dev; _s{k}._nr = _v{k} = 0")
+                lines.append(f"_s{k}._s = {out}._s = [0, 64]; _s{k}._fn = _s{k}._v = _s{k}._x = None")
             elif kind == "out":
-                lines.append(f" c = outs[{i}]._cell(); s{k} = outs[{i}]._alias(None, 0); v{k} = c[0]; s{k}._s = c")
+                whole = first if self.outs == 1 else f"{out}[{i}]"
+                lines.append(f"_c = {whole}._cell(); _s{k} = {whole}._alias(None, 0); _v{k} = _c[0]; _s{k}._s = _c")
             else:
-                value = {"attr": f"attrs[{i}]", "shape": f"t{i}._a.shape", "dtype": f"t{i}._a.dtype"}[kind]
-                lines.append(f" s{k} = {value}; v{k} = None")
-        ks = range(len(self.save_spec))
-        saved = f"({''.join(f's{k}, ' for k in ks)})"
-        lines.append(f" n.vers = {saved}; n.saved = None" if self.light else f" n.saved = {saved}")
+                value = {
+                    "attr": attrs,
+                    "shape": [f"{t}._a.shape" for t in inputs],
+                    "dtype": [f"{t}._a.dtype" for t in inputs],
+                }
+                lines.append(f"_s{k} = {value[kind][i]}; _v{k} = None")
+        saved = f"({''.join(f'_s{k}, ' for k in ks)})"
+        lines.append(f"_n.vers = {saved}; _n.saved = None" if self.light else f"_n.saved = {saved}")
         if not self.light:
-            lines.append(f" n.vers = ({''.join(f'v{k}, ' for k in ks)})" if self.versioned else " n.vers = None")
+            lines.append(f"_n.vers = ({''.join(f'_v{k}, ' for k in ks)})" if self.versioned else "_n.vers = None")
         if self.name == "cast":
-            lines.append(" if r._a.dtype.kind not in 'biu': r._fn = n")
+            lines.append(f"if {first}._a.dtype.kind not in 'biu': {first}._fn = _n")
         elif self.outs == 1:
-            lines.append(" r._fn = n")
+            lines.append(f"{first}._fn = _n")
         else:
-            lines.append(" for nr, r in enumerate(outs):")
-            lines.append("  if r._a.dtype.kind not in 'biu': r._fn = n; r._nr = nr")
-        lines.append(" if WATCH: watched(n, inputs, outs)")
-        return lines
+            lines.append(f"for _nr, _o in enumerate({out}):")
+            lines.append(" if _o._a.dtype.kind not in 'biu': _o._fn = _n; _o._nr = _nr")
+        lines.append(
+            f"if WATCH: watched(_n, ({''.join(f'{t}, ' for t in inputs)}), {out if self.outs > 1 else f'({first},)'})"
+        )
+        return [" " + line for line in lines]
+
+    def call(self, *args: str) -> str:
+        """The statement that calls the kernel, on `_dev`."""
+        # a ufunc is an attribute of the backend itself: Python 3.11 is slow to call such a one as a method
+        get = f"_v = _dev.backend.{self.name}"
+        return f"{get}; _v = _v({', '.join(args)})" if self.name in DIRECT else f"{get}({', '.join(args)})"
+
+    def finish(self, inputs: list[str], attrs: list[str]) -> list[str]:
+        """Lines that make a Tensor of `_v`, the one result of a call on `_dev`, record the call and return it."""
+        lines = [
+            # NumPy makes scalars of 0-d results; the test of the class alone is quick
+            " if type(_v) is not HOST_ARRAY and type(_v) in SCALARS: _v = _dev.backend.asarray(_v)",
+            " _r = blank(); _r._a = _v; _r._dev = _dev; _r._s = _r._fn = _r._v = _r._x = None; _r._nr = 0",
+            " if INFERRING: mark(_r)",
+        ]
+        return lines + self.recorded(inputs, attrs, True)
+
+    def recorded(self, inputs: list[str], attrs: list[str], fresh: bool) -> list[str]:
+        """Lines that record a call whose result is `_r`, if gradients are wanted, and return it."""
+        if not self.differentiable:
+            return [" return _r"]
+        wanted = " or ".join(f"{t}._fn is not None" for t in inputs)
+        if len(inputs) > 1:
+            wanted = f"({wanted})"
+        return [
+            f" if {wanted} and mode.grad:",
+            *(" " + line for line in self.recording(inputs, attrs, "_r", fresh)),
+            " return _r",
+        ]
+
+    def written(
+        self, name: str, text: Callable[[], list[str]], general: Callable[..., Any] | None = None, **names: Any
+    ) -> Callable[..., Any]:
+        """A function of this row over `names`; `general` does its work in the unusual cases and has its signature."""
+        call = written(name, text, {**_NAMES, "node": self.node, "general": general, **names})
+        if general is not None:
+            general.__name__ = general.__qualname__ = name
+            call.__wrapped__ = general  # type: ignore[attr-defined]
+        return call
 
     def saved_names(self) -> dict[str, int]:
         """What PyTorch calls the saved values (_saved_self, ...): where they stand."""
@@ -192,10 +250,11 @@ class Row:
                 lines.append(f" else: g{i} = rule{i}(F, g{''.join(f', s{k}' for k in self.rule_args[i])})")
             if self.broadcast:
                 lines.append(" shapes = n.shapes")
+                lines.append(" if shapes is not None:")  # else nothing was broadcast
                 for i, rule in enumerate(self.rules):
                     if rule is not None:
                         lines.append(
-                            f" if g{i} is not None and g{i}.shape != shapes[{i}]: g{i} = F.sum_to(g{i}, shapes[{i}])"
+                            f"  if g{i} is not None and g{i}.shape != shapes[{i}]: g{i} = F.sum_to(g{i}, shapes[{i}])"
                         )
             lines.append(f" return [{', '.join(f'g{i}' for i in range(count))}]")
         return lines
@@ -204,18 +263,18 @@ class Row:
 def written(name: str, text: Callable[[], list[str]], names: dict[str, Any]) -> Callable[..., Any]:
     """The function `name` that `text()` defines over `names`, compiled at its first call: a program uses few rows."""
 
-    def first(*args: Any) -> Any:
+    def first(*args: Any, **kwargs: Any) -> Any:
         scope: dict[str, Any] = {}
         exec("\n".join(text()), scope)
-        call.__code__ = scope[name].__code__
-        return call(*args)
+        call.__code__, call.__kwdefaults__ = scope[name].__code__, scope[name].__kwdefaults__
+        return call(*args, **kwargs)
 
     call = FunctionType(_first.__code__, {"first": first, **names}, name)
     return call
 
 
-def _first(*args: Any) -> Any:
-    return first(*args)  # type: ignore[name-defined]  # noqa: F821
+def _first(*args: Any, **kwargs: Any) -> Any:
+    return first(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
 
 
 def apply(row: Row) -> Callable[..., Any]:
@@ -223,11 +282,7 @@ def apply(row: Row) -> Callable[..., Any]:
 
     Written out per row, so that a call costs no loop and no argument scanning.
     """
-    names = {
-        "INFERRING": INFERRING, "mark": mark, "make_view": make_view, "SCALARS": SCALARS, "new": new, "Tensor": Tensor,
-        "wrap": wrap, "mode": mode, "record": row.record,
-    }  # fmt: skip
-    call = written(row.name, lambda: _apply(row), names)
+    call = row.written(row.name, lambda: _apply(row))
     setattr(F, row.name, call)
     return call
 
@@ -235,25 +290,22 @@ def apply(row: Row) -> Callable[..., Any]:
 def _apply(row: Row) -> list[str]:
     """The text of a row's function."""
     name, inputs, attrs = row.name, row.inputs, row.attrs
-    arrays = ", ".join([f"{i}._a" for i in inputs] + attrs)
-    lines = [
-        f"def {name}({', '.join(inputs + attrs)}):",
-        f" _dev = {inputs[0]}._dev; _v = _dev.backend.{name}({arrays})",
-    ]
-    pack = f"({''.join(i + ', ' for i in inputs)}), ({''.join(a + ', ' for a in attrs)})"
+    arrays = [f"{i}._a" for i in inputs] + attrs
+    lines = [f"def {name}({', '.join(inputs + attrs)}):", f" _dev = {inputs[0]}._dev", f" {row.call(*arrays)}"]
     if row.view:
         lines.append(f" _r = make_view({inputs[0]}, _v, {name!r}, ({''.join(a + ', ' for a in attrs)}))")
     elif row.outs == 1:
-        lines.append(" if _v.__class__ in SCALARS: _v = _dev.backend.asarray(_v)")
-        lines.append(" _r = new(Tensor); _r._a = _v; _r._dev = _dev; _r._s = _r._fn = _r._v = _r._x = None; _r._nr = 0")
-        lines.append(" if INFERRING: mark(_r)")
+        return lines + row.finish(inputs, attrs)
     else:
         lines.append(" _r = tuple([wrap(_o, _dev) for _o in _v])")
-    if row.differentiable:
-        any_grad = " or ".join(f"{i}._fn is not None" for i in inputs)
-        lines.append(f" if ({any_grad}) and mode.grad: record({pack}, {'(_r,)' if row.outs == 1 else '_r'})")
-    lines.append(" return _r")
-    return lines
+    return lines + row.recorded(inputs, attrs, False)
+
+
+_NAMES = {
+    "__name__": __name__,  # by which NumPy's warnings are ignored (backends.base)
+    "HOST_ARRAY": HOST_ARRAY, "INFERRING": INFERRING, "LEAF": LEAF, "SCALARS": SCALARS, "WATCH": WATCH, "blank": blank,
+    "make_view": make_view, "mark": mark, "mode": mode, "watched": watched, "wrap": wrap,
+}  # fmt: skip
 
 
 def primitive(name: str, inputs: str, rules: Any, attrs: str = "", **kw: Any) -> Callable[..., Any]:

@@ -290,6 +290,15 @@ def _check_item_sizes(a: Any, d: Any) -> None:
 def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """The same memory in another shape or, for a dtype, reinterpreted (without gradient). Source: torch.Tensor.view."""
     a = input._a
+    if size is None and dtype is None and a.flags.c_contiguous:
+        wanted = shape if len(shape) != 1 or shape[0].__class__ is int else shape[0]
+        if wanted.__class__ is tuple:
+            try:  # the plain case
+                r = _view(input, wanted)
+                if r._a.shape == wanted:
+                    return r  # type: ignore[no-any-return]
+            except (TypeError, ValueError):
+                pass  # said below, in PyTorch's words
     if not shape and (size is not None or dtype is not None):
         shape = (size if dtype is None else dtype,)
     if len(shape) == 1 and hasattr(shape[0], "array"):
@@ -349,7 +358,11 @@ _t = primitive("t", "x", (lambda F, g: F.t(g),), view=True)
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Swap two dimensions, as a view. Source: torch.transpose."""
     n = input._a.ndim
-    return _swap(input, check_dim(dim0, n), check_dim(dim1, n))  # type: ignore[no-any-return]
+    if dim0.__class__ is not int or dim1.__class__ is not int or not (0 <= dim0 < n and 0 <= dim1 < n):
+        dim0, dim1 = check_dim(dim0, n), check_dim(dim1, n)
+        if n == 0:  # which NumPy refuses
+            return renamed(_permute(input, ()), "TransposeBackward0")
+    return _swap(input, dim0, dim1)  # type: ignore[no-any-return]
 
 
 def t(input: Tensor) -> Tensor:

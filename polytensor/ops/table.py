@@ -13,16 +13,17 @@ from math import copysign
 from typing import Any, TypeVar
 
 from .. import devices, dtypes
-from ..autograd.modes import INFERRING, InferenceCell, mark, mode
+from ..autograd.modes import InferenceCell, mode
 from ..autograd.node import Guarded, Node
 from ..autograd.watch import Packed
 from ..backends.base import DTYPE_OF, SCALARS, UFUNC
-from ..tensor import LEAF, Tensor, new, rebase, wrap
+from ..tensor import LEAF, Tensor, rebase, wrap
 from .rows import ROWS as ROWS
 from .rows import F as F
 from .rows import Row as Row
 from .rows import primitive as primitive
 
+FLOAT32 = dtypes.float32.array  # by identity: the usual dtype, tested before anything that costs more
 PROMOTE, FLOAT, COMPARE = range(3)  # of unary and binary: the dtype that a kernel computes in
 
 
@@ -67,7 +68,7 @@ def undifferentiable(node: str, error: Exception, inputs: Any, *outs: Tensor) ->
     """Let floating `outs` require grad, through a node named `node` whose backward raises `error`, if any input does."""
     if not mode.grad or all(x is None or x._fn is None for x in inputs):
         return
-    n: Any = new(type(node, (_Underived,), {"__slots__": (), "error": error}))
+    n: Any = type(node, (_Underived,), {"__slots__": (), "error": error})()
     n.edges = tuple((x if x._fn is LEAF else x._fn) for x in inputs if x is not None)
     n.nrs = tuple(x._nr for x in inputs if x is not None)
     n.hooks = n.saved = n.shapes = n.vers = None
@@ -409,43 +410,40 @@ def unary(
     `refuse`: the error for bool; `real`: complex numbers are refused; `exact`: out= must have the dtype of the result.
     """
     row = Row(name, "x", None if rule is None else (rule,), node=node)
-    to_float = kind == FLOAT
-    record = row.record
-    recording = rule is not None
-    refused = ("b" if refuse else "") + ("c" if real else "")
+    rejected = ("b" if refuse else "") + ("c" if real else "")
+    unusual = "".join(sorted(set("biu" if kind == FLOAT else "") | set(rejected)))  # dtype kinds
 
-    def op(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-        try:
-            a = input._a
-        except AttributeError:
-            raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}") from None
-        if to_float and a.dtype.kind in "biu":
-            return op(F.cast(input, dtypes.get_default_dtype().array), out=out)
-        if exact and out is not None and out._a.dtype != a.dtype and not (a.dtype.kind == "c" and name == "abs"):
-            found, wanted = TYPE_NAME[DTYPE_OF[out._a.dtype].name], TYPE_NAME[DTYPE_OF[a.dtype].name]
-            raise RuntimeError(f"Found dtype {found} but expected {wanted}")
-        if refused and a.dtype.kind in refused:
-            if a.dtype.kind == "c":
-                raise NotImplementedError(f"{name} is not supported for complex inputs")
-            raise (NotImplementedError if "implemented" in refuse else RuntimeError)(refuse)
-        dev = input._dev
-        v = getattr(dev.backend, name)(a)
-        if v.__class__ in SCALARS:
-            v = dev.backend.asarray(v)
-        r: Tensor = new(Tensor)
-        r._a = v
-        r._dev = dev
-        r._s = r._fn = r._v = r._x = None
-        r._nr = 0
-        if INFERRING:
-            mark(r)
-        if input._fn is not None and recording and mode.grad:
-            record((input,), (), (r,))
-        return r if out is None else write_out(out, r)
+    def text(out: bool) -> list[str]:
+        lines = [f"def {name}(input, *, out=None):", " if out is not None: return general(input, out=out)"]
+        lines = [*(lines if out else [f"def {name}(input):"]), " try: _a = input._a; _dev = input._dev"]
+        lines.append(" except AttributeError: return slow(input)")
+        if unusual:
+            lines.append(f" if _a.dtype is not FLOAT32 and _a.dtype.kind in {unusual!r}: return slow(input)")
+        lines.append(f" {row.call('_a')}")
+        return lines + row.finish(["input"], [])
 
-    op.__name__ = op.__qualname__ = name
-    setattr(F, name, op)
-    return attach(name, op, method, in_place=method and kind != COMPARE)  # type: ignore[no-any-return]
+    def slow(input: Any) -> Tensor:
+        a = check_tensor(input, name)._a
+        if kind == FLOAT and a.dtype.kind in "biu":
+            return fast(F.cast(input, dtypes.get_default_dtype().array))  # type: ignore[no-any-return]
+        if a.dtype.kind == "c":
+            raise NotImplementedError(f"{name} is not supported for complex inputs")
+        raise (NotImplementedError if "implemented" in refuse else RuntimeError)(refuse)
+
+    def general(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        if exact and out is not None:
+            have = check_tensor(input, name)._a.dtype
+            if out._a.dtype != have and not (have.kind == "c" and name == "abs"):
+                found, wanted = TYPE_NAME[DTYPE_OF[out._a.dtype].name], TYPE_NAME[DTYPE_OF[have].name]
+                raise RuntimeError(f"Found dtype {found} but expected {wanted}")
+        return fast(input) if out is None else write_out(out, fast(input))
+
+    fast = row.written(name, lambda: text(False), general, FLOAT32=FLOAT32, slow=slow)
+    op = row.written(name, lambda: text(True), general, FLOAT32=FLOAT32, slow=slow)
+    setattr(F, name, fast)
+    if method:
+        attach(name, fast, True, in_place=kind != COMPARE)
+    return op
 
 
 def binary(
@@ -463,11 +461,32 @@ def binary(
     `refuse`: dtype kinds that it rejects, with an error of class `refusal`; `message`: the error for any bool operand.
     """
     row = Row(name, "x y", rules, node=node, broadcast=True)
-    record = row.record
-    recording = rules is not None
-    fast = frozenset(set("fcV" if kind == FLOAT else "biufcV") - set(refuse))
+    taken = "".join(sorted(set("fcV" if kind == FLOAT else "biufcV") - set(refuse)))  # dtype kinds
 
-    def slow(input: Any, other: Any, out: Tensor | None) -> Tensor:
+    def text(out: bool) -> list[str]:
+        lines = [
+            f"def {name}(input, other, *, out=None):",
+            " if out is not None: return general(input, other, out=out)",
+        ]
+        lines = [
+            *(lines if out else [f"def {name}(input, other):"]),
+            " try:",
+            "  _a = input._a; _dev = input._dev; _c = type(other)",
+            "  if (_c is float or _c is int) and (_a.dtype is FLOAT32 or _a.dtype.kind in 'fc'):",
+            "   other = constant(_dev, _a.dtype, other)",
+            "  _b = other._a",
+            " except AttributeError: return slow(input, other)",
+            " _d = _a.dtype",
+            " if _d is not _b.dtype or _dev is not other._dev: return slow(input, other)",
+        ]
+        if len(taken) < 6:
+            usual = "_d is not FLOAT32 and " if "f" in taken else ""
+            lines.append(f" if {usual}_d.kind not in {taken!r}: return slow(input, other)")
+        lines.append(f" try: {row.call('_a', '_b')}")
+        lines.append(" except ValueError: raise shape_error(_a, _b) from None")
+        return lines + row.finish(["input", "other"], [])
+
+    def slow(input: Any, other: Any, out: Tensor | None = None) -> Tensor:
         try:
             x, y = prepare(name, kind, input, other)
         except NoOperandError as error:
@@ -481,43 +500,27 @@ def binary(
                     f"{TYPE_NAME[out.dtype.name]}"
                 )
             raise refusal(str(no_kernel(f"{name}_cpu", x)))
-        r = op(x, y) if x._a.dtype.kind in fast else F_compute(row, x, y)
+        r = fast(x, y) if x._a.dtype.kind in taken else F_compute(row, x, y)
         return r if out is None else write_out(out, r)
 
-    def op(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
-        try:
-            a = input._a
-            c = other.__class__
-            if (c is float or c is int) and a.dtype.kind in "fc":
-                other = constant(input._dev, a.dtype, other)
-            b = other._a
-        except AttributeError:
-            return slow(input, other, out)
-        dev = input._dev
-        dtype = a.dtype
-        if dtype is not b.dtype or dev is not other._dev or out is not None or dtype.kind not in fast:
-            return slow(input, other, out)
-        try:
-            v = getattr(dev.backend, name)(a, b)
-        except ValueError:
-            raise shape_error(a, b) from None
-        if v.__class__ in SCALARS:
-            v = dev.backend.asarray(v)
-        r: Tensor = new(Tensor)
-        r._a = v
-        r._dev = dev
-        r._s = r._fn = r._v = r._x = None
-        r._nr = 0
-        if INFERRING:
-            mark(r)
-        if (input._fn is not None or other._fn is not None) and recording and mode.grad:
-            record((input, other), (), (r,))
-        return r
+    def general(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
+        return slow(input, other, out)
 
-    op.__name__ = op.__qualname__ = name
-    setattr(F, name, op)
-    attach(name, op, method)
-    general = inplace(op, name + "_")
+    def compare(input: Tensor, other: Any) -> Any:
+        if isinstance(other, (Tensor, float, int, complex)) or hasattr(other, "__array__"):
+            return slow(input, other)
+        return {"eq": False, "ne": True}.get(name, NotImplemented)
+
+    def made(out: bool, slow: Callable[..., Any]) -> Callable[..., Any]:
+        names = {"FLOAT32": FLOAT32, "constant": constant, "shape_error": shape_error, "slow": slow}
+        return row.written(name, lambda: text(out), general, **names)
+
+    fast, op = made(False, slow), made(True, slow)
+    if hasattr(object, f"__{name}__"):
+        setattr(Tensor, f"__{name}__", made(False, compare))
+    setattr(F, name, fast)
+    attach(name, fast, method)
+    by_copy = inplace(fast, name + "_")
 
     def in_place(self: Tensor, other: Any) -> Tensor:
         fn = self._fn
@@ -532,14 +535,14 @@ def binary(
                 b = other._a
                 kernel = getattr(self._dev.backend, name)
                 if (
-                    kernel.__class__ is UFUNC and a.dtype is b.dtype and 0 not in a.strides and a.dtype.kind in fast
+                    kernel.__class__ is UFUNC and a.dtype is b.dtype and 0 not in a.strides and a.dtype.kind in taken
                     and kind != COMPARE and (b.ndim == 0 or b.shape == a.shape)
                 ):  # fmt: skip
                     kernel(a, b, out=a)
                     self._bump()
                     return self
         try:
-            return general(self, other)  # type: ignore[no-any-return]
+            return by_copy(self, other)  # type: ignore[no-any-return]
         except NotImplementedError:  # that the result does not fit is said first
             if isinstance(other, Tensor):
                 check_grows(self._a.shape, other._a.shape, name + "_")

@@ -266,9 +266,9 @@ def t_(self: Tensor) -> Tensor:
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     """In-place transpose."""
     r = transpose(self, dim0, dim1)
-    return _relayout(
-        self, renamed(r, "TransposeBackward1"), ("transpose", (check_dim(dim0, r._a.ndim), check_dim(dim1, r._a.ndim)))
-    )
+    n = r._a.ndim
+    back: Any = ("transpose", (check_dim(dim0, n), check_dim(dim1, n))) if n else ("permute", ((),))
+    return _relayout(self, renamed(r, "TransposeBackward1"), back)
 
 
 def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
