@@ -251,6 +251,12 @@ def conv2d_grad_weight(
 
     def body(s: slice, alone: bool) -> Any:
         cols = win.columns(x[s], space(alone), alone)
+        if (
+            win.area < o // groups
+        ):  # one product over all images: a sum of large products of short rows takes far longer
+            cols, rows = (v.swapaxes(0, 1).swapaxes(1, 2) for v in (cols, gs[s]))
+            cols, rows = cols.reshape(*cols.shape[:2], -1), rows.reshape(*rows.shape[:2], -1)
+            return np.matmul(rows, cols.swapaxes(1, 2)).swapaxes(1, 2)
         return np.matmul(cols, gs[s].swapaxes(2, 3)).sum(0)  # the other way round is slower
 
     total: Any = sum(win.each(o, body))  # in the order of the pieces
