@@ -83,7 +83,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=960)
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--workers", type=int, default=2, help="processes that make the batches; any number makes the same")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes that make the batches; any number makes the same"
+    )
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
@@ -110,7 +112,9 @@ def main() -> None:
         else:
             print(f"{checkpoints.folder} holds no checkpoint: the run begins")
     elif checkpoints.paths():
-        raise SystemExit(f"checkpointing: {checkpoints.folder} holds a run: --resume goes on with it, or choose another --out")
+        raise SystemExit(
+            f"checkpointing: {checkpoints.folder} holds a run: --resume goes on with it, or choose another --out"
+        )
 
     events = reporting.Events(options.tensorboard)
     begin, first = time.perf_counter(), step
@@ -142,9 +146,14 @@ def main() -> None:
     ):
         fresh = Net().to(torch.get_default_device())
         fresh.load_state_dict(again)
-        print(f"{out / file}: {'the same bits' if digest(fresh.state_dict()) == digest(state) else 'NOT THE SAME'} when loaded")
+        print(
+            f"{out / file}: {'the same bits' if digest(fresh.state_dict()) == digest(state) else 'NOT THE SAME'} when loaded"
+        )
     reporting.save_loss_curve(
-        out / "checkpointing_loss.png", {"training": losses}, xlabel="step", title=f"Loss, the last part from step {first}"
+        out / "checkpointing_loss.png",
+        {"training": losses},
+        xlabel="step",
+        title=f"Loss, the last part from step {first}",
     )
     print("checkpoints: " + ", ".join(path.name for path in checkpoints.paths()))
     print(
