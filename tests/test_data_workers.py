@@ -145,6 +145,9 @@ def test_threads():
     assert state[0] != 0
     with pytest.raises(ValueError, match=r"DataLoader worker thread \d[\s\S]*no such picture"):
         list(DataLoader(Faulty(raise_value), 4, num_workers=2, worker_method="thread"))
+    for options in ({}, {"worker_init_fn": sys.exit}):
+        with pytest.raises(RuntimeError, match=r"Caught SystemExit in DataLoader worker thread \d"):
+            list(DataLoader(Faulty(sys.exit), 4, num_workers=2, worker_method="thread", **options))
     infos = list(DataLoader(Infos(), None, num_workers=2, worker_method="thread"))
     assert {(i.id, i.worker_method) for i in infos} == {(0, "thread"), (1, "thread")}
     assert infos[0].rng.random_generator.random() != infos[2].rng.random_generator.random()
