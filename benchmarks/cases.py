@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from conv_cases import convolutions
+
 Case = Callable[[], Any]
 
 
@@ -220,6 +222,7 @@ def loader(t: Any) -> dict[str, Case]:
 
 GROUPS: dict[str, Callable[[Any], dict[str, Case]]] = {
     "small ops": small_forward, "small ops, forward + backward": small_backward, "large ops": large, "matmul": matmul,
+    "conv": convolutions,
     "steps: dense and LeNet": lambda t: steps(t, True), "steps: ResNet, Transformer, GRU, LSTM": lambda t: steps(t, False),
     "optimizers": optimizers, "loader": loader,
 }  # fmt: skip

@@ -32,8 +32,12 @@ SHORT = {
         ["--steps", "3", "--batch-size", "4", "--context", "16", "--width", "16", "--depth", "1"], r"loss on unseen text [\d.]+",
     ),
     "custom_dataset": (["--images", "60", "--epochs", "1", "--batch-size", "16"], r"with 2 workers, test accuracy [\d.]+%"),
+    "transfer_learning": (
+        ["--pretrain-images", "32", "--pretrain-epochs", "1", "--images", "16", "--test-images", "20", "--epochs", "1"],
+        r"fine-tuned +1,026 weights learn.* test accuracy [\d.]+%.*\n.*from scratch 11,177,538 weights learn",
+    ),
 }  # fmt: skip
-PICTURES = {"linear_regression": 2, "fashion_mnist": 3, "cifar10_cnn": 4, "custom_dataset": 3}
+PICTURES = {"linear_regression": 2, "fashion_mnist": 3, "cifar10_cnn": 4, "custom_dataset": 3, "transfer_learning": 3}
 
 
 def test_every_example_is_tried():

@@ -218,7 +218,10 @@ CONVS = [  # x, w, stride, padding, dilation, groups
     ((2, 1, 12, 12), (6, 1, 5, 5), (1, 1), (0, 0), (1, 1), 1), ((3, 4, 9, 8), (6, 2, 3, 2), (2, 1), (1, 2), (1, 2), 2),
     ((2, 4, 7, 7), (4, 1, 3, 3), (2, 3), (2, 1), (2, 1), 4), ((2, 8, 6, 5), (3, 8, 1, 1), (1, 1), (0, 0), (1, 1), 1),
     ((2, 3, 6, 6), (2, 3, 1, 1), (2, 2), (1, 0), (1, 1), 1), ((1, 1, 2, 2), (1, 1, 3, 3), (1, 1), (3, 3), (1, 1), 1),
-    ((70, 3, 40, 40), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1),
+    ((70, 3, 40, 40), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1), ((3, 5, 8, 8), (9, 5, 3, 3), (1, 1), (1, 1), (1, 1), 1),
+    ((1, 3, 37, 19), (10, 3, 3, 3), (1, 1), (2, 1), (1, 1), 1), ((2, 6, 17, 20), (12, 3, 3, 3), (2, 2), (1, 1), (1, 1), 2),
+    ((2, 20, 9, 14), (20, 1, 3, 3), (2, 2), (1, 1), (1, 1), 20), ((2, 5, 12, 18), (6, 5, 3, 3), (1, 1), (4, 3), (2, 1), 1),
+    ((9, 8, 14, 14), (16, 8, 1, 1), (2, 2), (0, 0), (1, 1), 1), ((10, 6, 7, 7), (18, 6, 1, 1), (1, 1), (0, 0), (1, 1), 1),
 ]  # fmt: skip
 
 
@@ -236,6 +239,22 @@ def test_conv(mode, dtype, case):
         expected = NUMPY.conv2d_grad_weight(g, x, kernel, *attrs)
         same(got, expected, 50 * max(1.0, np.abs(expected).max(initial=0)))
         assert got.flags.owndata  # a leaf's .grad takes it without a copy
+
+
+@pytest.mark.parametrize("case", CONVS[7:])
+def test_conv_with_nan_and_infinity(mode, dtype, case):
+    """They reach what they should and nothing else: lanes that are left over read them too."""
+    shape, kernel, *attrs = case
+    w, x = values(kernel, dtype, 1), values(shape, dtype)
+    x.reshape(-1)[[3, -1]] = np.nan, np.inf
+    with np.errstate(all="ignore"):
+        y = NUMPY.conv2d(x, w, None, *attrs)
+        same(NUMBA.conv2d(x, w, None, *attrs), y, 20)
+        g = values(y.shape, dtype, 3)
+        got, expected = (B.conv2d_grad_weight(g, x, kernel, *attrs) for B in (NUMBA, NUMPY))
+        same(got, expected, 500)
+        g.reshape(-1)[[2, -1]] = np.inf, np.nan
+        same(*(B.conv2d_grad_input(g, w, shape, *attrs) for B in (NUMBA, NUMPY)), 50)
 
 
 @pytest.mark.parametrize("momentum, nesterov, dampening", [(0, False, 0), (0.9, False, 0.1), (0.9, True, 0)])
@@ -429,6 +448,25 @@ def test_norms(mode, dtype, shape, dims, special):
         for kernel in ("normalize_backward", "rms_backward"):
             actual, expected = (getattr(B, kernel)(g, y, var, dims, 1e-5) for B in (NUMBA, NUMPY))
             np.testing.assert_allclose(actual, expected, rtol, atol)
+
+
+@pytest.mark.parametrize("special", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(4, 3, 10, 8), (2, 5, 4), (3, 2, 70, 70), (2, 3, 1, 17), (20, 40, 4, 4), (1, 1, 9000)]
+)
+def test_batch_norm(mode, dtype, shape, special):
+    rtol, atol = (2e-5, 2e-5) if dtype == "float32" else (1e-11, 1e-12)
+    dims, channels = (0, *range(2, len(shape))), (1, shape[1], *[1] * (len(shape) - 2))
+    w, b, g = values(channels, dtype, seed=1), values(channels, dtype, seed=2), values(shape, dtype, seed=3)
+    for x in layouts(values(shape, dtype, special=special) * 2 + 30):
+        with np.errstate(all="ignore"):
+            for a, e in zip(*(B.batch_normalize(x, w, b, dims, 1e-5) for B in (NUMBA, NUMPY)), strict=True):
+                np.testing.assert_allclose(a, e, rtol, atol)
+            mean, var = NUMPY.batch_normalize(x, w, b, dims, 1e-5)[1:]
+            args = (g, x, w, mean, var, dims, 1e-5)
+            for a, e in zip(*(B.batch_normalize_backward(*args) for B in (NUMBA, NUMPY)), strict=True):
+                assert a.shape == e.shape and a.dtype == e.dtype
+                np.testing.assert_allclose(a, e, rtol, atol * max(1, g.size / shape[1] / 100))
 
 
 def test_norm_with_a_weight_per_channel_as_long_as_a_row(mode, dtype):

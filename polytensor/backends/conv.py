@@ -110,8 +110,15 @@ class ConvKernels:
         for part in self._parts(x, kh * kw * g.shape[2] * g.shape[3]):
             cols = self._im2col(part, (kh, kw), stride, padding, dilation, groups)
             gs = g[start : start + part.shape[0]].reshape(part.shape[0], groups, o // groups, -1)
-            products = self.matmul(gs, cols.swapaxes(2, 3)).sum(0)  # type: ignore[attr-defined]
-            total = products if total is None else total + products
+            if (
+                gs.shape[3] < o // groups
+            ):  # one product over all images: a sum of large products of short rows takes longer
+                gs, cols = (v.swapaxes(0, 1).swapaxes(1, 2) for v in (gs, cols))
+                gs, cols = (v.reshape(*v.shape[:2], -1) for v in (gs, cols))
+                product = self.matmul(gs, cols.swapaxes(1, 2))  # type: ignore[attr-defined]
+            else:
+                product = self.matmul(gs, cols.swapaxes(2, 3)).sum(0)  # type: ignore[attr-defined]
+            total = product if total is None else total + product
             start += part.shape[0]
         return total.reshape(shape)  # type: ignore[union-attr]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from .pointwise import fast_exp, span
-from .reduce import BLOCK, fold, key_value, order_key
+from .pointwise import fast_exp
+from .reduce import BLOCK, block_sum, key_value, order_key
 from .softmax import FLIP
 from .threads import Kernel, team
 
@@ -30,16 +30,12 @@ def _weigh(x: Any, n: int, height: int, start: int, causal: bool, dead: Any, fli
         for i in range(xs.size):
             best = max(best, order_key(xs[i], flip))
         top = key_value(best, flip, x.dtype)
-        room = np.empty(min(seen, BLOCK), x.dtype)
+        for i in range(xs.size):
+            xs[i] = fast_exp(xs[i] - top)
+        part = np.empty(BLOCK // 16, x.dtype)
         whole = 0.0
-        for b in range((seen + BLOCK - 1) // BLOCK):
-            xb = xs[span(b, seen, BLOCK)]
-            t = room[: xb.size]
-            for i in range(xb.size):
-                e = fast_exp(xb[i] - top)
-                t[i] = e
-                xb[i] = e
-            whole += fold(t)
+        for first in range(0, seen, BLOCK):
+            whole += block_sum(x, r * n + first, min(BLOCK, seen - first), part)
         inverse = x.dtype.type(1 / whole)
         for i in range(xs.size):
             xs[i] *= inverse

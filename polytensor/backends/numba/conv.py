@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, prange, types
+from numba import prange, types
 from numba.extending import intrinsic
 
 from ..conv import out_size
+from .direct import inside
+from .directly import correlate, weight_gradient
 from .threads import Kernel, team
 
 Pair = tuple[int, ...]  # of two
@@ -34,17 +36,6 @@ def copy64(ctx: Any, dst: Any, i: Any, src: Any, j: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(dst, types.uint64, src, types.uint64), generate
-
-
-@njit(error_model="numpy", forceinline=True)
-def inside(n: int, windows: int, stride: int, offset: int) -> tuple[int, int]:
-    """The windows i (first, last + 1) that read inside: 0 <= i * stride + offset < n."""
-    if stride == 1:
-        first, last = -offset, n - offset
-    else:  # divisions cost as much as copying a short row
-        first, last = (stride - 1 - offset) // stride, (n - 1 - offset) // stride + 1
-    first = min(windows, max(0, first))
-    return first, max(first, min(windows, last))
 
 
 def _im2col(
@@ -201,6 +192,10 @@ class Windows:
 def conv2d(x: Any, w: Any, b: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Any:
     """The contract's conv2d for contiguous arrays with elements."""
     o = w.shape[0]
+    size = [out_size(*a) for a in zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)]
+    found = correlate("forward", x, w, b, tuple(size), stride, padding, dilation, groups)
+    if found is not None:
+        return found
     win = Windows(x.shape, w.shape[2:], stride, padding, dilation, groups)
     y = np.empty((win.n, o, win.oh, win.ow), x.dtype)
     ys = y.reshape(win.n, groups, o // groups, win.area)
@@ -219,6 +214,9 @@ def conv2d(x: Any, w: Any, b: Any, stride: Pair, padding: Pair, dilation: Pair, 
 def conv2d_grad_input(
     g: Any, w: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Any:
+    found = correlate("input", g, w, None, shape[2:], stride, padding, dilation, groups)
+    if found is not None:
+        return found
     o = w.shape[0]
     win = Windows(shape, w.shape[2:], stride, padding, dilation, groups)
     dx = np.empty(shape, g.dtype)
@@ -243,6 +241,9 @@ def conv2d_grad_input(
 def conv2d_grad_weight(
     g: Any, x: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Any:
+    found = weight_gradient(g, x, shape, stride, padding, dilation, groups)
+    if found is not None:
+        return found
     o = shape[0]
     win = Windows(x.shape, shape[2:], stride, padding, dilation, groups)
     gs = g.reshape(win.n, groups, o // groups, win.area)
@@ -250,6 +251,12 @@ def conv2d_grad_weight(
 
     def body(s: slice, alone: bool) -> Any:
         cols = win.columns(x[s], space(alone), alone)
+        if (
+            win.area < o // groups
+        ):  # one product over all images: a sum of large products of short rows takes far longer
+            cols, rows = (v.swapaxes(0, 1).swapaxes(1, 2) for v in (cols, gs[s]))
+            cols, rows = cols.reshape(*cols.shape[:2], -1), rows.reshape(*rows.shape[:2], -1)
+            return np.matmul(rows, cols.swapaxes(1, 2)).swapaxes(1, 2)
         return np.matmul(cols, gs[s].swapaxes(2, 3)).sum(0)  # the other way round is slower
 
     total: Any = sum(win.each(o, body))  # in the order of the pieces

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from .pointwise import span
-from .reduce import BLOCK, block_sum, fold
+from .reduce import BLOCK, block_dot, block_squares, block_sum
 from .threads import Kernel
 
 TASK = 8192  # elements to a task
@@ -24,24 +23,27 @@ Ints = tuple[int, ...]
 
 
 @njit(error_model="numpy", forceinline=True)
-def dot(x: Any, y: Any, t: Any) -> Any:
-    """The sum of x * y in float64, by blocks; t is room for one."""
+def dot(x: Any, y: Any, first: Any, n: Any, t: Any) -> Any:
+    """The sum of x * y over n elements in float64, by blocks; t is room for the streams of one."""
     whole = 0.0
-    for b in range((x.size + BLOCK - 1) // BLOCK):
-        s = span(b, x.size, BLOCK)
-        xs, ys = x[s], y[s]
-        room = t[: xs.size]
-        for i in range(room.size):
-            room[i] = xs[i] * ys[i]
-        whole += fold(room)
+    for b in range(0, n, BLOCK):
+        whole += block_dot(x, y, first + b, min(BLOCK, n - b), t)
     return whole
 
 
 @njit(error_model="numpy", forceinline=True)
-def total(x: Any, t: Any) -> Any:
+def squares(x: Any, mean: Any, first: Any, n: Any, t: Any) -> Any:
     whole = 0.0
-    for b in range((x.size + BLOCK - 1) // BLOCK):
-        whole += block_sum(x[span(b, x.size, BLOCK)], t)
+    for b in range(0, n, BLOCK):
+        whole += block_squares(x, mean, first + b, min(BLOCK, n - b), t)
+    return whole
+
+
+@njit(error_model="numpy", forceinline=True)
+def total(x: Any, first: Any, n: Any, t: Any) -> Any:
+    whole = 0.0
+    for b in range(0, n, BLOCK):
+        whole += block_sum(x, first + b, min(BLOCK, n - b), t)
     return whole
 
 
@@ -50,29 +52,30 @@ def _normalize(x: Any, a: int, n: int, eps: Any, w: Any, bias: Any, y: Any, out:
     c, one, affine = mean.size, x.dtype.type(1), w.size > 0
     per = max(1, TASK // (a * n))
     for task in prange((c + per - 1) // per):
-        t = np.empty(min(n, BLOCK), x.dtype)
+        t = np.empty(BLOCK // 8, x.dtype)
         for k in range(task * per, min(c, task * per + per)):
             whole = 0.0
             for j in range(a):
-                whole += total(x[(j * c + k) * n : (j * c + k) * n + n], t)
+                whole += total(x, (j * c + k) * n, n, t)
             m = x.dtype.type(whole / (a * n))
             whole = 0.0
             for j in range(a):
-                xs, o = x[(j * c + k) * n : (j * c + k) * n + n], y[(j * c + k) * n : (j * c + k) * n + n]
-                for i in range(o.size):
-                    o[i] = xs[i] - m
-                whole += dot(o, o, t)
+                whole += squares(x, m, (j * c + k) * n, n, t)
             v = x.dtype.type(whole / (a * n))
             mean[k], var[k] = m, v
             scale = one / np.sqrt(v + eps)
             for j in range(a):
-                o = y[(j * c + k) * n : (j * c + k) * n + n]
-                for i in range(o.size):
-                    o[i] *= scale
+                first = (j * c + k) * n
+                xs, o = x[first : first + n], y[first : first + n]
                 if affine:
-                    z = out[(j * c + k) * n : (j * c + k) * n + n]
+                    z = out[first : first + n]
                     for i in range(z.size):
-                        z[i] = o[i] * w[i] + bias[i]
+                        u = (xs[i] - m) * scale
+                        o[i] = u
+                        z[i] = u * w[i] + bias[i]
+                else:
+                    for i in range(o.size):
+                        o[i] = (xs[i] - m) * scale
 
 
 def _normalize_backward(g: Any, y: Any, var: Any, a: int, n: int, eps: Any, centred: bool, out: Any) -> None:
@@ -80,14 +83,13 @@ def _normalize_backward(g: Any, y: Any, var: Any, a: int, n: int, eps: Any, cent
     c, one = var.size, y.dtype.type(1)
     per = max(1, TASK // (a * n))
     for task in prange((c + per - 1) // per):
-        t = np.empty(min(n, BLOCK), y.dtype)
+        t = np.empty(BLOCK // 8, y.dtype)
         for k in range(task * per, min(c, task * per + per)):
             whole, plain = 0.0, 0.0
             for j in range(a):
-                gs, ys = g[(j * c + k) * n : (j * c + k) * n + n], y[(j * c + k) * n : (j * c + k) * n + n]
-                whole += dot(gs, ys, t)
+                whole += dot(g, y, (j * c + k) * n, n, t)
                 if centred:
-                    plain += total(gs, t)
+                    plain += total(g, (j * c + k) * n, n, t)
             slope, shift = y.dtype.type(whole / (a * n)), y.dtype.type(plain / (a * n))
             scale = one / np.sqrt(var[k] + eps)
             for j in range(a):
@@ -102,10 +104,10 @@ def _rms(x: Any, n: int, eps: Any, y: Any, square: Any) -> None:
     rows, one = square.size, x.dtype.type(1)
     per = max(1, TASK // n)
     for task in prange((rows + per - 1) // per):
-        t = np.empty(min(n, BLOCK), x.dtype)
+        t = np.empty(BLOCK // 8, x.dtype)
         for k in range(task * per, min(rows, task * per + per)):
             xs, o = x[k * n : k * n + n], y[k * n : k * n + n]
-            v = x.dtype.type(dot(xs, xs, t) / n)
+            v = x.dtype.type(dot(x, x, k * n, n, t) / n)
             square[k] = v
             scale = one / np.sqrt(v + eps)
             for i in range(o.size):

@@ -21,13 +21,15 @@ COLUMNS, ROWS = 1024, 64  # a part of a sum over rows
 
 
 @njit(error_model="numpy", forceinline=True)
-def lane_sum(x: Any) -> Any:
-    """The sum of a short x in eight lanes, as NumPy does it. (Unsigned indices: they cannot wrap.)"""
+def lane_sum(x: Any, first: Any, n: Any) -> Any:
+    """The sum of n elements of x from `first` on, few, in eight lanes, as NumPy does it.
+
+    (No slices: one that reaches into a call costs more than a short row. Unsigned indices: they cannot wrap.)
+    """
     a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = x.dtype.type(0)
-    n = np.uint64(x.size)
-    eight = np.uint64(8)
+    start, n, eight = np.uint64(first), np.uint64(n), np.uint64(8)
     for j in range(n // eight):
-        i = np.uint64(j) * eight
+        i = start + np.uint64(j) * eight
         a0 += x[i]
         a1 += x[i + np.uint64(1)]
         a2 += x[i + np.uint64(2)]
@@ -38,61 +40,84 @@ def lane_sum(x: Any) -> Any:
         a7 += x[i + np.uint64(7)]
     total = ((a0 + a4) + (a2 + a6)) + ((a1 + a5) + (a3 + a7))
     for i in range(n // eight * eight, n):
-        total += x[i]
+        total += x[start + i]
     return total
 
 
 @njit(error_model="numpy", forceinline=True)
-def fold(t: Any) -> Any:
-    """The sum of t, which is overwritten."""
-    m = t.size
-    if m <= SHORT:  # t itself: a slice costs more than a short sum
-        return lane_sum(t)
-    while m > SHORT:
-        h = (m + 1) // 2
-        a, b = t[: m - h], t[h:m]
-        for i in range(a.size):
-            a[i] += b[i]
-        m = h
-    return lane_sum(t[:m])
+def block_sum(x: Any, first: Any, n: Any, t: Any) -> Any:
+    """The sum of n elements, at most BLOCK, as 16 streams side by side; t is room for a sixteenth of them."""
+    start = np.uint64(first)
+    h = np.uint64(n) // np.uint64(16) if n > SHORT else np.uint64(0)
+    h2, h3, h4, h8 = np.uint64(2) * h, np.uint64(3) * h, np.uint64(4) * h, np.uint64(8) * h
+    for k in range(h):
+        i = start + np.uint64(k)
+        a = (x[i] + x[i + h]) + (x[i + h2] + x[i + h3])
+        j = i + h4
+        b = (x[j] + x[j + h]) + (x[j + h2] + x[j + h3])
+        j = i + h8
+        c = (x[j] + x[j + h]) + (x[j + h2] + x[j + h3])
+        j = i + h8 + h4
+        d = (x[j] + x[j + h]) + (x[j + h2] + x[j + h3])
+        t[k] = (a + b) + (c + d)
+    return lane_sum(t, 0, h) + lane_sum(x, start + h8 + h8, np.uint64(n) - h8 - h8)
 
 
 @njit(error_model="numpy", forceinline=True)
-def block_sum(x: Any, t: Any) -> Any:
-    """The sum of x; t is room for half of it."""
-    n = x.size
-    if n <= SHORT:
-        return lane_sum(x)
-    h = (n + 1) // 2
-    a, b = x[: n - h], x[h:]
-    for i in range(a.size):
-        t[i] = a[i] + b[i]
-    if n - h < h:
-        t[h - 1] = x[h - 1]
-    return fold(t[:h])
+def block_dot(x: Any, y: Any, first: Any, n: Any, t: Any) -> Any:
+    """The sum of x * y over n elements, at most BLOCK, as 8 streams; t is room for an eighth of them."""
+    start, h = np.uint64(first), np.uint64(n) // np.uint64(8)
+    h2, h3, h4 = np.uint64(2) * h, np.uint64(3) * h, np.uint64(4) * h
+    for k in range(h):
+        i = start + np.uint64(k)
+        a = (x[i] * y[i] + x[i + h] * y[i + h]) + (x[i + h2] * y[i + h2] + x[i + h3] * y[i + h3])
+        j = i + h4
+        b = (x[j] * y[j] + x[j + h] * y[j + h]) + (x[j + h2] * y[j + h2] + x[j + h3] * y[j + h3])
+        t[k] = a + b
+    total = lane_sum(t, 0, h)
+    for k in range(h4 + h4, np.uint64(n)):
+        total += x[start + k] * y[start + k]
+    return total
+
+
+@njit(error_model="numpy", forceinline=True)
+def block_squares(x: Any, mean: Any, first: Any, n: Any, t: Any) -> Any:
+    """The sum of (x - mean)**2 over n elements, at most BLOCK, as 8 streams; t is room for an eighth of them."""
+    start, h = np.uint64(first), np.uint64(n) // np.uint64(8)
+    h2, h3, h4 = np.uint64(2) * h, np.uint64(3) * h, np.uint64(4) * h
+    for k in range(h):
+        i = start + np.uint64(k)
+        a, b, c, d = x[i] - mean, x[i + h] - mean, x[i + h2] - mean, x[i + h3] - mean
+        j = i + h4
+        e, f, g, q = x[j] - mean, x[j + h] - mean, x[j + h2] - mean, x[j + h3] - mean
+        t[k] = ((a * a + b * b) + (c * c + d * d)) + ((e * e + f * f) + (g * g + q * q))
+    total = lane_sum(t, 0, h)
+    for k in range(h4 + h4, np.uint64(n)):
+        a = x[start + k] - mean
+        total += a * a
+    return total
 
 
 def _sum_flat(x: Any, out: Any) -> None:
     """The sum of each block of x, into out."""
     for group in prange((out.size + GROUP - 1) // GROUP):
-        t = np.empty(BLOCK, x.dtype)
+        t = np.empty(BLOCK // 16, x.dtype)
         for b in range(group * GROUP, min(out.size, group * GROUP + GROUP)):
-            out[b] = block_sum(x[span(b, x.size, BLOCK)], t)
+            out[b] = block_sum(x, b * BLOCK, min(BLOCK, x.size - b * BLOCK), t)
 
 
 def _sum_rows(x: Any, n: int, out: Any) -> None:
     """The sum of each row of n elements."""
     per = max(1, GROUP * BLOCK // n)
     for task in prange((out.size + per - 1) // per):
-        t = np.empty(BLOCK, x.dtype)
+        t = np.empty(BLOCK // 16, x.dtype)
         for r in range(task * per, min(out.size, task * per + per)):
-            row = x[r * n : r * n + n]
             if n <= SHORT:
-                out[r] = lane_sum(row)
+                out[r] = lane_sum(x, r * n, n)
                 continue
             whole = 0.0
-            for b in range((n + BLOCK - 1) // BLOCK):
-                whole += block_sum(row[span(b, n, BLOCK)], t)
+            for b in range(0, n, BLOCK):
+                whole += block_sum(x, r * n + b, min(BLOCK, n - b), t)
             out[r] = whole
 
 
@@ -116,34 +141,23 @@ def _sum_columns(x: Any, n: int, out: Any) -> None:
             o[i] = total[i]
 
 
-@njit(error_model="numpy", forceinline=True)
-def block_squares(x: Any, mean: Any, t: Any) -> Any:
-    """The sum of (x - mean)**2; t is room for as much."""
-    t = t[: x.size]
-    for i in range(x.size):
-        d = x[i] - mean
-        t[i] = d * d
-    return fold(t)
-
-
 def _squares_flat(x: Any, mean: Any, out: Any) -> None:
     """The sum of (x - mean)**2 of each block."""
     for group in prange((out.size + GROUP - 1) // GROUP):
-        t = np.empty(BLOCK, x.dtype)
+        t = np.empty(BLOCK // 8, x.dtype)
         for b in range(group * GROUP, min(out.size, group * GROUP + GROUP)):
-            out[b] = block_squares(x[span(b, x.size, BLOCK)], mean, t)
+            out[b] = block_squares(x, mean, b * BLOCK, min(BLOCK, x.size - b * BLOCK), t)
 
 
 def _squares_rows(x: Any, n: int, mean: Any, out: Any) -> None:
     """The sum of (x - mean[row])**2 of each row of n elements."""
     per = max(1, GROUP * BLOCK // n)
     for task in prange((out.size + per - 1) // per):
-        t = np.empty(BLOCK, x.dtype)
+        t = np.empty(BLOCK // 8, x.dtype)
         for r in range(task * per, min(out.size, task * per + per)):
-            row = x[r * n : r * n + n]
             whole = 0.0
-            for b in range((n + BLOCK - 1) // BLOCK):
-                whole += block_squares(row[span(b, n, BLOCK)], mean[r], t)
+            for b in range(0, n, BLOCK):
+                whole += block_squares(x, mean[r], r * n + b, min(BLOCK, n - b), t)
             out[r] = whole
 
 
@@ -151,14 +165,14 @@ def _mse_flat(x: Any, t: Any, out: Any) -> None:
     """The sum of (x - t)**2 of each block."""
     for group in prange((out.size + GROUP - 1) // GROUP):
         room = np.empty(BLOCK, x.dtype)
+        part = np.empty(BLOCK // 16, x.dtype)
         for b in range(group * GROUP, min(out.size, group * GROUP + GROUP)):
             s = span(b, x.size, BLOCK)
             xs, ts = x[s], t[s]
-            squares = room[: xs.size]
             for i in range(xs.size):
                 d = xs[i] - ts[i]
-                squares[i] = d * d
-            out[b] = fold(squares)
+                room[i] = d * d
+            out[b] = block_sum(room, 0, xs.size, part)
 
 
 def order_key(x: Any, flip: Any) -> Any:

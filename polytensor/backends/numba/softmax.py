@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from .pointwise import fast_exp, span
-from .reduce import BLOCK, fold, key_value, order_key
+from .pointwise import fast_exp
+from .reduce import BLOCK, SHORT, block_dot, block_sum, key_value, lane_sum, order_key
 from .threads import Kernel
 
 TASK = 8192  # elements to a task
@@ -20,28 +20,24 @@ def _softmax(x: Any, n: int, flip: Any, log: bool, out: Any) -> None:
     rows = x.size // n
     per = max(1, TASK // n)
     for task in prange((rows + per - 1) // per):
-        room = np.empty(min(n, BLOCK), x.dtype)
+        part = np.empty(BLOCK // 16, x.dtype)
         for r in range(task * per, min(rows, task * per + per)):
             xs, o = x[r * n : r * n + n], out[r * n : r * n + n]
             best = order_key(xs[0], flip)
             for i in range(xs.size):
                 best = max(best, order_key(xs[i], flip))
             top = key_value(best, flip, x.dtype)
+            for i in range(o.size):
+                o[i] = fast_exp(xs[i] - top)
             whole = 0.0
-            for b in range((n + BLOCK - 1) // BLOCK):
-                s = span(b, n, BLOCK)
-                xb, ob = xs[s], o[s]
-                t = room[: xb.size]
-                for i in range(xb.size):
-                    d = xb[i] - top
-                    e = fast_exp(d)
-                    t[i] = e
-                    ob[i] = d if log else e
-                whole += fold(t)
+            if n <= SHORT:
+                whole = lane_sum(out, r * n, n)
+            for first in range(r * n if n > SHORT else r * n + n, r * n + n, BLOCK):
+                whole += block_sum(out, first, min(BLOCK, r * n + n - first), part)
             if log:
                 shift = x.dtype.type(np.log(whole))
                 for i in range(o.size):
-                    o[i] -= shift
+                    o[i] = (xs[i] - top) - shift
             else:
                 inverse = x.dtype.type(1 / whole)
                 for i in range(o.size):
@@ -53,17 +49,13 @@ def _softmax_backward(g: Any, y: Any, n: int, log: bool, out: Any) -> None:
     rows = y.size // n
     per = max(1, TASK // n)
     for task in prange((rows + per - 1) // per):
-        room = np.empty(min(n, BLOCK), y.dtype)
+        part = np.empty(BLOCK // 8, y.dtype)
         for r in range(task * per, min(rows, task * per + per)):
             gs, ys, o = g[r * n : r * n + n], y[r * n : r * n + n], out[r * n : r * n + n]
             whole = 0.0
-            for b in range((n + BLOCK - 1) // BLOCK):
-                s = span(b, n, BLOCK)
-                gb, yb = gs[s], ys[s]
-                t = room[: gb.size]
-                for i in range(gb.size):
-                    t[i] = gb[i] if log else gb[i] * yb[i]
-                whole += fold(t)
+            for first in range(r * n, r * n + n, BLOCK):
+                count = min(BLOCK, r * n + n - first)
+                whole += block_sum(g, first, count, part) if log else block_dot(g, y, first, count, part)
             total = y.dtype.type(whole)
             if log:
                 for i in range(o.size):

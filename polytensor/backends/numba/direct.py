@@ -1,0 +1,401 @@
+"""Direct convolution: blocks of channels and pixels held in registers, no columns in memory.
+
+The source is copied with its padding, split in stride x stride planes, so that for each tap of the kernel a run of pixels
+along a row of the output reads a run of the source at a fixed offset. A tile is ROWS output channels by TILE vectors of
+pixels: for each tap and channel it takes TILE loads and ROWS scalars. The weight's gradient is a tile of ROWS channels by
+TAPS taps, summed along vectors of pixels. Vectors are written in LLVM's own terms (Numba's loops are at the mercy of the
+vectoriser), and a run is cut in vectors or, where rows are short, in halves of vectors; the lanes left over are masked.
+Images go by pieces of fixed size, so that the bits do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, prange
+from numba.core import cgutils
+
+from .threads import Kernel
+from .vectors import BYTES, I64, WIDE, Emit, routine
+
+ROWS, TILE = (8, 2) if WIDE else (4, 2)
+TAPS = 3
+LONE_TILE, LONE_TAPS = 4, 9  # of a tile of one channel: groups of few
+CHUNK = 64  # vectors of the gradient summed before the registers are folded
+
+
+def _segment(e: Emit, table: Any, index: Any, limit: Any) -> tuple[Any, Any, Any]:
+    """(start in the source, start in the output, lanes: 0 from `limit` on) of a segment."""
+    at = e.b.mul(index, I64(3))
+    x, y, count = (e.b.load(e.b.gep(table, [e.b.add(at, I64(i))])) for i in range(3))
+    return x, y, e.b.select(e.b.icmp_signed("<", index, limit), count, I64(0))
+
+
+def tile(rows: int, wide: int, pieces: int) -> Any:
+    """Y[rows, wide vectors] = bias + the sum over k of W[k, row] * X[pixel + OFF[k]]; a vector is `pieces` segments."""
+
+    @routine("X x0 W w0 OFF k0 k B b0 Y y0 plane channels SEG first limit")
+    def body(
+        e: Emit, X: Any, x0: Any, W: Any, w0: Any, OFF: Any, k0: Any, k: Any, B: Any, b0: Any, Y: Any, y0: Any, plane: Any,
+        channels: Any, SEG: Any, first: Any, limit: Any,
+    ) -> None:  # fmt: skip
+        b, n = e.b, e.lanes // pieces
+        segments = [_segment(e, SEG, b.add(first, I64(i)), limit) for i in range(wide * pieces)]
+        sources = [b.gep(X, [b.add(x0, s[0])]) for s in segments]
+        sums = []
+        for r in range(rows):
+            start = e.splat(b.load(b.gep(B, [b.add(b0, I64(r))])), e.lanes)
+            sums.append([cgutils.alloca_once_value(b, start) for _ in range(wide)])
+        offsets, weights = b.gep(OFF, [k0]), b.gep(W, [w0])
+        with cgutils.for_range(b, k) as loop:
+            o = b.load(b.gep(offsets, [loop.index]))
+            xs = [e.join([e.load(p, o, n) for p in sources[v * pieces : (v + 1) * pieces]]) for v in range(wide)]
+            here = b.gep(weights, [b.mul(loop.index, I64(rows))])
+            for r in range(rows):
+                w = e.splat(b.load(b.gep(here, [I64(r)])), e.lanes)
+                for v in range(wide):
+                    b.store(e.fma(w, xs[v], b.load(sums[r][v])), sums[r][v])
+        for i, (_, y, count) in enumerate(segments):
+            to = b.add(y0, y)
+            for r in range(rows):
+                used = b.select(b.icmp_signed("<", I64(r), channels), count, I64(0))
+                value = e.part(b.load(sums[r][i // pieces]), i % pieces, n)
+                e.masked_store(value, Y, b.add(to, b.mul(plane, I64(r))), e.mask(used, n), n)
+
+    return body
+
+
+def products(rows: int, taps: int, pieces: int) -> Any:
+    """OUT[tap, row] += the sum over segments of G[segment, row] * X[pixel + OFF[tap]], for `rows` x `taps`."""
+
+    @routine("X x0 G g0 OFF k0 SEG first last OUT o0")
+    def body(
+        e: Emit, X: Any, x0: Any, G: Any, g0: Any, OFF: Any, k0: Any, SEG: Any, first: Any, last: Any, OUT: Any, o0: Any,
+    ) -> None:  # fmt: skip
+        b, n = e.b, e.lanes // pieces
+        zero = ir.Constant(e.vector(e.lanes), None)
+        sums = [[cgutils.alloca_once_value(b, zero) for _ in range(taps)] for _ in range(rows)]
+        base = b.gep(X, [x0])
+        sources = [b.gep(base, [b.load(b.gep(OFF, [b.add(k0, I64(t))]))]) for t in range(taps)]
+        vectors = b.sdiv(b.add(b.sub(last, first), I64(pieces - 1)), I64(pieces))
+        with cgutils.for_range(b, vectors) as loop:
+            at = b.add(first, b.mul(loop.index, I64(pieces)))
+            segments = [_segment(e, SEG, b.add(at, I64(i)), last) for i in range(pieces)]
+            masks = [e.mask(s[2], n) for s in segments]
+            xs = [e.join([e.masked_load(p, s[0], m, n) for s, m in zip(segments, masks, strict=True)]) for p in sources]
+            here = b.gep(G, [b.add(g0, b.mul(loop.index, I64(rows * e.lanes)))])
+            for r in range(rows):
+                g = e.load(here, I64(r * e.lanes), e.lanes)
+                for t in range(taps):
+                    b.store(e.fma(g, xs[t], b.load(sums[r][t])), sums[r][t])
+        for t in range(taps):
+            to = b.add(o0, I64(t * rows))
+            whole = e.totals([b.load(sums[r][t]) for r in range(rows)])
+            e.store(b.fadd(e.load(OUT, to, rows), whole), OUT, to, rows)
+
+    return body
+
+
+def gather(pieces: int) -> Any:
+    """The segments [first, last) of Y into whole vectors of OUT, `stride` apart; lanes left over are zero."""
+
+    @routine("Y y0 SEG first last OUT o0 stride")
+    def body(e: Emit, Y: Any, y0: Any, SEG: Any, first: Any, last: Any, OUT: Any, o0: Any, stride: Any) -> None:
+        b, n = e.b, e.lanes // pieces
+        vectors = b.sdiv(b.add(b.sub(last, first), I64(pieces - 1)), I64(pieces))
+        with cgutils.for_range(b, vectors) as loop:
+            at = b.add(first, b.mul(loop.index, I64(pieces)))
+            to = b.add(o0, b.mul(loop.index, stride))
+            for i in range(pieces):
+                _, y, count = _segment(e, SEG, b.add(at, I64(i)), last)
+                v = e.masked_load(Y, b.add(y0, y), e.mask(count, n), n)
+                e.store(v, OUT, b.add(to, I64(i * n)), n)
+
+    return body
+
+
+@routine("X x0 Y y0 n")
+def copy_run(e: Emit, X: Any, x0: Any, Y: Any, y0: Any, n: Any) -> None:
+    """Y[y0 : y0 + n] = X[x0 : x0 + n]"""
+    b = e.b
+    with cgutils.for_range(b, b.sdiv(b.add(n, I64(e.lanes - 1)), I64(e.lanes))) as loop:
+        i = b.mul(loop.index, I64(e.lanes))
+        m = e.mask(b.sub(n, i), e.lanes)
+        e.masked_store(e.masked_load(X, b.add(x0, i), m, e.lanes), Y, b.add(y0, i), m, e.lanes)
+
+
+tile_whole, tile_halves = tile(ROWS, TILE, 1), tile(ROWS, TILE, 2)
+lone_whole, lone_halves = tile(1, LONE_TILE, 1), tile(1, LONE_TILE, 2)
+products_whole, products_halves = products(ROWS, TAPS, 1), products(ROWS, TAPS, 2)
+lone_products_whole, lone_products_halves = products(1, LONE_TAPS, 1), products(1, LONE_TAPS, 2)
+gather_whole, gather_halves = gather(1), gather(2)
+
+
+@njit(error_model="numpy", forceinline=True)
+def inside(n: int, windows: int, stride: int, offset: int) -> tuple[int, int]:
+    """The windows i (first, last + 1) that read inside: 0 <= i * stride + offset < n."""
+    if stride == 1:
+        first, last = -offset, n - offset
+    else:  # divisions cost as much as copying a short row
+        first, last = (stride - 1 - offset) // stride, (n - 1 - offset) // stride + 1
+    first = min(windows, max(0, first))
+    return first, max(first, min(windows, last))
+
+
+@njit(error_model="numpy", forceinline=True)
+def aligned(n: int, like: Any) -> Any:
+    """Zeros that begin where a line of the cache does: a vector across two lines costs two loads."""
+    lanes = BYTES // like.itemsize
+    room = np.zeros(n + lanes, like.dtype)
+    start = -(room.ctypes.data // like.itemsize) % lanes
+    return room[start : start + n]
+
+
+@njit(error_model="numpy")
+def pack(x: Any, start: int, planes: int, source: Any, phases: Any, top: int, rows: int, out: Any, at: int) -> None:
+    """Copy `planes` planes of x, from row `top` of the padded ones on; what lies outside is not written."""
+    h, w, ph, pw, sh, sw, wide, plane = source
+    for p in range(planes):
+        base = start + p * h * w
+        for q in range(phases.size // 2):
+            upper, left = top * sh + phases[2 * q] - ph, phases[2 * q + 1] - pw
+            low, high = inside(h, rows, sh, upper)
+            first, last = inside(w, wide, sw, left)
+            for r in range(low, high):
+                a = base + (r * sh + upper) * w + first * sw + left
+                to = at + r * wide + first
+                if sw == 1:
+                    copy_run(x, a, out, to, last - first)
+                else:
+                    i, j, step = np.uint64(a), np.uint64(to), np.uint64(sw)
+                    for m in range(np.uint64(last - first)):
+                        out[j + m] = x[i + m * step]
+            at += plane
+
+
+@njit(error_model="numpy")
+def pack_weights(w: Any, form: Any, groups: int, rows: int, taps: Any, wp: Any) -> None:
+    """wp[group, block, (channel, tap), row]; form: (outputs, inputs to a group, strides of group, output and input)."""
+    outs, ins, sg, so, si = form
+    at = 0
+    for g in range(groups):
+        for block in range(0, outs, rows):
+            for i in range(ins):
+                for t in taps:
+                    for r in range(rows):
+                        wp[at + r] = w[g * sg + (block + r) * so + i * si + t] if block + r < outs else 0
+                    at += rows
+
+
+def _correlate(
+    x: Any, w: Any, bias: Any, source: Any, phases: Any, form: Any, cut: Any, classes: Any, taps: Any, offsets: Any, seg: Any,
+    wp: Any, y: Any,
+) -> None:  # fmt: skip
+    """y from x and w. classes: per class (taps from, to, row stride, column stride, first pixel, rows, columns of y, segments
+    from, to an image); cut: see Plan."""
+    n, groups, images, bands, band, together, parts, room, halves, lone, height, area = cut
+    outs, ins, _, _, _ = form
+    h, width, _, _, _, _, wide, plane = source
+    rows = 1 if lone else ROWS
+    blocks = (outs + rows - 1) // rows
+    count = classes.size // 9
+    split = phases.size // 2
+    at = 0
+    for c in range(count):
+        t = taps[classes[9 * c] : classes[9 * c + 1]]
+        pack_weights(w, form, groups, rows, t, wp[at:])
+        at += groups * blocks * rows * ins * t.size
+    pieces, chunks = (n + images - 1) // images, (groups + together - 1) // together
+    per = (blocks + parts - 1) // parts
+    for task in prange(pieces * bands * chunks * parts):
+        piece, rest = task // (bands * chunks * parts), task % (bands * chunks * parts)
+        part, rest = rest % parts, rest // parts
+        chunk, strip = rest % chunks, rest // chunks
+        xs = aligned(room, x)
+        i0, i1 = piece * images, min(n, piece * images + images)
+        g0, g1 = chunk * together, min(groups, chunk * together + together)
+        channels = (g1 - g0) * ins
+        size = channels * split * plane
+        for i in range(i0, i1):
+            pack(
+                x,
+                (i * groups + g0) * ins * h * width,
+                channels,
+                source,
+                phases,
+                strip * band,
+                height,
+                xs,
+                (i - i0) * size,
+            )
+        before = 0
+        for c in range(count):
+            k0, k1, down, across, pixel, high, broad, s0, s1 = classes[9 * c : 9 * c + 9]
+            k = (k1 - k0) * ins
+            length = s1 - s0
+            first, last = 0, length
+            if bands > 1:
+                each = length // high
+                first, last = strip * band * each, min(high, strip * band + band) * each
+            z = np.empty(rows * high * broad if across > 1 else 0, x.dtype)
+            for g in range(g0, g1):
+                for block in range(part * per, min(blocks, part * per + per)):
+                    o = g * outs + block * rows
+                    valid = min(rows, outs - block * rows)
+                    w0 = before + (g * blocks + block) * k * rows
+                    for i in range(i0, i1):
+                        x0 = (i - i0) * size + (g - g0) * ins * split * plane - strip * band * wide
+                        y0 = (i * groups * outs + o) * area
+                        if across > 1:
+                            to, base, gap = z, 0, high * broad
+                        else:
+                            to, base, gap = y, y0, area
+                        f0 = s0 + first
+                        if lone and halves:
+                            for f in range(f0, s0 + last, 2 * LONE_TILE):
+                                lone_halves(
+                                    xs,
+                                    x0,
+                                    wp,
+                                    w0,
+                                    offsets,
+                                    k0 * ins,
+                                    k,
+                                    bias,
+                                    o,
+                                    to,
+                                    base,
+                                    gap,
+                                    valid,
+                                    seg,
+                                    f,
+                                    s0 + last,
+                                )
+                        elif lone:
+                            for f in range(f0, s0 + last, LONE_TILE):
+                                lone_whole(
+                                    xs,
+                                    x0,
+                                    wp,
+                                    w0,
+                                    offsets,
+                                    k0 * ins,
+                                    k,
+                                    bias,
+                                    o,
+                                    to,
+                                    base,
+                                    gap,
+                                    valid,
+                                    seg,
+                                    f,
+                                    s0 + last,
+                                )
+                        elif halves:
+                            for f in range(f0, s0 + last, 2 * TILE):
+                                tile_halves(
+                                    xs,
+                                    x0,
+                                    wp,
+                                    w0,
+                                    offsets,
+                                    k0 * ins,
+                                    k,
+                                    bias,
+                                    o,
+                                    to,
+                                    base,
+                                    gap,
+                                    valid,
+                                    seg,
+                                    f,
+                                    s0 + last,
+                                )
+                        else:
+                            for f in range(f0, s0 + last, TILE):
+                                tile_whole(
+                                    xs,
+                                    x0,
+                                    wp,
+                                    w0,
+                                    offsets,
+                                    k0 * ins,
+                                    k,
+                                    bias,
+                                    o,
+                                    to,
+                                    base,
+                                    gap,
+                                    valid,
+                                    seg,
+                                    f,
+                                    s0 + last,
+                                )
+                        if across > 1:
+                            for r in range(valid):
+                                for a in range(high):
+                                    i_from = np.uint64((r * high + a) * broad)
+                                    i_to = np.uint64(y0 + r * area + pixel + a * down)
+                                    step = np.uint64(across)
+                                    for m in range(np.uint64(broad)):
+                                        y[i_to + m * step] = z[i_from + m]
+            before += groups * blocks * rows * k
+
+
+def _weight_products(
+    x: Any, g: Any, source: Any, phases: Any, form: Any, cut: Any, offsets: Any, seg: Any, part: Any
+) -> None:
+    """Add each piece's sums of the weight's gradient to part (pieces, groups, blocks, inputs * taps, rows)."""
+    n, groups, images, parts, span, room, halves, lone, height, area, each = cut
+    outs, ins, taps = form
+    h, width, _, _, _, _, _, plane = source
+    rows = 1 if lone else ROWS
+    blocks = (outs + rows - 1) // rows
+    per = (groups * blocks + parts - 1) // parts
+    lanes = BYTES // x.itemsize
+    k, each_time = ins * taps, LONE_TAPS if lone else TAPS
+    padded = (k + each_time - 1) // each_time * each_time
+    volume = ins * (phases.size // 2) * plane
+    step = CHUNK * (2 if halves else 1)
+    for task in prange((n + images - 1) // images * parts):
+        piece, u0 = task // parts, task % parts * per
+        u1 = min(groups * blocks, u0 + per)
+        i0, i1 = piece * images, min(n, piece * images + images)
+        first, last = u0 // blocks, min(groups, (u1 - 1) // blocks + 1)
+        xs = aligned(room, x)
+        gs = aligned(rows * lanes * CHUNK, x)
+        for i in range(i0, i1 if u0 < u1 else i0):
+            start = (i * groups + first) * ins * h * width
+            pack(x, start, (last - first) * ins, source, phases, 0, height, xs, (i - i0) * span * volume)
+        length = (i1 - i0) * each
+        for u in range(u0, u1):
+            block = u % blocks * rows
+            valid = min(rows, outs - block)
+            channel = u // blocks * outs + block
+            x0, y0 = (u // blocks - first) * volume, (i0 * groups * outs + channel) * area
+            o0 = (piece * groups * blocks + u) * padded * rows
+            for f in range(0, length, step):
+                t = min(length, f + step)
+                for r in range(valid):
+                    if halves:
+                        gather_halves(g, y0 + r * area, seg, f, t, gs, r * lanes, rows * lanes)
+                    else:
+                        gather_whole(g, y0 + r * area, seg, f, t, gs, r * lanes, rows * lanes)
+                if lone and halves:
+                    for m in range(0, k, LONE_TAPS):
+                        lone_products_halves(xs, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
+                elif lone:
+                    for m in range(0, k, LONE_TAPS):
+                        lone_products_whole(xs, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
+                elif halves:
+                    for m in range(0, k, TAPS):
+                        products_halves(xs, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
+                else:
+                    for m in range(0, k, TAPS):
+                        products_whole(xs, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
+
+
+correlate_kernel = Kernel(_correlate)
+weight_products_kernel = Kernel(_weight_products)
