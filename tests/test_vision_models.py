@@ -355,3 +355,39 @@ def test_exif_orientation(tmp_path):
     img.save(tmp_path / "a.png", exif=exif)
     assert io.read_image(tmp_path / "a.png").shape == (1, 6, 10)
     assert io.read_image(tmp_path / "a.png", apply_exif_orientation=True).shape == (1, 10, 6)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+@pytest.mark.parametrize(
+    "kwargs",
+    [{}, {"colors": "red", "radius": 4}, {"connectivity": [(0, 1), (1, 2)], "colors": (1, 200, 3), "width": 1}, "seen"],
+    ids=str,
+)
+def test_draw_keypoints(kind, kwargs, tv, oracle):
+    x = np.random.default_rng(0).integers(0, 256, (3, 24, 32), dtype=np.uint8)
+    x = x if kind == "uint8" else (x / 255).astype(np.float32)
+    points = np.array([[[3.7, 4.0], [20, 10], [31, 23]], [[9, 9], [2, 20], [-3, 5]]], np.float32)
+    made = []
+    for t, u in ((pt, utils), (oracle, tv.utils)):
+        options = kwargs
+        if kwargs == "seen":
+            visible = t.tensor([[True, False, True], [True, True, True]])[:, :, None]
+            options = {"visibility": visible, "connectivity": [(0, 1), (0, 2)]}
+        made.append(u.draw_keypoints(t.from_numpy(x.copy()), t.from_numpy(points), **options).numpy())
+    assert made[0].dtype == made[1].dtype and np.abs(made[0] - made[1]).max() < 1e-6
+    for bad in (pt.zeros(3, 2), pt.zeros(1, 3, 2)):
+        with pytest.raises(ValueError):
+            utils.draw_keypoints(pt.from_numpy(x), bad, visibility=pt.ones(2, 3))
+    with pytest.raises(ValueError, match="Pass an RGB image"):
+        utils.draw_keypoints(pt.zeros(1, 4, 4), pt.from_numpy(points))
+
+
+@pytest.mark.parametrize("shape", [(2, 9, 11), (3, 2, 6, 5)])
+def test_flow_to_image(shape, tv, oracle):
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    a, b = utils.flow_to_image(pt.from_numpy(x)), tv.utils.flow_to_image(oracle.from_numpy(x))
+    assert a.shape == b.shape and np.abs(a.numpy().astype(int) - b.numpy().astype(int)).max() <= 1
+    with pytest.raises(ValueError, match="Flow should be of dtype"):
+        utils.flow_to_image(pt.from_numpy(x).double())
+    with pytest.raises(ValueError, match="should have shape"):
+        utils.flow_to_image(pt.zeros(3, 4, 4))

@@ -3,6 +3,7 @@
 from . import datasets as datasets
 from . import io as io
 from . import models as models
+from . import ops as ops
 from . import transforms as transforms
 from . import utils as utils
 

@@ -12,7 +12,9 @@ from .pillow import pillow
 from .transforms.functional import convert_image_dtype, pil_to_tensor, to_pil_image
 from .transforms.v2.functional import to_dtype
 
-__all__ = ["draw_bounding_boxes", "draw_segmentation_masks", "make_grid", "save_image"]
+__all__ = [
+    "draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "flow_to_image", "make_grid", "save_image",
+]  # fmt: skip
 
 
 def _stretched(img: Tensor, value_range: Any) -> Tensor:
@@ -173,3 +175,86 @@ def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, co
         painted = torch.where(mask, value[:, None, None], painted)
     painted = torch.where(masks.sum(0) > 1, torch.zeros_like(painted), painted)
     return (image * (1 - alpha) + painted * alpha).to(image.dtype)
+
+
+@torch.no_grad()
+def draw_keypoints(
+    image: Tensor,
+    keypoints: Tensor,
+    connectivity: Any = None,
+    colors: Any = None,
+    radius: int = 2,
+    width: int = 3,
+    visibility: Tensor | None = None,
+) -> Tensor:
+    """A copy of the image (3, H, W) with points (N, K, 2) as (x, y), and lines between pairs of them.
+
+    connectivity is a list of pairs of numbers below K; visibility (N, K) or (N, K, 1) leaves out what is False.
+    """
+    if not isinstance(image, Tensor):
+        raise TypeError(f"The image must be a tensor, got {type(image)}")
+    if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
+        raise ValueError(f"The image dtype must be uint8 or float, got {image.dtype}")
+    if image.ndim != 3:
+        raise ValueError("Pass individual images, not batches")
+    if image.shape[0] != 3:
+        raise ValueError("Pass an RGB image. Other Image formats are not supported")
+    if keypoints.ndim != 3:
+        raise ValueError("keypoints must be of shape (num_instances, K, 2)")
+    seen = torch.ones(keypoints.shape[:-1], dtype=torch.bool) if visibility is None else visibility
+    seen = seen.squeeze(-1) if seen.ndim == 3 else seen
+    if seen.ndim != 2:
+        raise ValueError(f"visibility must be of shape (num_instances, K). Got ndim={seen.ndim}")
+    if seen.shape != keypoints.shape[:-1]:
+        raise ValueError(
+            "keypoints and visibility must have the same dimensionality for num_instances and K. "
+            f"Got {seen.shape} and {keypoints.shape}"
+        )
+    picture = to_pil_image(to_dtype(image, torch.uint8, scale=True))
+    draw = pillow("ImageDraw").Draw(picture)
+    for points, shown in zip(keypoints.to(torch.int64).tolist(), seen.bool().tolist()):
+        for (x, y), visible in zip(points, shown):
+            if visible:
+                draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colors, outline=None, width=0)
+        for a, b in connectivity or []:
+            if shown[a] and shown[b]:
+                draw.line((tuple(points[a][:2]), tuple(points[b][:2])), width=width)
+    return to_dtype(pil_to_tensor(picture), image.dtype, scale=True)
+
+
+def _wheel() -> Tensor:
+    """55 colours (55, 3) around the circle: red, yellow, green, cyan, blue, magenta (Baker et al. 2007)."""
+    rows: list[Tensor] = []
+    # how many steps, the channel that is full, the one that changes, whether it rises
+    for n, full, moving, rises in (
+        (15, 0, 1, 1),
+        (6, 1, 0, 0),
+        (4, 1, 2, 1),
+        (11, 2, 1, 0),
+        (13, 2, 0, 1),
+        (6, 0, 2, 0),
+    ):
+        part = torch.zeros(n, 3)
+        ramp = (255 * torch.arange(n) / n).floor()
+        part[:, full], part[:, moving] = 255.0, ramp if rises else 255 - ramp
+        rows.append(part)
+    return torch.cat(rows)
+
+
+@torch.no_grad()
+def flow_to_image(flow: Tensor) -> Tensor:
+    """A flow (2, H, W) or (N, 2, H, W) as colours, uint8 (3, H, W) or (N, 3, H, W): the hue is the direction."""
+    if flow.dtype != torch.float32:
+        raise ValueError(f"Flow should be of dtype torch.float, got {flow.dtype}.")
+    x = flow[None] if flow.ndim == 3 else flow
+    if x.ndim != 4 or x.shape[1] != 2:
+        raise ValueError(f"Input flow should have shape (2, H, W) or (N, 2, H, W), got {flow.shape}.")
+    x = x / (x.pow(2).sum(1).sqrt().max() + torch.finfo(x.dtype).eps)
+    length = x.pow(2).sum(1).sqrt()[..., None]
+    colors = _wheel().to(x.device)
+    place = (torch.atan2(-x[:, 1], -x[:, 0]) / torch.pi + 1) / 2 * (len(colors) - 1)
+    first = place.floor().to(torch.int64)
+    share = (place - first)[..., None]
+    color = (1 - share) * (colors[first] / 255.0) + share * (colors[(first + 1) % len(colors)] / 255.0)
+    out = (255 * (1 - length * (1 - color))).floor().to(torch.uint8).permute(0, 3, 1, 2)
+    return out[0] if flow.ndim == 3 else out

@@ -21,7 +21,7 @@ from .large import LargeKernels
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
 Array = Any
 Pair = tuple[int, ...]  # of two
-MODULES = "threads pointwise reduce softmax attention pool conv optim many norms tables recurrent gelu ufuncs".split()
+MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent gelu ufuncs".split()
 # the elements from which our kernels beat NumPy
 TINY = 512
 POINTWISE = 4096
@@ -70,6 +70,7 @@ class NumbaBackend(LargeKernels):
     _conv: Any
     _optim: Any
     _many: Any
+    _batchnorm: Any
     _recurrent: Any
     _attention: Any
     _gelu: Any
@@ -171,6 +172,18 @@ class NumbaBackend(LargeKernels):
         if form is None or form[0] != 1 or not w.shape == b.shape == tail:
             return super().normalize_affine(x, w, b, dims, eps)
         return self._norms.normalize(x, dims, form, eps, w, b)  # type: ignore[no-any-return]
+
+    def batch_normalize(self, x: Array, w: Array, b: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
+        if not (fits(x) and fits(w) and fits(b) and self._batchnorm.takes(x.shape, dims, w)):
+            return super().batch_normalize(x, w, b, dims, eps)
+        return self._batchnorm.batch_norm(x, w, b, eps)  # type: ignore[no-any-return]
+
+    def batch_normalize_backward(
+        self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Pair, eps: float
+    ) -> tuple[Array, Array, Array]:
+        if not (fits(g) and fits(x) and fits(w) and g.shape == x.shape and self._batchnorm.takes(x.shape, dims, w)):
+            return super().batch_normalize_backward(g, x, w, mean, var, dims, eps)
+        return self._batchnorm.batch_norm_backward(g, x, w, mean, var, eps)  # type: ignore[no-any-return]
 
     def normalize_backward(self, g: Array, y: Array, var: Array, dims: Pair, eps: float) -> Array:
         form = self._norms.blocks(y.shape, dims) if fits(y) and fits(g) and fits(var) else None
