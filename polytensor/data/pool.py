@@ -104,6 +104,8 @@ class ProcessPool:
             why = f"is killed by signal: {signal.strsignal(-code) or -code}."
             if -code == getattr(signal, "SIGBUS", None):
                 why += " It is possible that dataloader's workers are out of shared memory. Please try to raise your shared memory limit."
+        elif code is None:
+            why = "ended, and its exit status went to somebody else."
         else:
             why = f"ended with exit code {code}; what it wrote to stderr says why."
         self.lost = f"DataLoader worker (pid(s) {process.pid}) exited unexpectedly: worker {worker} {why}"

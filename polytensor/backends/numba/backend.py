@@ -53,9 +53,10 @@ class NumbaBackend(LargeKernels):
 
     def __init__(self) -> None:
         super().__init__()
-        for (
-            module
-        ) in "threads pointwise reduce softmax attention pool conv optim norms tables recurrent gelu ufuncs".split():
+        modules = (
+            "threads pointwise reduce softmax attention pool conv optim norms batchnorm tables recurrent gelu ufuncs"
+        )
+        for module in modules.split():
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
@@ -70,6 +71,7 @@ class NumbaBackend(LargeKernels):
     _pool: Any
     _conv: Any
     _optim: Any
+    _batchnorm: Any
     _recurrent: Any
     _attention: Any
     _gelu: Any
@@ -171,6 +173,18 @@ class NumbaBackend(LargeKernels):
         if form is None or form[0] != 1 or not w.shape == b.shape == tail:
             return super().normalize_affine(x, w, b, dims, eps)
         return self._norms.normalize(x, dims, form, eps, w, b)  # type: ignore[no-any-return]
+
+    def batch_normalize(self, x: Array, w: Array, b: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
+        if not (fits(x) and fits(w) and fits(b) and self._batchnorm.takes(x.shape, dims, w)):
+            return super().batch_normalize(x, w, b, dims, eps)
+        return self._batchnorm.batch_norm(x, w, b, eps)  # type: ignore[no-any-return]
+
+    def batch_normalize_backward(
+        self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Pair, eps: float
+    ) -> tuple[Array, Array, Array]:
+        if not (fits(g) and fits(x) and fits(w) and g.shape == x.shape and self._batchnorm.takes(x.shape, dims, w)):
+            return super().batch_normalize_backward(g, x, w, mean, var, dims, eps)
+        return self._batchnorm.batch_norm_backward(g, x, w, mean, var, eps)  # type: ignore[no-any-return]
 
     def normalize_backward(self, g: Array, y: Array, var: Array, dims: Pair, eps: float) -> Array:
         form = self._norms.blocks(y.shape, dims) if fits(y) and fits(g) and fits(var) else None

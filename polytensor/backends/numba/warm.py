@@ -59,6 +59,9 @@ def _run(backend: Any, dtype: Any) -> None:
     y = backend.conv2d(image, w, x[0, :4].copy(), ONE, ONE, ONE, 1)
     backend.conv2d_grad_input(y, w, image.shape, ONE, ONE, ONE, 1)
     backend.conv2d_grad_weight(y, image, w.shape, ONE, ONE, ONE, 1)
+    channels = x[0, :4].reshape(1, 4, 1, 1).copy()
+    y, mean, var = backend.batch_normalize(image, channels, channels, (0, 2, 3), 1e-5)
+    backend.batch_normalize_backward(y, image, channels, mean, var, (0, 2, 3), 1e-5)
     for kernel in ((2, 2), (3, 3)):
         pooled, index = backend.max_pool2d(image, kernel, (2, 2), NONE, ONE, False)
         backend.max_pool2d_grad(pooled, index, image.shape)
