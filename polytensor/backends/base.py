@@ -73,7 +73,8 @@ UFUNCS = dict(
     bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", **SPECIAL_UFUNCS,
 )  # fmt: skip
 
-DIRECT = frozenset(UFUNCS)  # kernels that most backends have as functions of the array library itself
+# kernels that most backends have as functions of the array library itself
+DIRECT = frozenset((*UFUNCS, "view", "permute", "transpose"))
 
 
 class Backend(
@@ -201,7 +202,7 @@ class Backend(
     def reshape(self, x: Array, shape: tuple[int, ...]) -> Array:
         return x.reshape(shape)
 
-    squeeze = unsqueeze = reshape
+    view = squeeze = unsqueeze = reshape
 
     def reshape_copy(self, x: Array, shape: tuple[int, ...]) -> Array:
         return self.xp.ascontiguousarray(x).reshape(shape)

@@ -56,8 +56,8 @@ class LargeKernels(NumpyBackend):
         return _where(mask, a, b)
 
     def index(self, x: Array, index: tuple[Any, ...]) -> Array:
-        if len(index) == 1 and index[0].__class__ is not slice and x.ndim and x.itemsize in (4, 8):
-            i = index[0]
+        i = index[0]
+        if len(index) == 1 and i.__class__ is not slice and i.size * x.size >= MANY and x.ndim and x.itemsize in (4, 8):
             n = i.size * (x.size // max(len(x), 1))
             worth = n >= MANY and n >= 16 * i.size and self._threads.get_num_threads() > 1
             if worth and i.dtype == np.int64 and i.flags.carray and x.flags.carray and x.dtype.kind in "fiu":
