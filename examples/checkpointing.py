@@ -91,6 +91,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.backend:
         torch.set_backend(options.backend)
+    events = reporting.Events(options.tensorboard)
     torch.manual_seed(options.seed)
     out = options.out
     model = Net().to(torch.get_default_device())
@@ -116,7 +117,6 @@ def main() -> None:
             f"checkpointing: {checkpoints.folder} holds a run: --resume goes on with it, or choose another --out"
         )
 
-    events = reporting.Events(options.tensorboard)
     begin, first = time.perf_counter(), step
     with tqdm(total=total, initial=step, desc="training", unit="step") as bar:
         for _ in range(parts["loader"].epoch, options.epochs):
