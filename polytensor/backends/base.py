@@ -75,8 +75,7 @@ UFUNCS = dict(
     bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", **SPECIAL_UFUNCS,
 )  # fmt: skip
 
-# kernels that a backend may have as functions of the array library itself, as attributes of its own
-DIRECT = frozenset((*UFUNCS, "permute", "transpose"))
+DIRECT = frozenset(UFUNCS)  # kernels that most backends have as functions of the array library itself
 
 
 class Backend(
