@@ -177,6 +177,13 @@ def test_drawn_sets_are_the_same_on_every_backend(polytensor_backend):
     assert images.cpu().numpy() == pytest.approx(again[0].numpy(), abs=1e-6) and 0 <= images.min() < images.max() <= 1
 
 
+def test_weights_that_are_not_there(tmp_path):
+    pytest.importorskip("tqdm")
+    done = run("transfer_learning", "--weights", "none.pth", cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.startswith("transfer_learning: none.pth: ")
+    assert "No such file" in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_a_killed_run_ends_with_the_same_bits(oracle, tmp_path):
     """kill -9 twice, somewhere in an epoch; it goes on, with another number of workers too."""
     pytest.importorskip("tqdm")
