@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import BLOCK, Backend
+from .base import BLOCK, IMPORTED_BY, Backend
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
@@ -164,7 +164,7 @@ class NumpyBackend(Backend):
             self.find_blas()
         if self._blas is None:
             return
-        if n == 1 and self._blas[0] != os.getpid():
+        if n == 1 and os.getpid() != IMPORTED_BY:
             _limit_forked(self._blas[1])
         else:
             self._blas[1].limit(limits=n, user_api="blas")
