@@ -524,14 +524,15 @@ class Threaded(Dataset):
         return len(os.listdir("/proc/self/task")), max(blas, default=1)
 
 
-def test_forked_workers_start_no_blas_threads():
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_forked_workers_start_no_blas_threads(method):
     """OpenBLAS's switch would start its threads, which spin on the cores that other workers need."""
     pytest.importorskip("threadpoolctl")
     if not os.path.isdir("/proc/self/task"):
         pytest.skip("threads are counted in /proc")
     x = pt.full((300, 300), 1.0)
     x @ x  # the loader's own BLAS has its threads
-    for found in DataLoader(Threaded(), None, num_workers=2, multiprocessing_context="fork"):
+    for found in DataLoader(Threaded(), None, num_workers=2, multiprocessing_context=method):
         assert found == [2, 1]  # one works, one reads tasks
 
 

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from .base import _REST, BLOCK, Backend
+from .base import BLOCK, IMPORTED_BY, REST, Backend
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
 _LAST = (1,)
 OWN = {  # functions of NumPy that are kernels as they stand; without a method of ours around them
-    "asarray": np.asarray, "zeros": np.zeros, "empty": np.empty, "view": np.ndarray.reshape, "permute": np.ndarray.transpose,
-    "transpose": np.ndarray.swapaxes,
-}  # fmt: skip
+    "asarray": np.asarray,
+    "zeros": np.zeros,
+    "empty": np.empty,
+    "view": np.ndarray.reshape,
+}
 
 
 def _limit_forked(found: Any) -> None:
@@ -31,7 +33,7 @@ def _limit_forked(found: Any) -> None:
             if library.internal_api != "openblas" or library.threading_layer != "pthreads":
                 raise ValueError
             ctypes.c_int.in_dll(library.dynlib, "blas_cpu_number").value = 1
-        except ValueError:
+        except (AttributeError, ValueError):
             library.set_num_threads(1)
 
 
@@ -150,7 +152,7 @@ class NumpyBackend(Backend):
     mv = dot = matmul
 
     def slice(self, x: Any, index: tuple[Any, ...]) -> Any:
-        return x[index] if len(index) < x.ndim else x[index + _REST]
+        return x[index] if len(index) < x.ndim else x[index + REST]
 
     select = slice
 
@@ -175,7 +177,7 @@ class NumpyBackend(Backend):
             self.find_blas()
         if self._blas is None:
             return
-        if n == 1 and self._blas[0] != os.getpid():
+        if n == 1 and os.getpid() != IMPORTED_BY:
             _limit_forked(self._blas[1])
         else:
             self._blas[1].limit(limits=n, user_api="blas")

@@ -27,6 +27,15 @@ UNPICKLABLE = (
 )
 
 
+def _preload(context: Any) -> None:
+    """Let the fork server import this package once for all workers, unless it was told what to import."""
+    from multiprocessing import forkserver
+
+    server = getattr(forkserver, "_forkserver", None)
+    if getattr(server, "_preload_modules", None) == ["__main__"]:
+        context.set_forkserver_preload(["__main__", __package__.partition(".")[0]])
+
+
 class ProcessPool:
     """Worker processes. RuntimeError, naming the worker, when one of them ends before its time."""
 
@@ -43,6 +52,8 @@ class ProcessPool:
         backend = devices.cpu_device().backend
         if context.get_start_method() == "fork":
             backend.find_blas()
+        elif context.get_start_method() == "forkserver":
+            _preload(context)
         try:
             for i in range(setup.num_workers):
                 task_out, task_in = context.Pipe(duplex=False)
