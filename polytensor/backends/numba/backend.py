@@ -390,10 +390,52 @@ class NumbaBackend(LargeKernels):
             return super()._gru_step_backward(dh, gates, inner, past, dx, d)
         self._recurrent.run(self._recurrent.gru_backward_kernel, (dh, gates, inner, past), dh.shape[1], (dx, d))
 
+    def _lstm_walk(
+        self, w_hh: Array, bias: Array, w_hr: Array, steps: Any, h: Array, c: Array, gates: Array, tc: Array, before: Array,
+        past: Array, ys: Array,
+    ) -> None:  # fmt: skip
+        own = self._recurrent
+        if w_hr.size or not fits(gates) or not own.takes(w_hh):
+            return super()._lstm_walk(w_hh, bias, w_hr, steps, h, c, gates, tc, before, past, ys)
+        w = _own(w_hh)
+        own.walk(own.lstm_walk_kernel, [], w, [_bits(w), bias], steps, [h, c, gates, tc, before, past, ys])
+
+    def _lstm_walk_back(
+        self, g: Array | None, w_hh: Array, w_hr: Array, steps: Any, dh: Array, dc: Array, gates: Array, tc: Array,
+        before: Array, d: Array, dys: Array | None,
+    ) -> None:  # fmt: skip
+        own = self._recurrent
+        if dys is not None or not fits(gates) or not own.takes(w_hh):
+            return super()._lstm_walk_back(g, w_hh, w_hr, steps, dh, dc, gates, tc, before, d, dys)
+        g = gates[:0] if g is None else _own(g)
+        w = _own(w_hh)
+        own.walk(own.lstm_walk_back_kernel, [g], w, [_bits(w[:0])], steps, [dh, dc, gates, tc, before, d])
+
+    def _gru_walk(
+        self, w_hh: Array, b_hh: Array, steps: Any, h: Array, gates: Array, inner: Array, past: Array, ys: Array
+    ) -> None:
+        own = self._recurrent
+        if not fits(gates) or not own.takes(w_hh):
+            return super()._gru_walk(w_hh, b_hh, steps, h, gates, inner, past, ys)
+        w = _own(w_hh)
+        own.walk(own.gru_walk_kernel, [], w, [_bits(w), _own(b_hh)], steps, [h, gates, inner, past, ys])
+
+    def _gru_walk_back(
+        self, g: Array | None, w_hh: Array, steps: Any, dh: Array, gates: Array, inner: Array, past: Array, dx: Array,
+        d: Array,
+    ) -> None:  # fmt: skip
+        own = self._recurrent
+        if not fits(gates) or not own.takes(w_hh):
+            return super()._gru_walk_back(g, w_hh, steps, dh, gates, inner, past, dx, d)
+        g = gates[:0] if g is None else _own(g)
+        w = _own(w_hh)
+        own.walk(own.gru_walk_back_kernel, [g], w, [_bits(w[:0])], steps, [dh, gates, inner, past, dx, d])
+
     def embedding_sum(self, x: Array, count: int, index: Array, skip: int, by_frequency: bool) -> Array:
         tail = x.shape[index.ndim :]
-        if by_frequency or not fits(x) or index.dtype != np.int64 or not index.flags.carray:
+        if by_frequency or x.dtype.char not in "fd" or not x.size or index.dtype != np.int64 or not index.flags.carray:
             return super().embedding_sum(x, count, index, skip, by_frequency)
+        x = _own(x)
         return self._tables.embedding_sum(x, count, index, skip, prod(tail)).reshape(count, *tail)
 
     # ---- optimizers -------------------------------------------------------------------------------------------
@@ -426,3 +468,8 @@ class NumbaBackend(LargeKernels):
 def _own(x: Array) -> Array:
     """x itself where kernels take its layout, else a copy that they take."""
     return x if x.flags.carray else np.array(x, order="C")
+
+
+def _bits(x: Array) -> Array:
+    """The memory of floats as unsigned integers."""
+    return x.view(np.uint32 if x.itemsize == 4 else np.uint64)
