@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode, resolve_name
+from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -215,7 +216,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     done: dict[str, list[Any]] = defaultdict(list)
     wrong: dict[str, list[str]] = defaultdict(list)
-    for sample in test_ops.SAMPLES:
+    for sample in tqdm(test_ops.SAMPLES, desc="samples"):
         expected, names = run(sample)
         if expected[0] == "error":
             continue
@@ -302,7 +303,8 @@ def write_ops(done: dict[str, list[Any]]) -> None:
     table = {}
     for space in NAMESPACES:
         title = f"torch.{space}" if space else "torch"
-        table[space] = {k: facts(done[f"{title}.{k}"], backends) for k in public(space) if f"{title}.{k}" in done}
+        ours = [k for k in public(space) if f"{title}.{k}" in done]
+        table[space] = {k: facts(done[f"{title}.{k}"], backends) for k in tqdm(ours, desc=title)}
     for space, found in table.items():
         title = f"torch.{space}" if space else "torch"
         lines += [f"## {title}", ""]

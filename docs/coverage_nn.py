@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import re
 import sys
 from collections import defaultdict
@@ -19,6 +20,7 @@ from types import CodeType
 from typing import Any
 
 import pytest
+from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 # without this folder: Numba looks for a module called coverage, and must not find the script beside this one
@@ -85,6 +87,7 @@ class Recorder:
         self.classes: dict[type, list[tuple[int, str, str]]] = defaultdict(list)
         self.seen: tuple[set[str], set[str]] = (set(), set())
         self.work: dict[str, str] = {}
+        self.terminal = os.fdopen(os.dup(2), "w")  # pytest takes the other one
         for space in NN_NAMESPACES:
             for name, theirs in names(space).items():
                 self.work[f"{space}.{name}"] = work_of(theirs)
@@ -119,6 +122,7 @@ class Recorder:
         """Of the many samples of test_ops, those whose text names a class."""
         known = {c.__name__ for c in self.classes}
         items[:] = [i for i in items if "sample" not in getattr(i, "fixturenames", ()) or named(i) & known]
+        self.bar = tqdm(total=len(items), desc="tests of layers", file=self.terminal)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: Any) -> Iterator[Any]:
@@ -128,8 +132,12 @@ class Recorder:
             result = yield
         finally:
             sys.setprofile(None)
+            self.bar.update()
         self.done |= self.seen[0] & self.seen[1]
         return result
+
+    def pytest_sessionfinish(self) -> None:
+        self.bar.close()
 
 
 def named(item: Any) -> set[str]:

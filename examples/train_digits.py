@@ -109,7 +109,7 @@ def compare(options: argparse.Namespace) -> None:
     """Train on every backend that can run here; print a table and draw the loss curves."""
     results = []
     for name in torch.available_backends():
-        warm = argparse.Namespace(**{**vars(options), "epochs": 1, "quiet": True})
+        warm = argparse.Namespace(**{**vars(options), "epochs": 1})
         begin = time.perf_counter()
         train(warm, name)  # kernels are compiled here, so that the seconds below compare training alone
         ready = time.perf_counter() - begin

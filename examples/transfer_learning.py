@@ -128,7 +128,10 @@ def main() -> None:
         write_weights(Path(weights), options.pretrain_images, options.pretrain_epochs, size)
 
     data, test = drawn(NEW, options.images, size, 3), drawn(NEW, options.test_images, size, 4)
-    tuned = with_new_head(weights, options.unfreeze)
+    try:
+        tuned = with_new_head(weights, options.unfreeze)
+    except (OSError, RuntimeError) as error:
+        raise SystemExit(f"transfer_learning: {weights}: {error}") from None
     scratch = models.resnet18(num_classes=len(NEW)).to(device)
     counts = {
         name: sum(p.numel() for p in m.parameters() if p.requires_grad)

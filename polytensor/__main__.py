@@ -49,18 +49,22 @@ def warmup(dtypes: list[str]) -> None:
     from time import perf_counter
 
     from polytensor import devices
+    from polytensor.utils.progress import progress
 
     for name in devices.available_backends():
         prepare = getattr(devices.get_backend(name), "warmup", None)
         if prepare is None:
             print(f"{name}: nothing to compile ahead")
             continue
-        for dtype in dtypes:
-            begin = perf_counter()
-            compiled = prepare(dtype)
-            print(
-                f"{name}: {dtype} ready in {perf_counter() - begin:.1f} s, {compiled:.1f} s of it compiling", flush=True
-            )
+        lines = []
+        with progress(len(dtypes), name, unit="dtype") as update:
+            for dtype in dtypes:
+                begin = perf_counter()
+                compiled = prepare(dtype)
+                lines.append(f"{dtype} ready in {perf_counter() - begin:.1f} s, {compiled:.1f} s of it compiling")
+                update(1)
+        for line in lines:
+            print(f"{name}: {line}", flush=True)
 
 
 def run(script: str, args: list[str]) -> None:

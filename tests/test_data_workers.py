@@ -1,5 +1,7 @@
 """DataLoader's workers: the same batches for every number of them, errors, deaths, and nothing left behind."""
 
+import errno
+import gc
 import os
 import pickle
 import random
@@ -143,6 +145,9 @@ def test_threads():
     assert state[0] != 0
     with pytest.raises(ValueError, match=r"DataLoader worker thread \d[\s\S]*no such picture"):
         list(DataLoader(Faulty(raise_value), 4, num_workers=2, worker_method="thread"))
+    for options in ({}, {"worker_init_fn": sys.exit}):
+        with pytest.raises(RuntimeError, match=r"Caught SystemExit in DataLoader worker thread \d"):
+            list(DataLoader(Faulty(sys.exit), 4, num_workers=2, worker_method="thread", **options))
     infos = list(DataLoader(Infos(), None, num_workers=2, worker_method="thread"))
     assert {(i.id, i.worker_method) for i in infos} == {(0, "thread"), (1, "thread")}
     assert infos[0].rng.random_generator.random() != infos[2].rng.random_generator.random()
@@ -274,6 +279,26 @@ def test_batches_that_grow():
     assert blocks() <= before
 
 
+@pytest.mark.parametrize("every", [1, 3])
+def test_full_shared_memory(every, monkeypatch):
+    """What finds no room in shared memory goes through the pipe."""
+    before, calls = blocks(), []
+
+    def full(file, start, size):
+        calls.append(size)
+        if len(calls) % every == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    loader = DataLoader(Growing(), None, num_workers=2, persistent_workers=True, multiprocessing_context="fork")
+    for _ in range(2):
+        for i, x in enumerate(loader):
+            assert x.shape == (4000 * (i + 1),) and x[0].item() == x[-1].item() == i
+    assert not blocks() - before if every == 1 else blocks() - before
+    del loader
+    assert blocks() <= before
+
+
 class Growing(Dataset):
     def __len__(self):
         return 12
@@ -285,7 +310,10 @@ class Growing(Dataset):
 @pytest.mark.parametrize("fault, kind, text", [
     (raise_value, ValueError, "no such picture"), (raise_key, KeyError, "label"), (raise_own, RuntimeError, "Caught Own"),
 ])  # fmt: skip
-def test_exceptions_come_back(fault, kind, text):
+def test_exceptions_come_back(fault, kind, text, monkeypatch):
+    monkeypatch.setattr(
+        torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.2
+    )  # seconds that it waits for its workers
     loader = DataLoader(Faulty(fault), batch_size=4, num_workers=2)
     with pytest.raises(kind) as caught:
         list(loader)
@@ -302,6 +330,8 @@ def test_exceptions_come_back(fault, kind, text):
         with pytest.raises(kind) as theirs:
             list(torch.utils.data.DataLoader(Faulty(fault), batch_size=4, num_workers=2))
         assert str(theirs.value).split(".\n")[0] == message.split(", for the sample")[0]
+        del theirs
+        gc.collect()
         with pytest.raises(kind) as plain_error:
             list(DataLoader(Faulty(fault), batch_size=4))
         assert "13" in plain_error.value.__notes__[0]
@@ -348,7 +378,7 @@ def test_killed_from_outside():
 
 
 def test_timeout():
-    loader = DataLoader(Faulty(sleep_long), batch_size=4, num_workers=1, timeout=0.5)
+    loader = DataLoader(Faulty(lambda: time.sleep(1.5)), batch_size=4, num_workers=1, timeout=0.5)
     with pytest.raises(RuntimeError, match=r"DataLoader timed out after 0.5 seconds"):
         list(loader)
 
@@ -494,12 +524,52 @@ class Threaded(Dataset):
         return len(os.listdir("/proc/self/task")), max(blas, default=1)
 
 
-def test_forked_workers_start_no_blas_threads():
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_forked_workers_start_no_blas_threads(method):
     """OpenBLAS's switch would start its threads, which spin on the cores that other workers need."""
     pytest.importorskip("threadpoolctl")
     if not os.path.isdir("/proc/self/task"):
         pytest.skip("threads are counted in /proc")
     x = pt.full((300, 300), 1.0)
     x @ x  # the loader's own BLAS has its threads
-    for found in DataLoader(Threaded(), None, num_workers=2, multiprocessing_context="fork"):
+    for found in DataLoader(Threaded(), None, num_workers=2, multiprocessing_context=method):
         assert found == [2, 1]  # one works, one reads tasks
+
+
+class Pictures(Dataset):
+    """PIL images and tensors under augmentations that draw numbers of every kind."""
+
+    def __init__(self):
+        image = pytest.importorskip("PIL.Image")
+        from polytensor.vision import transforms as t
+
+        pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 24, 3), np.uint8)
+        self.images = [image.fromarray(p) for p in pixels]
+        self.tensors = [pt.from_numpy(p).permute(2, 0, 1).contiguous() for p in pixels]
+        same = [t.RandomHorizontalFlip(), t.ColorJitter(0.4, 0.4, 0.4, 0.2), t.RandomRotation(20), t.RandAugment()]
+        last = t.RandomErasing(0.9, value="random")
+        self.on_images = t.Compose([t.RandomResizedCrop(16), *same, t.TrivialAugmentWide(), t.ToTensor(), last])
+        self.on_tensors = t.Compose([t.RandomCrop(16), *same, t.ConvertImageDtype(pt.float32), last])
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, i):
+        return self.on_images(self.images[i % 3]), self.on_tensors(self.tensors[i % 3])
+
+
+def test_number_of_workers_changes_no_augmentation():
+    """Processes and threads: transforms draw from the batch's own stream."""
+
+    def run(workers, **options):
+        pt.manual_seed(11)
+        loader = DataLoader(Pictures(), batch_size=3, num_workers=workers, **options)
+        return [[x.tolist() for x in b] for _ in range(2) for b in loader]
+
+    state = np.random.get_state()[1].tolist(), random.getstate()
+    want = run(0)
+    assert len({str(b) for b in want}) == 8  # each batch of each epoch has draws of its own
+    for workers in (1, 2, 4):
+        assert run(workers, worker_method="thread") == want
+        assert run(workers) == want
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == state

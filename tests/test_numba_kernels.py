@@ -450,6 +450,25 @@ def test_norms(mode, dtype, shape, dims, special):
             np.testing.assert_allclose(actual, expected, rtol, atol)
 
 
+@pytest.mark.parametrize("special", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(4, 3, 10, 8), (2, 5, 4), (3, 2, 70, 70), (2, 3, 1, 17), (20, 40, 4, 4), (1, 1, 9000)]
+)
+def test_batch_norm(mode, dtype, shape, special):
+    rtol, atol = (2e-5, 2e-5) if dtype == "float32" else (1e-11, 1e-12)
+    dims, channels = (0, *range(2, len(shape))), (1, shape[1], *[1] * (len(shape) - 2))
+    w, b, g = values(channels, dtype, seed=1), values(channels, dtype, seed=2), values(shape, dtype, seed=3)
+    for x in layouts(values(shape, dtype, special=special) * 2 + 30):
+        with np.errstate(all="ignore"):
+            for a, e in zip(*(B.batch_normalize(x, w, b, dims, 1e-5) for B in (NUMBA, NUMPY)), strict=True):
+                np.testing.assert_allclose(a, e, rtol, atol)
+            mean, var = NUMPY.batch_normalize(x, w, b, dims, 1e-5)[1:]
+            args = (g, x, w, mean, var, dims, 1e-5)
+            for a, e in zip(*(B.batch_normalize_backward(*args) for B in (NUMBA, NUMPY)), strict=True):
+                assert a.shape == e.shape and a.dtype == e.dtype
+                np.testing.assert_allclose(a, e, rtol, atol * max(1, g.size / shape[1] / 100))
+
+
 def test_norm_with_a_weight_per_channel_as_long_as_a_row(mode, dtype):
     x, w = values((4, 3, 3), dtype), values((1, 3, 1), dtype, seed=1)
     for a, e in zip(*(B.normalize_affine(x, w, w, (2,), 1e-5) for B in (NUMBA, NUMPY)), strict=True):

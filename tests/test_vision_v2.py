@@ -12,6 +12,7 @@ import polytensor as pt
 import polytensor.vision.transforms as T
 import polytensor.vision.transforms.v2 as v2
 from polytensor.vision.transforms import autoaugment, draws
+from polytensor.vision.transforms import functional as F
 from polytensor.vision.transforms.v2 import mixing
 
 
@@ -223,8 +224,12 @@ def test_random_ones_are_seeded(transform, kind):
 REPRS = [
     "v2.Compose([v2.ToImage(), v2.CenterCrop(3)])", "v2.Identity()", "v2.ToPureTensor()", "v2.RandomHorizontalFlip(p=0.3)",
     "v2.GaussianNoise()", "v2.MixUp(num_classes=3)", "v2.RandomZoomOut()", "v2.RandomChannelPermutation()",
-    "v2.RandomPhotometricDistort()", "v2.RGB()", "v2.RandomOrder([v2.ToImage(), v2.RandomVerticalFlip()])", "v2.JPEG(5)",
+    "v2.RGB()", "v2.RandomOrder([v2.ToImage(), v2.RandomVerticalFlip()])", "v2.JPEG(5)",
     "v2.ToPILImage('L')", "v2.RandomSolarize(9)", "v2.RandomPosterize(3)", "v2.RandomInvert()", "v2.RandomGrayscale()",
+    "v2.Resize(5)", "v2.Resize([5, 6], antialias=False)", "v2.RandomResizedCrop(5)", "v2.RandomAffine(9, (0.1, 0.1), (0.5, 1), 3)",
+    "v2.RandomChoice([v2.Identity()])", "v2.AugMix()", "v2.AutoAugment()", "v2.RandAugment()", "v2.RandomShortestSize(3)",
+    "v2.ScaleJitter((3, 4))", "v2.RandomPerspective()", "v2.RandomRotation(9, 'bilinear')",
+    "v2.RandomApply([v2.CenterCrop(3)], p=0.3)", "v2.ColorJitter(0.3)", "v2.Pad(2, padding_mode='edge')",
     "v2.Grayscale()", "v2.Normalize([0.5], [0.2])", "v2.RandomEqualize()", "v2.Lambda(abs)",
 ]  # fmt: skip
 
@@ -235,6 +240,19 @@ def test_reprs(text, tv):
 
 
 ROUNDED = ("resize", "resized_crop", "adjust_sharpness")  # torchvision's v2 rounds in another place than its v1
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic"])
+def test_modes_by_name(mode):
+    x = pt.from_numpy(pixels())
+    named = F.InterpolationMode(mode)
+    assert v2.Resize((9, 8), mode)(x).equal(T.Resize((9, 8), named)(x))
+    assert v2.functional.resize(x, [9, 8], interpolation=mode).equal(F.resize(x, [9, 8], named))
+    assert v2.RandomResize(5, 6, mode)(x).equal(F.resize(x, 5, named))
+    with pytest.raises(TypeError):
+        T.Resize(5, mode)
+
+
 OTHER = ("get_image_size", "get_image_num_channels")  # of the first version alone
 
 

@@ -7,6 +7,7 @@ float16 and bfloat16 are storage types: reductions and products compute in float
 
 from __future__ import annotations
 
+import os
 import warnings
 from math import copysign, prod
 from typing import Any
@@ -37,6 +38,7 @@ from .tables import TableKernels
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
 
 Array = Any
+IMPORTED_BY = os.getpid()  # another process number: a forked child
 
 for _d in dtypes.ALL:
     if _d is not dtypes.bfloat16:
@@ -73,8 +75,7 @@ UFUNCS = dict(
     bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", **SPECIAL_UFUNCS,
 )  # fmt: skip
 
-# kernels that a backend may have as functions of the array library itself, as attributes of its own
-DIRECT = frozenset((*UFUNCS, "permute", "transpose"))
+DIRECT = frozenset(UFUNCS)  # kernels that most backends have as functions of the array library itself
 
 
 class Backend(

@@ -40,6 +40,21 @@ class NormKernels:
         d *= 1 / self.xp.sqrt(var + eps)
         return d
 
+    def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
+        """normalize_affine without the plain result: backward makes it anew from x."""
+        out, _, mean, var = self.normalize_affine(x, w, b, dims, eps)
+        return out, mean, var
+
+    def batch_normalize_backward(
+        self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array, Array]:
+        """The gradients of x, and of w and b, which are constant along `dims`."""
+        y = x - mean
+        y *= 1 / self.xp.sqrt(var + eps)
+        dx = self.normalize_backward(g * w, y, var, dims, eps)
+        y *= g
+        return dx, self.sum_to(y, w.shape), self.sum_to(g, w.shape)  # type: ignore[attr-defined]
+
     def rms_normalize(self, x: Array, dims: Ints, eps: float) -> tuple[Array, Array]:
         """x / sqrt(mean(x^2) + eps) over `dims`, and the mean square."""
         square = self.mean(x * x, dims, True)  # type: ignore[attr-defined]

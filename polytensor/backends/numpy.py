@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from .base import BLOCK, Backend
+from .base import BLOCK, IMPORTED_BY, Backend
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
 _LAST = (1,)
 OWN = {  # functions of NumPy that are kernels as they stand; without a method of ours around them
-    "asarray": np.asarray, "permute": np.ndarray.transpose, "transpose": np.ndarray.swapaxes, "zeros": np.zeros, "empty": np.empty,
+    "asarray": np.asarray, "zeros": np.zeros, "empty": np.empty,
 }  # fmt: skip
 
 
@@ -87,6 +87,12 @@ class NumpyBackend(Backend):
         return super()._restride(x, shape, strides)
 
     # small arrays: one ufunc call, positional arguments
+    def cat(self, xs: list[Any], dim: int) -> Any:
+        if xs[0].ndim > 3:
+            return super().cat(xs, dim)
+        out = np.concatenate(xs, dim)
+        return out if out.flags.c_contiguous else np.ascontiguousarray(out)
+
     def sum(self, x: Any, dim: Any, keepdim: bool) -> Any:
         n = x.size
         if n <= FEW and not keepdim and n:
@@ -158,7 +164,7 @@ class NumpyBackend(Backend):
             self.find_blas()
         if self._blas is None:
             return
-        if n == 1 and self._blas[0] != os.getpid():
+        if n == 1 and os.getpid() != IMPORTED_BY:
             _limit_forked(self._blas[1])
         else:
             self._blas[1].limit(limits=n, user_api="blas")

@@ -15,6 +15,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..utils.progress import progress as bar
+
 __all__ = ["save_url", "sha256"]
 
 USER_AGENT = "polytensor"
@@ -27,20 +29,6 @@ def sha256(path: Any) -> str:
     """The SHA-256 of a file, as hexadecimal text."""
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def _progress(total: int | None, start: int, name: str, shown: bool | None) -> Any:
-    """A function that takes the number of new bytes: tqdm's bar where it is installed (shown None: on a terminal)."""
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        yield lambda n: None
-        return
-    with tqdm(
-        total=total, initial=start, unit="B", unit_scale=True, desc=name, disable=None if shown is None else not shown
-    ) as bar:
-        yield bar.update
 
 
 class _BrokenOff(OSError):
@@ -72,7 +60,7 @@ def _fetch(url: str, part: str, hops: int, shown: bool | None) -> None:
             have = 0  # the server sends the file from its start
         total = None if length is None else have + length
         name = os.path.basename(part)[:-5]
-        with open(part, "ab" if have else "wb") as f, _progress(total, have, name, shown) as update:
+        with open(part, "ab" if have else "wb") as f, bar(total, name, initial=have, shown=shown) as update:
             try:
                 while chunk := response.read1(CHUNK):  # what there is, so that a stall loses nothing
                     f.write(chunk)

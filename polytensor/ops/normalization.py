@@ -58,6 +58,19 @@ def _affine_rule(
     ]
 
 
+def _batch_rule(
+    F: Any, g: Any, need: Any, x: Any, w: Any, out1: Any, out2: Any, x_shape: Any, dims: Any, eps: float
+) -> Any:  # fmt: skip
+    grads = [None] * 3
+    if g[0] is not None:
+        grads = list(F.batch_normalize_backward(g[0], x, w, out1, out2, dims, eps))
+    if need[0] and (g[1] is not None or g[2] is not None):
+        y = F.div(F.sub(x, out1), F.sqrt(F.add(out2, eps)))
+        more = _through(F, None, g[1], g[2], y, out2, x_shape, dims, eps)
+        grads[0] = more if grads[0] is None else F.add(grads[0], more)
+    return [d if n else None for d, n in zip(grads, need, strict=True)]
+
+
 def _rms_rule(F: Any, g: Any, need: Any, x: Any, out0: Any, out1: Any, x_shape: Any, dims: Any, eps: float) -> Any:
     if is_complex(x):  # the mean of x * x is no modulus: its derivative is conjugated like any
         x, out0, out1 = F.conj(x), F.conj(out0), F.conj(out1)
@@ -72,6 +85,9 @@ _normalize = primitive("normalize", "x", _plain_rule, "dims eps", outs=3, node="
 _normalize_affine = primitive(
     "normalize_affine", "x w b", _affine_rule, "dims eps", outs=4, node="NativeLayerNormBackward0"
 )
+_batch_normalize = primitive(
+    "batch_normalize", "x w b", _batch_rule, "dims eps", outs=3, node="NativeBatchNormBackward0"
+)
 _rms = primitive("rms_normalize", "x", _rms_rule, "dims eps", outs=2, node="FusedRmsNormBackward0")
 
 
@@ -84,7 +100,16 @@ def _rms_backward(g: Tensor, y: Tensor, square: Tensor, dims: Any, eps: float) -
     return pw.mul(pw.sub(g, pw.mul(y, F.mean(pw.mul(g, y), dims, True))), pw.rsqrt(pw.add(square, eps)))
 
 
+def _batch_normalize_backward(
+    g: Tensor, x: Tensor, w: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    y = pw.mul(pw.sub(x, mean), pw.rsqrt(pw.add(var, eps)))
+    dx = _normalize_backward(pw.mul(g, w), y, var, dims, eps)
+    return dx, F.sum_to(pw.mul(g, y), w._a.shape), F.sum_to(g, w._a.shape)
+
+
 F.normalize_backward, F.rms_backward = _normalize_backward, _rms_backward
+F.batch_normalize_backward = _batch_normalize_backward
 
 
 def _is_half(x: Tensor) -> bool:
@@ -100,14 +125,16 @@ def _refuse_complex(x: Tensor) -> None:
         raise NotImplementedError(f"the norm is not implemented for '{TYPE_NAME[x.dtype.name]}'")
 
 
-def _affine(x: Tensor, weight: Any, bias: Any, dims: Any, eps: float) -> Any:
-    """(result, mean, variance); weight and bias broadcast to x already."""
+def _affine(x: Tensor, weight: Any, bias: Any, dims: Any, eps: float, constant: bool = False) -> Any:
+    """(result, mean, variance); weight and bias broadcast to x already, and are `constant` along `dims`."""
     _refuse_complex(x)
     if weight is None:
         y, mean, var = _normalize(x, dims, eps)
         return (y if bias is None else pw.add(y, bias)), mean, var
     if bias is None:
         bias = wrap(x._dev.backend.zeros(weight._a.shape, x._a.dtype), x._dev)
+    if constant:
+        return _batch_normalize(contiguous(x), weight, bias, dims, eps)
     y, _, mean, var = _normalize_affine(x, weight, bias, dims, eps)
     return y, mean, var
 
@@ -230,7 +257,7 @@ def batch_norm(
                 return pw.add(pw.mul(x, scale), pw.neg(shift) if b is None else pw.sub(b, shift))
             y = pw.mul(pw.sub(x, m), scale)
             return y if b is None else pw.add(y, b)
-        y, m, v = _affine(x, w, b, dims, eps)
+        y, m, v = _affine(x, w, b, dims, eps, True)
         n = prod(shape) // shape[1]
         with no_grad():
             if running_mean is not None:

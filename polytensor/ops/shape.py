@@ -1,4 +1,4 @@
-"""Views and shape ops. Views share storage and version; see `make_view` and `rebase` in tensor.py."""
+"""Views and shape ops. Views share storage and version; see `_view` in rows.py and `rebase` in tensor.py."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-__all__ = ["_pytree", "checkpoint", "data", "deterministic", "dlpack", "hooks", "model_zoo", "snapshots"]
+__all__ = ["_pytree", "checkpoint", "data", "deterministic", "dlpack", "hooks", "model_zoo", "progress", "snapshots"]
 
 
 def __getattr__(name: str) -> Any:

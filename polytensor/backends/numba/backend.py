@@ -21,6 +21,7 @@ from .large import LargeKernels
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
 Array = Any
 Pair = tuple[int, ...]  # of two
+MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent gelu ufuncs".split()
 # the elements from which our kernels beat NumPy
 TINY = 512
 POINTWISE = 4096
@@ -53,9 +54,7 @@ class NumbaBackend(LargeKernels):
 
     def __init__(self) -> None:
         super().__init__()
-        for (
-            module
-        ) in "threads pointwise reduce softmax attention pool conv optim norms tables recurrent gelu ufuncs".split():
+        for module in MODULES:
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
@@ -70,6 +69,8 @@ class NumbaBackend(LargeKernels):
     _pool: Any
     _conv: Any
     _optim: Any
+    _many: Any
+    _batchnorm: Any
     _recurrent: Any
     _attention: Any
     _gelu: Any
@@ -171,6 +172,18 @@ class NumbaBackend(LargeKernels):
         if form is None or form[0] != 1 or not w.shape == b.shape == tail:
             return super().normalize_affine(x, w, b, dims, eps)
         return self._norms.normalize(x, dims, form, eps, w, b)  # type: ignore[no-any-return]
+
+    def batch_normalize(self, x: Array, w: Array, b: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
+        if not (fits(x) and fits(w) and fits(b) and self._batchnorm.takes(x.shape, dims, w)):
+            return super().batch_normalize(x, w, b, dims, eps)
+        return self._batchnorm.batch_norm(x, w, b, eps)  # type: ignore[no-any-return]
+
+    def batch_normalize_backward(
+        self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Pair, eps: float
+    ) -> tuple[Array, Array, Array]:
+        if not (fits(g) and fits(x) and fits(w) and g.shape == x.shape and self._batchnorm.takes(x.shape, dims, w)):
+            return super().batch_normalize_backward(g, x, w, mean, var, dims, eps)
+        return self._batchnorm.batch_norm_backward(g, x, w, mean, var, eps)  # type: ignore[no-any-return]
 
     def normalize_backward(self, g: Array, y: Array, var: Array, dims: Pair, eps: float) -> Array:
         form = self._norms.blocks(y.shape, dims) if fits(y) and fits(g) and fits(var) else None
@@ -444,8 +457,21 @@ class NumbaBackend(LargeKernels):
         dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
     ) -> None:  # fmt: skip
         attrs = (lr, momentum, dampening, weight_decay, nesterov, maximize, first)
-        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
-            buf = None if bufs is None else bufs[i]
+        rest: Any = range(len(params))
+        if len(params) > 1 and params[0].dtype.char in "fd":
+            if bufs is None and weight_decay == 0 and self._threads.get_num_threads() > 1:
+                rest = [i for i, p in enumerate(params) if p.size >= self._optim.LARGE]  # for BLAS
+                if rest:
+                    small = [i for i, p in enumerate(params) if p.size < self._optim.LARGE]
+                    if small:
+                        ps, gs = [params[i] for i in small], [grads[i] for i in small]
+                        rest += [small[i] for i in self._many.sgd(ps, gs, None, *attrs)]
+                else:
+                    rest = self._many.sgd(params, grads, None, *attrs)
+            else:
+                rest = self._many.sgd(params, grads, bufs, *attrs)
+        for i in rest:
+            p, g, buf = params[i], grads[i], None if bufs is None else bufs[i]
             if p.size >= TINY and fits(p) and fits(g) and (buf is None or fits(buf)):
                 self._optim.sgd(p, g, buf, *attrs)
             else:
@@ -457,8 +483,11 @@ class NumbaBackend(LargeKernels):
         maximize: bool,
     ) -> None:  # fmt: skip
         attrs = (step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
-        for i, (p, g, m, v) in enumerate(zip(params, grads, ms, vs, strict=True)):
-            top = None if vmaxs is None else vmaxs[i]
+        rest: Any = range(len(params))
+        if len(params) > 1 and params[0].dtype.char in "fd":
+            rest = self._many.adam(params, grads, ms, vs, vmaxs, *attrs)
+        for i in rest:
+            p, g, m, v, top = params[i], grads[i], ms[i], vs[i], None if vmaxs is None else vmaxs[i]
             if fits(p) and fits(g) and fits(m) and fits(v) and (top is None or fits(top)):
                 self._optim.adam(p, g, m, v, top, *attrs)
             else:

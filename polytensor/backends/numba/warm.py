@@ -59,6 +59,9 @@ def _run(backend: Any, dtype: Any) -> None:
     y = backend.conv2d(image, w, x[0, :4].copy(), ONE, ONE, ONE, 1)
     backend.conv2d_grad_input(y, w, image.shape, ONE, ONE, ONE, 1)
     backend.conv2d_grad_weight(y, image, w.shape, ONE, ONE, ONE, 1)
+    channels = x[0, :4].reshape(1, 4, 1, 1).copy()
+    y, mean, var = backend.batch_normalize(image, channels, channels, (0, 2, 3), 1e-5)
+    backend.batch_normalize_backward(y, image, channels, mean, var, (0, 2, 3), 1e-5)
     for kernel in ((2, 2), (3, 3)):
         pooled, index = backend.max_pool2d(image, kernel, (2, 2), NONE, ONE, False)
         backend.max_pool2d_grad(pooled, index, image.shape)
@@ -73,6 +76,12 @@ def _run(backend: Any, dtype: Any) -> None:
     backend.sgd_step([p], [x], s[:1], 0.1, 0.9, 0, 0, False, False, False)
     backend.adam_step([p], [x], s[:1], s[1:2], None, 1, 0.1, 0.9, 0.999, 1e-8, 0, False, False)
     backend.adam_step([p], [x], s[:1], s[1:2], s[2:], 1, 0.1, 0.9, 0.999, 1e-8, 0, False, False)
+    ps, gs = [p, p.copy()], [x, x]
+    firsts, seconds, tops = ([x * x, x * x] for _ in range(3))
+    backend.sgd_step(ps, gs, None, 0.1, 0, 0, 0.1, False, False, False)
+    backend.sgd_step(ps, gs, firsts, 0.1, 0.9, 0, 0, False, False, False)
+    backend.adam_step(ps, gs, firsts, seconds, None, 1, 0.1, 0.9, 0.999, 1e-8, 0, False, False)
+    backend.adam_step(ps, gs, firsts, seconds, tops, 1, 0.1, 0.9, 0.999, 1e-8, 0, False, False)
 
 
 def warm(backend: Any, dtype: Any) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import functools
 import gzip
 import hashlib
 import lzma
 import os
 import pathlib
-import shutil
 import tarfile
 import threading
 import zipfile
@@ -17,19 +17,26 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...files.download import save_url
+from ...utils.progress import progress
 
 __all__ = [
     "calculate_md5", "check_integrity", "check_md5", "download_and_extract_archive", "download_url", "extract_archive",
     "iterable_to_str", "list_dir", "list_files", "verify_str_arg",
 ]  # fmt: skip
 
+LARGE = 1 << 28  # bytes that take about a second
+_slow = functools.partial(progress, delay=1)
+
 
 def calculate_md5(fpath: Any, chunk_size: int = 1024 * 1024) -> str:
     """The MD5 of a file, as hexadecimal text."""
-    md5 = hashlib.md5(usedforsecurity=False)
-    with open(fpath, "rb") as f:
+    md5, size = hashlib.md5(usedforsecurity=False), os.path.getsize(fpath)
+    none = contextlib.nullcontext(lambda n: None)
+    bar = _slow(size, f"checking {os.path.basename(fpath)}") if size > LARGE else none
+    with open(fpath, "rb") as f, bar as update:
         while chunk := f.read(chunk_size):
             md5.update(chunk)
+            update(len(chunk))
     return md5.hexdigest()
 
 
@@ -95,7 +102,11 @@ def _inside(root: str, *parts: str) -> None:
 
 
 def _extract_tar(source: str, root: str, compression: str | None) -> None:
+    name = os.path.basename(source)
     with tarfile.open(source, f"r:{compression[1:]}" if compression else "r:") as tar:
+        with _slow(None, f"reading {name}", unit=" entries") as update:
+            for _ in tar:
+                update(1)
         members = tar.getmembers()
         for m in members:
             if not (m.isfile() or m.isdir() or m.issym() or m.islnk()):
@@ -107,22 +118,28 @@ def _extract_tar(source: str, root: str, compression: str | None) -> None:
                 _inside(root, os.path.dirname(m.name), m.linkname)
             elif m.islnk():
                 _inside(root, m.linkname)
-        for m in members:
-            _inside(root, m.name)  # again: a link that was just unpacked may lie on its way
-            if hasattr(tarfile, "data_filter"):
-                try:
-                    tar.extract(m, root, filter="data")
-                except tarfile.FilterError as error:
-                    raise RuntimeError(f"Refusing to unpack {m.name!r}: {error}") from error
-            else:
-                tar.extract(m, root)
+        with _slow(sum(m.size for m in members), f"unpacking {name}") as update:
+            for m in members:
+                _inside(root, m.name)  # again: a link that was just unpacked may lie on its way
+                if hasattr(tarfile, "data_filter"):
+                    try:
+                        tar.extract(m, root, filter="data")
+                    except tarfile.FilterError as error:
+                        raise RuntimeError(f"Refusing to unpack {m.name!r}: {error}") from error
+                else:
+                    tar.extract(m, root)
+                update(m.size)
 
 
 def _extract_zip(source: str, root: str) -> None:
     with zipfile.ZipFile(source) as archive:
         for name in archive.namelist():
             _inside(root, name.replace("\\", "/"))
-        archive.extractall(root)
+        entries = archive.infolist()
+        with _slow(sum(e.file_size for e in entries), f"unpacking {os.path.basename(source)}") as update:
+            for entry in entries:
+                archive.extract(entry, root)
+                update(entry.file_size)
 
 
 def extract_archive(from_path: Any, to_path: Any = None, remove_finished: bool = False) -> Any:
@@ -143,8 +160,13 @@ def extract_archive(from_path: Any, to_path: Any = None, remove_finished: bool =
         result = os.path.join(root, os.path.basename(source)[: -len(suffix)])
         part = f"{result}.{os.getpid()}-{threading.get_ident()}.part"
         try:
-            with _OPENERS[suffix](source, "rb") as f, open(part, "wb") as out:
-                shutil.copyfileobj(f, out, 1 << 20)
+            bar = _slow(os.path.getsize(source), f"unpacking {os.path.basename(source)}")
+            with open(source, "rb") as packed, _OPENERS[suffix](packed) as f, open(part, "wb") as out, bar as update:
+                at = 0
+                while chunk := f.read(1 << 20):
+                    out.write(chunk)
+                    update(packed.tell() - at)
+                    at = packed.tell()
             os.replace(part, result)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):

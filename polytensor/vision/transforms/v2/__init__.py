@@ -31,7 +31,8 @@ for _module in (_transforms, _autoaugment):
     for _name in dir(_module):
         _base = getattr(_module, _name)
         if isinstance(_base, type) and hasattr(_base, "forward") and _name[0] != "_" and _name not in globals():
-            globals()[_name] = on_samples(_base, __name__)
+            _first = ("interpolation",) if _module is _autoaugment else ()
+            globals()[_name] = on_samples(_base, __name__, *_first)
 
 
 class RandomPosterize(on_samples(_transforms.RandomPosterize, __name__)):  # type: ignore[misc]
@@ -216,7 +217,7 @@ class RandomPhotometricDistort(OnSamples):
 class _Resized(OnSamples):
     def __init__(self, interpolation: Any, antialias: bool | None) -> None:
         super().__init__()
-        self.interpolation, self.antialias = as_mode(interpolation), antialias
+        self.interpolation, self.antialias = as_mode(functional.mode_of(interpolation)), antialias
 
     def size(self, h: int, w: int) -> Any:
         """What an image (h, w) is resized to."""
@@ -275,6 +276,8 @@ class ScaleJitter(_Resized):
 
 class RandomZoomOut(OnSamples):
     """With probability p, the image somewhere on a larger canvas of `fill`."""
+
+    _shown_first = ("p",)
 
     def __init__(self, fill: Any = 0, side_range: Sequence[float] = (1.0, 4.0), p: float = 0.5) -> None:
         super().__init__()

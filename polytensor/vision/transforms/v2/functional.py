@@ -6,6 +6,8 @@ resize and adjust_sharpness of uint8 tensors round as the first version does, so
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import polytensor as torch
@@ -15,16 +17,40 @@ from ...pillow import is_pil_image, pillow
 from .. import functional as _F
 from ..functional import *  # noqa: F403
 from ..functional import convert_image_dtype, get_dimensions, pil_to_tensor, to_pil_image
-from ..functional import elastic_transform as elastic
 from ..functional import get_image_num_channels as get_num_channels
 from ..functional import hflip as horizontal_flip
 from ..functional import vflip as vertical_flip
+from ..modes import InterpolationMode
 from ..on_tensors import bound
 
 __all__ = [
     *_F.__all__, "elastic", "gaussian_noise", "get_num_channels", "get_size", "grayscale_to_rgb", "horizontal_flip", "jpeg",
     "permute_channels", "to_dtype", "to_image", "vertical_flip",
 ]  # fmt: skip
+
+
+_MODES = {m.value: m for m in InterpolationMode}
+
+
+def mode_of(x: Any) -> Any:
+    """The mode of a name such as 'bilinear'; anything else as it is."""
+    return _MODES.get(x, x) if isinstance(x, str) else x
+
+
+def _by_name(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, with modes that may also be given by name."""
+
+    @wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return fn(*map(mode_of, args), **{k: mode_of(v) for k, v in kwargs.items()})
+
+    return call
+
+
+affine, elastic_transform, perspective, resize, resized_crop, rotate = map(
+    _by_name, (_F.affine, _F.elastic_transform, _F.perspective, _F.resize, _F.resized_crop, _F.rotate)
+)
+elastic = elastic_transform
 
 
 def to_image(inpt: Any) -> Tensor:

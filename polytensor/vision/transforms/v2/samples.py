@@ -6,7 +6,10 @@ sample get the same random numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Sequence
+from enum import Enum
+from functools import wraps
 from typing import Any
 
 import polytensor as torch
@@ -16,6 +19,8 @@ from polytensor.utils._pytree import tree_flatten, tree_unflatten
 
 from ...pillow import is_pil_image
 from ..draws import choice, order, unit
+from ..modes import InterpolationMode
+from .functional import mode_of
 
 __all__ = ["Compose", "OnSamples", "RandomApply", "RandomChoice", "RandomOrder", "images_of", "on_samples"]
 
@@ -49,19 +54,32 @@ class OnSamples(Module):
             leaves[i] = self.transform(leaves[i])
         return tree_unflatten(leaves, spec)
 
+    _shown_first: tuple[str, ...] = ()
+
     def extra_repr(self) -> str:
-        shown = ((n, v) for n, v in vars(self).items() if not n.startswith("_") and n != "training")
-        return ", ".join(
-            f"{n}={v}" for n, v in shown if isinstance(v, (bool, int, float, str, tuple, list)) or hasattr(v, "name")
-        )
+        names = [n for n in inspect.signature(type(self)).parameters if n in vars(self)]
+        names.sort(key=lambda n: n not in self._shown_first)
+        shown = {n: vars(self)[n] for n in names}
+        if isinstance(shown.get("size"), int):
+            shown["size"] = [shown["size"]]
+        parts = ((n, v.value if isinstance(v, InterpolationMode) else v) for n, v in shown.items())
+        return ", ".join(f"{n}={v}" for n, v in parts if isinstance(v, (bool, int, float, str, tuple, list, Enum)))
 
     __repr__ = Module.__repr__
 
 
-def on_samples(base: type, module: str) -> type:
-    """The transform `base` of one image as one of samples."""
-    forward: Callable[..., Any] = base.forward  # type: ignore[attr-defined]
-    body = {"transform": lambda self, inpt: forward(self, inpt), "__doc__": base.__doc__, "__module__": module}
+def on_samples(base: type, module: str, *shown_first: str) -> type:
+    """The transform `base` of one image as one of samples; its interpolation may also be given by name."""
+    init, forward = base.__init__, base.forward  # type: ignore[misc, attr-defined]
+
+    @wraps(init)
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *map(mode_of, args), **{k: mode_of(v) for k, v in kwargs.items()})
+
+    body = {
+        "__init__": made, "transform": lambda self, inpt: forward(self, inpt), "__doc__": base.__doc__, "__module__": module,
+        "_shown_first": ("p", *shown_first),
+    }  # fmt: skip
     return type(base.__name__, (OnSamples, base), body)
 
 
@@ -109,6 +127,8 @@ class RandomApply(_Several):
 
 class RandomChoice(_Several):
     """One of the transforms, by weights p."""
+
+    extra_repr = OnSamples.extra_repr
 
     def __init__(self, transforms: Any, p: Any = None) -> None:
         if not isinstance(transforms, Sequence):
