@@ -89,11 +89,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    if options.backend:
-        torch.set_backend(options.backend)
+    device = reporting.choose_device(options)
     torch.manual_seed(options.seed)
     out = options.out
-    model = Net().to(torch.get_default_device())
+    model = Net().to(device)
     loader = DataLoader(
         Shapes(options.images, 1), options.batch_size, shuffle=True, num_workers=options.workers,
         persistent_workers=options.workers > 0,

@@ -125,10 +125,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    if options.backend:
-        torch.set_backend(options.backend)
+    device = reporting.choose_device(options)
     torch.manual_seed(options.seed)
-    device = torch.get_default_device()
     root = options.data or options.out / "shapes"
     for part, count, seed in (("train", options.images * 4 // 5, 1), ("test", options.images // 5, 2)):
         if not (root / part / LABELS).exists():

@@ -119,10 +119,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    if options.backend:
-        torch.set_backend(options.backend)
+    device, size = reporting.choose_device(options), options.image_size
     torch.manual_seed(options.seed)
-    device, size = torch.get_default_device(), options.image_size
     weights = options.weights or str(options.out / "resnet18-shapes.pth")
     if options.weights is None and not Path(weights).exists():
         write_weights(Path(weights), options.pretrain_images, options.pretrain_epochs, size)

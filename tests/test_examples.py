@@ -215,3 +215,12 @@ def test_a_killed_run_ends_with_the_same_bits(oracle, tmp_path):
     found = oracle.load(tmp_path / "killed" / "model.pt", weights_only=True)
     own = polytensor.safetensors.load_file(tmp_path / "whole" / "model.safetensors")
     assert set(found) == set(own) and all(found[k].tolist() == own[k].tolist() for k in own)
+
+
+@pytest.mark.parametrize("name", [p.stem for p in EXAMPLES.glob("*.py") if "add_arguments(parser)" in p.read_text()])
+def test_an_unknown_backend_is_one_line(tmp_path, name):
+    for needed in NEEDED:
+        pytest.importorskip(needed)
+    done = run(name, "--backend", "nampy", cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("unknown PolyTensor backend 'nampy'") and done.stderr.count("\n") == 1
