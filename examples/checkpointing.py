@@ -89,11 +89,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    if options.backend:
-        torch.set_backend(options.backend)
+    device = reporting.choose_device(options)
+    events = reporting.Events(options.tensorboard)
     torch.manual_seed(options.seed)
     out = options.out
-    model = Net().to(torch.get_default_device())
+    model = Net().to(device)
     loader = DataLoader(
         Shapes(options.images, 1), options.batch_size, shuffle=True, num_workers=options.workers,
         persistent_workers=options.workers > 0,
@@ -116,7 +116,6 @@ def main() -> None:
             f"checkpointing: {checkpoints.folder} holds a run: --resume goes on with it, or choose another --out"
         )
 
-    events = reporting.Events(options.tensorboard)
     begin, first = time.perf_counter(), step
     with tqdm(total=total, initial=step, desc="training", unit="step") as bar:
         for _ in range(parts["loader"].epoch, options.epochs):

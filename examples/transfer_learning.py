@@ -119,10 +119,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    if options.backend:
-        torch.set_backend(options.backend)
+    device, size = reporting.choose_device(options), options.image_size
+    events = reporting.Events(options.tensorboard)
     torch.manual_seed(options.seed)
-    device, size = torch.get_default_device(), options.image_size
     weights = options.weights or str(options.out / "resnet18-shapes.pth")
     if options.weights is None and not Path(weights).exists():
         write_weights(Path(weights), options.pretrain_images, options.pretrain_epochs, size)
@@ -137,7 +136,6 @@ def main() -> None:
         name: sum(p.numel() for p in m.parameters() if p.requires_grad)
         for name, m in [("tuned", tuned), ("scratch", scratch)]
     }
-    events = reporting.Events(options.tensorboard)
     curves, found, seconds = {}, {}, {}
     for name, model, frozen, lr in (
         ("fine-tuned", tuned, not options.unfreeze, 1e-3 if options.unfreeze else 2e-2),
@@ -149,7 +147,7 @@ def main() -> None:
         seconds[name] = time.perf_counter() - begin
         found[name] = accuracy(model, test)
         for epoch, loss in enumerate(curves[name]):
-            events.scalars(epoch, **{f"{name}/loss": loss})
+            events.scalars(epoch + 1, **{f"loss/{name.replace(' ', '-')}": loss})
 
     out = options.out
     truth, predictions = test.tensors[1], predict(tuned, test).cpu()

@@ -30,7 +30,7 @@ def _limit_forked(found: Any) -> None:
             if library.internal_api != "openblas" or library.threading_layer != "pthreads":
                 raise ValueError
             ctypes.c_int.in_dll(library.dynlib, "blas_cpu_number").value = 1
-        except ValueError:
+        except (AttributeError, ValueError):
             library.set_num_threads(1)
 
 
