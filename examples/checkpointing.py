@@ -90,6 +90,7 @@ def main() -> None:
     reporting.add_arguments(parser)
     options = parser.parse_args()
     device = reporting.choose_device(options)
+    events = reporting.Events(options.tensorboard)
     torch.manual_seed(options.seed)
     out = options.out
     model = Net().to(device)
@@ -115,7 +116,6 @@ def main() -> None:
             f"checkpointing: {checkpoints.folder} holds a run: --resume goes on with it, or choose another --out"
         )
 
-    events = reporting.Events(options.tensorboard)
     begin, first = time.perf_counter(), step
     with tqdm(total=total, initial=step, desc="training", unit="step") as bar:
         for _ in range(parts["loader"].epoch, options.epochs):

@@ -120,6 +120,7 @@ def main() -> None:
     reporting.add_arguments(parser)
     options = parser.parse_args()
     device, size = reporting.choose_device(options), options.image_size
+    events = reporting.Events(options.tensorboard)
     torch.manual_seed(options.seed)
     weights = options.weights or str(options.out / "resnet18-shapes.pth")
     if options.weights is None and not Path(weights).exists():
@@ -135,7 +136,6 @@ def main() -> None:
         name: sum(p.numel() for p in m.parameters() if p.requires_grad)
         for name, m in [("tuned", tuned), ("scratch", scratch)]
     }
-    events = reporting.Events(options.tensorboard)
     curves, found, seconds = {}, {}, {}
     for name, model, frozen, lr in (
         ("fine-tuned", tuned, not options.unfreeze, 1e-3 if options.unfreeze else 2e-2),
@@ -147,7 +147,7 @@ def main() -> None:
         seconds[name] = time.perf_counter() - begin
         found[name] = accuracy(model, test)
         for epoch, loss in enumerate(curves[name]):
-            events.scalars(epoch, **{f"{name}/loss": loss})
+            events.scalars(epoch + 1, **{f"loss/{name.replace(' ', '-')}": loss})
 
     out = options.out
     truth, predictions = test.tensors[1], predict(tuned, test).cpu()

@@ -24,6 +24,7 @@ Pair = tuple[int, ...]  # of two
 MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent gelu ufuncs".split()
 # the elements from which our kernels beat NumPy
 TINY = 512
+FEW = 4  # parameters
 POINTWISE = 4096
 REDUCE = 32768
 COLUMNS = 1 << 18
@@ -415,17 +416,17 @@ class NumbaBackend(LargeKernels):
         dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
     ) -> None:  # fmt: skip
         attrs = (lr, momentum, dampening, weight_decay, nesterov, maximize, first)
+        if len(params) <= FEW and all([p.size < TINY for p in params]):
+            return super().sgd_step(params, grads, bufs, *attrs)
         rest: Any = range(len(params))
-        if len(params) > 1 and params[0].dtype.char in "fd":
+        if len(params) > 1:
+            large: list[int] = []  # for BLAS, whose threads the products have left awake
             if bufs is None and weight_decay == 0 and self._threads.get_num_threads() > 1:
-                rest = [i for i, p in enumerate(params) if p.size >= self._optim.LARGE]  # for BLAS
-                if rest:
-                    small = [i for i, p in enumerate(params) if p.size < self._optim.LARGE]
-                    if small:
-                        ps, gs = [params[i] for i in small], [grads[i] for i in small]
-                        rest += [small[i] for i in self._many.sgd(ps, gs, None, *attrs)]
-                else:
-                    rest = self._many.sgd(params, grads, None, *attrs)
+                large = [i for i, p in enumerate(params) if p.size >= self._optim.LARGE]
+            if large:
+                small = [i for i, p in enumerate(params) if p.size < self._optim.LARGE]
+                ps, gs = [params[i] for i in small], [grads[i] for i in small]
+                rest = large + [small[i] for i in self._many.sgd(ps, gs, None, *attrs)]
             else:
                 rest = self._many.sgd(params, grads, bufs, *attrs)
         for i in rest:
@@ -442,7 +443,7 @@ class NumbaBackend(LargeKernels):
     ) -> None:  # fmt: skip
         attrs = (step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
         rest: Any = range(len(params))
-        if len(params) > 1 and params[0].dtype.char in "fd":
+        if len(params) > 1:
             rest = self._many.adam(params, grads, ms, vs, vmaxs, *attrs)
         for i in rest:
             p, g, m, v, top = params[i], grads[i], ms[i], vs[i], None if vmaxs is None else vmaxs[i]
