@@ -24,10 +24,11 @@ Pair = tuple[int, ...]  # of two
 MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent gelu ufuncs".split()
 # the elements from which our kernels beat NumPy
 TINY = 512
-F4, F8 = np.dtype("f4"), np.dtype("f8")
+FEW = 4  # parameters
 POINTWISE = 4096
 REDUCE = 32768
 COLUMNS = 1 << 18
+F4, F8 = np.dtype("f4"), np.dtype("f8")
 
 
 def fits(x: Array) -> bool:
@@ -403,10 +404,52 @@ class NumbaBackend(LargeKernels):
             return super()._gru_step_backward(dh, gates, inner, past, dx, d)
         self._recurrent.run(self._recurrent.gru_backward_kernel, (dh, gates, inner, past), dh.shape[1], (dx, d))
 
+    def _lstm_walk(
+        self, w_hh: Array, bias: Array, w_hr: Array, steps: Any, h: Array, c: Array, gates: Array, tc: Array, before: Array,
+        past: Array, ys: Array,
+    ) -> None:  # fmt: skip
+        own = self._recurrent
+        if w_hr.size or not fits(gates) or not own.takes(w_hh):
+            return super()._lstm_walk(w_hh, bias, w_hr, steps, h, c, gates, tc, before, past, ys)
+        w = _own(w_hh)
+        own.walk(own.lstm_walk_kernel, [], w, [_bits(w), bias], steps, [h, c, gates, tc, before, past, ys])
+
+    def _lstm_walk_back(
+        self, g: Array | None, w_hh: Array, w_hr: Array, steps: Any, dh: Array, dc: Array, gates: Array, tc: Array,
+        before: Array, d: Array, dys: Array | None,
+    ) -> None:  # fmt: skip
+        own = self._recurrent
+        if dys is not None or not fits(gates) or not own.takes(w_hh):
+            return super()._lstm_walk_back(g, w_hh, w_hr, steps, dh, dc, gates, tc, before, d, dys)
+        g = gates[:0] if g is None else _own(g)
+        w = _own(w_hh)
+        own.walk(own.lstm_walk_back_kernel, [g], w, [_bits(w[:0])], steps, [dh, dc, gates, tc, before, d])
+
+    def _gru_walk(
+        self, w_hh: Array, b_hh: Array, steps: Any, h: Array, gates: Array, inner: Array, past: Array, ys: Array
+    ) -> None:
+        own = self._recurrent
+        if not fits(gates) or not own.takes(w_hh):
+            return super()._gru_walk(w_hh, b_hh, steps, h, gates, inner, past, ys)
+        w = _own(w_hh)
+        own.walk(own.gru_walk_kernel, [], w, [_bits(w), _own(b_hh)], steps, [h, gates, inner, past, ys])
+
+    def _gru_walk_back(
+        self, g: Array | None, w_hh: Array, steps: Any, dh: Array, gates: Array, inner: Array, past: Array, dx: Array,
+        d: Array,
+    ) -> None:  # fmt: skip
+        own = self._recurrent
+        if not fits(gates) or not own.takes(w_hh):
+            return super()._gru_walk_back(g, w_hh, steps, dh, gates, inner, past, dx, d)
+        g = gates[:0] if g is None else _own(g)
+        w = _own(w_hh)
+        own.walk(own.gru_walk_back_kernel, [g], w, [_bits(w[:0])], steps, [dh, gates, inner, past, dx, d])
+
     def embedding_sum(self, x: Array, count: int, index: Array, skip: int, by_frequency: bool) -> Array:
         tail = x.shape[index.ndim :]
-        if by_frequency or not fits(x) or index.dtype != np.int64 or not index.flags.carray:
+        if by_frequency or x.dtype.char not in "fd" or not x.size or index.dtype != np.int64 or not index.flags.carray:
             return super().embedding_sum(x, count, index, skip, by_frequency)
+        x = _own(x)
         return self._tables.embedding_sum(x, count, index, skip, prod(tail)).reshape(count, *tail)
 
     # ---- optimizers -------------------------------------------------------------------------------------------
@@ -415,17 +458,17 @@ class NumbaBackend(LargeKernels):
         dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
     ) -> None:  # fmt: skip
         attrs = (lr, momentum, dampening, weight_decay, nesterov, maximize, first)
+        if len(params) <= FEW and all([p.size < TINY for p in params]):
+            return super().sgd_step(params, grads, bufs, *attrs)
         rest: Any = range(len(params))
-        if len(params) > 1 and params[0].dtype.char in "fd":
+        if len(params) > 1:
+            large: list[int] = []  # for BLAS, whose threads the products have left awake
             if bufs is None and weight_decay == 0 and self._threads.get_num_threads() > 1:
-                rest = [i for i, p in enumerate(params) if p.size >= self._optim.LARGE]  # for BLAS
-                if rest:
-                    small = [i for i, p in enumerate(params) if p.size < self._optim.LARGE]
-                    if small:
-                        ps, gs = [params[i] for i in small], [grads[i] for i in small]
-                        rest += [small[i] for i in self._many.sgd(ps, gs, None, *attrs)]
-                else:
-                    rest = self._many.sgd(params, grads, None, *attrs)
+                large = [i for i, p in enumerate(params) if p.size >= self._optim.LARGE]
+            if large:
+                small = [i for i, p in enumerate(params) if p.size < self._optim.LARGE]
+                ps, gs = [params[i] for i in small], [grads[i] for i in small]
+                rest = large + [small[i] for i in self._many.sgd(ps, gs, None, *attrs)]
             else:
                 rest = self._many.sgd(params, grads, bufs, *attrs)
         for i in rest:
@@ -442,7 +485,7 @@ class NumbaBackend(LargeKernels):
     ) -> None:  # fmt: skip
         attrs = (step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
         rest: Any = range(len(params))
-        if len(params) > 1 and params[0].dtype.char in "fd":
+        if len(params) > 1:
             rest = self._many.adam(params, grads, ms, vs, vmaxs, *attrs)
         for i in rest:
             p, g, m, v, top = params[i], grads[i], ms[i], vs[i], None if vmaxs is None else vmaxs[i]
@@ -455,3 +498,8 @@ class NumbaBackend(LargeKernels):
 def _own(x: Array) -> Array:
     """x itself where kernels take its layout, else a copy that they take."""
     return x if x.flags.carray else np.array(x, order="C")
+
+
+def _bits(x: Array) -> Array:
+    """The memory of floats as unsigned integers."""
+    return x.view(np.uint32 if x.itemsize == 4 else np.uint64)

@@ -171,7 +171,7 @@ def _run(kernel: Kernel, cost: float, lists: list[list[Array]], numbers: tuple[A
     """Run a kernel over lists of arrays; the numbers of those that it does not take."""
     count = len(lists[0])
     dtype = lists[0][0].dtype
-    if dtype not in NONE or any(len(x) != count for x in lists) or not known():
+    if any([len(x) != count for x in lists]) or not known():
         return list(range(count))
     places, sizes, owner, first, total = plan(np.array([id(x) for x in lists]), count, id(np.ndarray), id(dtype))
     if owner.size:
@@ -184,6 +184,8 @@ def sgd(
     weight_decay: float, nesterov: bool, maximize: bool, first: bool,
 ) -> list[int]:  # fmt: skip
     """The contract's sgd_step; the numbers of the arrays that are left."""
+    if not params or params[0].dtype not in NONE:
+        return list(range(len(params)))
     f = params[0].dtype.type
     sign = f(-1 if maximize else 1)
     if bufs is None:
@@ -200,6 +202,8 @@ def adam(
     lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
 ) -> list[int]:  # fmt: skip
     """The contract's adam_step; the numbers of the arrays that are left."""
+    if not params or params[0].dtype not in NONE:
+        return list(range(len(params)))
     rest = adam_numbers(params[0].dtype, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
     if tops is None:
         return _run(adam_kernel, 0.8, [params, grads, ms, vs], rest)
