@@ -12,9 +12,11 @@ import numpy as np
 from .base import BLOCK, IMPORTED_BY, REST, Backend
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
+_F4 = np.dtype("f4")
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
 _LAST = (1,)
-OWN = {  # functions of NumPy that are kernels as they stand; without a method of ours around them
+_ZERO: Any = np.zeros((), _F4)
+OWN = {  # kernels that need no method of ours around them
     "asarray": np.asarray,
     "zeros": np.zeros,
     "empty": np.empty,
@@ -145,7 +147,7 @@ class NumpyBackend(Backend):
         return np.divide(y, _add(y, dim, None, None, True), y)
 
     def matmul(self, a: Any, b: Any) -> Any:
-        if a.ndim < 3 and b.ndim < 3 and a.dtype.char in "fdFD":
+        if a.ndim < 3 and b.ndim < 3 and (a.dtype is _F4 or a.dtype.char in "dFD"):
             return a.dot(b)  # BLAS either way, but np.matmul takes three times as long to come to it
         return super().matmul(a, b)
 
@@ -157,7 +159,7 @@ class NumpyBackend(Backend):
     select = slice
 
     def relu(self, x: Any) -> Any:
-        return np.maximum(x, self._zeros[x.dtype])
+        return np.maximum(x, _ZERO if x.dtype is _F4 else self._zeros[x.dtype])
 
     def sigmoid(self, x: Any) -> Any:
         y = np.exp(np.negative(x))

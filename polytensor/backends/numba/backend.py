@@ -29,6 +29,7 @@ POINTWISE = 4096
 REDUCE = 32768
 COLUMNS = 1 << 18
 F4, F8 = np.dtype("f4"), np.dtype("f8")
+ZERO = np.zeros((), F4)
 
 
 def fits(x: Array) -> bool:
@@ -101,7 +102,7 @@ class NumbaBackend(LargeKernels):
     def relu(self, x: Array) -> Array:
         if x.size >= POINTWISE and fits(x):
             return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
-        return np.maximum(x, self._zeros[x.dtype])
+        return np.maximum(x, ZERO if x.dtype is F4 else self._zeros[x.dtype])
 
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
         d = x.dtype
