@@ -14,16 +14,16 @@ from llvmlite import ir
 from numba import njit, prange
 from numba.core import cgutils
 
+from .intrinsics import turn_tile
 from .threads import Kernel
 from .vectors import BYTES, I64, WIDE, Emit, routine
-from .intrinsics import turn_tile
 
 ROWS = 8 if WIDE else 4
 PANEL = 2 * BYTES  # bytes of a row of a panel
 DEPTH = 256  # of k at a time: what is packed of a panel stays in the nearest caches
 CHUNK = 256  # rows to a task
-RATE = 100  # floating-point operations a nanosecond
-LEAST, LARGEST = (16, 32, 32), 1 << 22  # rows, k and columns from which, and bytes of a factor up to which it pays
+RATE = 200  # floating-point operations a nanosecond
+LARGEST = 1 << 27  # products of two elements, from which BLAS wins
 
 
 def product(rows: int) -> Any:
@@ -165,24 +165,26 @@ def _gemm(
 gemm_kernel = Kernel(_gemm)
 
 
-def takes(m: int, k: int, n: int, size: int) -> bool:
-    """Whether our product of (m, k) and (k, n) wins over BLAS's."""
-    few, short, narrow = LEAST
-    return (
-        WIDE and m >= few and k >= short and n >= narrow and m * k * size <= LARGEST and k * n * size <= LARGEST
-    )
+def takes(x: Any, w: Any) -> bool:
+    """Whether gemm takes x and w and wins over BLAS."""
+    if not WIDE or x.ndim != 2 or w.ndim != 2 or x.dtype.char not in "fd" or w.dtype is not x.dtype:
+        return False
+    (m, k), (depth, n) = x.shape, w.shape
+    if depth != k or m < 16 or k < 32 or n < 32 or m * k * n >= LARGEST:
+        return False
+    return all(a.flags.carray or a.T.flags.carray for a in (x, w))
 
 
 def gemm(x: Any, w: Any, bias: Any) -> Any:
-    """x @ w + bias; x and w are contiguous or the transposes of contiguous arrays; a bias of no elements is none."""
+    """x @ w + bias of float32 or float64; x and w are contiguous or transposes of such; a bias of no elements is none."""
     (m, k), n = x.shape, w.shape[1]
     y = np.empty((m, n), x.dtype)
     lead, step = (k, 1) if x.flags.c_contiguous else (1, m)
     turned = not w.flags.c_contiguous
-    flat, rows = (w.T if turned else w).reshape(-1), x if step == 1 else x.T
+    flat = (w.T if turned else w).reshape(-1)
     bits = flat.view(np.uint32 if x.itemsize == 4 else np.uint64)
     gemm_kernel(
-        2 * m * k * n / RATE, rows.reshape(-1), lead, step, flat, bits if turned else bits[:0], k if turned else n, bias, m, k,
-        n, y.reshape(-1),
+        2 * m * k * n / RATE, (x if step == 1 else x.T).reshape(-1), lead, step, flat, bits if turned else bits[:0],
+        k if turned else n, bias, m, k, n, y.reshape(-1),
     )  # fmt: skip
     return y

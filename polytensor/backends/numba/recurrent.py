@@ -16,13 +16,12 @@ import numpy as np
 from numba import njit, prange
 
 from .pointwise import fast_exp, span
-from .products import ROWS, multiply, pack
+from .products import RATE, ROWS, multiply, pack
 from .threads import Kernel, get_num_threads
 
 TASK = 4096  # elements of a state to a task
 COST = 1.5  # nanoseconds an element of the state
 LARGEST = 1 << 22  # bytes of weights that a walk over few rows at a time should take from the caches at each step
-RATE = 100  # floating-point operations a nanosecond
 
 
 @njit(inline="always", error_model="numpy")
