@@ -206,14 +206,24 @@ def pack(x: Any, start: int, planes: int, source: Any, phases: Any, top: int, ro
 def pack_weights(w: Any, form: Any, groups: int, rows: int, taps: Any, wp: Any) -> None:
     """wp[group, block, (channel, tap), row]; form: (outputs, inputs to a group, strides of group, output and input)."""
     outs, ins, sg, so, si = form
-    at = 0
+    at, count = 0, np.uint64(taps.size)
+    apart = np.uint64(rows)
     for g in range(groups):
         for block in range(0, outs, rows):
-            for i in range(ins):
-                for t in taps:
-                    for r in range(rows):
-                        wp[at + r] = w[g * sg + (block + r) * so + i * si + t] if block + r < outs else 0
-                    at += rows
+            for r in range(rows):
+                to = np.uint64(at + r)
+                if block + r >= outs:
+                    for _ in range(ins * taps.size):
+                        wp[to] = 0
+                        to += apart
+                    continue
+                start = g * sg + (block + r) * so
+                for i in range(ins):
+                    ws = w[start + i * si :]
+                    for t in range(count):
+                        wp[to] = ws[np.uint64(taps[t])]
+                        to += apart
+            at += ins * taps.size * rows
 
 
 def _correlate(
@@ -374,7 +384,7 @@ def _correlate(
 def _weight_products(
     x: Any, g: Any, source: Any, phases: Any, form: Any, cut: Any, offsets: Any, seg: Any, part: Any
 ) -> None:
-    """Add each piece's sums of the weight's gradient to part (pieces, groups, blocks, inputs * taps, rows)."""
+    """Each piece's sums of the weight's gradient, into part (pieces, groups, blocks, inputs * taps, rows)."""
     n, groups, images, parts, span, room, halves, lone, height, area, each = cut
     outs, ins, taps = form
     h, width, _, _, _, _, _, plane = source
@@ -403,6 +413,7 @@ def _weight_products(
             channel = u // blocks * outs + block
             x0, y0 = (u // blocks - first) * volume, (i0 * groups * outs + channel) * area
             o0 = (piece * groups * blocks + u) * padded * rows
+            part[o0 : o0 + padded * rows] = 0
             for f in range(0, length, step):
                 t = min(length, f + step)
                 for r in range(valid):
@@ -424,5 +435,23 @@ def _weight_products(
                         products_whole(xs, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
 
 
+def _add_pieces(part: Any, blocks: int, outs: int, k: int, padded: int, rows: int, dw: Any) -> None:
+    """The sum over pieces, in their order, from (pieces, groups, blocks, taps, rows) to (groups, outputs, taps)."""
+    units = dw.size // (outs * k) * blocks
+    size = padded * rows
+    for u in prange(units):
+        o = part[u * size : u * size + size]
+        for p in range(units + u, part.size // size, units):
+            s = part[p * size : p * size + size]
+            for i in range(o.size):
+                o[i] += s[i]
+        first = u % blocks * rows
+        for r in range(min(rows, outs - first)):
+            d = dw[(u // blocks * outs + first + r) * k :][:k]
+            for i in range(d.size):
+                d[i] = o[i * rows + r]
+
+
 correlate_kernel = Kernel(_correlate)
 weight_products_kernel = Kernel(_weight_products)
+add_pieces_kernel = Kernel(_add_pieces)
