@@ -202,7 +202,7 @@ def matmul(t: Any) -> dict[str, Case]:
 
 
 def optimizers(t: Any) -> dict[str, Case]:
-    """A step over 200 parameters of 100 to 10,000 elements, 470,000 in all; PyTorch's own default is foreach."""
+    """A step over 200 parameters of 100 to 10,000 elements, 275,000 in all; PyTorch's own default is foreach."""
 
     def step(name: str, **options: Any) -> Case:
         params = [t.randn(100 + (i * 2477) % 9901 // (1 + i % 4)).requires_grad_() for i in range(200)]

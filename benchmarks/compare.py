@@ -108,7 +108,8 @@ def worker(subject: str, threads: int, group: str, case: str) -> dict:
 
 
 def environment(threads: int) -> dict[str, str]:
-    env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")  # or each start would compile our modules anew
+    env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_") and k not in dropped}
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         env[name] = str(threads)
     env["PYTHONPATH"] = str(HERE.parent)
@@ -189,6 +190,14 @@ def report(data: dict) -> str:
                 lines.append(f"  {case:38}{values} {shares}")
             means = ", ".join(f"{s} {geometric(ratios(cases, s)):.2f}" for s in (*OURS, "better") if ratios(cases, s))
             lines.append(f"  geometric mean: {means}" + (f" (goal {goal(group)})" if goal(group) else ""))
+        slower = [
+            f"{case} ({group}) {v['numba'] / v['numpy']:.2f}"
+            for group, cases in result["groups"].items()
+            if group not in PROCESSES
+            for case, v in cases.items()
+            if "numba" in v and v["numba"] > 1.1 * v["numpy"]
+        ]
+        lines.append(f"\nnumba over numpy above 1.10: {'; '.join(slower) or 'nowhere'}")
         spent = ", ".join(f"{s} {v:.1f}" for s, v in result["first call seconds"].items())
         lines.append(f"\nfirst calls, seconds in all (loading or compiling kernels is in here): {spent}")
     return "\n".join(lines) + "\n"

@@ -125,10 +125,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    if options.backend:
-        torch.set_backend(options.backend)
+    device = reporting.choose_device(options)
+    events = reporting.Events(options.tensorboard)
     torch.manual_seed(options.seed)
-    device = torch.get_default_device()
     root = options.data or options.out / "shapes"
     for part, count, seed in (("train", options.images * 4 // 5, 1), ("test", options.images // 5, 2)):
         if not (root / part / LABELS).exists():
@@ -153,7 +152,6 @@ def main() -> None:
     optimizer = torch.optim.AdamW(model.parameters())
     steps = len(training) * options.epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.lr, total_steps=steps)
-    events = reporting.Events(options.tensorboard)
     curves: dict[str, list[float]] = {"training": [], "test": []}
     begin = time.perf_counter()
     bar = tqdm(range(options.epochs), desc="epochs")
@@ -171,7 +169,7 @@ def main() -> None:
         right = (truth == predictions).float().mean().item()
         curves["training"].append(total / len(sets["train"]))
         curves["test"].append(test_loss)
-        events.scalars(epoch, training_loss=curves["training"][-1], test_loss=test_loss, accuracy=right)
+        events.scalars(epoch + 1, train_loss=curves["training"][-1], test_loss=test_loss, accuracy=right)
         bar.set_postfix(loss=f"{curves['training'][-1]:.3f}", accuracy=f"{100 * right:.1f}%")
     seconds = time.perf_counter() - begin
 

@@ -119,22 +119,23 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    if options.backend:
-        torch.set_backend(options.backend)
+    device, size = reporting.choose_device(options), options.image_size
+    events = reporting.Events(options.tensorboard)
     torch.manual_seed(options.seed)
-    device, size = torch.get_default_device(), options.image_size
     weights = options.weights or str(options.out / "resnet18-shapes.pth")
     if options.weights is None and not Path(weights).exists():
         write_weights(Path(weights), options.pretrain_images, options.pretrain_epochs, size)
 
     data, test = drawn(NEW, options.images, size, 3), drawn(NEW, options.test_images, size, 4)
-    tuned = with_new_head(weights, options.unfreeze)
+    try:
+        tuned = with_new_head(weights, options.unfreeze)
+    except (OSError, RuntimeError) as error:
+        raise SystemExit(f"transfer_learning: {weights}: {error}") from None
     scratch = models.resnet18(num_classes=len(NEW)).to(device)
     counts = {
         name: sum(p.numel() for p in m.parameters() if p.requires_grad)
         for name, m in [("tuned", tuned), ("scratch", scratch)]
     }
-    events = reporting.Events(options.tensorboard)
     curves, found, seconds = {}, {}, {}
     for name, model, frozen, lr in (
         ("fine-tuned", tuned, not options.unfreeze, 1e-3 if options.unfreeze else 2e-2),
@@ -146,7 +147,7 @@ def main() -> None:
         seconds[name] = time.perf_counter() - begin
         found[name] = accuracy(model, test)
         for epoch, loss in enumerate(curves[name]):
-            events.scalars(epoch, **{f"{name}/loss": loss})
+            events.scalars(epoch + 1, **{f"loss/{name.replace(' ', '-')}": loss})
 
     out = options.out
     truth, predictions = test.tensors[1], predict(tuned, test).cpu()

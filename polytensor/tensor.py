@@ -12,7 +12,7 @@ from . import autograd, devices, dtypes, layouts
 from .autograd import engine
 from .autograd.modes import HOOKED, INFERRING, InferenceCell, check_inference, mark, mode
 from .autograd.node import AccumulateGrad, Handle, add_hook
-from .backends.base import DTYPE_OF
+from .backends.base import DTYPE_OF, HOST_ARRAY
 from .protocols import Protocols
 from .size import Size
 
@@ -506,7 +506,9 @@ class Parameter(Tensor):
 def wrap(array: Any, dev: Any) -> Tensor:
     """A plain tensor around a backend's array (a NumPy scalar becomes 0-d)."""
     r: Tensor = blank()
-    r._a = dev.backend.asarray(array) if array.__class__ in dev.backend.scalar_types else array
+    if array.__class__ is not HOST_ARRAY and array.__class__ in dev.backend.scalar_types:
+        array = dev.backend.asarray(array)
+    r._a = array
     r._dev = dev
     r._s = r._fn = r._v = r._x = None
     r._nr = 0
@@ -528,29 +530,6 @@ def check_dim(dim: int, ndim: int) -> int:
     if not -n <= dim < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     return dim + n if dim < 0 else dim
-
-
-def make_view(x: Tensor, array: Any, kernel: str, attrs: tuple[Any, ...]) -> Tensor:
-    """A tensor that shares memory and version with `x`, and knows how to be made again from its base."""
-    r: Tensor = blank()
-    r._a = array
-    r._dev = x._dev
-    r._fn = r._x = None
-    r._nr = 0
-    s = x._s
-    if s is None:
-        s = x._s = [0, 64]
-    r._s = s
-    v = x._v
-    # a leaf is the base of its own views, also where it is a view itself
-    r._v = (x, ((kernel, attrs),)) if v is None or x._fn is LEAF else (v[0], (*v[1], (kernel, attrs)), *v[2:])
-    if not mode.grad and len(r._v) < 3:
-        r._v = (*r._v, "no_grad")
-    s.append(ref(r))
-    if len(s) > s[1]:
-        s[2:] = [w for w in s[2:] if w() is not None]
-        s[1] = 2 * len(s) + 64
-    return r
 
 
 def rebase(x: Tensor, r: Tensor) -> None:

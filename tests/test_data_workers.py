@@ -1,5 +1,6 @@
 """DataLoader's workers: the same batches for every number of them, errors, deaths, and nothing left behind."""
 
+import errno
 import gc
 import os
 import pickle
@@ -144,6 +145,9 @@ def test_threads():
     assert state[0] != 0
     with pytest.raises(ValueError, match=r"DataLoader worker thread \d[\s\S]*no such picture"):
         list(DataLoader(Faulty(raise_value), 4, num_workers=2, worker_method="thread"))
+    for options in ({}, {"worker_init_fn": sys.exit}):
+        with pytest.raises(RuntimeError, match=r"Caught SystemExit in DataLoader worker thread \d"):
+            list(DataLoader(Faulty(sys.exit), 4, num_workers=2, worker_method="thread", **options))
     infos = list(DataLoader(Infos(), None, num_workers=2, worker_method="thread"))
     assert {(i.id, i.worker_method) for i in infos} == {(0, "thread"), (1, "thread")}
     assert infos[0].rng.random_generator.random() != infos[2].rng.random_generator.random()
@@ -271,6 +275,26 @@ def test_batches_that_grow():
     for _ in range(2):
         for i, x in enumerate(loader):
             assert x.shape == (4000 * (i + 1),) and x[0].item() == x[-1].item() == i
+    del loader
+    assert blocks() <= before
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_full_shared_memory(every, monkeypatch):
+    """What finds no room in shared memory goes through the pipe."""
+    before, calls = blocks(), []
+
+    def full(file, start, size):
+        calls.append(size)
+        if len(calls) % every == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    loader = DataLoader(Growing(), None, num_workers=2, persistent_workers=True, multiprocessing_context="fork")
+    for _ in range(2):
+        for i, x in enumerate(loader):
+            assert x.shape == (4000 * (i + 1),) and x[0].item() == x[-1].item() == i
+    assert not blocks() - before if every == 1 else blocks() - before
     del loader
     assert blocks() <= before
 
@@ -500,14 +524,15 @@ class Threaded(Dataset):
         return len(os.listdir("/proc/self/task")), max(blas, default=1)
 
 
-def test_forked_workers_start_no_blas_threads():
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_forked_workers_start_no_blas_threads(method):
     """OpenBLAS's switch would start its threads, which spin on the cores that other workers need."""
     pytest.importorskip("threadpoolctl")
     if not os.path.isdir("/proc/self/task"):
         pytest.skip("threads are counted in /proc")
     x = pt.full((300, 300), 1.0)
     x @ x  # the loader's own BLAS has its threads
-    for found in DataLoader(Threaded(), None, num_workers=2, multiprocessing_context="fork"):
+    for found in DataLoader(Threaded(), None, num_workers=2, multiprocessing_context=method):
         assert found == [2, 1]  # one works, one reads tasks
 
 

@@ -2,9 +2,11 @@
 
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -32,12 +34,20 @@ SHORT = {
         ["--steps", "3", "--batch-size", "4", "--context", "16", "--width", "16", "--depth", "1"], r"loss on unseen text [\d.]+",
     ),
     "custom_dataset": (["--images", "60", "--epochs", "1", "--batch-size", "16"], r"with 2 workers, test accuracy [\d.]+%"),
+    "checkpointing": (["--images", "64", "--epochs", "2", "--every", "3"], r"4 steps in .*, final weights [0-9a-f]{64}"),
     "transfer_learning": (
         ["--pretrain-images", "32", "--pretrain-epochs", "1", "--images", "16", "--test-images", "20", "--epochs", "1"],
         r"fine-tuned +1,026 weights learn.* test accuracy [\d.]+%.*\n.*from scratch 11,177,538 weights learn",
     ),
 }  # fmt: skip
-PICTURES = {"linear_regression": 2, "fashion_mnist": 3, "cifar10_cnn": 4, "custom_dataset": 3, "transfer_learning": 3}
+PICTURES = {
+    "linear_regression": 2,
+    "fashion_mnist": 3,
+    "cifar10_cnn": 4,
+    "custom_dataset": 3,
+    "checkpointing": 1,
+    "transfer_learning": 3,
+}
 
 
 def test_every_example_is_tried():
@@ -134,9 +144,8 @@ def test_on_downloaded_sets(tmp_path, name):
         f"import runpy, sys\nsys.path.insert(0, {str(EXAMPLES)!r})\nsys.argv[1:] = {[*arguments, '--workers', '2']!r}\n"
         f"runpy.run_path({str(EXAMPLES / name) + '.py'!r}, run_name='__main__')\n"
     )
-    with small_datasets.served_datasets() as (values, asked):
+    with small_datasets.served_datasets() as values:
         output = documents.run(program, tmp_path, values)
-    assert len(asked) == {"fashion_mnist": 4, "cifar10_cnn": 1}[name]
     assert re.search(says, output), output
     saved = polytensor.load(tmp_path / "work" / "out" / f"{'cifar10_net' if name == 'cifar10_cnn' else name}.pt")
     assert (
@@ -165,3 +174,52 @@ def test_drawn_sets_are_the_same_on_every_backend(polytensor_backend):
         again = fashion_mnist.drawn(40, 7).tensors
     assert images.shape == (40, 1, 28, 28) and labels.tolist() == list(range(10)) * 4
     assert images.cpu().numpy() == pytest.approx(again[0].numpy(), abs=1e-6) and 0 <= images.min() < images.max() <= 1
+
+
+def test_weights_that_are_not_there(tmp_path):
+    pytest.importorskip("tqdm")
+    done = run("transfer_learning", "--weights", "none.pth", cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.startswith("transfer_learning: none.pth: ")
+    assert "No such file" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_killed_run_ends_with_the_same_bits(oracle, tmp_path):
+    """kill -9 twice, somewhere in an epoch; it goes on, with another number of workers too."""
+    pytest.importorskip("tqdm")
+    short = ["--images", "160", "--epochs", "8", "--every", "3", "--out"]  # 40 steps
+
+    def final(done):
+        assert done.returncode == 0, done.stderr
+        return re.search(r"final weights ([0-9a-f]{64})", done.stdout)[1]
+
+    expected = final(run("checkpointing", *short, "whole", cwd=tmp_path))
+    kept = tmp_path / "killed" / "checkpoints"
+    for resume, after in ([], 9), (["--resume"], 21):
+        env = {**os.environ, "POLYTENSOR_BACKEND": "numpy", "PYTHONPATH": str(EXAMPLES.parent)}
+        command = [sys.executable, str(EXAMPLES / "checkpointing.py"), *short, "killed", *resume]
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as child:
+            while child.poll() is None and not any(int(p.stem[-10:]) >= after for p in kept.glob("*.pt")):
+                time.sleep(0.005)
+            child.kill()
+        assert child.returncode == -signal.SIGKILL
+    refused = run("checkpointing", *short, "killed", cwd=tmp_path)
+    assert refused.returncode == 1 and "--resume goes on with it" in refused.stderr
+    done = run("checkpointing", *short, "killed", "--resume", "--workers", "1", cwd=tmp_path)
+    assert "goes on after step" in done.stdout and final(done) == expected
+    again = run("checkpointing", *short, "killed", "--resume", cwd=tmp_path)  # nothing is left to do
+    assert "0 steps in" in again.stdout and final(again) == expected
+    assert len(list(kept.iterdir())) == 3
+    found = oracle.load(tmp_path / "killed" / "model.pt", weights_only=True)
+    own = polytensor.safetensors.load_file(tmp_path / "whole" / "model.safetensors")
+    assert set(found) == set(own) and all(found[k].tolist() == own[k].tolist() for k in own)
+
+
+@pytest.mark.parametrize("name", [p.stem for p in EXAMPLES.glob("*.py") if "add_arguments(parser)" in p.read_text()])
+def test_an_unknown_backend_is_one_line(tmp_path, name):
+    for needed in NEEDED:
+        pytest.importorskip(needed)
+    done = run(name, "--backend", "nampy", cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("unknown PolyTensor backend 'nampy'") and done.stderr.count("\n") == 1

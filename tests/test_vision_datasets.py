@@ -464,6 +464,9 @@ def test_a_script_written_for_torchvision(mnist, tmp_path):
         "from torchvision.utils import make_grid\n"
         "assert models.resnet18 is resnet18 is torchvision.models.get_model_builder('resnet18')\n"
         "assert isinstance(models.lenet(), torch.nn.Module) and make_grid(torch.zeros(2, 3, 4, 4)).shape == (3, 8, 14)\n"
+        "assert torchvision.__version__ == torch.__version__ and torchvision.disable_beta_transforms_warning() is None\n"
+        "mixed, labels = v2.CutMix(num_classes=3)(torch.rand(2, 3, 4, 4), torch.tensor([0, 2]))\n"
+        "assert labels.shape == (2, 3) and torchvision.ops.box_iou(torch.ones(1, 4), torch.ones(2, 4)).shape == (1, 2)\n"
         f"data = datasets.FashionMNIST(root={str(tmp_path)!r}, train=True, download=True, transform=ToTensor())\n"
         "x, y = next(iter(DataLoader(data, batch_size=4)))\n"
         "print(torch.__name__, torchvision.__name__, x.shape, y.dtype, F.hflip(x).shape, FashionMNIST is datasets.FashionMNIST)\n"
@@ -476,3 +479,103 @@ def test_a_script_written_for_torchvision(mnist, tmp_path):
         done.stdout.strip()
         == "polytensor polytensor.vision torch.Size([4, 1, 28, 28]) torch.int64 torch.Size([4, 1, 28, 28]) True"
     )
+
+
+# odd folders and archives: the same results, or the same class of error, as torchvision
+
+
+def png(path, mode="RGB"):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    Image.new(mode, (4, 3)).save(path)
+
+
+def file_at(path, data=b""):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(data)
+    return path
+
+
+def half(path, data):
+    return file_at(path, data[: len(data) // 2])
+
+
+def linked(d, target, name):
+    png(f"{d}/a/x.png")
+    os.symlink(target, f"{d}/a/{name}")
+    return d
+
+
+def undecodable(d):
+    png(f"{d}/a/x.png")
+    os.makedirs(os.fsencode(d) + b"/b\xff")
+    os.rename(f"{d}/a/x.png", os.fsencode(d) + b"/b\xff/y.png")
+    os.rmdir(f"{d}/a")
+    return d
+
+
+ODD = {
+    "root is a file": lambda m, d: m.datasets.MNIST(file_at(f"{d}/f"), download=True),
+    "root of CIFAR is a file": lambda m, d: m.datasets.CIFAR10(file_at(f"{d}/f")),
+    "no length": lambda m, d: len(m.datasets.VisionDataset(d)),
+    "root is a number": lambda m, d: m.datasets.CIFAR10(3),
+    "folder is a file": lambda m, d: m.datasets.ImageFolder(file_at(f"{d}/f")),
+    "folder is missing": lambda m, d: m.datasets.ImageFolder(f"{d}/no"),
+    "folder is empty": lambda m, d: m.datasets.ImageFolder(d),
+    "no image": lambda m, d: m.datasets.ImageFolder((file_at(f"{d}/a/x.png", b"text"), d)[1])[0],
+    "unknown ending": lambda m, d: m.datasets.ImageFolder((file_at(f"{d}/a/x.xyz", b"text"), d)[1]),
+    "names": lambda m, d: m.datasets.ImageFolder((png(f"{d}/ä ö/日本.png"), d)[1]).classes,
+    "undecodable names": lambda m, d: len(m.datasets.ImageFolder(undecodable(d))),
+    "a loop of links": lambda m, d: len(m.datasets.ImageFolder(linked(d, d, "loop"))),
+    "a dead link": lambda m, d: m.datasets.ImageFolder(linked(d, "/nowhere", "a.png"))[0],
+    "index": lambda m, d: m.datasets.ImageFolder((png(f"{d}/a/x.png"), d)[1])[1],
+    "ending as text": lambda m, d: len(m.datasets.DatasetFolder((png(f"{d}/a/x.png"), d)[1], str, ".png")),
+    "both ways": lambda m, d: m.datasets.DatasetFolder((png(f"{d}/a/x.png"), d)[1], str, ".png", is_valid_file=bool),
+    "neither way": lambda m, d: m.datasets.DatasetFolder((png(f"{d}/a/x.png"), d)[1], str),
+    "two transforms": lambda m, d: m.datasets.VisionDataset(d, transforms=max, transform=abs),
+    "split": lambda m, d: m.datasets.STL10(d, split="x"),
+    "split as a number": lambda m, d: m.datasets.SVHN(d, split=3),
+    "folds": lambda m, d: m.datasets.STL10(d, folds="a"),
+    "no split": lambda m, d: m.datasets.EMNIST(d),
+    "negative index": lambda m, d: m.datasets.FakeData(3, (3, 4, 4))[-1][1] >= 0,
+    **{f"mode {mode}": lambda m, d, mode=mode: m.datasets.ImageFolder((png(f"{d}/a/x.png", mode), d)[1])[0][0].mode
+       for mode in ("L", "RGBA", "P", "1", "I;16", "LA")},
+    **{f"half a {name}": lambda m, d, name=name: m.datasets.utils.extract_archive(
+        half(f"{d}/{name}", archive_of(["x/y", "z"] * 40, "zip" if name.endswith("zip") else "tar")), f"{d}/o")
+       for name in ("a.zip", "a.tgz", "a.tar.gz")},
+    **{f"a {ending} of text": lambda m, d, ending=ending: m.datasets.utils.extract_archive(file_at(f"{d}/a.{ending}", b"text" * 200))
+       for ending in ("zip", "tar", "tar.gz", "tar.xz", "gz", "bz2", "xz")},
+    "archive is missing": lambda m, d: m.datasets.utils.extract_archive(f"{d}/no.zip"),
+    "a file in the way": lambda m, d: m.datasets.utils.extract_archive(
+        file_at(f"{d}/a.zip", archive_of(["x/y"], "zip")), os.path.dirname(file_at(f"{d}/o/x"))),
+    "nobody answers": lambda m, d: m.datasets.utils.download_url("http://127.0.0.1:1/x", d),
+    "no address": lambda m, d: m.datasets.utils.download_url("nonsense", d),
+    "target is a folder": lambda m, d: m.datasets.utils.download_url("http://127.0.0.1:1/x", d, "."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_input_like_torchvision(name, tmp_path):
+    from polytensor import vision
+
+    found = []
+    for i, module in enumerate((vision_oracle.load(), vision)):
+        (tmp_path / str(i)).mkdir()
+        try:
+            found.append(ODD[name](module, str(tmp_path / str(i))))
+        except Exception as error:
+            found.append(type(error))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_a_link_that_is_there_leads_nowhere(kind, tmp_path):
+    """What stood in the folder before can lead out of it as well as what the archive brings."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "root" / "l").symlink_to(tmp_path / "other")
+    source = tmp_path / ("a.zip" if kind == "zip" else "a.tar.gz")
+    source.write_bytes(archive_of(["l/evil"], kind))
+    with pytest.raises(RuntimeError, match="Refusing to unpack"):
+        utils.extract_archive(source, tmp_path / "root")
+    assert not os.listdir(tmp_path / "other")

@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -391,3 +392,42 @@ def test_flow_to_image(shape, tv, oracle):
         utils.flow_to_image(pt.from_numpy(x).double())
     with pytest.raises(ValueError, match="should have shape"):
         utils.flow_to_image(pt.zeros(3, 4, 4))
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, about parts that it skips
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_damaged_images(format):
+    """A RuntimeError or an image, also for sizes that no memory holds."""
+    rng, buffer = np.random.default_rng(0), BytesIO()
+    Image.fromarray(rng.integers(0, 256, (12, 17, 3), dtype=np.uint8)).save(buffer, format)
+    good, failed = np.frombuffer(buffer.getvalue(), np.uint8), 0
+    for _ in range(150):
+        bad = good.copy()
+        at = rng.integers(0, min(len(bad), 60 if rng.random() < 0.7 else len(bad)))
+        bad[at : at + rng.integers(1, 5)] = rng.choice([0, 127, 255, rng.integers(0, 256)])
+        bad = bad[:at] if rng.random() < 0.2 and at else bad
+        try:
+            io.decode_image(pt.from_numpy(bad), apply_exif_orientation=True)
+        except RuntimeError as error:
+            failed += 1
+            assert "cannot be decoded" in str(error)
+    assert failed > 10
+    if format == "GIF":
+        huge = good.copy()
+        huge[6:10] = huge[-50:-46] = 255
+        for decode in (io.decode_image, io.decode_gif):
+            with pytest.raises(RuntimeError, match="cannot be decoded"):
+                decode(pt.from_numpy(huge))
+
+
+def test_moving_and_web_images():
+    x = np.random.default_rng(0).integers(0, 2, (3, 8, 9, 3), dtype=np.uint8) * 255
+    frames, buffer = [Image.fromarray(f) for f in x], BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    out = io.decode_gif(pt.tensor(list(buffer.getvalue()), dtype=pt.uint8))
+    assert np.array_equal(out.numpy(), x.transpose(0, 3, 1, 2))
+    for save, decode in (("GIF", io.decode_gif), ("WEBP", io.decode_webp)):
+        buffer = BytesIO()
+        frames[1].save(buffer, save, **({"lossless": True} if save == "WEBP" else {}))
+        out = decode(pt.tensor(list(buffer.getvalue()), dtype=pt.uint8))
+        assert np.array_equal(out.numpy(), x[1].transpose(2, 0, 1))

@@ -138,6 +138,28 @@ def test_on_tensors_like_torchvision(name, args, kwargs, kind, tv, oracle):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "1", "P", "I", "F", "I;16"])
+def test_kinds_of_images_like_torchvision(mode, tv):
+    """Every mode of interpolation, fill and padding on every kind of image: equal results, or the same class of error."""
+    img, theirs = picture(mode), tv.transforms.functional
+    n = len(img.getbands())
+    calls = [("resize", ([9, 13],), {"interpolation": m}) for m in F.InterpolationMode]
+    calls += [("rotate", (33.3,), {"interpolation": m, "expand": True, "fill": 7}) for m in F.InterpolationMode]
+    for fill in (None, 2.5, [9], [9] * n, (1, 2), "x"):
+        calls += [("affine", (12.0, [3, -2], 1.2, [5.0, -4.0]), {"interpolation": B, "fill": fill})]
+        calls += [("perspective", CORNERS, {"fill": fill}), ("rotate", (20.0,), {"fill": fill})]
+        calls += [("pad", (2,), {"fill": fill})]
+    for padding in ((3,), [1, 2], [-2, 0, 1, -1], [1, 2, 3], 0):
+        calls += [("pad", (padding,), {"padding_mode": p}) for p in ("constant", "edge", "reflect", "symmetric", "x")]
+    for name, args, kwargs in calls:
+        compare(
+            lambda: getattr(F, name)(img, *args, **kwargs),
+            lambda: getattr(theirs, name)(img, *args, **both_modes(kwargs, tv)),
+        )
+    with pytest.raises(TypeError):
+        F.pad(img, 2.5)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "1", "P", "I", "F", "I;16"])
 def test_images_to_tensors_and_back(mode, tv):
     img = picture(mode)
     theirs = tv.transforms.functional

@@ -9,7 +9,7 @@ from typing import Any
 from ..backends.base import SCALARS
 from .modes import ANOMALY, HOOKED, WATCH, mode
 
-OWN_REFERENCES = 4  # in _leaf: its argument, its `flags`, the caller's variable and getrefcount's own
+OWN_REFERENCES = 4  # in _accumulate: its argument, its `flags`, the caller's variable and getrefcount's own
 wrap: Any = None  # tensor.wrap, set by tensor.py: it imports this package first
 ASKING: list[Any] = []  # not empty: somebody wants to know which backward pass runs (mode.task)
 
@@ -82,6 +82,46 @@ def _needed(deps: dict[Any, int], roots: list[Any], targets: dict[Any, Any]) -> 
     return masks
 
 
+def _chain(n: Any, nr: int, g: Any, retain: bool) -> list[tuple[Any, int, Any]]:
+    """Backward along a graph that does not branch, where no order has to be found: most losses, and whole networks.
+
+    At a node with hooks, and where gradients go to several nodes, it stops; what it returns are roots for `run`.
+    """
+    while n.is_node and n.fast is not None:
+        if n.hooks is not None:
+            if len(n.hooks) > 1 or "guard" not in n.hooks:
+                break
+            for guarded in n.hooks["guard"]:
+                guarded.check()
+        if n.outputs != 1:
+            gs = [None] * n.outputs
+            gs[nr] = g
+            g = gs
+        grads = n.fast(g)
+        if grads.__class__ is not list:
+            grads = list(grads)
+        if not retain:
+            n.saved = None
+        dev = n.dev
+        on: list[tuple[Any, int, Any]] = []
+        i = 0
+        for e in n.edges:
+            if e is not None and grads[i] is not None:
+                g = grads[i]
+                grads[i] = None  # so that a leaf may take an array that nobody else holds
+                if g.__class__ in SCALARS:
+                    g = dev.backend.asarray(g)
+                if e.is_node:
+                    on.append((e, n.nrs[i], g))
+                else:
+                    _accumulate(e, g, dev)
+            i += 1
+        if len(on) != 1:
+            return on
+        n, nr, g = on[0]
+    return [(n, nr, g)]
+
+
 def run(
     roots: list[tuple[Any, int, Any]], retain: bool, create: bool, targets: dict[Any, Any] | None, accumulate: bool
 ) -> None:
@@ -91,6 +131,11 @@ def run(
     that receives the gradient Tensor; with it only the paths to targets are computed. With `accumulate` leaves' .grad
     are added to.
     """
+    plain = targets is None and not (create or HOOKED or ASKING or WATCH)
+    if plain and len(roots) == 1:
+        roots = _chain(*roots[0], retain)
+        if not roots:
+            return
     acc: dict[Any, Any] = {}
     starts: list[Any] = []
     masks: dict[Any, tuple[bool, ...]] | None = None
@@ -156,7 +201,9 @@ def run(
                                     gi = dev.backend.asarray(gi)
                                 grads[i] = None  # so that a leaf may take an array that nobody else holds
                                 if not e.is_node:
-                                    if leaves is not None and id(e) in leaves:
+                                    if plain:
+                                        _accumulate(e, gi, dev)
+                                    elif leaves is not None and id(e) in leaves:
                                         slot = leaves[id(e)]
                                         slot[1] = gi if slot[1] is None else slot[1] + gi
                                     else:
@@ -223,7 +270,11 @@ def _add(acc: dict[Any, Any], e: Any, nr: int, g: Any) -> None:
     """Add a gradient for output `nr` of node `e` to what has come so far."""
     if e.outputs == 1:
         have = acc.get(e)
-        acc[e] = g if have is None else have + g
+        if have is not None:
+            g = have + g
+            if g.__class__ in SCALARS:
+                g = e.dev.backend.asarray(g)
+        acc[e] = g
         return
     slots = acc.get(e)
     if slots is None:
@@ -327,13 +378,12 @@ def kept(g: Any) -> Any:
 
 
 def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: Any) -> None:
-    """Add `g` to a leaf's .grad, which owns its memory, or hand it to the target's slot."""
+    """Add `g` to a leaf's .grad, or hand it to the target's slot; call the leaf's hooks."""
     extras = leaf._x
-    if leaf._a.dtype.kind == "V":  # bfloat16: a product with a Python number is float32
-        if create:
-            g = g.to(leaf.dtype)
-        elif g.dtype != leaf._a.dtype:
-            g = dev.backend.cast(g, leaf._a.dtype)
+    if not create:
+        g = _in_dtype(leaf, g, dev)
+    elif leaf._a.dtype.kind == "V":
+        g = g.to(leaf.dtype)
     if extras.hooks:
         t = g if create else wrap(g, dev)
         for fn in list(extras.hooks.values()):
@@ -347,23 +397,45 @@ def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: 
             t = g if create else wrap(g, dev)
             slot[0] = t if slot[0] is None else slot[0] + t
             return
+    if not create:
+        _accumulate(leaf, g, dev, 1)
+    elif requires_grad(leaf):
+        extras.grad = kept(g) if extras.grad is None else extras.grad + g
+    if extras.post_hooks and leaf._fn is not None:
+        for fn in list(extras.post_hooks.values()):
+            fn(leaf)
+
+
+def _in_dtype(leaf: Any, g: Any, dev: Any) -> Any:
+    """`g` in the dtype of a leaf of bfloat16, whose product with a Python number is float32."""
+    dtype = leaf._a.dtype
+    return g if dtype.kind != "V" or g.dtype == dtype else dev.backend.cast(g, dtype)
+
+
+def requires_grad(leaf: Any) -> bool:
+    """Whether a leaf still does. RuntimeError if it is none any more."""
     fn = leaf._fn
-    if fn is None:  # it stopped requiring grad since
-        return
-    if fn.is_node:
+    if fn is not None and fn.is_node:
         raise RuntimeError("leaf variable has been moved into the graph interior")
+    return fn is not None
+
+
+def _accumulate(leaf: Any, g: Any, dev: Any, frames: int = 0) -> None:
+    """Add the array `g` to a leaf's .grad, which owns its memory; `frames`: of callers that hold `g` too."""
+    fn = leaf._fn
+    if fn is None or fn.is_node:
+        if not requires_grad(leaf):
+            return
+    if g.dtype is not leaf._a.dtype:
+        g = _in_dtype(leaf, g, dev)
+    extras = leaf._x
     grad = extras.grad
-    if create:
-        extras.grad = kept(g) if grad is None else grad + g
-    elif grad is None:
+    if grad is None:
         # more than the references of these frames means that somebody else may read or write the array
         flags = g.flags
-        if getrefcount(g) > OWN_REFERENCES or not flags.owndata or not flags.c_contiguous:
+        if not flags.owndata or not flags.c_contiguous or getrefcount(g) > OWN_REFERENCES + frames:
             g = dev.backend.copy(g)
         extras.grad = wrap(g, dev)
     else:
         dev.backend.iadd(grad._a, g)
         grad._bump()
-    if extras.post_hooks:
-        for fn in list(extras.post_hooks.values()):
-            fn(leaf)

@@ -7,6 +7,7 @@ float16 and bfloat16 are storage types: reductions and products compute in float
 
 from __future__ import annotations
 
+import os
 import warnings
 from math import copysign, prod
 from typing import Any
@@ -37,6 +38,7 @@ from .tables import TableKernels
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"polytensor\.")
 
 Array = Any
+IMPORTED_BY = os.getpid()  # another process number: a forked child
 
 for _d in dtypes.ALL:
     if _d is not dtypes.bfloat16:
@@ -54,7 +56,7 @@ SCALARS = frozenset(np.sctypeDict.values())  # what NumPy returns for 0-d work; 
 UFUNC = np.ufunc
 BITS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}  # by item size
 FLOAT16 = frozenset(d.array for d in (dtypes.float16, dtypes.bfloat16) if d.array is not None)
-_REST = (Ellipsis,)
+REST = (Ellipsis,)
 BLOCK = 512  # longest run that a float sum over an outer axis adds up without a block
 
 
@@ -73,8 +75,8 @@ UFUNCS = dict(
     bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", **SPECIAL_UFUNCS,
 )  # fmt: skip
 
-# kernels that a backend may have as functions of the array library itself, as attributes of its own
-DIRECT = frozenset((*UFUNCS, "permute", "transpose"))
+# kernels that most backends have as functions of the array library itself
+DIRECT = frozenset((*UFUNCS, "view"))
 
 
 class Backend(
@@ -202,7 +204,7 @@ class Backend(
     def reshape(self, x: Array, shape: tuple[int, ...]) -> Array:
         return x.reshape(shape)
 
-    squeeze = unsqueeze = reshape
+    view = squeeze = unsqueeze = reshape
 
     def reshape_copy(self, x: Array, shape: tuple[int, ...]) -> Array:
         return self.xp.ascontiguousarray(x).reshape(shape)
@@ -226,7 +228,7 @@ class Backend(
         return out
 
     def slice(self, x: Array, index: tuple[Any, ...]) -> Array:
-        return x[index + _REST]  # with an Ellipsis an element is a 0-d view, not a scalar
+        return x[index + REST]  # with an Ellipsis an element is a 0-d view, not a scalar
 
     select = slice
 

@@ -11,9 +11,10 @@ from typing import Any
 
 Array = Any
 Sizes = tuple[int, ...]
+Steps = list[tuple[int, int]]
 
 
-def spans(sizes: Sizes, reverse: bool) -> list[tuple[int, int]]:
+def spans(sizes: Sizes, reverse: bool) -> Steps:
     """Where each step's rows begin and end, in the order of the recurrence."""
     ends = list(accumulate(sizes))
     found = [(end - n, end) for end, n in zip(ends, sizes, strict=True)]
@@ -122,21 +123,16 @@ class RecurrentKernels:
         d[:, 3 * n :] = dy * tc * (o * (1 - o))
         dc *= f
 
-    def lstm_scan(
-        self, x: Array, h0: Array, c0: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, w_hr: Array,
-        sizes: Sizes, reverse: bool,
-    ) -> tuple[Array, ...]:  # fmt: skip
-        """Hochreiter and Schmidhuber (1997), with forget gates; w_hr projects h unless it is empty.
-
-        Returns (all h, the last h and c, *kept).
-        """
-        gates = self._gates(x, w_ih, b_ih + b_hh)
-        rows, dtype = len(x), x.dtype
-        tc, before = (self.empty((rows, c0.shape[1]), dtype) for _ in range(2))  # type: ignore[attr-defined]
-        ys, past = (self.empty((rows, h0.shape[1]), dtype) for _ in range(2))  # type: ignore[attr-defined]
-        plain = self.empty(c0.shape, dtype) if w_hr.size else None  # type: ignore[attr-defined]
-        h, c, w = self.copy(h0), self.copy(c0), w_hh.T  # type: ignore[attr-defined]
-        for a, b in spans(sizes, reverse):
+    def _lstm_walk(
+        self, w_hh: Array, bias: Array, w_hr: Array, steps: Steps, h: Array, c: Array, gates: Array, tc: Array, before: Array,
+        past: Array, ys: Array,
+    ) -> None:  # fmt: skip
+        """All steps; the gates come in as the input's part of them. h and c move on in place."""
+        if bias.size:
+            gates += bias
+        plain = self.empty(c.shape, c.dtype) if w_hr.size else None  # type: ignore[attr-defined]
+        w = w_hh.T
+        for a, b in steps:
             n = b - a
             now, y = h[:n], ys[a:b]
             past[a:b] = now
@@ -148,6 +144,37 @@ class RecurrentKernels:
                 self._lstm_step(gates[a:b], c[:n], tc[a:b], plain[:n])
                 y[...] = self.xp.matmul(plain[:n], w_hr.T)
             now[...] = y
+
+    def _lstm_walk_back(
+        self, g: Array | None, w_hh: Array, w_hr: Array, steps: Steps, dh: Array, dc: Array, gates: Array, tc: Array,
+        before: Array, d: Array, dys: Array | None,
+    ) -> None:  # fmt: skip
+        """Fill d, and with a projection dys, the gradients of the gates and of all h; dh and dc move back in place."""
+        for a, b in reversed(steps):
+            now = dh[: b - a]
+            if g is not None:
+                now += g[a:b]
+            dy = now
+            if dys is not None:
+                dys[a:b] = now
+                dy = self.xp.matmul(now, w_hr)
+            self._lstm_step_backward(dy, dc[: b - a], gates[a:b], tc[a:b], before[a:b], d[a:b])
+            now[...] = self.xp.matmul(d[a:b], w_hh)
+
+    def lstm_scan(
+        self, x: Array, h0: Array, c0: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, w_hr: Array,
+        sizes: Sizes, reverse: bool,
+    ) -> tuple[Array, ...]:  # fmt: skip
+        """Hochreiter and Schmidhuber (1997), with forget gates; w_hr projects h unless it is empty.
+
+        Returns (all h, the last h and c, *kept).
+        """
+        gates = self.matmul(x, w_ih.T)  # type: ignore[attr-defined]
+        rows, dtype = len(x), x.dtype
+        tc, before = (self.empty((rows, c0.shape[1]), dtype) for _ in range(2))  # type: ignore[attr-defined]
+        ys, past = (self.empty((rows, h0.shape[1]), dtype) for _ in range(2))  # type: ignore[attr-defined]
+        h, c = self.copy(h0), self.copy(c0)  # type: ignore[attr-defined]
+        self._lstm_walk(w_hh, b_ih + b_hh, w_hr, spans(sizes, reverse), h, c, gates, tc, before, past, ys)
         return ys, h, c, gates, tc, before, past
 
     def lstm_scan_backward(
@@ -158,16 +185,7 @@ class RecurrentKernels:
         d = self.empty(gates.shape, gates.dtype)  # type: ignore[attr-defined]
         dh, dc = self._state_gradient(g[1], h0), self._state_gradient(g[2], c0)
         dys = self.empty(past.shape, past.dtype) if w_hr.size else None  # type: ignore[attr-defined]
-        for a, b in reversed(spans(sizes, reverse)):
-            now = dh[: b - a]
-            if g[0] is not None:
-                now += g[0][a:b]
-            dy = now
-            if dys is not None:
-                dys[a:b] = now
-                dy = self.xp.matmul(now, w_hr)
-            self._lstm_step_backward(dy, dc[: b - a], gates[a:b], tc[a:b], before[a:b], d[a:b])
-            now[...] = self.xp.matmul(d[a:b], w_hh)
+        self._lstm_walk_back(g[0], w_hh, w_hr, spans(sizes, reverse), dh, dc, gates, tc, before, d, dys)
         dx, dw, db = self._outer_gradients((need[0], need[3], need[5] or need[6]), d, x, w_ih, b_ih)
         d_hh = self.matmul(d.T, past) if need[4] else None  # type: ignore[attr-defined]
         d_hr = None
@@ -200,14 +218,12 @@ class RecurrentKernels:
         d[:, 2 * n :] = dnew * r
         dh *= z
 
-    def gru_scan(
-        self, x: Array, h0: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, sizes: Sizes, reverse: bool
-    ) -> tuple[Array, ...]:
-        """Cho et al. (2014), with the reset gate after the product. Returns (all h, the last ones, *kept)."""
-        gates = self._gates(x, w_ih, b_ih)
-        inner, ys, past = (self.empty((len(x), h0.shape[1]), x.dtype) for _ in range(3))  # type: ignore[attr-defined]
-        h, w = self.copy(h0), w_hh.T  # type: ignore[attr-defined]
-        for a, b in spans(sizes, reverse):
+    def _gru_walk(
+        self, w_hh: Array, b_hh: Array, steps: Steps, h: Array, gates: Array, inner: Array, past: Array, ys: Array
+    ) -> None:
+        """As _lstm_walk."""
+        w = w_hh.T
+        for a, b in steps:
             now = h[: b - a]
             past[a:b] = now
             hidden = self.xp.matmul(now, w)
@@ -215,6 +231,27 @@ class RecurrentKernels:
                 hidden += b_hh
             self._gru_step(gates[a:b], hidden, now, inner[a:b], ys[a:b])
             now[...] = ys[a:b]
+
+    def _gru_walk_back(
+        self, g: Array | None, w_hh: Array, steps: Steps, dh: Array, gates: Array, inner: Array, past: Array, dx: Array,
+        d: Array,
+    ) -> None:  # fmt: skip
+        """Fill dx and d; dh moves back in place."""
+        for a, b in reversed(steps):
+            now = dh[: b - a]
+            if g is not None:
+                now += g[a:b]
+            self._gru_step_backward(now, gates[a:b], inner[a:b], past[a:b], dx[a:b], d[a:b])
+            now += self.xp.matmul(d[a:b], w_hh)
+
+    def gru_scan(
+        self, x: Array, h0: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, sizes: Sizes, reverse: bool
+    ) -> tuple[Array, ...]:
+        """Cho et al. (2014), with the reset gate after the product. Returns (all h, the last ones, *kept)."""
+        gates = self._gates(x, w_ih, b_ih)
+        inner, ys, past = (self.empty((len(x), h0.shape[1]), x.dtype) for _ in range(3))  # type: ignore[attr-defined]
+        h = self.copy(h0)  # type: ignore[attr-defined]
+        self._gru_walk(w_hh, b_hh, spans(sizes, reverse), h, gates, inner, past, ys)
         return ys, h, gates, inner, past
 
     def gru_scan_backward(
@@ -224,12 +261,7 @@ class RecurrentKernels:
         """Gradients of the inputs of gru_scan, given those of its first two results (None where none came)."""
         dx, d = (self.empty(gates.shape, gates.dtype) for _ in range(2))  # type: ignore[attr-defined]
         dh = self._state_gradient(g[1], h0)
-        for a, b in reversed(spans(sizes, reverse)):
-            now = dh[: b - a]
-            if g[0] is not None:
-                now += g[0][a:b]
-            self._gru_step_backward(now, gates[a:b], inner[a:b], past[a:b], dx[a:b], d[a:b])
-            now += self.xp.matmul(d[a:b], w_hh)
+        self._gru_walk_back(g[0], w_hh, spans(sizes, reverse), dh, gates, inner, past, dx, d)
         own, dw, db = self._outer_gradients((need[0], need[2], need[4]), dx, x, w_ih, b_ih)
         d_hh = self.matmul(d.T, past) if need[3] else None  # type: ignore[attr-defined]
         d_b = self.sum(d, (0,), False) if need[5] and b_hh.size else None  # type: ignore[attr-defined]

@@ -115,7 +115,7 @@ class Failure:
     """An exception with its traceback as text, to be raised again elsewhere."""
 
     def __init__(self, error: BaseException, where: str, index: Any = None) -> None:
-        self.kind: Any = type(error)
+        self.kind: Any = type(error) if isinstance(error, Exception) else RuntimeError  # no sys.exit from afar
         self.name = type(error).__name__
         self.where = where if index is None else f"{where}, for the sample with index {index!r}"
         self.text = "".join(traceback.format_exception(type(error), error, error.__traceback__))

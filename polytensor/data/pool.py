@@ -27,6 +27,15 @@ UNPICKLABLE = (
 )
 
 
+def _preload(context: Any) -> None:
+    """Let the fork server import this package once for all workers, unless it was told what to import."""
+    from multiprocessing import forkserver
+
+    server = getattr(forkserver, "_forkserver", None)
+    if getattr(server, "_preload_modules", None) == ["__main__"]:
+        context.set_forkserver_preload(["__main__", __package__.partition(".")[0]])
+
+
 class ProcessPool:
     """Worker processes. RuntimeError, naming the worker, when one of them ends before its time."""
 
@@ -43,6 +52,8 @@ class ProcessPool:
         backend = devices.cpu_device().backend
         if context.get_start_method() == "fork":
             backend.find_blas()
+        elif context.get_start_method() == "forkserver":
+            _preload(context)
         try:
             for i in range(setup.num_workers):
                 task_out, task_in = context.Pipe(duplex=False)
@@ -104,6 +115,8 @@ class ProcessPool:
             why = f"is killed by signal: {signal.strsignal(-code) or -code}."
             if -code == getattr(signal, "SIGBUS", None):
                 why += " It is possible that dataloader's workers are out of shared memory. Please try to raise your shared memory limit."
+        elif code is None:
+            why = "ended, and its exit status went to somebody else."
         else:
             why = f"ended with exit code {code}; what it wrote to stderr says why."
         self.lost = f"DataLoader worker (pid(s) {process.pid}) exited unexpectedly: worker {worker} {why}"

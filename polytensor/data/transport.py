@@ -2,13 +2,15 @@
 
 A worker writes a batch's memory into a block that it uses again and again; the loader copies it out on arrival and frees
 the block with its next task. So there are never more blocks than batches under way, their names can be told from those
-that came before, and the loader alone removes them, also after a worker was killed.
+that came before, and the loader alone removes them, also after a worker was killed. Where shared memory is full, as in
+containers that have 64 MB of it, batches go through the pipe.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import pickle
 from multiprocessing.shared_memory import SharedMemory
 from typing import Any
@@ -54,6 +56,27 @@ class _Pickler(pickle.Pickler):
         return _tensor, (x._a, obj.dtype, back, grad)
 
 
+def _allocated(name: str, size: int) -> SharedMemory | None:
+    """A new block whose pages are there, so that writing to it cannot end in a bus error; None where they are not to be had."""
+    try:
+        block = SharedMemory(name, create=True, size=size)
+    except OSError:
+        return None
+    try:
+        file = os.open(f"/dev/shm/{name}", os.O_RDWR)
+    except OSError:  # another system: its blocks are no files
+        return block
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError:
+        block.close()
+        block.unlink()
+        return None
+    finally:
+        os.close(file)
+    return block
+
+
 class Sender:
     """The worker's end: packs batches into blocks named prefix_block_generation."""
 
@@ -63,31 +86,36 @@ class Sender:
         self.blocks: list[SharedMemory] = []
         self.generations: list[int] = []
 
-    def _block(self, size: int) -> int:
-        if self.free:
-            i = self.free.pop()
-            if self.blocks[i].size >= size:
-                return i
-            self.blocks[i].close()
-            self.blocks[i].unlink()
-            self.generations[i] += 1
-        else:
-            i = len(self.generations)
-            self.generations.append(0)
-        name = f"{self.prefix}_{i}_{self.generations[i]}"
-        self.blocks[i:] = [SharedMemory(name, create=True, size=size), *self.blocks[i + 1 :]]
+    def _block(self, size: int) -> int | None:
+        """The number of a block of at least `size` bytes, or None where shared memory is full."""
+        i = self.free.pop() if self.free else len(self.blocks)
+        old = self.blocks[i] if i < len(self.blocks) else None
+        if old is not None and old.size >= size:
+            return i
+        generation = 0 if old is None else self.generations[i] + 1
+        block = _allocated(f"{self.prefix}_{i}_{generation}", size)
+        if old is not None:
+            if block is None:
+                self.free.append(i)
+                return None
+            old.close()
+            old.unlink()
+        if block is None:
+            return None
+        self.blocks[i:] = [block, *self.blocks[i + 1 :]]
+        self.generations[i:] = [generation, *self.generations[i + 1 :]]
         return i
 
     def pack(self, data: Any) -> Any:
-        """(pickle, buffers, None), or (pickle, sizes, (block, generation)) where the buffers lie in shared memory."""
+        """(pickle, sizes, (block, generation)) where the buffers lie in shared memory, else (pickle, buffers, None)."""
         buffers: list[Any] = []
         out = io.BytesIO()
         _Pickler(out, 5, buffer_callback=buffers.append).dump(data)
         views = [b.raw() for b in buffers]
         sizes = [v.nbytes for v in views]
-        if sum(sizes) <= INLINE:
+        i = self._block(sum(-(-n // ALIGN) * ALIGN for n in sizes)) if sum(sizes) > INLINE else None
+        if i is None:
             return out.getvalue(), [bytes(v) for v in views], None
-        i = self._block(sum(-(-n // ALIGN) * ALIGN for n in sizes))
         memory: Any = self.blocks[i].buf
         at = 0
         for v, n in zip(views, sizes, strict=True):

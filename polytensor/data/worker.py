@@ -193,9 +193,15 @@ def thread_main(setup: Setup, worker: int, tasks: Any, results: Any) -> None:
         _here.info = WorkerInfo(worker, setup.num_workers, setup.base_seed + worker, setup.dataset, rng, "thread")
         return s
 
-    work.start(scope)
+    try:
+        work.start(scope)
+    except BaseException as error:  # a thread that ended would leave its loader waiting
+        work.failure = Failure(error, work.where)
     while (task := tasks.get()) is not None:
         base, epoch, number, index, _ = task
-        kind, value = work.batch(base, epoch, number, index, scope)
+        try:
+            kind, value = work.batch(base, epoch, number, index, scope)
+        except BaseException as error:
+            kind, value = FAILED, Failure(error, work.where, work.fetcher.index)
         results.put((worker, epoch, number, kind, value))
         del task, value

@@ -7,7 +7,8 @@ from typing import Any
 from .. import devices, dtypes
 from ..autograd.modes import mode
 from ..layouts import CHANNELS_LAST, axis_order, contiguous_format, memory_format, preserve_format
-from ..tensor import LEAF, Tensor, make_view, new, wrap
+from ..tensor import LEAF, Tensor, new, wrap
+from .rows import make_view
 from .table import ROWS, F, attach
 
 array_dtype = dtypes.need_array

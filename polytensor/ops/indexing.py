@@ -194,16 +194,21 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             return r if r._fn is None else guard(r, index)
         if c is slice:
             index = (index,)
-        if c is slice or c is tuple:
+        if c is slice or (c is tuple and index):
             for i in index:
-                if i.__class__ is not int and not (
-                    i.__class__ is slice
-                    and (i.step is None or (i.step.__class__ is int and i.step > 0))
-                    and i.start.__class__ in _PLAIN
-                    and i.stop.__class__ in _PLAIN
-                ):
+                if i.__class__ is slice:
+                    step = i.step
+                    if i.start.__class__ not in _PLAIN or i.stop.__class__ not in _PLAIN:
+                        break
+                    if step is not None and (step.__class__ is not int or step <= 0):
+                        break
+                elif i.__class__ is not int:
                     break
             else:
+                if i.__class__ is int:
+                    return _select(self, index)  # type: ignore[no-any-return]
+                if i.start is not None or i.stop is not None:
+                    return _slice(self, index)  # type: ignore[no-any-return]
                 return _basic(self, index)
     except IndexError:
         pass

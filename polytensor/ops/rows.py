@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import FunctionType, SimpleNamespace
 from typing import Any
+from weakref import ref
 
 from ..autograd.modes import INFERRING, WATCH, mark, mode
 from ..autograd.node import FREED, Node, modified, saved_properties
 from ..autograd.watch import watched
 from ..backends.base import DIRECT, HOST_ARRAY, SCALARS
-from ..tensor import LEAF, blank, make_view, wrap
+from ..tensor import LEAF, Tensor, blank, wrap
 
 F = SimpleNamespace()  # kernel name -> the same function on Tensors
 ROWS: dict[str, Row] = {}
@@ -115,7 +116,7 @@ class Row:
         The other arguments are the names of variables: no loop and no test remains that is known now. A `fresh` output
         has no version cell yet.
         """
-        lines = ["_n = node()"]
+        lines = ["_n = _node()"]
         for i, t in enumerate(inputs):
             lines.append(f"_e{i} = {t}._fn")
             lines.append(f"if _e{i} is LEAF: _e{i} = {t}")
@@ -135,7 +136,7 @@ class Row:
                     test = " and ".join(f"_e{u} is None" for u in sorted(users))
                     lines.append(f"if {test}: _s{k} = _v{k} = None")
             elif kind == "out" and fresh:  # not the output itself: that would be a cycle of references
-                lines.append(f"_s{k} = blank(); _s{k}._a = {out}._a; _s{k}._dev = {out}._dev; _s{k}._nr = _v{k} = 0")
+                lines.append(f"_s{k} = _blank(); _s{k}._a = {out}._a; _s{k}._dev = {out}._dev; _s{k}._nr = _v{k} = 0")
                 lines.append(f"_s{k}._s = {out}._s = [0, 64]; _s{k}._fn = _s{k}._v = _s{k}._x = None")
             elif kind == "out":
                 whole = first if self.outs == 1 else f"{out}[{i}]"
@@ -159,7 +160,7 @@ class Row:
             lines.append(f"for _nr, _o in enumerate({out}):")
             lines.append(" if _o._a.dtype.kind not in 'biu': _o._fn = _n; _o._nr = _nr")
         lines.append(
-            f"if WATCH: watched(_n, ({''.join(f'{t}, ' for t in inputs)}), {out if self.outs > 1 else f'({first},)'})"
+            f"if WATCH: _watched(_n, ({''.join(f'{t}, ' for t in inputs)}), {out if self.outs > 1 else f'({first},)'})"
         )
         return [" " + line for line in lines]
 
@@ -173,9 +174,9 @@ class Row:
         """Lines that make a Tensor of `_v`, the one result of a call on `_dev`, record the call and return it."""
         lines = [
             # NumPy makes scalars of 0-d results; the test of the class alone is quick
-            " if type(_v) is not HOST_ARRAY and type(_v) in SCALARS: _v = _dev.backend.asarray(_v)",
-            " _r = blank(); _r._a = _v; _r._dev = _dev; _r._s = _r._fn = _r._v = _r._x = None; _r._nr = 0",
-            " if INFERRING: mark(_r)",
+            " if type(_v) is not HOST_ARRAY and type(_v) in SCALARS: _c = _dev.backend.asarray; _v = _c(_v)",
+            " _r = _blank(); _r._a = _v; _r._dev = _dev; _r._s = _r._fn = _r._v = _r._x = None; _r._nr = 0",
+            " if INFERRING: _mark(_r)",
         ]
         return lines + self.recorded(inputs, attrs, True)
 
@@ -187,7 +188,7 @@ class Row:
         if len(inputs) > 1:
             wanted = f"({wanted})"
         return [
-            f" if {wanted} and mode.grad:",
+            f" if {wanted} and _mode.grad:",
             *(" " + line for line in self.recording(inputs, attrs, "_r", fresh)),
             " return _r",
         ]
@@ -196,7 +197,7 @@ class Row:
         self, name: str, text: Callable[[], list[str]], general: Callable[..., Any] | None = None, **names: Any
     ) -> Callable[..., Any]:
         """A function of this row over `names`; `general` does its work in the unusual cases and has its signature."""
-        call = written(name, text, {**_NAMES, "node": self.node, "general": general, **names})
+        call = written(name, text, {**_NAMES, "_node": self.node, "general": general, **names})
         if general is not None:
             general.__name__ = general.__qualname__ = name
             call.__wrapped__ = general  # type: ignore[attr-defined]
@@ -293,19 +294,48 @@ def _apply(row: Row) -> list[str]:
     arrays = [f"{i}._a" for i in inputs] + attrs
     lines = [f"def {name}({', '.join(inputs + attrs)}):", f" _dev = {inputs[0]}._dev", f" {row.call(*arrays)}"]
     if row.view:
-        lines.append(f" _r = make_view({inputs[0]}, _v, {name!r}, ({''.join(a + ', ' for a in attrs)}))")
+        lines += _view(inputs[0], f"({name!r}, ({''.join(a + ', ' for a in attrs)}))")
     elif row.outs == 1:
         return lines + row.finish(inputs, attrs)
     else:
-        lines.append(" _r = tuple([wrap(_o, _dev) for _o in _v])")
+        lines.append(" _r = tuple([_wrap(_o, _dev) for _o in _v])")
     return lines + row.recorded(inputs, attrs, False)
+
+
+def _view(x: str, step: str) -> list[str]:
+    """Lines that make `_r`, a Tensor of `_v` that shares memory and version with `x`.
+
+    A `step` is a view kernel's name and its attributes; the chain of them makes a view again from its base.
+    """
+    return [
+        f" _r = _blank(); _r._a = _v; _r._dev = {x}._dev; _r._fn = _r._x = None; _r._nr = 0",
+        f" _c = {x}._s",
+        f" if _c is None: _c = {x}._s = [0, 64]",
+        f" _r._s = _c; _b = {x}._v",
+        # a leaf is the base of its own views, also where it is a view itself
+        f" if _b is None or {x}._fn is LEAF: _b = ({x}, ({step},))",
+        f" else: _b = (_b[0], (*_b[1], {step}), *_b[2:])",
+        " _r._v = _b if len(_b) > 2 or _mode.grad else (*_b, 'no_grad')",
+        " if len(_c) > 2 and _c[-1]() is None: _c[-1] = _ref(_r)",
+        " else:",
+        "  _c.append(_ref(_r))",
+        "  if len(_c) > _c[1]:",  # many views: forget those that are gone
+        "   _c[2:] = [_w for _w in _c[2:] if _w() is not None]; _c[1] = 2 * len(_c) + 64",
+    ]
 
 
 _NAMES = {
     "__name__": __name__,  # by which NumPy's warnings are ignored (backends.base)
-    "HOST_ARRAY": HOST_ARRAY, "INFERRING": INFERRING, "LEAF": LEAF, "SCALARS": SCALARS, "WATCH": WATCH, "blank": blank,
-    "make_view": make_view, "mark": mark, "mode": mode, "watched": watched, "wrap": wrap,
+    "HOST_ARRAY": HOST_ARRAY, "INFERRING": INFERRING, "LEAF": LEAF, "SCALARS": SCALARS, "WATCH": WATCH, "_blank": blank,
+    "_ref": ref, "_mark": mark, "_mode": mode, "_watched": watched, "_wrap": wrap,
 }  # fmt: skip
+
+
+make_view: Callable[[Tensor, Any, str, tuple[Any, ...]], Tensor] = written(
+    "make_view",
+    lambda: ["def make_view(_x, _v, _name, _attrs):", *_view("_x", "(_name, _attrs)"), " return _r"],
+    _NAMES,
+)
 
 
 def primitive(name: str, inputs: str, rules: Any, attrs: str = "", **kw: Any) -> Callable[..., Any]:

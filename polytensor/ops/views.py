@@ -10,9 +10,10 @@ from ..autograd.modes import mode
 from ..backends.indexing import span
 from ..dtypes import of as _dtype
 from ..storage import UntypedStorage
-from ..tensor import LEAF, Tensor, check_dim, make_view, wrap
+from ..tensor import LEAF, Tensor, check_dim, wrap
 from .creation import array_dtype
 from .joining import _pieces
+from .rows import make_view
 from .shape import (
     _diagonal,
     _permute,

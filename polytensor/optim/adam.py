@@ -49,8 +49,10 @@ class Adam(Optimizer):
                 s["exp_avg_sq"] = ops.zeros_like(p)
                 if group["amsgrad"]:
                     s["max_exp_avg_sq"] = ops.zeros_like(p)
-            s["step"]._a += 1
-            by_step.setdefault(int(s["step"]._a.item()), []).append((p, g, s))
+            count = s["step"]._a
+            step = int(count.item()) + 1
+            count.fill(step)
+            by_step.setdefault(step, []).append((p, g, s))
         beta1, beta2 = group["betas"]
         rest = (group["eps"], group["weight_decay"], group["decoupled_weight_decay"], group["maximize"])
         lr = self._lr(group)

@@ -1,5 +1,6 @@
 """Images: datasets, transforms, models, files and pictures. Source: torchvision."""
 
+from ..version import __version__ as __version__
 from . import datasets as datasets
 from . import io as io
 from . import models as models
@@ -17,3 +18,7 @@ def set_image_backend(backend: str) -> None:
 def get_image_backend() -> str:
     """'PIL'."""
     return "PIL"
+
+
+def disable_beta_transforms_warning() -> None:
+    """There is no such warning here; scripts call this all the same."""

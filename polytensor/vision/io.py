@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import io
 import os
+import struct
 from typing import Any
 
 import polytensor as torch
@@ -14,7 +15,7 @@ from .pillow import pillow
 from .transforms.functional import pil_to_tensor, to_pil_image
 
 __all__ = [
-    "ImageReadMode", "decode_image", "decode_jpeg", "decode_png", "encode_jpeg", "encode_png", "read_file", "read_image",
+    "ImageReadMode", "decode_gif", "decode_image", "decode_jpeg", "decode_png", "decode_webp", "encode_jpeg", "encode_png", "read_file", "read_image",
     "write_file", "write_jpeg", "write_png",
 ]  # fmt: skip
 
@@ -30,6 +31,15 @@ class ImageReadMode(enum.Enum):
     RGBA = 4
 
 
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+)  # what Pillow raises
 _PIL_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -55,10 +65,9 @@ def _decode(raw: bytes, mode: Any, exif: bool, formats: Any = None) -> Tensor:
     try:
         img = image.open(io.BytesIO(raw), formats=formats)
         img.load()
-    except (OSError, SyntaxError, ValueError) as error:
+        img = pillow("ImageOps").exif_transpose(img) if exif else img
+    except (*_BROKEN, image.DecompressionBombError) as error:
         raise RuntimeError(f"The image cannot be decoded: {error}") from error
-    if exif:
-        img = pillow("ImageOps").exif_transpose(img)
     if mode is not ImageReadMode.UNCHANGED:
         img = img if img.mode == _PIL_MODES[mode.value] else img.convert(_PIL_MODES[mode.value])
     elif img.mode in ("P", "1", "CMYK"):
@@ -85,6 +94,23 @@ def decode_jpeg(
     if isinstance(input, list):
         return [decode_jpeg(x, mode, device, apply_exif_orientation) for x in input]
     return _decode(input.cpu().numpy().tobytes(), mode, apply_exif_orientation, ("JPEG",)).to(device)
+
+
+def decode_webp(input: Tensor, mode: Any = ImageReadMode.UNCHANGED) -> Tensor:
+    """decode_image of a WebP."""
+    return _decode(input.cpu().numpy().tobytes(), mode, False, ("WEBP",))
+
+
+def decode_gif(input: Tensor) -> Tensor:
+    """A GIF as uint8 (3, H, W), or (N, 3, H, W) of its N frames. RuntimeError for what is none."""
+    raw = input.cpu().numpy().tobytes()
+    image = pillow()
+    try:
+        with image.open(io.BytesIO(raw), formats=("GIF",)) as img:
+            frames = [pil_to_tensor(f.convert("RGB")) for f in pillow("ImageSequence").Iterator(img)]
+    except (*_BROKEN, image.DecompressionBombError) as error:
+        raise RuntimeError(f"The image cannot be decoded: {error}") from error
+    return frames[0].contiguous() if len(frames) == 1 else torch.stack(frames)
 
 
 def read_image(path: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False) -> Tensor:

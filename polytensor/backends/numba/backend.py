@@ -21,11 +21,14 @@ from .large import LargeKernels
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
 Array = Any
 Pair = tuple[int, ...]  # of two
+MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent gelu ufuncs".split()
 # the elements from which our kernels beat NumPy
 TINY = 512
+FEW = 4  # parameters
 POINTWISE = 4096
 REDUCE = 32768
 COLUMNS = 1 << 18
+F4, F8 = np.dtype("f4"), np.dtype("f8")
 
 
 def fits(x: Array) -> bool:
@@ -53,10 +56,7 @@ class NumbaBackend(LargeKernels):
 
     def __init__(self) -> None:
         super().__init__()
-        modules = (
-            "threads pointwise reduce softmax attention pool conv optim norms batchnorm tables recurrent gelu ufuncs"
-        )
-        for module in modules.split():
+        for module in MODULES:
             setattr(self, "_" + module, import_module("." + module, __package__))
         from ...threads import get_num_threads
 
@@ -71,6 +71,7 @@ class NumbaBackend(LargeKernels):
     _pool: Any
     _conv: Any
     _optim: Any
+    _many: Any
     _batchnorm: Any
     _recurrent: Any
     _attention: Any
@@ -100,15 +101,16 @@ class NumbaBackend(LargeKernels):
     def relu(self, x: Array) -> Array:
         if x.size >= POINTWISE and fits(x):
             return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
-        return np.maximum(x, self.scalar(0, x.dtype))
+        return np.maximum(x, self._zeros[x.dtype])
 
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
-        if x.size <= TINY and lo is not None and hi is not None and x.dtype.char in "fd":
-            return self._ufuncs.clamp(x, self.scalar(lo, x.dtype), self.scalar(hi, x.dtype))
+        d = x.dtype
+        if (d is F4 or d is F8) and x.size <= TINY and lo is not None and hi is not None:
+            return self._ufuncs.clamp(x, self.scalar(lo, d), self.scalar(hi, d))
         return NumpyBackend.clamp(self, x, lo, hi)
 
     def sigmoid(self, x: Array) -> Array:
-        if x.size <= TINY and x.dtype.char in "fd":
+        if (x.dtype is F4 or x.dtype is F8) and x.size <= TINY:
             return self._ufuncs.sigmoid(x)
         if fits(x):
             return self._pointwise.unary(self._pointwise.sigmoid_kernel, 0.3, x)
@@ -277,29 +279,27 @@ class NumbaBackend(LargeKernels):
         return fits(x) and (dim == -1 or dim == x.ndim - 1)
 
     def softmax(self, x: Array, dim: int) -> Array:
-        if not self._last(x, dim):
-            return NumpyBackend.softmax(self, x, dim)
-        return self._ufuncs.softmax(x) if x.size <= TINY else self._softmax.softmax(x, False)
+        if (x.dtype is F4 or x.dtype is F8) and 0 < x.size <= TINY and dim == x.ndim - 1:
+            return self._ufuncs.softmax(x)
+        return self._softmax.softmax(x, False) if self._last(x, dim) else NumpyBackend.softmax(self, x, dim)
 
     def log_softmax(self, x: Array, dim: int) -> Array:
-        if not self._last(x, dim):
-            return NumpyBackend.log_softmax(self, x, dim)
-        return self._ufuncs.log_softmax(x) if x.size <= TINY else self._softmax.softmax(x, True)
+        if (x.dtype is F4 or x.dtype is F8) and 0 < x.size <= TINY and dim == x.ndim - 1:
+            return self._ufuncs.log_softmax(x)
+        return self._softmax.softmax(x, True) if self._last(x, dim) else NumpyBackend.log_softmax(self, x, dim)
 
     def softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
-        if self._last(y, dim):
-            if y.size <= TINY:
-                return self._ufuncs.softmax_backward(g, y)
-            if fits(g):
-                return self._softmax.softmax_backward(g, y, False)
+        if 0 < y.size <= TINY and dim == y.ndim - 1 and y.dtype.char in "fd":
+            return self._ufuncs.softmax_backward(g, y)
+        if self._last(y, dim) and fits(g):
+            return self._softmax.softmax_backward(g, y, False)
         return NumpyBackend.softmax_backward(self, g, y, dim)
 
     def log_softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
-        if self._last(y, dim):
-            if y.size <= TINY:
-                return self._ufuncs.log_softmax_backward(g, y)
-            if fits(g):
-                return self._softmax.softmax_backward(g, y, True)
+        if 0 < y.size <= TINY and dim == y.ndim - 1 and y.dtype.char in "fd":
+            return self._ufuncs.log_softmax_backward(g, y)
+        if self._last(y, dim) and fits(g):
+            return self._softmax.softmax_backward(g, y, True)
         return NumpyBackend.log_softmax_backward(self, g, y, dim)
 
     def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
@@ -404,10 +404,52 @@ class NumbaBackend(LargeKernels):
             return super()._gru_step_backward(dh, gates, inner, past, dx, d)
         self._recurrent.run(self._recurrent.gru_backward_kernel, (dh, gates, inner, past), dh.shape[1], (dx, d))
 
+    def _lstm_walk(
+        self, w_hh: Array, bias: Array, w_hr: Array, steps: Any, h: Array, c: Array, gates: Array, tc: Array, before: Array,
+        past: Array, ys: Array,
+    ) -> None:  # fmt: skip
+        own = self._recurrent
+        if w_hr.size or not fits(gates) or not own.takes(w_hh):
+            return super()._lstm_walk(w_hh, bias, w_hr, steps, h, c, gates, tc, before, past, ys)
+        w = _own(w_hh)
+        own.walk(own.lstm_walk_kernel, [], w, [_bits(w), bias], steps, [h, c, gates, tc, before, past, ys])
+
+    def _lstm_walk_back(
+        self, g: Array | None, w_hh: Array, w_hr: Array, steps: Any, dh: Array, dc: Array, gates: Array, tc: Array,
+        before: Array, d: Array, dys: Array | None,
+    ) -> None:  # fmt: skip
+        own = self._recurrent
+        if dys is not None or not fits(gates) or not own.takes(w_hh):
+            return super()._lstm_walk_back(g, w_hh, w_hr, steps, dh, dc, gates, tc, before, d, dys)
+        g = gates[:0] if g is None else _own(g)
+        w = _own(w_hh)
+        own.walk(own.lstm_walk_back_kernel, [g], w, [_bits(w[:0])], steps, [dh, dc, gates, tc, before, d])
+
+    def _gru_walk(
+        self, w_hh: Array, b_hh: Array, steps: Any, h: Array, gates: Array, inner: Array, past: Array, ys: Array
+    ) -> None:
+        own = self._recurrent
+        if not fits(gates) or not own.takes(w_hh):
+            return super()._gru_walk(w_hh, b_hh, steps, h, gates, inner, past, ys)
+        w = _own(w_hh)
+        own.walk(own.gru_walk_kernel, [], w, [_bits(w), _own(b_hh)], steps, [h, gates, inner, past, ys])
+
+    def _gru_walk_back(
+        self, g: Array | None, w_hh: Array, steps: Any, dh: Array, gates: Array, inner: Array, past: Array, dx: Array,
+        d: Array,
+    ) -> None:  # fmt: skip
+        own = self._recurrent
+        if not fits(gates) or not own.takes(w_hh):
+            return super()._gru_walk_back(g, w_hh, steps, dh, gates, inner, past, dx, d)
+        g = gates[:0] if g is None else _own(g)
+        w = _own(w_hh)
+        own.walk(own.gru_walk_back_kernel, [g], w, [_bits(w[:0])], steps, [dh, gates, inner, past, dx, d])
+
     def embedding_sum(self, x: Array, count: int, index: Array, skip: int, by_frequency: bool) -> Array:
         tail = x.shape[index.ndim :]
-        if by_frequency or not fits(x) or index.dtype != np.int64 or not index.flags.carray:
+        if by_frequency or x.dtype.char not in "fd" or not x.size or index.dtype != np.int64 or not index.flags.carray:
             return super().embedding_sum(x, count, index, skip, by_frequency)
+        x = _own(x)
         return self._tables.embedding_sum(x, count, index, skip, prod(tail)).reshape(count, *tail)
 
     # ---- optimizers -------------------------------------------------------------------------------------------
@@ -416,8 +458,21 @@ class NumbaBackend(LargeKernels):
         dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
     ) -> None:  # fmt: skip
         attrs = (lr, momentum, dampening, weight_decay, nesterov, maximize, first)
-        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
-            buf = None if bufs is None else bufs[i]
+        if len(params) <= FEW and all([p.size < TINY for p in params]):
+            return super().sgd_step(params, grads, bufs, *attrs)
+        rest: Any = range(len(params))
+        if len(params) > 1:
+            large: list[int] = []  # for BLAS, whose threads the products have left awake
+            if bufs is None and weight_decay == 0 and self._threads.get_num_threads() > 1:
+                large = [i for i, p in enumerate(params) if p.size >= self._optim.LARGE]
+            if large:
+                small = [i for i, p in enumerate(params) if p.size < self._optim.LARGE]
+                ps, gs = [params[i] for i in small], [grads[i] for i in small]
+                rest = large + [small[i] for i in self._many.sgd(ps, gs, None, *attrs)]
+            else:
+                rest = self._many.sgd(params, grads, bufs, *attrs)
+        for i in rest:
+            p, g, buf = params[i], grads[i], None if bufs is None else bufs[i]
             if p.size >= TINY and fits(p) and fits(g) and (buf is None or fits(buf)):
                 self._optim.sgd(p, g, buf, *attrs)
             else:
@@ -429,8 +484,11 @@ class NumbaBackend(LargeKernels):
         maximize: bool,
     ) -> None:  # fmt: skip
         attrs = (step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
-        for i, (p, g, m, v) in enumerate(zip(params, grads, ms, vs, strict=True)):
-            top = None if vmaxs is None else vmaxs[i]
+        rest: Any = range(len(params))
+        if len(params) > 1:
+            rest = self._many.adam(params, grads, ms, vs, vmaxs, *attrs)
+        for i in rest:
+            p, g, m, v, top = params[i], grads[i], ms[i], vs[i], None if vmaxs is None else vmaxs[i]
             if fits(p) and fits(g) and fits(m) and fits(v) and (top is None or fits(top)):
                 self._optim.adam(p, g, m, v, top, *attrs)
             else:
@@ -440,3 +498,8 @@ class NumbaBackend(LargeKernels):
 def _own(x: Array) -> Array:
     """x itself where kernels take its layout, else a copy that they take."""
     return x if x.flags.carray else np.array(x, order="C")
+
+
+def _bits(x: Array) -> Array:
+    """The memory of floats as unsigned integers."""
+    return x.view(np.uint32 if x.itemsize == 4 else np.uint64)

@@ -74,3 +74,13 @@ def turn_tile(typing: Any, x: Any, start: Any, stride: Any, out: Any, place: Any
 
     integer = types.int64
     return types.void(x, integer, integer, out, integer, integer), codegen
+
+
+@intrinsic  # type: ignore[misc]
+def pointer(typing: Any, address: Any) -> Any:
+    """A number as an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.int64), codegen

@@ -5,57 +5,92 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
+from numba import njit, prange
 
 from .blas import LARGE, axpy
 from .pointwise import BLOCK, span
 from .threads import Kernel, get_num_threads
 
 
+@njit(error_model="numpy", forceinline=True)
+def sgd_one(p: Any, g: Any, lr: Any, sign: Any, decay: Any) -> None:
+    for i in range(p.size):
+        d = sign * g[i]
+        if decay != 0:  # 0 * inf would be NaN
+            d += decay * p[i]
+        p[i] -= lr * d
+
+
+@njit(error_model="numpy", forceinline=True)
+def sgd_momentum_one(
+    p: Any, g: Any, buf: Any, lr: Any, momentum: Any, keep: Any, sign: Any, decay: Any, nesterov: bool
+) -> None:
+    """buf = momentum * buf + keep * d; p -= lr * (d + momentum * buf with nesterov, else buf)."""
+    for i in range(p.size):
+        d = sign * g[i]
+        if decay != 0:
+            d += decay * p[i]
+        v = momentum * buf[i] + keep * d
+        buf[i] = v
+        p[i] -= lr * (d + momentum * v if nesterov else v)
+
+
+@njit(error_model="numpy", forceinline=True)
+def adam_one(
+    p: Any, g: Any, m: Any, v: Any, sign: Any, decay: Any, shrink: Any, one1: Any, beta2: Any, one2: Any, scale: Any,
+    size: Any, eps: Any,
+) -> None:  # fmt: skip
+    """The bias corrections come in as `scale` (of the root) and `size` (of the step): one root, one division."""
+    for i in range(p.size):
+        d = sign * g[i]
+        if decay != 0:
+            d += decay * p[i]
+        first = m[i] + one1 * (d - m[i])
+        second = beta2 * v[i] + one2 * (d * d)
+        m[i] = first
+        v[i] = second
+        p[i] = p[i] * shrink - size * (first / (np.sqrt(second) * scale + eps))
+
+
+@njit(error_model="numpy", forceinline=True)
+def amsgrad_one(
+    p: Any, g: Any, m: Any, v: Any, top: Any, sign: Any, decay: Any, shrink: Any, one1: Any, beta2: Any, one2: Any,
+    scale: Any, size: Any, eps: Any,
+) -> None:  # fmt: skip
+    for i in range(p.size):
+        d = sign * g[i]
+        if decay != 0:
+            d += decay * p[i]
+        first = m[i] + one1 * (d - m[i])
+        second = beta2 * v[i] + one2 * (d * d)
+        m[i] = first
+        v[i] = second
+        high = second if second > top[i] or second != second else top[i]
+        top[i] = high
+        p[i] = p[i] * shrink - size * (first / (np.sqrt(high) * scale + eps))
+
+
 def _sgd(p: Any, g: Any, lr: Any, sign: Any, decay: Any) -> None:
     for b in prange((p.size + BLOCK - 1) // BLOCK):
         s = span(b, p.size, BLOCK)
-        ps, gs = p[s], g[s]
-        for i in range(ps.size):
-            d = sign * gs[i]
-            if decay != 0:  # 0 * inf would be NaN
-                d += decay * ps[i]
-            ps[i] -= lr * d
+        sgd_one(p[s], g[s], lr, sign, decay)
 
 
 def _sgd_momentum(
     p: Any, g: Any, buf: Any, lr: Any, momentum: Any, keep: Any, sign: Any, decay: Any, nesterov: bool
 ) -> None:
-    """buf = momentum * buf + keep * d; p -= lr * (d + momentum * buf with nesterov, else buf)."""
     for b in prange((p.size + BLOCK - 1) // BLOCK):
         s = span(b, p.size, BLOCK)
-        ps, gs, bs = p[s], g[s], buf[s]
-        for i in range(ps.size):
-            d = sign * gs[i]
-            if decay != 0:
-                d += decay * ps[i]
-            v = momentum * bs[i] + keep * d
-            bs[i] = v
-            ps[i] -= lr * (d + momentum * v if nesterov else v)
+        sgd_momentum_one(p[s], g[s], buf[s], lr, momentum, keep, sign, decay, nesterov)
 
 
 def _adam(
     p: Any, g: Any, m: Any, v: Any, sign: Any, decay: Any, shrink: Any, one1: Any, beta2: Any, one2: Any, scale: Any,
     size: Any, eps: Any,
 ) -> None:  # fmt: skip
-    """The bias corrections come in as `scale` (of the root) and `size` (of the step): one root, one division."""
     for b in prange((p.size + BLOCK - 1) // BLOCK):
         s = span(b, p.size, BLOCK)
-        ps, gs, ms, vs = p[s], g[s], m[s], v[s]
-        for i in range(ps.size):
-            d = sign * gs[i]
-            if decay != 0:
-                d += decay * ps[i]
-            first = ms[i] + one1 * (d - ms[i])
-            second = beta2 * vs[i] + one2 * (d * d)
-            ms[i] = first
-            vs[i] = second
-            ps[i] = ps[i] * shrink - size * (first / (np.sqrt(second) * scale + eps))
+        adam_one(p[s], g[s], m[s], v[s], sign, decay, shrink, one1, beta2, one2, scale, size, eps)
 
 
 def _amsgrad(
@@ -64,18 +99,7 @@ def _amsgrad(
 ) -> None:  # fmt: skip
     for b in prange((p.size + BLOCK - 1) // BLOCK):
         s = span(b, p.size, BLOCK)
-        ps, gs, ms, vs, ts = p[s], g[s], m[s], v[s], top[s]
-        for i in range(ps.size):
-            d = sign * gs[i]
-            if decay != 0:
-                d += decay * ps[i]
-            first = ms[i] + one1 * (d - ms[i])
-            second = beta2 * vs[i] + one2 * (d * d)
-            ms[i] = first
-            vs[i] = second
-            high = second if second > ts[i] or second != second else ts[i]
-            ts[i] = high
-            ps[i] = ps[i] * shrink - size * (first / (np.sqrt(high) * scale + eps))
+        amsgrad_one(p[s], g[s], m[s], v[s], top[s], sign, decay, shrink, one1, beta2, one2, scale, size, eps)
 
 
 sgd_kernel = Kernel(_sgd)
@@ -111,16 +135,24 @@ def sgd(
     )  # fmt: skip
 
 
+def adam_numbers(
+    dtype: Any, step: int, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
+    maximize: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The kernels' numbers from sign to eps."""
+    f = dtype.type
+    return (
+        f(-1 if maximize else 1), f(0 if decoupled else weight_decay), f(1 - lr * weight_decay if decoupled else 1),
+        f(1 - beta1), f(beta2), f(1 - beta2), f(1 / (1 - beta2**step) ** 0.5), f(lr / (1 - beta1**step)), f(eps),
+    )  # fmt: skip
+
+
 def adam(
     p: Any, g: Any, m: Any, v: Any, top: Any, step: int, lr: float, beta1: float, beta2: float, eps: float,
     weight_decay: float, decoupled: bool, maximize: bool,
 ) -> None:  # fmt: skip
     """The contract's adam_step for one contiguous parameter."""
-    f = p.dtype.type
-    common = (
-        f(-1 if maximize else 1), f(0 if decoupled else weight_decay), f(1 - lr * weight_decay if decoupled else 1),
-        f(1 - beta1), f(beta2), f(1 - beta2), f(1 / (1 - beta2**step) ** 0.5), f(lr / (1 - beta1**step)), f(eps),
-    )  # fmt: skip
+    common = adam_numbers(p.dtype, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
     arrays = (flat(p), flat(g), flat(m), flat(v))
     if top is None:
         adam_kernel(1.0 * p.size, *arrays, *common)

@@ -76,6 +76,12 @@ def _run(backend: Any, dtype: Any) -> None:
     backend.sgd_step([p], [x], s[:1], 0.1, 0.9, 0, 0, False, False, False)
     backend.adam_step([p], [x], s[:1], s[1:2], None, 1, 0.1, 0.9, 0.999, 1e-8, 0, False, False)
     backend.adam_step([p], [x], s[:1], s[1:2], s[2:], 1, 0.1, 0.9, 0.999, 1e-8, 0, False, False)
+    ps, gs = [p, p.copy()], [x, x]
+    firsts, seconds, tops = ([x * x, x * x] for _ in range(3))
+    backend.sgd_step(ps, gs, None, 0.1, 0, 0, 0.1, False, False, False)
+    backend.sgd_step(ps, gs, firsts, 0.1, 0.9, 0, 0, False, False, False)
+    backend.adam_step(ps, gs, firsts, seconds, None, 1, 0.1, 0.9, 0.999, 1e-8, 0, False, False)
+    backend.adam_step(ps, gs, firsts, seconds, tops, 1, 0.1, 0.9, 0.999, 1e-8, 0, False, False)
 
 
 def warm(backend: Any, dtype: Any) -> None:

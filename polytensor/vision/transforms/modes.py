@@ -52,13 +52,13 @@ def pair(size: Any, message: str = "Please provide only two dimensions (h, w) fo
 
 def four_sides(padding: Any, mode: str) -> tuple[int, int, int, int]:
     """left, top, right, bottom. TypeError and ValueError for a wrong padding or padding_mode."""
-    if not isinstance(padding, (int, float, tuple, list)):
+    if not isinstance(padding, (int, tuple, list)):
         raise TypeError("Got inappropriate padding arg")
     if not isinstance(mode, str):
         raise TypeError("Got inappropriate padding_mode arg")
     if mode not in ("constant", "edge", "reflect", "symmetric"):
         raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
-    p = (int(padding),) if isinstance(padding, (int, float)) else tuple(padding)
+    p = (padding,) if isinstance(padding, int) else tuple(padding)
     if len(p) not in (1, 2, 4):
         raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(p)} element tuple")
     return (p * (4 // len(p)))[:4]  # type: ignore[return-value]

@@ -103,6 +103,7 @@ def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -
         planes = (pixels.to(torch.uint8) * 255 if bilevel else pixels).permute(2, 0, 1)
         padded = on_tensors.pad(planes, [left, top, right, bottom], 0, padding_mode)
         out = from_tensor(padded.permute(1, 2, 0), "L" if bilevel else img.mode)
+        out = out.convert("1", dither=0) if bilevel else out
     if palette is not None:
         out.putpalette(palette)
     return out
