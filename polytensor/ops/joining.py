@@ -115,9 +115,31 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | No
 concat = concatenate = cat
 
 
+def _rows(tensors: list[Tensor]) -> Tensor | None:
+    """`stack` along dimension 0 of tensors of one shape and dtype without gradients; None for others."""
+    try:
+        first = tensors[0]._a
+        shape = first.shape
+        if not shape or (len(shape) > 3 and not first.flags.c_contiguous):
+            return None
+        for x in tensors:
+            if x._fn is not None or x._a.shape != shape:
+                return None
+    except AttributeError:
+        return None
+    r = _plain(tensors, 0)
+    if r is not None:
+        r._a = r._a.reshape(len(tensors), *shape)
+    return r
+
+
 def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors of one shape joined along a new dimension. Source: torch.stack."""
     tensors = list(tensors)
+    if out is None and dim.__class__ is int and dim == 0 and tensors:
+        r = _rows(tensors)
+        if r is not None:
+            return r
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
     first = tensors[0]._a.shape
