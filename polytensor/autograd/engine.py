@@ -270,7 +270,11 @@ def _add(acc: dict[Any, Any], e: Any, nr: int, g: Any) -> None:
     """Add a gradient for output `nr` of node `e` to what has come so far."""
     if e.outputs == 1:
         have = acc.get(e)
-        acc[e] = g if have is None else have + g
+        if have is not None:
+            g = have + g
+            if g.__class__ in SCALARS:
+                g = e.dev.backend.asarray(g)
+        acc[e] = g
         return
     slots = acc.get(e)
     if slots is None:

@@ -56,7 +56,7 @@ SCALARS = frozenset(np.sctypeDict.values())  # what NumPy returns for 0-d work; 
 UFUNC = np.ufunc
 BITS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}  # by item size
 FLOAT16 = frozenset(d.array for d in (dtypes.float16, dtypes.bfloat16) if d.array is not None)
-_REST = (Ellipsis,)
+REST = (Ellipsis,)
 BLOCK = 512  # longest run that a float sum over an outer axis adds up without a block
 
 
@@ -75,7 +75,8 @@ UFUNCS = dict(
     bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", **SPECIAL_UFUNCS,
 )  # fmt: skip
 
-DIRECT = frozenset(UFUNCS)  # kernels that most backends have as functions of the array library itself
+# kernels that most backends have as functions of the array library itself
+DIRECT = frozenset((*UFUNCS, "view"))
 
 
 class Backend(
@@ -203,7 +204,7 @@ class Backend(
     def reshape(self, x: Array, shape: tuple[int, ...]) -> Array:
         return x.reshape(shape)
 
-    squeeze = unsqueeze = reshape
+    view = squeeze = unsqueeze = reshape
 
     def reshape_copy(self, x: Array, shape: tuple[int, ...]) -> Array:
         return self.xp.ascontiguousarray(x).reshape(shape)
@@ -227,7 +228,7 @@ class Backend(
         return out
 
     def slice(self, x: Array, index: tuple[Any, ...]) -> Array:
-        return x[index + _REST]  # with an Ellipsis an element is a 0-d view, not a scalar
+        return x[index + REST]  # with an Ellipsis an element is a 0-d view, not a scalar
 
     select = slice
 

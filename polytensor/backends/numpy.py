@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from .base import BLOCK, IMPORTED_BY, Backend
+from .base import BLOCK, IMPORTED_BY, REST, Backend
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
 _LAST = (1,)
 OWN = {  # functions of NumPy that are kernels as they stand; without a method of ours around them
-    "asarray": np.asarray, "zeros": np.zeros, "empty": np.empty,
-}  # fmt: skip
+    "asarray": np.asarray,
+    "zeros": np.zeros,
+    "empty": np.empty,
+    "view": np.ndarray.reshape,
+}
 
 
 def _limit_forked(found: Any) -> None:
@@ -34,6 +37,14 @@ def _limit_forked(found: Any) -> None:
             library.set_num_threads(1)
 
 
+class _Zeros(dict[Any, Any]):
+    """dtype -> 0-d zero."""
+
+    def __missing__(self, dtype: Any) -> Any:
+        zero = self[dtype] = np.zeros((), dtype)
+        return zero
+
+
 class NumpyBackend(Backend):
     """`base` over NumPy, plus the stream of random words in C."""
 
@@ -47,7 +58,7 @@ class NumpyBackend(Backend):
                 setattr(self, name, function)
         self._local = threading.local()
         self._blas: tuple[int, Any] | None = None
-        self._zeros: dict[Any, Any] = {}
+        self._zeros = _Zeros()
         ones: dict[Any, Any] = {np.dtype(t): np.ones(FEW, t) for t in ("f4", "f8")}
         self._ones: dict[Any, list[Any]] = {d: [x[:n] for n in range(FEW + 1)] for d, x in ones.items()}  # by length
 
@@ -108,7 +119,7 @@ class NumpyBackend(Backend):
 
     def mean(self, x: Any, dim: Any, keepdim: bool) -> Any:
         if dim is None and 0 < x.size <= FEW and not keepdim and x.dtype in self._ones:
-            return self.sum(x, None, False) / x.size
+            return x.ravel().dot(self._ones[x.dtype][x.size]) / x.size
         return super().mean(x, dim, keepdim)
 
     def amax(self, x: Any, dim: Any, keepdim: bool) -> Any:
@@ -140,11 +151,13 @@ class NumpyBackend(Backend):
 
     mv = dot = matmul
 
+    def slice(self, x: Any, index: tuple[Any, ...]) -> Any:
+        return x[index] if len(index) < x.ndim else x[index + REST]
+
+    select = slice
+
     def relu(self, x: Any) -> Any:
-        zero = self._zeros.get(x.dtype)
-        if zero is None:
-            zero = self._zeros[x.dtype] = np.zeros((), x.dtype)
-        return np.maximum(x, zero)
+        return np.maximum(x, self._zeros[x.dtype])
 
     def sigmoid(self, x: Any) -> Any:
         y = np.exp(np.negative(x))

@@ -44,7 +44,7 @@ def _creator(name: str, value: Any) -> Any:
         *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
         pin_memory: bool = False, requires_grad: bool = False, **kw: Any,
     ) -> Tensor:  # fmt: skip
-        wanted = kw.pop("memory_format", None) if formats else None
+        wanted = kw.pop("memory_format", None) if formats and kw else None
         shape = _shape(name, size, kw)
         if layout is not None or pin_memory:
             check_layout(layout)
@@ -56,6 +56,8 @@ def _creator(name: str, value: Any) -> Any:
             array_dtype(chosen)  # says what is missing
         if wanted is None:
             r = wrap(_filled(dev, shape, d, value), dev)
+            if requires_grad is False and out is None:
+                return r
         else:
             r = wrap(_ordered(dev, shape, d, value, axis_order(wanted, None, shape)), dev)
         if requires_grad is not False:

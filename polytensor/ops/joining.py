@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd.modes import INFERRING, mark, mode
-from ..tensor import Tensor, blank, check_dim, wrap
+from ..autograd.modes import mode
+from ..tensor import Tensor, check_dim, wrap
 from .shape import _select, _slice, unsqueeze
 from .table import ROWS, F, Row, attach, check_tensor, renamed, result_type, same_device, write_out
 
@@ -44,44 +44,30 @@ def _cat(tensors: list[Tensor], dim: int) -> Tensor:
     return r
 
 
-_SEQUENCES = frozenset((list, tuple))
-
-
-def _plain(tensors: Any, dim: int) -> Tensor | None:
-    """`cat` of tensors of one dtype on one device; None where they are not, or do not fit: `cat` says why."""
-    arrays = []
-    grad = False
-    try:
-        dev, dtype = tensors[0]._dev, tensors[0]._a.dtype
-        for x in tensors:
-            a = x._a
-            if a.dtype is not dtype or x._dev is not dev:
-                return None
-            if x._fn is not None:
-                grad = True
-            arrays.append(a)
-        r: Tensor = blank()
-        r._a = dev.backend.cat(arrays, dim)
-    except (AttributeError, TypeError, ValueError):
-        return None
-    r._dev = dev
-    r._s = r._fn = r._v = r._x = None
-    r._nr = 0
-    if INFERRING:
-        mark(r)
-    if grad and mode.grad:
-        _cat_row(len(tensors)).record(tuple(tensors), (dim, tuple([b.shape[dim] for b in arrays])), (r,))
-    return r
-
-
 def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | None = None) -> Tensor:
     """Tensors joined along an existing dimension, promoted to one dtype. Source: torch.cat."""
     if axis is not None:
         dim = axis
-    if out is None and dim.__class__ is int and dim >= 0 and tensors.__class__ in _SEQUENCES and tensors:
-        r = _plain(tensors, dim)
-        if r is not None:
-            return r
+    if out is None and dim.__class__ is int and dim >= 0 and (tensors.__class__ is list or tensors.__class__ is tuple):
+        arrays = []
+        grad = False
+        try:  # the plain case: one dtype on one device; what is wrong is said below, in PyTorch's words
+            dev, dtype = tensors[0]._dev, tensors[0]._a.dtype
+            for x in tensors:
+                a = x._a
+                if a.dtype is not dtype or x._dev is not dev:
+                    break
+                if x._fn is not None:
+                    grad = True
+                arrays.append(a)
+            else:
+                r = wrap(dev.backend.cat(arrays, dim), dev)
+                if grad and mode.grad:
+                    lengths = tuple([b.shape[dim] for b in arrays])
+                    _cat_row(len(tensors)).record(tuple(tensors), (dim, lengths), (r,))
+                return r
+        except (AttributeError, IndexError, TypeError, ValueError):
+            pass
     if isinstance(tensors, Tensor):
         raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
     tensors = list(tensors)

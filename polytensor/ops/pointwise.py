@@ -330,17 +330,17 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
         from .scattering import nonzero
 
         return nonzero(condition, as_tuple=True)
-    if (
-        input.__class__ is Tensor is other.__class__ is condition.__class__
-        and input._a.dtype is other._a.dtype
-        and input._dev is other._dev is condition._dev
-        and condition._a.dtype.kind == "b"
-        and out is None
-    ):
-        try:
-            return _where(condition, input, other)
-        except ValueError:
-            raise shape_error(input._a, other._a) from None
+    if out is None and isinstance(condition, Tensor) and isinstance(input, Tensor) and isinstance(other, Tensor):
+        dev = input._dev
+        if (
+            input._a.dtype is other._a.dtype
+            and other._dev is dev is condition._dev
+            and condition._a.dtype is dtypes.bool_.array
+        ):
+            try:
+                return _where(condition, input, other)
+            except ValueError:
+                raise shape_error(input._a, other._a) from None
     if not isinstance(condition, Tensor):
         raise TypeError(f"where(): argument 'condition' must be Tensor, not {type(condition).__name__}")
     if condition.dtype is dtypes.uint8:

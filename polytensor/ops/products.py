@@ -505,7 +505,15 @@ def _operator(x: Any, y: Any) -> Any:
 
 
 def _matmul(self: Tensor, other: Any) -> Any:
-    return matmul(self, other) if other.__class__ is Tensor else _operator(self, other)
+    if other.__class__ is not Tensor:
+        return _operator(self, other)
+    a, b = self._a, other._a
+    if a.dtype is b.dtype and self._dev is other._dev and a.ndim == 2 == b.ndim and a.dtype.kind != "b":
+        try:
+            return _mm(self, other)
+        except ValueError:
+            raise _mismatch(self, other) from None
+    return matmul(self, other)
 
 
 Tensor.__matmul__ = _matmul  # type: ignore[attr-defined]

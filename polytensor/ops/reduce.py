@@ -186,6 +186,8 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     own = signature(fn).parameters
     aliases = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
+    if builtins.all(p.kind != p.VAR_KEYWORD for p in own.values()) and not own.keys() & aliases.values():
+        return fn  # nothing that it takes has another name
 
     @wraps(fn)
     def op(*args: Any, **kwargs: Any) -> Any:
@@ -207,12 +209,15 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
     scope: dict[str, Any] = {f"default_{k}": missing if p.default is p.empty else p.default for k, p in own.items()}
     plain = [f"{k}=default_{k}" for k, p in own.items() if p.kind != p.KEYWORD_ONLY]
     named = [f"{k}=default_{k}" for k, p in own.items() if p.kind == p.KEYWORD_ONLY]
+    positional = ", ".join(k for k, p in own.items() if p.kind != p.KEYWORD_ONLY)
     passed = ", ".join(k if p.kind != p.KEYWORD_ONLY else f"{k}={k}" for k, p in own.items())
+    usual = " and ".join(f"{k} is default_{k}" for k, p in own.items() if p.kind == p.KEYWORD_ONLY) or "True"
     absent = " or ".join(["names", *[f"{k} is missing" for k, p in own.items() if p.default is p.empty]])
     scope.update(fn=fn, renaming=renaming, missing=missing)
     exec(
         f"def call({', '.join([*plain, *(['*', *named] if named else []), '**names'])}):\n"
         f" if {absent}: return renaming(dict({', '.join(f'{k}={k}' for k in own)}), names)\n"
+        f" if {usual}: return fn({positional})\n"
         f" return fn({passed})",
         scope,
     )
@@ -483,6 +488,10 @@ min = _extreme("min", _min_all, _min_dim, pw.minimum, min_result)
 def _arg_extreme(name: str, row: Any) -> Any:
     @numpy_names
     def op(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+        if dim.__class__ is int and keepdim is False and out is None and isinstance(input, Tensor):
+            a = input._a
+            if 0 <= dim < a.ndim and a.dtype is FLOAT32 and a.size:  # type: ignore[operator]
+                return row(input, dim, False)  # type: ignore[no-any-return]
         x = reducible(input, name, keepdim)
         if x._a.dtype.kind == "b":
             raise RuntimeError(f"{name}(): does not support bool input")

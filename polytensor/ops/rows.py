@@ -174,7 +174,7 @@ class Row:
         """Lines that make a Tensor of `_v`, the one result of a call on `_dev`, record the call and return it."""
         lines = [
             # NumPy makes scalars of 0-d results; the test of the class alone is quick
-            " if type(_v) is not HOST_ARRAY and type(_v) in SCALARS: _v = _dev.backend.asarray(_v)",
+            " if type(_v) is not HOST_ARRAY and type(_v) in SCALARS: _c = _dev.backend.asarray; _v = _c(_v)",
             " _r = _blank(); _r._a = _v; _r._dev = _dev; _r._s = _r._fn = _r._v = _r._x = None; _r._nr = 0",
             " if INFERRING: _mark(_r)",
         ]

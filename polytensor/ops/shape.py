@@ -11,8 +11,9 @@ from ..size import Size
 from ..tensor import Tensor, check_dim
 from .table import ROWS, TYPE_NAME, F, attach, primitive, raw_dtype, renamed
 
-_view = primitive(
-    "reshape", "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True
+_view, _ = (
+    primitive(name, "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True)
+    for name in ("view", "reshape")  # one for Tensors; one for rules, whose values may be scalars of NumPy
 )
 _clone_shape = primitive(
     "reshape_copy", "x", (lambda F, g, x_shape: F.reshape_copy(g, x_shape),), "shape", node="UnsafeViewBackward0"
@@ -107,7 +108,7 @@ def _unview(F: Any, g: Any, shape: tuple[int, ...], chain: Any) -> Any:
     for name, attrs in chain:
         shapes.append(_view_shape(shapes[-1], name, attrs))
     for (name, attrs), before in zip(reversed(chain), reversed(shapes[:-1]), strict=True):
-        if name in ("reshape", "squeeze", "unsqueeze"):
+        if name in ("view", "reshape", "squeeze", "unsqueeze"):
             g = F.reshape(g, before)
         elif name == "permute":
             g = F.permute(g, _inverse(attrs[0]))
@@ -130,7 +131,7 @@ def _unview(F: Any, g: Any, shape: tuple[int, ...], chain: Any) -> Any:
 
 
 def _view_shape(shape: tuple[int, ...], name: str, attrs: Any) -> tuple[int, ...]:
-    if name in ("reshape", "expand", "squeeze", "unsqueeze", "as_strided"):
+    if name in ("view", "reshape", "expand", "squeeze", "unsqueeze", "as_strided"):
         return tuple(attrs[0])
     if name == "unfold":
         dim, size, step = attrs

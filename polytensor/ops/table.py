@@ -472,7 +472,7 @@ def binary(
             *(lines if out else [f"def {name}(input, other):"]),
             " try:",
             "  _a = input._a; _dev = input._dev; _c = type(other)",
-            "  if (_c is float or _c is int) and (_a.dtype is FLOAT32 or _a.dtype.kind in 'fc'):",
+            "  if _c is not Tensor and (_c is float or _c is int) and (_a.dtype is FLOAT32 or _a.dtype.kind in 'fc'):",
             "   other = constant(_dev, _a.dtype, other)",
             "  _b = other._a",
             " except AttributeError: return slow(input, other)",
@@ -512,7 +512,7 @@ def binary(
         return {"eq": False, "ne": True}.get(name, NotImplemented)
 
     def made(out: bool, slow: Callable[..., Any]) -> Callable[..., Any]:
-        names = {"FLOAT32": FLOAT32, "constant": constant, "shape_error": shape_error, "slow": slow}
+        names = {"FLOAT32": FLOAT32, "Tensor": Tensor, "constant": constant, "shape_error": shape_error, "slow": slow}
         return row.written(name, lambda: text(out), general, **names)
 
     fast, op = made(False, slow), made(True, slow)

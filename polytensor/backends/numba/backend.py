@@ -28,6 +28,7 @@ FEW = 4  # parameters
 POINTWISE = 4096
 REDUCE = 32768
 COLUMNS = 1 << 18
+F4, F8 = np.dtype("f4"), np.dtype("f8")
 
 
 def fits(x: Array) -> bool:
@@ -100,15 +101,16 @@ class NumbaBackend(LargeKernels):
     def relu(self, x: Array) -> Array:
         if x.size >= POINTWISE and fits(x):
             return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
-        return np.maximum(x, self.scalar(0, x.dtype))
+        return np.maximum(x, self._zeros[x.dtype])
 
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
-        if x.size <= TINY and lo is not None and hi is not None and x.dtype.char in "fd":
-            return self._ufuncs.clamp(x, self.scalar(lo, x.dtype), self.scalar(hi, x.dtype))
+        d = x.dtype
+        if (d is F4 or d is F8) and x.size <= TINY and lo is not None and hi is not None:
+            return self._ufuncs.clamp(x, self.scalar(lo, d), self.scalar(hi, d))
         return NumpyBackend.clamp(self, x, lo, hi)
 
     def sigmoid(self, x: Array) -> Array:
-        if x.size <= TINY and x.dtype.char in "fd":
+        if (x.dtype is F4 or x.dtype is F8) and x.size <= TINY:
             return self._ufuncs.sigmoid(x)
         if fits(x):
             return self._pointwise.unary(self._pointwise.sigmoid_kernel, 0.3, x)
@@ -277,29 +279,27 @@ class NumbaBackend(LargeKernels):
         return fits(x) and (dim == -1 or dim == x.ndim - 1)
 
     def softmax(self, x: Array, dim: int) -> Array:
-        if not self._last(x, dim):
-            return NumpyBackend.softmax(self, x, dim)
-        return self._ufuncs.softmax(x) if x.size <= TINY else self._softmax.softmax(x, False)
+        if (x.dtype is F4 or x.dtype is F8) and 0 < x.size <= TINY and dim == x.ndim - 1:
+            return self._ufuncs.softmax(x)
+        return self._softmax.softmax(x, False) if self._last(x, dim) else NumpyBackend.softmax(self, x, dim)
 
     def log_softmax(self, x: Array, dim: int) -> Array:
-        if not self._last(x, dim):
-            return NumpyBackend.log_softmax(self, x, dim)
-        return self._ufuncs.log_softmax(x) if x.size <= TINY else self._softmax.softmax(x, True)
+        if (x.dtype is F4 or x.dtype is F8) and 0 < x.size <= TINY and dim == x.ndim - 1:
+            return self._ufuncs.log_softmax(x)
+        return self._softmax.softmax(x, True) if self._last(x, dim) else NumpyBackend.log_softmax(self, x, dim)
 
     def softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
-        if self._last(y, dim):
-            if y.size <= TINY:
-                return self._ufuncs.softmax_backward(g, y)
-            if fits(g):
-                return self._softmax.softmax_backward(g, y, False)
+        if 0 < y.size <= TINY and dim == y.ndim - 1 and y.dtype.char in "fd":
+            return self._ufuncs.softmax_backward(g, y)
+        if self._last(y, dim) and fits(g):
+            return self._softmax.softmax_backward(g, y, False)
         return NumpyBackend.softmax_backward(self, g, y, dim)
 
     def log_softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
-        if self._last(y, dim):
-            if y.size <= TINY:
-                return self._ufuncs.log_softmax_backward(g, y)
-            if fits(g):
-                return self._softmax.softmax_backward(g, y, True)
+        if 0 < y.size <= TINY and dim == y.ndim - 1 and y.dtype.char in "fd":
+            return self._ufuncs.log_softmax_backward(g, y)
+        if self._last(y, dim) and fits(g):
+            return self._softmax.softmax_backward(g, y, True)
         return NumpyBackend.log_softmax_backward(self, g, y, dim)
 
     def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
