@@ -102,21 +102,21 @@ concat = concatenate = cat
 
 
 def _rows(tensors: list[Tensor]) -> Tensor | None:
-    """`stack` along dimension 0 of tensors of one shape and dtype without gradients; None for others."""
+    """`stack` along dimension 0 of tensors of one shape, dtype and device without gradients; None for others."""
+    arrays = []
     try:
-        first = tensors[0]._a
-        shape = first.shape
+        dev, first = tensors[0]._dev, tensors[0]._a
+        shape, dtype = first.shape, first.dtype
         if not shape or (len(shape) > 3 and not first.flags.c_contiguous):
             return None
         for x in tensors:
-            if x._fn is not None or x._a.shape != shape:
+            a = x._a
+            if x._fn is not None or a.dtype is not dtype or x._dev is not dev or a.shape != shape:
                 return None
+            arrays.append(a)
     except AttributeError:
         return None
-    r = _plain(tensors, 0)
-    if r is not None:
-        r._a = r._a.reshape(len(tensors), *shape)
-    return r
+    return wrap(dev.backend.cat(arrays, 0).reshape(len(arrays), *shape), dev)
 
 
 def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
