@@ -116,16 +116,36 @@ def gather(pieces: int) -> Any:
     return body
 
 
-@routine("X x0 Y y0 n")
-def copy_run(e: Emit, X: Any, x0: Any, Y: Any, y0: Any, n: Any) -> None:
-    """Y[y0 : y0 + n] = X[x0 : x0 + n]"""
-    b = e.b
-    with cgutils.for_range(b, b.sdiv(b.add(n, I64(e.lanes - 1)), I64(e.lanes))) as loop:
-        i = b.mul(loop.index, I64(e.lanes))
-        m = e.mask(b.sub(n, i), e.lanes)
-        e.masked_store(e.masked_load(X, b.add(x0, i), m, e.lanes), Y, b.add(y0, i), m, e.lanes)
+def copying(step: int) -> Any:
+    """`rows` rows of Y, `wide` apart: zeros, and from `first` to `last` each `step`th of a run of X; these are `down` apart."""
+
+    @routine("X x0 down Y y0 wide first last rows")
+    def body(
+        e: Emit, X: Any, x0: Any, down: Any, Y: Any, y0: Any, wide: Any, first: Any, last: Any, rows: Any
+    ) -> None:  # fmt: skip
+        b, n = e.b, e.lanes
+        with cgutils.for_range(b, b.sdiv(b.add(wide, I64(n - 1)), I64(n))) as vector:
+            at = b.mul(vector.index, I64(n))
+            low = b.mul(b.sub(first, at), I64(step))
+            high = b.sub(b.mul(b.sub(last, at), I64(step)), I64(step - 1))
+            inner = [
+                b.and_(e.mask(b.sub(high, I64(i * n)), n), b.not_(e.mask(b.sub(low, I64(i * n)), n)))
+                for i in range(step)
+            ]
+            whole = e.mask(b.sub(wide, at), n)
+            x, y = b.sub(x0, low), b.add(y0, at)
+            with cgutils.for_range(b, rows) as loop:
+                here = b.add(x, b.mul(loop.index, down))
+                parts = [e.masked_load(X, b.add(here, I64(i * n)), m, n) for i, m in enumerate(inner)]
+                v = parts[0]
+                if step == 2:
+                    v = b.shuffle_vector(*parts, e.constant(range(0, 2 * n, 2)))
+                e.masked_store(v, Y, b.add(y, b.mul(loop.index, wide)), whole, n)
+
+    return body
 
 
+copy_rows, copy_even = copying(1), copying(2)
 tile_whole, tile_halves = tile(ROWS, TILE, 1), tile(ROWS, TILE, 2)
 lone_whole, lone_halves = tile(1, LONE_TILE, 1), tile(1, LONE_TILE, 2)
 products_whole, products_halves = products(ROWS, TAPS, 1), products(ROWS, TAPS, 2)
@@ -155,7 +175,7 @@ def aligned(n: int, like: Any) -> Any:
 
 @njit(error_model="numpy")
 def pack(x: Any, start: int, planes: int, source: Any, phases: Any, top: int, rows: int, out: Any, at: int) -> None:
-    """Copy `planes` planes of x, from row `top` of the padded ones on; what lies outside is not written."""
+    """Copy `planes` planes of x, from row `top` of the padded ones on; zeros where they leave x."""
     h, w, ph, pw, sh, sw, wide, plane = source
     for p in range(planes):
         base = start + p * h * w
@@ -163,13 +183,20 @@ def pack(x: Any, start: int, planes: int, source: Any, phases: Any, top: int, ro
             upper, left = top * sh + phases[2 * q] - ph, phases[2 * q + 1] - pw
             low, high = inside(h, rows, sh, upper)
             first, last = inside(w, wide, sw, left)
-            for r in range(low, high):
-                a = base + (r * sh + upper) * w + first * sw + left
-                to = at + r * wide + first
-                if sw == 1:
-                    copy_run(x, a, out, to, last - first)
-                else:
-                    i, j, step = np.uint64(a), np.uint64(to), np.uint64(sw)
+            a, to = base + (low * sh + upper) * w + first * sw + left, at + low * wide
+            out[at:to] = 0
+            out[at + high * wide : at + rows * wide] = 0
+            if sw == 1:
+                copy_rows(x, a, sh * w, out, to, wide, first, last, high - low)
+            elif sw == 2:
+                copy_even(x, a, sh * w, out, to, wide, first, last, high - low)
+            else:
+                step = np.uint64(sw)
+                for r in range(high - low):
+                    o = out[to + r * wide : to + r * wide + wide]
+                    o[:first] = 0
+                    o[last:] = 0
+                    i, j = np.uint64(a + r * sh * w), np.uint64(to + r * wide + first)
                     for m in range(np.uint64(last - first)):
                         out[j + m] = x[i + m * step]
             at += plane
@@ -179,14 +206,24 @@ def pack(x: Any, start: int, planes: int, source: Any, phases: Any, top: int, ro
 def pack_weights(w: Any, form: Any, groups: int, rows: int, taps: Any, wp: Any) -> None:
     """wp[group, block, (channel, tap), row]; form: (outputs, inputs to a group, strides of group, output and input)."""
     outs, ins, sg, so, si = form
-    at = 0
+    at, count = 0, np.uint64(taps.size)
+    apart = np.uint64(rows)
     for g in range(groups):
         for block in range(0, outs, rows):
-            for i in range(ins):
-                for t in taps:
-                    for r in range(rows):
-                        wp[at + r] = w[g * sg + (block + r) * so + i * si + t] if block + r < outs else 0
-                    at += rows
+            for r in range(rows):
+                to = np.uint64(at + r)
+                if block + r >= outs:
+                    for _ in range(ins * taps.size):
+                        wp[to] = 0
+                        to += apart
+                    continue
+                start = g * sg + (block + r) * so
+                for i in range(ins):
+                    ws = w[start + i * si :]
+                    for t in range(count):
+                        wp[to] = ws[np.uint64(taps[t])]
+                        to += apart
+            at += ins * taps.size * rows
 
 
 def _correlate(
@@ -213,7 +250,7 @@ def _correlate(
         piece, rest = task // (bands * chunks * parts), task % (bands * chunks * parts)
         part, rest = rest % parts, rest // parts
         chunk, strip = rest % chunks, rest // chunks
-        xs = aligned(room, x)
+        xs = np.empty(room, x.dtype)
         i0, i1 = piece * images, min(n, piece * images + images)
         g0, g1 = chunk * together, min(groups, chunk * together + together)
         channels = (g1 - g0) * ins
@@ -347,7 +384,7 @@ def _correlate(
 def _weight_products(
     x: Any, g: Any, source: Any, phases: Any, form: Any, cut: Any, offsets: Any, seg: Any, part: Any
 ) -> None:
-    """Add each piece's sums of the weight's gradient to part (pieces, groups, blocks, inputs * taps, rows)."""
+    """Each piece's sums of the weight's gradient, into part (pieces, groups, blocks, inputs * taps, rows)."""
     n, groups, images, parts, span, room, halves, lone, height, area, each = cut
     outs, ins, taps = form
     h, width, _, _, _, _, _, plane = source
@@ -364,7 +401,7 @@ def _weight_products(
         u1 = min(groups * blocks, u0 + per)
         i0, i1 = piece * images, min(n, piece * images + images)
         first, last = u0 // blocks, min(groups, (u1 - 1) // blocks + 1)
-        xs = aligned(room, x)
+        xs = np.empty(room, x.dtype)
         gs = aligned(rows * lanes * CHUNK, x)
         for i in range(i0, i1 if u0 < u1 else i0):
             start = (i * groups + first) * ins * h * width
@@ -376,6 +413,7 @@ def _weight_products(
             channel = u // blocks * outs + block
             x0, y0 = (u // blocks - first) * volume, (i0 * groups * outs + channel) * area
             o0 = (piece * groups * blocks + u) * padded * rows
+            part[o0 : o0 + padded * rows] = 0
             for f in range(0, length, step):
                 t = min(length, f + step)
                 for r in range(valid):
@@ -397,5 +435,23 @@ def _weight_products(
                         products_whole(xs, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
 
 
+def _add_pieces(part: Any, blocks: int, outs: int, k: int, padded: int, rows: int, dw: Any) -> None:
+    """The sum over pieces, in their order, from (pieces, groups, blocks, taps, rows) to (groups, outputs, taps)."""
+    units = dw.size // (outs * k) * blocks
+    size = padded * rows
+    for u in prange(units):
+        o = part[u * size : u * size + size]
+        for p in range(units + u, part.size // size, units):
+            s = part[p * size : p * size + size]
+            for i in range(o.size):
+                o[i] += s[i]
+        first = u % blocks * rows
+        for r in range(min(rows, outs - first)):
+            d = dw[(u // blocks * outs + first + r) * k :][:k]
+            for i in range(d.size):
+                d[i] = o[i * rows + r]
+
+
 correlate_kernel = Kernel(_correlate)
 weight_products_kernel = Kernel(_weight_products)
+add_pieces_kernel = Kernel(_add_pieces)

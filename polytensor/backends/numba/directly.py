@@ -8,7 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .direct import CHUNK, LONE_TAPS, LONE_TILE, ROWS, TAPS, TILE, correlate_kernel, weight_products_kernel
+from .direct import (
+    CHUNK,
+    LONE_TAPS,
+    LONE_TILE,
+    ROWS,
+    TAPS,
+    TILE,
+    add_pieces_kernel,
+    correlate_kernel,
+    weight_products_kernel,
+)
 from .vectors import BYTES
 
 Array = Any
@@ -227,12 +237,12 @@ def weight_gradient(
         return None
     rows, taps = (1, LONE_TAPS) if outs <= FEW else (ROWS, TAPS)
     k, blocks = ins * prod(kernel), -(-outs // rows)
-    part = np.zeros((p.pieces, groups, blocks, -(-k // taps) * taps, rows), x.dtype)
+    padded = -(-k // taps) * taps
+    part = np.empty(p.pieces * groups * blocks * padded * rows, x.dtype)
     work = _work(x, outs, channels, prod(kernel), prod(g.shape[2:]))
     weight_products_kernel(
-        work, x.reshape(-1), g.reshape(-1), p.source, p.phases, p.form, p.cut, p.offsets, p.segments, part.reshape(-1)
+        work, x.reshape(-1), g.reshape(-1), p.source, p.phases, p.form, p.cut, p.offsets, p.segments, part
     )
-    total = part[0] if p.pieces == 1 else np.add.reduce(part, 0)
     dw = np.empty(shape, x.dtype)
-    dw.reshape(groups, outs, k)[...] = total[:, :, :k].swapaxes(2, 3).reshape(groups, blocks * rows, k)[:, :outs]
+    add_pieces_kernel(0.1 * part.size, part, blocks, outs, k, padded, rows, dw.reshape(-1))
     return dw
