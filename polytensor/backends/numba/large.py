@@ -53,7 +53,9 @@ class LargeKernels(NumpyBackend):
         copies, threads, usual, ndarray = self._copies, self._threads, np.where, np.ndarray
 
         def where(mask: Array, a: Array, b: Array) -> Array:
-            if mask.size < LEAST or mask.dtype.char != "?" or a.dtype != b.dtype or a.itemsize not in (4, 8):
+            if mask.size < LEAST or a.__class__ is not ndarray or b.__class__ is not ndarray:  # numbers come as well
+                return usual(mask, a, b)
+            if mask.dtype.char != "?" or a.dtype != b.dtype or a.itemsize not in (4, 8):
                 return usual(mask, a, b)
             whole = mask.flags.carray and mask.shape in (a.shape, b.shape) and a.ndim <= mask.ndim >= b.ndim
             if whole and a.dtype.kind in "fiu" and a.flags.carray and b.flags.carray:
