@@ -50,6 +50,7 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     xp = np
+    workspace = 1 << 20  # columns should stay in the cache
 
     def __init__(self) -> None:
         super().__init__()

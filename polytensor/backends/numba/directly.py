@@ -107,7 +107,10 @@ def plan(
     # the cut: images to a piece, rows to a band, groups to a chunk, parts of the outputs
     volume = ins * len(phases) * height * wide
     together = max(1, min(groups, PIECE // volume))
-    images = max(1, min(-(-n // PIECES), PIECE // (groups * volume)))
+    limit = max(1, min(-(-n // PIECES), PIECE // (groups * volume)))
+    images = (
+        max(1, n // (-(-n // limit // PIECES) * PIECES)) if n >= PIECES else limit
+    )  # as many pieces for each thread
     vectors = -(-min(whole, half) // lanes)
     high = band = wanted[0]
     if kind == "weight":
