@@ -99,6 +99,7 @@ def plan(
     halves = half < whole
     run = lanes // 2 if halves else lanes
     lone = outs <= FEW
+    mode = 2 * lone + halves
     rows = 1 if lone else ROWS
     blocks = -(-outs // rows)
     if used < (WORST / 2 if groups > 1 else WORST) * min(whole, half):
@@ -168,11 +169,11 @@ def plan(
             for x, y, count in segments
         ]
         form: Ints = (outs, ins, t)
-        cut: Ints = (n, groups, images, parts, span, images * span * volume + slack, halves, lone, height, area, each)
+        cut: Ints = (n, groups, images, parts, span, images * span * volume + slack, mode, height, area, each)
     else:
         form = (outs, ins, outs * ins * t, t, outs * t) if against else (outs, ins, outs * ins * t, ins * t, t)
         cut = (
-            n, groups, images, -(-high // band), band, together, parts, images * together * volume + slack, halves, lone, height,
+            n, groups, images, -(-high // band), band, together, parts, images * together * volume + slack, mode, height,
             area,
         )  # fmt: skip
     segments += [(0, 0, 0)] * (2 * max(TILE, LONE_TILE))
