@@ -399,6 +399,38 @@ def test_gelu(mode, dtype):
             np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol if name == "gelu_backward" else np.finfo(dtype).tiny)
 
 
+@pytest.mark.parametrize("m, k, n", [(16, 32, 32), (21, 33, 47), (64, 300, 96), (300, 47, 65), (19, 700, 50)])
+def test_products(mode, dtype, m, k, n, monkeypatch):
+    """Either factor turned over, edges of tiles, panels, chunks and depths; a linear layer's bias; NaN stays in its row."""
+    own = NUMBA._products
+    monkeypatch.setattr(own, "WIDE", True)
+    x, w, b = values((m, k), dtype), values((k, n), dtype, 1), values((n,), dtype, 2)
+    x[3, 1] = np.nan
+    rtol = 1e-5 if dtype == "float32" else 1e-13
+    whole = x.astype("f8") @ w.astype("f8")
+    for a in (x, np.asfortranarray(x)):
+        for c in (w, np.asfortranarray(w)):
+            assert own.takes(a, c)
+            np.testing.assert_allclose(NUMBA.matmul(a, c), whole, rtol, rtol * np.sqrt(k) * 8)
+    weight = np.ascontiguousarray(w.T)
+    y = NUMBA.linear(x.reshape(1, m, k), weight, b)
+    np.testing.assert_allclose(y, (whole + b)[None], rtol, rtol * np.sqrt(k) * 8)
+    part = NUMBA.linear(x[: m - 1].copy(), weight, b)  # the bits of a row do not depend on the others
+    np.testing.assert_array_equal(part if m > 16 else y[0, :-1], y[0, :-1])
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", np.inf)
+    np.testing.assert_array_equal(NUMBA.linear(x, weight, b), y[0])
+
+
+def test_products_leave_the_rest():
+    """Other dtypes, layouts, ranks and sizes go to BLAS; shapes that do not fit get NumPy's error."""
+    own, x = NUMBA._products, values((64, 64), "float32")
+    assert not own.takes(x.astype("c8"), x.astype("c8"))
+    assert not own.takes(x, x.astype("f8")) and not own.takes(x[:, ::2], x[:32]) and not own.takes(x[0], x)
+    assert not own.takes(np.empty((512, 512), "f4"), np.empty((512, 512), "f4")) and not own.takes(x[:8], x)
+    with pytest.raises(ValueError):
+        NUMBA.matmul(x, x[:32])
+
+
 @pytest.mark.parametrize("n", [1, 7, 300])
 @pytest.mark.parametrize("sizes", [(20, 20), (20, 3, 1)])
 def test_recurrent(mode, dtype, n, sizes):

@@ -19,7 +19,15 @@ class _Mode(threading.local):
     randomness: str | None = None  # what vmap says of random ops
     levels = 0  # how many function transforms (func.grad, vmap, ...) are open
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "grad" and bool(value) is not bool(self.grad):
+            OFF.pop() if value else OFF.append(True)
+        super().__setattr__(name, value)
 
+
+OFF: list[
+    bool
+] = []  # not empty: grad mode is off in some thread. Reading `mode`, which is this thread's, costs ten times as much
 mode = _Mode()
 INFERRING: list[bool] = []  # not empty: some thread is in inference mode, and what that thread makes is marked
 HOOKED: list[bool] = []  # not empty: hooks were put on leaves
