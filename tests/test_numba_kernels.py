@@ -241,6 +241,23 @@ def test_conv(mode, dtype, case):
         assert got.flags.owndata  # a leaf's .grad takes it without a copy
 
 
+@pytest.mark.parametrize("case", CONVS)
+def test_conv_gives_the_same_bits_on_threads(monkeypatch, dtype, case):
+    shape, kernel, *attrs = case
+    x, w, b = values(shape, dtype), values(kernel, dtype, 1), values(kernel[:1], dtype, 2)
+
+    def run():
+        y = NUMBA.conv2d(x, w, b, *attrs)
+        return y, NUMBA.conv2d_grad_input(y, w, shape, *attrs), NUMBA.conv2d_grad_weight(y, x, kernel, *attrs)
+
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", np.inf)
+    alone = run()
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", 0)
+    monkeypatch.setattr(THREADS, "_budget", min(3, THREADS.numba.config.NUMBA_NUM_THREADS))
+    for a, e in zip(run(), alone, strict=True):
+        assert np.array_equal(a, e)
+
+
 @pytest.mark.parametrize("case", CONVS[7:])
 def test_conv_with_nan_and_infinity(mode, dtype, case):
     """They reach what they should and nothing else: lanes that are left over read them too."""
@@ -596,7 +613,9 @@ def test_processes_may_compile_at_the_same_time(tmp_path):
     assert last.stdout.strip() == "4", "all four were in the cache"
 
 
-@pytest.mark.parametrize("shape, kernel", [((9, 4, 20, 20), (8, 2, 3, 3)), ((3, 8, 9, 9), (4, 8, 1, 1))])
+@pytest.mark.parametrize(
+    "shape, kernel", [((9, 4, 20, 20), (8, 2, 3, 3)), ((3, 8, 9, 9), (4, 8, 1, 1)), ((9, 4, 3, 3), (8, 4, 3, 3))]
+)
 def test_convolution_on_a_team_of_threads(monkeypatch, dtype, shape, kernel):
     """The same bits as on one thread, also from two threads at once, which share no buffer."""
     from concurrent.futures import ThreadPoolExecutor

@@ -123,6 +123,12 @@ def test_choices(dtype):
     assert NUMBA.where(mask, a, b).tobytes() == np.where(mask, a, b).tobytes()
 
 
+def test_choices_between_an_array_and_a_number():
+    x = draw((300,), "float32")
+    for a, b in ((x, 2.0), (2.0, x), (1.0, 2.0)):
+        np.testing.assert_array_equal(NUMBA.where(x > 0, a, b), np.where(x > 0, a, b))
+
+
 def test_rows_of_a_table(monkeypatch):
     x = draw((50, 4, 16), "float32")
     for index in (np.arange(50)[::-1].copy(), np.array([[0, -1], [-50, 49]]), np.array([], np.int64)):

@@ -16,12 +16,6 @@ _F4 = np.dtype("f4")
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
 _LAST = (1,)
 _ZERO: Any = np.zeros((), _F4)
-OWN = {  # kernels that need no method of ours around them
-    "asarray": np.asarray,
-    "zeros": np.zeros,
-    "empty": np.empty,
-    "view": np.ndarray.reshape,
-}
 
 
 def _limit_forked(found: Any) -> None:
@@ -52,12 +46,10 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     xp = np
+    workspace = 1 << 20  # columns should stay in the cache
 
     def __init__(self) -> None:
         super().__init__()
-        for name, function in OWN.items():
-            if getattr(type(self), name) is getattr(Backend, name):  # no subclass has one of its own
-                setattr(self, name, function)
         self._local = threading.local()
         self._blas: tuple[int, Any] | None = None
         self._zeros = _Zeros()

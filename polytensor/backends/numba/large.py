@@ -13,8 +13,6 @@ from ..numpy import NumpyBackend
 Array = Any
 LEAST = 16384  # elements from which these kernels beat NumPy
 MANY = 1 << 19  # and that are worth threads for what NumPy does as fast on one
-
-
 FEWEST = 2048  # and from which order and running sums do
 _cumsum = NumpyBackend.cumsum  # super() costs a tenth of a small op
 
@@ -53,7 +51,9 @@ class LargeKernels(NumpyBackend):
         copies, threads, usual, ndarray = self._copies, self._threads, np.where, np.ndarray
 
         def where(mask: Array, a: Array, b: Array) -> Array:
-            if mask.size < LEAST or mask.dtype.char != "?" or a.dtype != b.dtype or a.itemsize not in (4, 8):
+            if mask.size < LEAST or mask.dtype.char != "?" or a.__class__ is not ndarray or b.__class__ is not ndarray:
+                return usual(mask, a, b)  # kernels of the base backend pass numbers too
+            if a.dtype != b.dtype or a.itemsize not in (4, 8):
                 return usual(mask, a, b)
             whole = mask.flags.carray and mask.shape in (a.shape, b.shape) and a.ndim <= mask.ndim >= b.ndim
             if whole and a.dtype.kind in "fiu" and a.flags.carray and b.flags.carray:
