@@ -241,6 +241,23 @@ def test_conv(mode, dtype, case):
         assert got.flags.owndata  # a leaf's .grad takes it without a copy
 
 
+@pytest.mark.parametrize("case", CONVS)
+def test_conv_gives_the_same_bits_on_threads(monkeypatch, dtype, case):
+    shape, kernel, *attrs = case
+    x, w, b = values(shape, dtype), values(kernel, dtype, 1), values(kernel[:1], dtype, 2)
+
+    def run():
+        y = NUMBA.conv2d(x, w, b, *attrs)
+        return y, NUMBA.conv2d_grad_input(y, w, shape, *attrs), NUMBA.conv2d_grad_weight(y, x, kernel, *attrs)
+
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", np.inf)
+    alone = run()
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", 0)
+    monkeypatch.setattr(THREADS, "_budget", min(3, THREADS.numba.config.NUMBA_NUM_THREADS))
+    for a, e in zip(run(), alone, strict=True):
+        assert np.array_equal(a, e)
+
+
 @pytest.mark.parametrize("case", CONVS[7:])
 def test_conv_with_nan_and_infinity(mode, dtype, case):
     """They reach what they should and nothing else: lanes that are left over read them too."""
@@ -402,6 +419,35 @@ def test_products(mode, dtype, m, k, n, monkeypatch):
     np.testing.assert_array_equal(part if m > 16 else y[0, :-1], y[0, :-1])
     monkeypatch.setattr(THREADS, "PARALLEL_NS", np.inf)
     np.testing.assert_array_equal(NUMBA.linear(x, weight, b), y[0])
+
+
+@pytest.mark.parametrize("m, k, n", [(16, 16, 32), (19, 33, 47), (64, 32, 64)])
+def test_products_of_many(mode, dtype, m, k, n, monkeypatch):
+    """Every order of the axes of either factor, as attention makes them."""
+    own = NUMBA._products
+    monkeypatch.setattr(own, "WIDE", True)
+    x, w = values((5, m, k), dtype), values((5, k, n), dtype, 1)
+    rtol = 1e-5 if dtype == "float32" else 1e-13
+    whole = np.matmul(x.astype("f8"), w.astype("f8"))
+    orders = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 0, 1)]
+    for a in orders:
+        for c in orders:
+            left, right = (np.ascontiguousarray(t.transpose(o)).transpose(np.argsort(o)) for t, o in ((x, a), (w, c)))
+            np.testing.assert_allclose(own.gemm_each(left, right), whole, rtol, rtol * np.sqrt(k) * 8)
+            np.testing.assert_allclose(NUMBA.bmm(left, right), whole, rtol, rtol * np.sqrt(k) * 8)
+    assert own.gemm_each(x[:, ::2], w) is None and own.gemm_each(x[:4], w) is None
+
+
+@pytest.mark.skipif(THREADS.thread_setter() is None, reason="NumPy has another BLAS")
+def test_small_products_of_blas(monkeypatch):
+    """They run on one thread, and the number is put back."""
+    monkeypatch.setattr(THREADS, "_budget", 2)
+    x, seen, own = values((64, 700), "float32"), [], NUMBA._products
+    set_threads = THREADS.thread_setter()
+    monkeypatch.setattr(own, "thread_setter", lambda: lambda n: (seen.append(n), set_threads(n)))
+    w = values((700, 10), "float32", 1)
+    np.testing.assert_allclose(NUMBA.matmul(x, w), x.astype("f8") @ w, 1e-4, 1e-3)
+    assert seen == [1, 2]
 
 
 def test_products_leave_the_rest():
@@ -567,7 +613,9 @@ def test_processes_may_compile_at_the_same_time(tmp_path):
     assert last.stdout.strip() == "4", "all four were in the cache"
 
 
-@pytest.mark.parametrize("shape, kernel", [((9, 4, 20, 20), (8, 2, 3, 3)), ((3, 8, 9, 9), (4, 8, 1, 1))])
+@pytest.mark.parametrize(
+    "shape, kernel", [((9, 4, 20, 20), (8, 2, 3, 3)), ((3, 8, 9, 9), (4, 8, 1, 1)), ((9, 4, 3, 3), (8, 4, 3, 3))]
+)
 def test_convolution_on_a_team_of_threads(monkeypatch, dtype, shape, kernel):
     """The same bits as on one thread, also from two threads at once, which share no buffer."""
     from concurrent.futures import ThreadPoolExecutor

@@ -46,6 +46,7 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     xp = np
+    workspace = 1 << 20  # columns should stay in the cache
 
     def __init__(self) -> None:
         super().__init__()

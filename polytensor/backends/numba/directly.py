@@ -99,6 +99,7 @@ def plan(
     halves = half < whole
     run = lanes // 2 if halves else lanes
     lone = outs <= FEW
+    mode = 2 * lone + halves
     rows = 1 if lone else ROWS
     blocks = -(-outs // rows)
     if used < (WORST / 2 if groups > 1 else WORST) * min(whole, half):
@@ -107,7 +108,10 @@ def plan(
     # the cut: images to a piece, rows to a band, groups to a chunk, parts of the outputs
     volume = ins * len(phases) * height * wide
     together = max(1, min(groups, PIECE // volume))
-    images = max(1, min(-(-n // PIECES), PIECE // (groups * volume)))
+    limit = max(1, min(-(-n // PIECES), PIECE // (groups * volume)))
+    images = (
+        max(1, n // (-(-n // limit // PIECES) * PIECES)) if n >= PIECES else limit
+    )  # as many pieces for each thread
     vectors = -(-min(whole, half) // lanes)
     high = band = wanted[0]
     if kind == "weight":
@@ -165,11 +169,11 @@ def plan(
             for x, y, count in segments
         ]
         form: Ints = (outs, ins, t)
-        cut: Ints = (n, groups, images, parts, span, images * span * volume + slack, halves, lone, height, area, each)
+        cut: Ints = (n, groups, images, parts, span, images * span * volume + slack, mode, height, area, each)
     else:
         form = (outs, ins, outs * ins * t, t, outs * t) if against else (outs, ins, outs * ins * t, ins * t, t)
         cut = (
-            n, groups, images, -(-high // band), band, together, parts, images * together * volume + slack, halves, lone, height,
+            n, groups, images, -(-high // band), band, together, parts, images * together * volume + slack, mode, height,
             area,
         )  # fmt: skip
     segments += [(0, 0, 0)] * (2 * max(TILE, LONE_TILE))
