@@ -5,6 +5,7 @@ CUDA := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2
   (nvidia-smi | grep -q "CUDA Version: 13" && echo ,cuda13 || echo ,cuda12))
 CHECK := $(if $(CUDA),,$(shell command -v nvidia-smi >/dev/null 2>&1 || echo ,cuda-check))
 BACKENDS := numpy,numba,checked$(if $(CUDA),$(shell echo ,cupy),)
+FORCED := $(addprefix tests/test_,ops.py layers.py models.py optim.py attention.py gradcheck.py random.py)
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: demo test lint bench clean
@@ -26,6 +27,8 @@ test: .venv/.test lint
 	@test -n "$$POLYTENSOR_TUTORIALS" || echo "POLYTENSOR_TUTORIALS is not set: the reference documents are skipped"
 	@$(BIN)/python -c 'import torch' 2>/dev/null || echo "PyTorch is not installed: the oracle tests are skipped (pip install 'polytensor[oracle]')"
 	$(BIN)/python -m pytest -q -n $(WORKERS) --polytensor-backends=$(BACKENDS)
+	@for form in serial parallel; do echo "Numba's kernels for large arrays on arrays of every size, $$form:"; \
+	  $(BIN)/python -m pytest -q -n $(WORKERS) --polytensor-backends=numba --numba-kernels=$$form $(FORCED) || exit 1; done
 
 lint: .venv/.test
 	$(BIN)/ruff check .

@@ -214,8 +214,8 @@ def table(data: dict) -> str:
         lines.append(f"| {name} | " + " | ".join(shown) + f" | {last} |")
 
     for group, cases in data["results"][0]["groups"].items():
-        count = f"{len(cases)} cases of " if group not in PROCESSES else ""
-        row(f"**{count}{group}**", [ratios(r["groups"][group], s) for r, s in columns], goal(group))
+        count = f" ({len(cases)})" if group not in PROCESSES else ""
+        row(f"**{group}**{count}", [ratios(r["groups"][group], s) for r, s in columns], goal(group))
         if group.startswith("steps"):
             for case in cases:
                 row(case, [ratios({case: r["groups"][group][case]}, s) for r, s in columns], "")
@@ -274,7 +274,7 @@ def publish(data: dict, name: str) -> None:
     readme = HERE.parent / "README.md"
     before, rest = readme.read_text().split(MARKS[0])
     _, after = rest.split(MARKS[1])
-    text = f"{data['machine']}; medians over {data['results'][0]['rounds']} rounds of alternating processes."
+    text = f"{data['machine']}; medians of alternating processes, in {data['results'][0]['rounds']} rounds. In brackets: cases."
     readme.write_text(f"{before}{MARKS[0]}\n{text}\n\n{table(data)}\n{MARKS[1]}{after}")
 
 

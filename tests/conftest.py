@@ -1,6 +1,7 @@
 """Shared by all tests: the `checked` backend, the plugin in a bare checkout, and the PyTorch oracle."""
 
 import os
+from importlib import import_module
 from importlib.metadata import entry_points
 
 import pytest
@@ -19,6 +20,36 @@ devices.register_backend("checked", CheckedBackend)
 # an installed PolyTensor brings the plugin along by its entry point
 if not any(point.value == "polytensor.testing.plugin" for point in entry_points(group="pytest11")):
     pytest_plugins = ["polytensor.testing.plugin"]
+
+
+# sizes from which the Numba backend's own kernels take over, and what they are forced to
+THRESHOLDS = {
+    "backend": {"TINY": 0, "FEW": 0, "POINTWISE": 1, "REDUCE": 1, "PRODUCT": 1},
+    "large": {"LEAST": 1, "MANY": 1, "FEWEST": 1},
+    "random": {"SMALLEST": 4},
+    "sort": {"SHORTEST": 2},
+    "norms": {"SHORTEST": 1},
+    "batchnorm": {"SHORTEST": 1},
+}
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--numba-kernels", choices=("serial", "parallel"), metavar="FORM",
+        help="have Numba's kernels for large arrays take arrays of every size, in their serial or their parallel form",
+    )  # fmt: skip
+
+
+def pytest_configure(config):
+    if form := config.getoption("--numba-kernels"):
+        folder = "polytensor.backends.numba."
+        for name, values in THRESHOLDS.items():
+            module = import_module(folder + name)
+            for threshold, value in values.items():
+                assert isinstance(getattr(module, threshold), int)
+                setattr(module, threshold, value)
+        threads = import_module(folder + "threads")
+        threads.PARALLEL_NS = threads.TEAM_NS = 0 if form == "parallel" else float("inf")
 
 
 @pytest.fixture(scope="session")

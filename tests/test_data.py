@@ -1,5 +1,6 @@
 """Datasets, samplers and the DataLoader."""
 
+import random
 from collections import namedtuple
 
 import numpy as np
@@ -255,3 +256,41 @@ def test_indices_like_pytorch(indices):
             assert str(caught.value) == str(error) or type(error) not in (IndexError, RuntimeError)
         else:
             assert read(pt, subset) == want
+
+
+@pytest.mark.parametrize("kind", ["MT19937", "PCG64"])
+@pytest.mark.parametrize("draws", [0, 1, 2, 623, 624])
+@pytest.mark.parametrize("stored", [False, True])
+def test_the_callers_streams_are_as_before(kind, draws, stored):
+    """Also the second normal number of a pair, which NumPy has in store, and with another generator of its."""
+
+    class Noise(pt.utils.data.Dataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return np.random.randn(i + 1).sum(), random.random()
+
+    def read():
+        pt.manual_seed(3)
+        return [[x.item() for x in b] for b in DataLoader(Noise())]
+
+    def state():
+        now = np.random.get_state(legacy=False)
+        words = now["state"]
+        return (words["key"].tolist(), words["pos"]) if "key" in words else words, now["gauss"], now["has_gauss"]
+
+    own = np.random.get_bit_generator()
+    try:
+        np.random.set_bit_generator(getattr(np.random, kind)(7))
+        want = read()
+        np.random.rand(draws)
+        random.seed(draws)
+        if stored:
+            np.random.randn()
+        before = state(), random.getstate()
+        assert read() == want
+        assert (state(), random.getstate()) == before
+        assert before[0][2] == stored
+    finally:
+        np.random.set_bit_generator(own)

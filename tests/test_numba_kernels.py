@@ -241,6 +241,23 @@ def test_conv(mode, dtype, case):
         assert got.flags.owndata  # a leaf's .grad takes it without a copy
 
 
+@pytest.mark.parametrize("case", CONVS)
+def test_conv_gives_the_same_bits_on_threads(monkeypatch, dtype, case):
+    shape, kernel, *attrs = case
+    x, w, b = values(shape, dtype), values(kernel, dtype, 1), values(kernel[:1], dtype, 2)
+
+    def run():
+        y = NUMBA.conv2d(x, w, b, *attrs)
+        return y, NUMBA.conv2d_grad_input(y, w, shape, *attrs), NUMBA.conv2d_grad_weight(y, x, kernel, *attrs)
+
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", np.inf)
+    alone = run()
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", 0)
+    monkeypatch.setattr(THREADS, "_budget", min(3, THREADS.numba.config.NUMBA_NUM_THREADS))
+    for a, e in zip(run(), alone, strict=True):
+        assert np.array_equal(a, e)
+
+
 @pytest.mark.parametrize("case", CONVS[7:])
 def test_conv_with_nan_and_infinity(mode, dtype, case):
     """They reach what they should and nothing else: lanes that are left over read them too."""
@@ -380,6 +397,67 @@ def test_gelu(mode, dtype):
         for name, args in (("normal_cdf", (x,)), ("gelu", (x,)), ("gelu_backward", (g, x))):
             a, b = getattr(NUMBA, name)(*args), getattr(NUMPY, name)(*args)
             np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol if name == "gelu_backward" else np.finfo(dtype).tiny)
+
+
+@pytest.mark.parametrize("m, k, n", [(16, 32, 32), (21, 33, 47), (64, 300, 96), (300, 47, 65), (19, 700, 50)])
+def test_products(mode, dtype, m, k, n, monkeypatch):
+    """Either factor turned over, edges of tiles, panels, chunks and depths; a linear layer's bias; NaN stays in its row."""
+    own = NUMBA._products
+    monkeypatch.setattr(own, "WIDE", True)
+    x, w, b = values((m, k), dtype), values((k, n), dtype, 1), values((n,), dtype, 2)
+    x[3, 1] = np.nan
+    rtol = 1e-5 if dtype == "float32" else 1e-13
+    whole = x.astype("f8") @ w.astype("f8")
+    for a in (x, np.asfortranarray(x)):
+        for c in (w, np.asfortranarray(w)):
+            assert own.takes(a, c)
+            np.testing.assert_allclose(NUMBA.matmul(a, c), whole, rtol, rtol * np.sqrt(k) * 8)
+    weight = np.ascontiguousarray(w.T)
+    y = NUMBA.linear(x.reshape(1, m, k), weight, b)
+    np.testing.assert_allclose(y, (whole + b)[None], rtol, rtol * np.sqrt(k) * 8)
+    part = NUMBA.linear(x[: m - 1].copy(), weight, b)  # the bits of a row do not depend on the others
+    np.testing.assert_array_equal(part if m > 16 else y[0, :-1], y[0, :-1])
+    monkeypatch.setattr(THREADS, "PARALLEL_NS", np.inf)
+    np.testing.assert_array_equal(NUMBA.linear(x, weight, b), y[0])
+
+
+@pytest.mark.parametrize("m, k, n", [(16, 16, 32), (19, 33, 47), (64, 32, 64)])
+def test_products_of_many(mode, dtype, m, k, n, monkeypatch):
+    """Every order of the axes of either factor, as attention makes them."""
+    own = NUMBA._products
+    monkeypatch.setattr(own, "WIDE", True)
+    x, w = values((5, m, k), dtype), values((5, k, n), dtype, 1)
+    rtol = 1e-5 if dtype == "float32" else 1e-13
+    whole = np.matmul(x.astype("f8"), w.astype("f8"))
+    orders = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 0, 1)]
+    for a in orders:
+        for c in orders:
+            left, right = (np.ascontiguousarray(t.transpose(o)).transpose(np.argsort(o)) for t, o in ((x, a), (w, c)))
+            np.testing.assert_allclose(own.gemm_each(left, right), whole, rtol, rtol * np.sqrt(k) * 8)
+            np.testing.assert_allclose(NUMBA.bmm(left, right), whole, rtol, rtol * np.sqrt(k) * 8)
+    assert own.gemm_each(x[:, ::2], w) is None and own.gemm_each(x[:4], w) is None
+
+
+@pytest.mark.skipif(THREADS.thread_setter() is None, reason="NumPy has another BLAS")
+def test_small_products_of_blas(monkeypatch):
+    """They run on one thread, and the number is put back."""
+    monkeypatch.setattr(THREADS, "_budget", 2)
+    x, seen, own = values((64, 700), "float32"), [], NUMBA._products
+    set_threads = THREADS.thread_setter()
+    monkeypatch.setattr(own, "thread_setter", lambda: lambda n: (seen.append(n), set_threads(n)))
+    w = values((700, 10), "float32", 1)
+    np.testing.assert_allclose(NUMBA.matmul(x, w), x.astype("f8") @ w, 1e-4, 1e-3)
+    assert seen == [1, 2]
+
+
+def test_products_leave_the_rest():
+    """Other dtypes, layouts, ranks and sizes go to BLAS; shapes that do not fit get NumPy's error."""
+    own, x = NUMBA._products, values((64, 64), "float32")
+    assert not own.takes(x.astype("c8"), x.astype("c8"))
+    assert not own.takes(x, x.astype("f8")) and not own.takes(x[:, ::2], x[:32]) and not own.takes(x[0], x)
+    assert not own.takes(np.empty((512, 512), "f4"), np.empty((512, 512), "f4")) and not own.takes(x[:8], x)
+    with pytest.raises(ValueError):
+        NUMBA.matmul(x, x[:32])
 
 
 @pytest.mark.parametrize("n", [1, 7, 300])
@@ -535,7 +613,9 @@ def test_processes_may_compile_at_the_same_time(tmp_path):
     assert last.stdout.strip() == "4", "all four were in the cache"
 
 
-@pytest.mark.parametrize("shape, kernel", [((9, 4, 20, 20), (8, 2, 3, 3)), ((3, 8, 9, 9), (4, 8, 1, 1))])
+@pytest.mark.parametrize(
+    "shape, kernel", [((9, 4, 20, 20), (8, 2, 3, 3)), ((3, 8, 9, 9), (4, 8, 1, 1)), ((9, 4, 3, 3), (8, 4, 3, 3))]
+)
 def test_convolution_on_a_team_of_threads(monkeypatch, dtype, shape, kernel):
     """The same bits as on one thread, also from two threads at once, which share no buffer."""
     from concurrent.futures import ThreadPoolExecutor

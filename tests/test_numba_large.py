@@ -21,6 +21,7 @@ def mode(request, monkeypatch):
         monkeypatch.setattr(THREADS, "_budget", min(2, THREADS.numba.config.NUMBA_NUM_THREADS))
     monkeypatch.setattr(large, "LEAST", 1)
     monkeypatch.setattr(large, "MANY", 1)
+    monkeypatch.setattr(large, "FEWEST", 1)
     return request.param
 
 
@@ -89,7 +90,7 @@ def test_transposed_copies(dtype):
         x[:, :16, :32].swapaxes(1, 2),
         x[::-1].swapaxes(1, 2),
         x[3, :, 5:60].T,
-        x.reshape(4, 6, 30, 70).transpose(0, 2, 3, 1),
+        x.reshape(24, 30, 7, 10).transpose(0, 2, 3, 1),
     ]
     for view in views:
         for found in (NUMBA.contiguous(view), NUMBA.copy(view), NUMBA.clone(view, None)):
@@ -97,7 +98,7 @@ def test_transposed_copies(dtype):
             assert found.flags.c_contiguous
             assert not np.shares_memory(found, x)
     assert NUMBA._copies.turned(x.swapaxes(1, 2)) is not None
-    assert NUMBA._copies.turned(x.reshape(4, 6, 30, 70).transpose(0, 2, 3, 1)) is not None
+    assert NUMBA._copies.turned(x.reshape(24, 30, 7, 10).transpose(0, 2, 3, 1)) is not None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
@@ -118,8 +119,16 @@ def test_choices(dtype):
         found = NUMBA.where(m, x, y)
         np.testing.assert_array_equal(found, np.where(m, x, y))
         assert found.dtype == a.dtype
+    assert NUMBA.where(mask, a, 0.5).tobytes() == np.where(mask, a, 0.5).tobytes()
+    assert NUMBA.where(mask, 1, b[0, 0]).tobytes() == np.where(mask, 1, b[0, 0]).tobytes()
     a[0, 0], mask[0, 0] = (-0.0 if a.dtype.kind == "f" else 0), True
     assert NUMBA.where(mask, a, b).tobytes() == np.where(mask, a, b).tobytes()
+
+
+def test_choices_between_an_array_and_a_number():
+    x = draw((300,), "float32")
+    for a, b in ((x, 2.0), (2.0, x), (1.0, 2.0)):
+        np.testing.assert_array_equal(NUMBA.where(x > 0, a, b), np.where(x > 0, a, b))
 
 
 def test_rows_of_a_table(monkeypatch):
@@ -183,3 +192,15 @@ def test_threads_do_not_change_bits(monkeypatch, mode):
         )
     for a, b in zip(*runs):
         assert a.tobytes() == b.tobytes()
+
+
+def test_kernels_without_a_module_may_compile():
+    """Numba tells of every compilation in the process, also of functions made by exec(), which have no module."""
+    import numba
+
+    names = {}
+    exec("def f(x):\n    return x + 1", names)
+    names["f"].__module__ = None
+    before = NUMBA.compile_seconds
+    assert numba.njit(names["f"])(1) == 2
+    assert NUMBA.compile_seconds == before

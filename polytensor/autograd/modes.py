@@ -19,7 +19,14 @@ class _Mode(threading.local):
     randomness: str | None = None  # what vmap says of random ops
     levels = 0  # how many function transforms (func.grad, vmap, ...) are open
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "grad" and bool(value) is not bool(self.grad):
+            OFF.pop() if value else OFF.append(True)
+        super().__setattr__(name, value)
 
+
+# Not empty: some thread records nothing, or is in inference mode. (To read `mode`, this thread's, costs ten times as much.)
+OFF: list[bool] = []
 mode = _Mode()
 INFERRING: list[bool] = []  # not empty: some thread is in inference mode, and what that thread makes is marked
 HOOKED: list[bool] = []  # not empty: hooks were put on leaves
@@ -183,6 +190,7 @@ class inference_mode(_GradMode):
         if self.on:
             mode.grad, mode.inference = False, True
             INFERRING.append(True)
+            OFF.append(True)
         else:
             mode.grad, mode.inference = True, False
         return self
@@ -191,6 +199,7 @@ class inference_mode(_GradMode):
         mode.grad, mode.inference = self._before.pop()  # type: ignore[misc]
         if self.on:
             INFERRING.pop()
+            OFF.pop()
 
 
 def is_grad_enabled() -> bool:

@@ -72,10 +72,12 @@ UFUNCS = dict(
     trunc="trunc", eq="equal", ne="not_equal", lt="less", le="less_equal", gt="greater",
     ge="greater_equal", where="where", logical_and="logical_and", logical_or="logical_or", logical_xor="logical_xor",
     logical_not="logical_not", bitwise_and="bitwise_and", bitwise_or="bitwise_or", bitwise_xor="bitwise_xor",
-    bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", **SPECIAL_UFUNCS,
+    bitwise_not="invert", isnan="isnan", isinf="isinf", isfinite="isfinite", asarray="asarray", empty="empty", zeros="zeros",
+    **SPECIAL_UFUNCS,
 )  # fmt: skip
 
-# kernels that most backends have as functions of the array library itself
+# Kernels that most backends have as functions of the array library itself, in attributes of the object: Python is slow to
+# find them where the class has a method of that name.
 DIRECT = frozenset((*UFUNCS, "view"))
 
 
@@ -90,6 +92,10 @@ class Backend(
     device_type = "cpu"
     xp: Any = None
     scalar_types = SCALARS
+    asarray: Any  # (obj, dtype=None)
+    empty: Any  # (shape, dtype)
+    zeros: Any  # (shape, dtype)
+    view: Any  # (x, shape): reshape, of an array
 
     # ---- what a new backend must give -------------------------------------------------------------------------
     @classmethod
@@ -110,14 +116,10 @@ class Backend(
         for name, ufunc in UFUNCS.items():
             if not hasattr(type(self), name):
                 setattr(self, name, getattr(self.xp, ufunc))
+        if not hasattr(type(self), "view"):
+            self.view = self.xp.ndarray.reshape
         self._scalars: dict[Any, dict[Any, Array]] = {}
         self.constants: dict[Any, dict[Any, Any]] = {}  # the front's cache of Python numbers as 0-d tensors
-
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        return self.xp.empty(shape, dtype)
-
-    def asarray(self, obj: Any, dtype: Any = None) -> Array:
-        return self.xp.asarray(obj, dtype)
 
     def to_numpy(self, a: Array) -> Any:
         raise NotImplementedError
@@ -151,9 +153,6 @@ class Backend(
         out = self.empty(shape, dtype)
         out.fill(value)
         return out
-
-    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        return self.xp.zeros(shape, dtype)
 
     def arange(self, n: int, start: Any, step: Any, dtype: Any) -> Array:
         """n values; integers in int64, floats in float64, then cast."""
@@ -204,7 +203,7 @@ class Backend(
     def reshape(self, x: Array, shape: tuple[int, ...]) -> Array:
         return x.reshape(shape)
 
-    view = squeeze = unsqueeze = reshape
+    squeeze = unsqueeze = reshape
 
     def reshape_copy(self, x: Array, shape: tuple[int, ...]) -> Array:
         return self.xp.ascontiguousarray(x).reshape(shape)

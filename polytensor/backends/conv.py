@@ -7,7 +7,6 @@ from typing import Any
 Array = Any
 Pair = tuple[int, ...]  # of two
 Ints = tuple[int, ...]
-WORKSPACE = 1 << 24  # elements of columns made at a time
 
 
 def out_size(n: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:
@@ -23,6 +22,7 @@ class ConvKernels:
     """Mixed into Backend."""
 
     xp: Any
+    workspace = 1 << 24  # elements of columns made at a time
 
     def _pad(self, x: Array, padding: Pair, value: Any, extra: Pair = (0, 0)) -> Array:
         (ph, pw), (eh, ew) = padding, extra
@@ -50,9 +50,15 @@ class ConvKernels:
             cols[:, :, k] = tap
         return cols.reshape(n, groups, c // groups * kernel[0] * kernel[1], oh * ow)
 
+    def _columns(self, x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
+        """_im2col, or a view: a 1 x 1 kernel reads x itself."""
+        if (*kernel, *stride, *padding) == (1, 1, 1, 1, 0, 0):
+            return x.reshape(x.shape[0], groups, x.shape[1] // groups, x.shape[2] * x.shape[3])
+        return self._im2col(x, kernel, stride, padding, dilation, groups)
+
     def _parts(self, x: Array, area: int) -> list[Array]:
         """x in batches whose columns (`area` elements per channel) fit the workspace; at least one."""
-        step = max(1, WORKSPACE // max(1, x.shape[1] * area))
+        step = max(1, self.workspace // max(1, x.shape[1] * area))
         return [x] if step >= x.shape[0] else [x[i : i + step] for i in range(0, x.shape[0], step)]
 
     def conv2d(
@@ -64,7 +70,7 @@ class ConvKernels:
         ow = out_size(x.shape[3], kw, stride[1], padding[1], dilation[1])
         wm = w.reshape(groups, o // groups, w.shape[1] * kh * kw)
         parts = [
-            self.matmul(wm, self._im2col(part, (kh, kw), stride, padding, dilation, groups))  # type: ignore[attr-defined]
+            self.matmul(wm, self._columns(part, (kh, kw), stride, padding, dilation, groups))  # type: ignore[attr-defined]
             for part in self._parts(x, kh * kw * oh * ow)
         ]
         y = (parts[0] if len(parts) == 1 else self.xp.concatenate(parts)).reshape(x.shape[0], o, oh, ow)
@@ -108,7 +114,7 @@ class ConvKernels:
         # windows of exactly g's size: an output size that the stride does not divide leaves some input unread
         total, start = None, 0
         for part in self._parts(x, kh * kw * g.shape[2] * g.shape[3]):
-            cols = self._im2col(part, (kh, kw), stride, padding, dilation, groups)
+            cols = self._columns(part, (kh, kw), stride, padding, dilation, groups)
             gs = g[start : start + part.shape[0]].reshape(part.shape[0], groups, o // groups, -1)
             if (
                 gs.shape[3] < o // groups

@@ -12,14 +12,10 @@ import numpy as np
 from .base import BLOCK, IMPORTED_BY, REST, Backend
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
+_F4 = np.dtype("f4")
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
 _LAST = (1,)
-OWN = {  # functions of NumPy that are kernels as they stand; without a method of ours around them
-    "asarray": np.asarray,
-    "zeros": np.zeros,
-    "empty": np.empty,
-    "view": np.ndarray.reshape,
-}
+_ZERO: Any = np.zeros((), _F4)
 
 
 def _limit_forked(found: Any) -> None:
@@ -50,12 +46,10 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     xp = np
+    workspace = 1 << 20  # columns should stay in the cache
 
     def __init__(self) -> None:
         super().__init__()
-        for name, function in OWN.items():
-            if getattr(type(self), name) is getattr(Backend, name):  # no subclass has one of its own
-                setattr(self, name, function)
         self._local = threading.local()
         self._blas: tuple[int, Any] | None = None
         self._zeros = _Zeros()
@@ -145,11 +139,17 @@ class NumpyBackend(Backend):
         return np.divide(y, _add(y, dim, None, None, True), y)
 
     def matmul(self, a: Any, b: Any) -> Any:
-        if a.ndim < 3 and b.ndim < 3 and a.dtype.char in "fdFD":
+        if a.ndim < 3 and b.ndim < 3 and (a.dtype is _F4 or a.dtype.char in "dFD"):
             return a.dot(b)  # BLAS either way, but np.matmul takes three times as long to come to it
         return super().matmul(a, b)
 
     mv = dot = matmul
+
+    def linear(self, x: Any, w: Any, b: Any) -> Any:
+        if x.ndim != 2 or w.ndim != 2 or x.dtype.char not in "fdFD":
+            return super().linear(x, w, b)
+        y = x.dot(w.T)
+        return y if b is None else np.add(y, b, y)
 
     def slice(self, x: Any, index: tuple[Any, ...]) -> Any:
         return x[index] if len(index) < x.ndim else x[index + REST]
@@ -157,7 +157,7 @@ class NumpyBackend(Backend):
     select = slice
 
     def relu(self, x: Any) -> Any:
-        return np.maximum(x, self._zeros[x.dtype])
+        return np.maximum(x, _ZERO if x.dtype is _F4 else self._zeros[x.dtype])
 
     def sigmoid(self, x: Any) -> Any:
         y = np.exp(np.negative(x))

@@ -75,9 +75,15 @@ class Module(StateDict):
     # ---- attributes -------------------------------------------------------------------------------------------------
     def __getattr__(self, name: str) -> Any:
         d = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
-            if table in d and name in d[table]:
-                return d[table][name]
+        try:  # no loop: every layer of every model comes through here
+            if name in d["_modules"]:
+                return d["_modules"][name]
+            if name in d["_parameters"]:
+                return d["_parameters"][name]
+            if name in d["_buffers"]:
+                return d["_buffers"][name]
+        except KeyError:  # before Module.__init__
+            pass
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:

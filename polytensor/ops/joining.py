@@ -101,9 +101,31 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | No
 concat = concatenate = cat
 
 
+def _rows(tensors: list[Tensor]) -> Tensor | None:
+    """`stack` along dimension 0 of tensors of one shape, dtype and device without gradients; None for others."""
+    arrays = []
+    try:
+        dev, first = tensors[0]._dev, tensors[0]._a
+        shape, dtype = first.shape, first.dtype
+        if not shape or (len(shape) > 3 and not first.flags.c_contiguous):
+            return None
+        for x in tensors:
+            a = x._a
+            if x._fn is not None or a.dtype is not dtype or x._dev is not dev or a.shape != shape:
+                return None
+            arrays.append(a)
+    except AttributeError:
+        return None
+    return wrap(dev.backend.cat(arrays, 0).reshape(len(arrays), *shape), dev)
+
+
 def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors of one shape joined along a new dimension. Source: torch.stack."""
     tensors = list(tensors)
+    if out is None and dim.__class__ is int and dim == 0 and tensors:
+        r = _rows(tensors)
+        if r is not None:
+            return r
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
     first = tensors[0]._a.shape

@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from . import pointwise as pw
 from . import shape as sh
 from .table import (
+    FLOAT32,
     PROMOTE,
     ROWS,
     TYPE_NAME,
@@ -508,7 +509,8 @@ def _matmul(self: Tensor, other: Any) -> Any:
     if other.__class__ is not Tensor:
         return _operator(self, other)
     a, b = self._a, other._a
-    if a.dtype is b.dtype and self._dev is other._dev and a.ndim == 2 == b.ndim and a.dtype.kind != "b":
+    d = a.dtype
+    if d is b.dtype and self._dev is other._dev and a.ndim == 2 == b.ndim and (d is FLOAT32 or d.kind != "b"):
         try:
             return _mm(self, other)
         except ValueError:

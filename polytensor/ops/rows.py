@@ -12,7 +12,7 @@ from types import FunctionType, SimpleNamespace
 from typing import Any
 from weakref import ref
 
-from ..autograd.modes import INFERRING, WATCH, mark, mode
+from ..autograd.modes import INFERRING, OFF, WATCH, mark, mode
 from ..autograd.node import FREED, Node, modified, saved_properties
 from ..autograd.watch import watched
 from ..backends.base import DIRECT, HOST_ARRAY, SCALARS
@@ -174,9 +174,11 @@ class Row:
         """Lines that make a Tensor of `_v`, the one result of a call on `_dev`, record the call and return it."""
         lines = [
             # NumPy makes scalars of 0-d results; the test of the class alone is quick
-            " if type(_v) is not HOST_ARRAY and type(_v) in SCALARS: _c = _dev.backend.asarray; _v = _c(_v)",
+            " if _v.__class__ is not HOST_ARRAY and _v.__class__ in SCALARS: _c = _dev.backend.asarray; _v = _c(_v)",
             " _r = _blank(); _r._a = _v; _r._dev = _dev; _r._s = _r._fn = _r._v = _r._x = None; _r._nr = 0",
-            " if INFERRING: _mark(_r)",
+            " if OFF:",
+            "  if INFERRING: _mark(_r)",
+            "  if not _mode.grad: return _r",
         ]
         return lines + self.recorded(inputs, attrs, True)
 
@@ -185,10 +187,10 @@ class Row:
         if not self.differentiable:
             return [" return _r"]
         wanted = " or ".join(f"{t}._fn is not None" for t in inputs)
-        if len(inputs) > 1:
-            wanted = f"({wanted})"
+        if not fresh:
+            wanted = f"({wanted}) and (not OFF or _mode.grad)"
         return [
-            f" if {wanted} and _mode.grad:",
+            f" if {wanted}:",
             *(" " + line for line in self.recording(inputs, attrs, "_r", fresh)),
             " return _r",
         ]
@@ -315,7 +317,7 @@ def _view(x: str, step: str) -> list[str]:
         # a leaf is the base of its own views, also where it is a view itself
         f" if _b is None or {x}._fn is LEAF: _b = ({x}, ({step},))",
         f" else: _b = (_b[0], (*_b[1], {step}), *_b[2:])",
-        " _r._v = _b if len(_b) > 2 or _mode.grad else (*_b, 'no_grad')",
+        " _r._v = _b if not OFF or len(_b) > 2 or _mode.grad else (*_b, 'no_grad')",
         " if len(_c) > 2 and _c[-1]() is None: _c[-1] = _ref(_r)",
         " else:",
         "  _c.append(_ref(_r))",
@@ -326,7 +328,7 @@ def _view(x: str, step: str) -> list[str]:
 
 _NAMES = {
     "__name__": __name__,  # by which NumPy's warnings are ignored (backends.base)
-    "HOST_ARRAY": HOST_ARRAY, "INFERRING": INFERRING, "LEAF": LEAF, "SCALARS": SCALARS, "WATCH": WATCH, "_blank": blank,
+    "HOST_ARRAY": HOST_ARRAY, "INFERRING": INFERRING, "LEAF": LEAF, "OFF": OFF, "SCALARS": SCALARS, "WATCH": WATCH, "_blank": blank,
     "_ref": ref, "_mark": mark, "_mode": mode, "_watched": watched, "_wrap": wrap,
 }  # fmt: skip
 

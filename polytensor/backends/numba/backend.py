@@ -21,14 +21,16 @@ from .large import LargeKernels
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
 Array = Any
 Pair = tuple[int, ...]  # of two
-MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent gelu ufuncs".split()
+MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent products gelu ufuncs".split()
 # the elements from which our kernels beat NumPy
 TINY = 512
 FEW = 4  # parameters
 POINTWISE = 4096
 REDUCE = 32768
-COLUMNS = 1 << 18
+PRODUCT = 512
+BLAS_ALONE = 1 << 18  # products of two elements up to which BLAS wakes no threads
 F4, F8 = np.dtype("f4"), np.dtype("f8")
+ZERO = np.zeros((), F4)
 
 
 def fits(x: Array) -> bool:
@@ -63,6 +65,7 @@ class NumbaBackend(LargeKernels):
         self._threads.set_num_threads(get_num_threads())
         keep_freed_memory()
         self._nobody = np.empty(0, bool)
+        self._no_bias = {np.dtype(kind): np.empty(0, kind) for kind in "fd"}
 
     _threads: Any
     _pointwise: Any
@@ -74,6 +77,7 @@ class NumbaBackend(LargeKernels):
     _many: Any
     _batchnorm: Any
     _recurrent: Any
+    _products: Any
     _attention: Any
     _gelu: Any
     _ufuncs: Any
@@ -101,7 +105,7 @@ class NumbaBackend(LargeKernels):
     def relu(self, x: Array) -> Array:
         if x.size >= POINTWISE and fits(x):
             return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
-        return np.maximum(x, self._zeros[x.dtype])
+        return np.maximum(x, ZERO if x.dtype is F4 else self._zeros[x.dtype])
 
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
         d = x.dtype
@@ -159,6 +163,26 @@ class NumbaBackend(LargeKernels):
         if fits(x) and fits(g) and g.shape == x.shape:
             return self._gelu.gelu_backward(g, x)
         return super().gelu_backward(g, x)
+
+    # ---- products ---------------------------------------------------------------------------------------------
+    def matmul(self, a: Array, b: Array) -> Array:
+        if a.size >= PRODUCT and a.ndim == 2 and b.ndim == 2 and a.dtype.char in "fd":
+            if self._products.takes(a, b):
+                return self._products.gemm(a, b, self._no_bias[a.dtype])
+            if a.size * b.shape[1] > BLAS_ALONE and self._threads.get_num_threads() > 1:
+                return self._products.by_blas(a, b)
+        return NumpyBackend.matmul(self, a, b)
+
+    def bmm(self, a: Array, b: Array) -> Array:
+        y = self._products.gemm_each(a, b) if a.size >= PRODUCT and a.ndim == 3 and b.ndim == 3 else None
+        return NumpyBackend.bmm(self, a, b) if y is None else y
+
+    def linear(self, x: Array, w: Array, b: Array | None) -> Array:
+        if x.size >= PRODUCT and b is not None and b.shape == w.shape[:1] and b.dtype is x.dtype and b.flags.carray:
+            rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+            if self._products.takes(rows, w.T):
+                return self._products.gemm(rows, w.T, b).reshape(*x.shape[:-1], len(w))
+        return NumpyBackend.linear(self, x, w, b)
 
     # ---- normalisation ----------------------------------------------------------------------------------------
     def normalize(self, x: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
@@ -236,7 +260,7 @@ class NumbaBackend(LargeKernels):
             rows = self._reduce.sum_rows(x, prod(x.shape[x.ndim - k :]), x.shape[: x.ndim - k])
             rest = dims[: len(dims) - k]
             return (self._reduce_add(rows, rest, False) if rest else rows).reshape(shape)
-        if dims == tuple(range(len(dims))) and x.size >= COLUMNS:
+        if dims == tuple(range(len(dims))):
             return self._reduce.sum_columns(x, prod(x.shape[: len(dims)]), shape)
         return NumpyBackend._reduce_add(self, x, dim, keepdim)
 

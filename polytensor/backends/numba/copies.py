@@ -97,7 +97,7 @@ def turned(x: Array) -> Array | None:
     if len(dims) != 3:
         return None
     (count, apart), (m, one), (n, stride) = dims
-    if one != 1 or stride < m or apart < 0 or m < 4 or n < 4:
+    if one != 1 or stride < m or apart < 0 or min(m, n) < LINE // x.itemsize:
         return None
     reach = (count - 1) * apart + m + (n - 1) * stride
     flat = np.lib.stride_tricks.as_strided(x, (reach,), (x.itemsize,)).view(WORDS[x.itemsize])

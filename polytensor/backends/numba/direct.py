@@ -26,11 +26,16 @@ LONE_TILE, LONE_TAPS = 4, 9  # of a tile of one channel: groups of few
 CHUNK = 64  # vectors of the gradient summed before the registers are folded
 
 
-def _segment(e: Emit, table: Any, index: Any, limit: Any) -> tuple[Any, Any, Any]:
-    """(start in the source, start in the output, lanes: 0 from `limit` on) of a segment."""
-    at = e.b.mul(index, I64(3))
-    x, y, count = (e.b.load(e.b.gep(table, [e.b.add(at, I64(i))])) for i in range(3))
-    return x, y, e.b.select(e.b.icmp_signed("<", index, limit), count, I64(0))
+def _segments(e: Emit, table: Any, first: Any, count: int, limit: Any) -> list[tuple[Any, Any, Any]]:
+    """(start in the source, start in the output, lanes) of segments; from `limit` on no lanes, and a start that is there."""
+    found: list[tuple[Any, Any, Any]] = []
+    for i in range(count):
+        index = e.b.add(first, I64(i))
+        at = e.b.mul(index, I64(3))
+        x, y, lanes = (e.b.load(e.b.gep(table, [e.b.add(at, I64(j))])) for j in range(3))
+        inside = e.b.icmp_signed("<", index, limit)
+        found.append((e.b.select(inside, x, found[0][0]) if i else x, y, e.b.select(inside, lanes, I64(0))))
+    return found
 
 
 def tile(rows: int, wide: int, pieces: int) -> Any:
@@ -42,7 +47,7 @@ def tile(rows: int, wide: int, pieces: int) -> Any:
         channels: Any, SEG: Any, first: Any, limit: Any,
     ) -> None:  # fmt: skip
         b, n = e.b, e.lanes // pieces
-        segments = [_segment(e, SEG, b.add(first, I64(i)), limit) for i in range(wide * pieces)]
+        segments = _segments(e, SEG, first, wide * pieces, limit)
         sources = [b.gep(X, [b.add(x0, s[0])]) for s in segments]
         sums = []
         for r in range(rows):
@@ -82,7 +87,7 @@ def products(rows: int, taps: int, pieces: int) -> Any:
         vectors = b.sdiv(b.add(b.sub(last, first), I64(pieces - 1)), I64(pieces))
         with cgutils.for_range(b, vectors) as loop:
             at = b.add(first, b.mul(loop.index, I64(pieces)))
-            segments = [_segment(e, SEG, b.add(at, I64(i)), last) for i in range(pieces)]
+            segments = _segments(e, SEG, at, pieces, last)
             masks = [e.mask(s[2], n) for s in segments]
             xs = [e.join([e.masked_load(p, s[0], m, n) for s, m in zip(segments, masks, strict=True)]) for p in sources]
             here = b.gep(G, [b.add(g0, b.mul(loop.index, I64(rows * e.lanes)))])
@@ -108,24 +113,43 @@ def gather(pieces: int) -> Any:
         with cgutils.for_range(b, vectors) as loop:
             at = b.add(first, b.mul(loop.index, I64(pieces)))
             to = b.add(o0, b.mul(loop.index, stride))
-            for i in range(pieces):
-                _, y, count = _segment(e, SEG, b.add(at, I64(i)), last)
+            for i, (_, y, count) in enumerate(_segments(e, SEG, at, pieces, last)):
                 v = e.masked_load(Y, b.add(y0, y), e.mask(count, n), n)
                 e.store(v, OUT, b.add(to, I64(i * n)), n)
 
     return body
 
 
-@routine("X x0 Y y0 n")
-def copy_run(e: Emit, X: Any, x0: Any, Y: Any, y0: Any, n: Any) -> None:
-    """Y[y0 : y0 + n] = X[x0 : x0 + n]"""
-    b = e.b
-    with cgutils.for_range(b, b.sdiv(b.add(n, I64(e.lanes - 1)), I64(e.lanes))) as loop:
-        i = b.mul(loop.index, I64(e.lanes))
-        m = e.mask(b.sub(n, i), e.lanes)
-        e.masked_store(e.masked_load(X, b.add(x0, i), m, e.lanes), Y, b.add(y0, i), m, e.lanes)
+def copying(step: int) -> Any:
+    """`rows` rows of Y, `wide` apart: zeros, and from `first` to `last` each `step`th of a run of X; these are `down` apart."""
+
+    @routine("X x0 down Y y0 wide first last rows")
+    def body(
+        e: Emit, X: Any, x0: Any, down: Any, Y: Any, y0: Any, wide: Any, first: Any, last: Any, rows: Any
+    ) -> None:  # fmt: skip
+        b, n = e.b, e.lanes
+        with cgutils.for_range(b, b.sdiv(b.add(wide, I64(n - 1)), I64(n))) as vector:
+            at = b.mul(vector.index, I64(n))
+            low = b.mul(b.sub(first, at), I64(step))
+            high = b.sub(b.mul(b.sub(last, at), I64(step)), I64(step - 1))
+            inner = [
+                b.and_(e.mask(b.sub(high, I64(i * n)), n), b.not_(e.mask(b.sub(low, I64(i * n)), n)))
+                for i in range(step)
+            ]
+            whole = e.mask(b.sub(wide, at), n)
+            x, y = b.sub(x0, low), b.add(y0, at)
+            with cgutils.for_range(b, rows) as loop:
+                here = b.add(x, b.mul(loop.index, down))
+                parts = [e.masked_load(X, b.add(here, I64(i * n)), m, n) for i, m in enumerate(inner)]
+                v = parts[0]
+                if step == 2:
+                    v = b.shuffle_vector(*parts, e.constant(range(0, 2 * n, 2)))
+                e.masked_store(v, Y, b.add(y, b.mul(loop.index, wide)), whole, n)
+
+    return body
 
 
+copy_rows, copy_even = copying(1), copying(2)
 tile_whole, tile_halves = tile(ROWS, TILE, 1), tile(ROWS, TILE, 2)
 lone_whole, lone_halves = tile(1, LONE_TILE, 1), tile(1, LONE_TILE, 2)
 products_whole, products_halves = products(ROWS, TAPS, 1), products(ROWS, TAPS, 2)
@@ -155,7 +179,7 @@ def aligned(n: int, like: Any) -> Any:
 
 @njit(error_model="numpy")
 def pack(x: Any, start: int, planes: int, source: Any, phases: Any, top: int, rows: int, out: Any, at: int) -> None:
-    """Copy `planes` planes of x, from row `top` of the padded ones on; what lies outside is not written."""
+    """Copy `planes` planes of x, from row `top` of the padded ones on; zeros where they leave x."""
     h, w, ph, pw, sh, sw, wide, plane = source
     for p in range(planes):
         base = start + p * h * w
@@ -163,13 +187,20 @@ def pack(x: Any, start: int, planes: int, source: Any, phases: Any, top: int, ro
             upper, left = top * sh + phases[2 * q] - ph, phases[2 * q + 1] - pw
             low, high = inside(h, rows, sh, upper)
             first, last = inside(w, wide, sw, left)
-            for r in range(low, high):
-                a = base + (r * sh + upper) * w + first * sw + left
-                to = at + r * wide + first
-                if sw == 1:
-                    copy_run(x, a, out, to, last - first)
-                else:
-                    i, j, step = np.uint64(a), np.uint64(to), np.uint64(sw)
+            a, to = base + (low * sh + upper) * w + first * sw + left, at + low * wide
+            out[at:to] = 0
+            out[at + high * wide : at + rows * wide] = 0
+            if sw == 1:
+                copy_rows(x, a, sh * w, out, to, wide, first, last, high - low)
+            elif sw == 2:
+                copy_even(x, a, sh * w, out, to, wide, first, last, high - low)
+            else:
+                step = np.uint64(sw)
+                for r in range(high - low):
+                    o = out[to + r * wide : to + r * wide + wide]
+                    o[:first] = 0
+                    o[last:] = 0
+                    i, j = np.uint64(a + r * sh * w), np.uint64(to + r * wide + first)
                     for m in range(np.uint64(last - first)):
                         out[j + m] = x[i + m * step]
             at += plane
@@ -179,14 +210,99 @@ def pack(x: Any, start: int, planes: int, source: Any, phases: Any, top: int, ro
 def pack_weights(w: Any, form: Any, groups: int, rows: int, taps: Any, wp: Any) -> None:
     """wp[group, block, (channel, tap), row]; form: (outputs, inputs to a group, strides of group, output and input)."""
     outs, ins, sg, so, si = form
-    at = 0
+    at, count = 0, np.uint64(taps.size)
+    apart = np.uint64(rows)
     for g in range(groups):
         for block in range(0, outs, rows):
-            for i in range(ins):
-                for t in taps:
-                    for r in range(rows):
-                        wp[at + r] = w[g * sg + (block + r) * so + i * si + t] if block + r < outs else 0
-                    at += rows
+            for r in range(rows):
+                to = np.uint64(at + r)
+                if block + r >= outs:
+                    for _ in range(ins * taps.size):
+                        wp[to] = 0
+                        to += apart
+                    continue
+                start = g * sg + (block + r) * so
+                for i in range(ins):
+                    ws = w[start + i * si :]
+                    for t in range(count):
+                        wp[to] = ws[np.uint64(taps[t])]
+                        to += apart
+            at += ins * taps.size * rows
+
+
+@njit(error_model="numpy")
+def tiles(
+    mode: int, x: Any, x0: int, w: Any, w0: int, offsets: Any, k0: int, k: int, bias: Any, b0: int, y: Any, y0: int, gap: int,
+    valid: int, seg: Any, first: int, last: int,
+) -> None:  # fmt: skip
+    """The pixels of segments [first, last), for a block of channels; mode: 1 with halves of vectors, 2 by lone channels."""
+    if mode == 0:
+        for f in range(first, last, TILE):
+            tile_whole(x, x0, w, w0, offsets, k0, k, bias, b0, y, y0, gap, valid, seg, f, last)
+    elif mode == 1:
+        for f in range(first, last, 2 * TILE):
+            tile_halves(x, x0, w, w0, offsets, k0, k, bias, b0, y, y0, gap, valid, seg, f, last)
+    elif mode == 2:
+        for f in range(first, last, LONE_TILE):
+            lone_whole(x, x0, w, w0, offsets, k0, k, bias, b0, y, y0, gap, valid, seg, f, last)
+    else:
+        for f in range(first, last, 2 * LONE_TILE):
+            lone_halves(x, x0, w, w0, offsets, k0, k, bias, b0, y, y0, gap, valid, seg, f, last)
+
+
+@njit(error_model="numpy")
+def correlate_piece(
+    task: int, x: Any, wp: Any, bias: Any, source: Any, phases: Any, form: Any, cut: Any, classes: Any, offsets: Any, seg: Any,
+    y: Any,
+) -> None:  # fmt: skip
+    """Task number `task` of _correlate."""
+    n, groups, images, bands, band, together, parts, room, mode, height, area = cut
+    outs, ins, _, _, _ = form
+    h, width, _, _, _, _, wide, plane = source
+    rows = 1 if mode > 1 else ROWS
+    blocks = (outs + rows - 1) // rows
+    volume = ins * (phases.size // 2) * plane
+    chunks = (groups + together - 1) // together
+    per = (blocks + parts - 1) // parts
+    rest, part = task // parts, task % parts
+    rest, chunk = rest // chunks, rest % chunks
+    piece, top = rest // bands, rest % bands * band
+    i0, i1 = piece * images, min(n, piece * images + images)
+    g0, g1 = chunk * together, min(groups, chunk * together + together)
+    size = (g1 - g0) * volume
+    xs = np.empty(room, x.dtype)
+    for i in range(i0, i1):
+        start = (i * groups + g0) * ins * h * width
+        pack(x, start, (g1 - g0) * ins, source, phases, top, height, xs, (i - i0) * size)
+    before = 0
+    for c in range(classes.size // 9):
+        k0, k1, down, across, pixel, high, broad, s0, s1 = classes[9 * c : 9 * c + 9]
+        k = (k1 - k0) * ins
+        first, last = s0, s1
+        if bands > 1:
+            each = (s1 - s0) // high
+            first, last = s0 + top * each, s0 + min(high, top + band) * each
+        z = np.empty(rows * high * broad if across > 1 else 0, x.dtype)
+        for g in range(g0, g1):
+            for block in range(part * per, min(blocks, part * per + per)):
+                o = g * outs + block * rows
+                valid = min(rows, outs - block * rows)
+                w0 = before + (g * blocks + block) * k * rows
+                for i in range(i0, i1):
+                    x0 = (i - i0) * size + (g - g0) * volume - top * wide
+                    y0 = (i * groups * outs + o) * area
+                    to, base, gap = (z, 0, high * broad) if across > 1 else (y, y0, area)
+                    tiles(mode, xs, x0, wp, w0, offsets, k0 * ins, k, bias, o, to, base, gap, valid, seg, first, last)
+                    if across == 1:
+                        continue
+                    step = np.uint64(across)
+                    for r in range(valid):
+                        for a in range(high):
+                            i_from = np.uint64((r * high + a) * broad)
+                            i_to = np.uint64(y0 + r * area + pixel + a * down)
+                            for m in range(np.uint64(broad)):
+                                y[i_to + m * step] = z[i_from + m]
+        before += groups * blocks * rows * k
 
 
 def _correlate(
@@ -194,208 +310,108 @@ def _correlate(
     wp: Any, y: Any,
 ) -> None:  # fmt: skip
     """y from x and w. classes: per class (taps from, to, row stride, column stride, first pixel, rows, columns of y, segments
-    from, to an image); cut: see Plan."""
-    n, groups, images, bands, band, together, parts, room, halves, lone, height, area = cut
+    from, to, an image); cut: see Plan."""
+    n, groups, images, bands, _, together, parts, _, mode, _, _ = cut
     outs, ins, _, _, _ = form
-    h, width, _, _, _, _, wide, plane = source
-    rows = 1 if lone else ROWS
-    blocks = (outs + rows - 1) // rows
-    count = classes.size // 9
-    split = phases.size // 2
+    rows = 1 if mode > 1 else ROWS
     at = 0
-    for c in range(count):
+    for c in range(classes.size // 9):
         t = taps[classes[9 * c] : classes[9 * c + 1]]
         pack_weights(w, form, groups, rows, t, wp[at:])
-        at += groups * blocks * rows * ins * t.size
-    pieces, chunks = (n + images - 1) // images, (groups + together - 1) // together
-    per = (blocks + parts - 1) // parts
-    for task in prange(pieces * bands * chunks * parts):
-        piece, rest = task // (bands * chunks * parts), task % (bands * chunks * parts)
-        part, rest = rest % parts, rest // parts
-        chunk, strip = rest % chunks, rest // chunks
-        xs = aligned(room, x)
-        i0, i1 = piece * images, min(n, piece * images + images)
-        g0, g1 = chunk * together, min(groups, chunk * together + together)
-        channels = (g1 - g0) * ins
-        size = channels * split * plane
-        for i in range(i0, i1):
-            pack(
-                x,
-                (i * groups + g0) * ins * h * width,
-                channels,
-                source,
-                phases,
-                strip * band,
-                height,
-                xs,
-                (i - i0) * size,
-            )
-        before = 0
-        for c in range(count):
-            k0, k1, down, across, pixel, high, broad, s0, s1 = classes[9 * c : 9 * c + 9]
-            k = (k1 - k0) * ins
-            length = s1 - s0
-            first, last = 0, length
-            if bands > 1:
-                each = length // high
-                first, last = strip * band * each, min(high, strip * band + band) * each
-            z = np.empty(rows * high * broad if across > 1 else 0, x.dtype)
-            for g in range(g0, g1):
-                for block in range(part * per, min(blocks, part * per + per)):
-                    o = g * outs + block * rows
-                    valid = min(rows, outs - block * rows)
-                    w0 = before + (g * blocks + block) * k * rows
-                    for i in range(i0, i1):
-                        x0 = (i - i0) * size + (g - g0) * ins * split * plane - strip * band * wide
-                        y0 = (i * groups * outs + o) * area
-                        if across > 1:
-                            to, base, gap = z, 0, high * broad
-                        else:
-                            to, base, gap = y, y0, area
-                        f0 = s0 + first
-                        if lone and halves:
-                            for f in range(f0, s0 + last, 2 * LONE_TILE):
-                                lone_halves(
-                                    xs,
-                                    x0,
-                                    wp,
-                                    w0,
-                                    offsets,
-                                    k0 * ins,
-                                    k,
-                                    bias,
-                                    o,
-                                    to,
-                                    base,
-                                    gap,
-                                    valid,
-                                    seg,
-                                    f,
-                                    s0 + last,
-                                )
-                        elif lone:
-                            for f in range(f0, s0 + last, LONE_TILE):
-                                lone_whole(
-                                    xs,
-                                    x0,
-                                    wp,
-                                    w0,
-                                    offsets,
-                                    k0 * ins,
-                                    k,
-                                    bias,
-                                    o,
-                                    to,
-                                    base,
-                                    gap,
-                                    valid,
-                                    seg,
-                                    f,
-                                    s0 + last,
-                                )
-                        elif halves:
-                            for f in range(f0, s0 + last, 2 * TILE):
-                                tile_halves(
-                                    xs,
-                                    x0,
-                                    wp,
-                                    w0,
-                                    offsets,
-                                    k0 * ins,
-                                    k,
-                                    bias,
-                                    o,
-                                    to,
-                                    base,
-                                    gap,
-                                    valid,
-                                    seg,
-                                    f,
-                                    s0 + last,
-                                )
-                        else:
-                            for f in range(f0, s0 + last, TILE):
-                                tile_whole(
-                                    xs,
-                                    x0,
-                                    wp,
-                                    w0,
-                                    offsets,
-                                    k0 * ins,
-                                    k,
-                                    bias,
-                                    o,
-                                    to,
-                                    base,
-                                    gap,
-                                    valid,
-                                    seg,
-                                    f,
-                                    s0 + last,
-                                )
-                        if across > 1:
-                            for r in range(valid):
-                                for a in range(high):
-                                    i_from = np.uint64((r * high + a) * broad)
-                                    i_to = np.uint64(y0 + r * area + pixel + a * down)
-                                    step = np.uint64(across)
-                                    for m in range(np.uint64(broad)):
-                                        y[i_to + m * step] = z[i_from + m]
-            before += groups * blocks * rows * k
+        at += groups * ((outs + rows - 1) // rows) * rows * ins * t.size
+    chunks = (groups + together - 1) // together
+    for task in prange((n + images - 1) // images * bands * chunks * parts):
+        correlate_piece(task, x, wp, bias, source, phases, form, cut, classes, offsets, seg, y)
+
+
+@njit(error_model="numpy")
+def sum_block(
+    mode: int, x: Any, x0: int, g: Any, y0: int, area: int, valid: int, gs: Any, offsets: Any, k: int, seg: Any, length: int,
+    part: Any, o0: int,
+) -> None:  # fmt: skip
+    """The products of a block of channels of g with x at every tap, over all segments."""
+    rows, taps = (1, LONE_TAPS) if mode > 1 else (ROWS, TAPS)
+    lanes = BYTES // x.itemsize
+    step = CHUNK * (1 + mode % 2)
+    for f in range(0, length, step):
+        t = min(length, f + step)
+        for r in range(valid):
+            if mode % 2:
+                gather_halves(g, y0 + r * area, seg, f, t, gs, r * lanes, rows * lanes)
+            else:
+                gather_whole(g, y0 + r * area, seg, f, t, gs, r * lanes, rows * lanes)
+        for m in range(0, k, taps):
+            if mode == 0:
+                products_whole(x, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
+            elif mode == 1:
+                products_halves(x, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
+            elif mode == 2:
+                lone_products_whole(x, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
+            else:
+                lone_products_halves(x, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
+
+
+@njit(error_model="numpy")
+def products_piece(
+    task: int, x: Any, g: Any, source: Any, phases: Any, form: Any, cut: Any, offsets: Any, seg: Any, part: Any
+) -> None:
+    """Task number `task` of _weight_products."""
+    n, groups, images, parts, span, room, mode, height, area, each = cut
+    outs, ins, taps = form
+    h, width, _, _, _, _, _, plane = source
+    rows, step = (1, LONE_TAPS) if mode > 1 else (ROWS, TAPS)
+    blocks = (outs + rows - 1) // rows
+    per = (groups * blocks + parts - 1) // parts
+    k = ins * taps
+    size = (k + step - 1) // step * step * rows
+    volume = ins * (phases.size // 2) * plane
+    piece, u0 = task // parts, task % parts * per
+    u1 = min(groups * blocks, u0 + per)
+    if u0 >= u1:
+        return
+    i0, i1 = piece * images, min(n, piece * images + images)
+    first, last = u0 // blocks, min(groups, (u1 - 1) // blocks + 1)
+    xs = np.empty(room, x.dtype)
+    gs = aligned(rows * (BYTES // x.itemsize) * CHUNK, x)
+    for i in range(i0, i1):
+        start = (i * groups + first) * ins * h * width
+        pack(x, start, (last - first) * ins, source, phases, 0, height, xs, (i - i0) * span * volume)
+    for u in range(u0, u1):
+        block = u % blocks * rows
+        channel = u // blocks * outs + block
+        x0, y0 = (u // blocks - first) * volume, (i0 * groups * outs + channel) * area
+        o0 = (piece * groups * blocks + u) * size
+        part[o0 : o0 + size] = 0
+        valid, length = min(rows, outs - block), (i1 - i0) * each
+        sum_block(mode, xs, x0, g, y0, area, valid, gs, offsets, k, seg, length, part, o0)
 
 
 def _weight_products(
     x: Any, g: Any, source: Any, phases: Any, form: Any, cut: Any, offsets: Any, seg: Any, part: Any
 ) -> None:
-    """Add each piece's sums of the weight's gradient to part (pieces, groups, blocks, inputs * taps, rows)."""
-    n, groups, images, parts, span, room, halves, lone, height, area, each = cut
-    outs, ins, taps = form
-    h, width, _, _, _, _, _, plane = source
-    rows = 1 if lone else ROWS
-    blocks = (outs + rows - 1) // rows
-    per = (groups * blocks + parts - 1) // parts
-    lanes = BYTES // x.itemsize
-    k, each_time = ins * taps, LONE_TAPS if lone else TAPS
-    padded = (k + each_time - 1) // each_time * each_time
-    volume = ins * (phases.size // 2) * plane
-    step = CHUNK * (2 if halves else 1)
+    """Each piece's sums of the weight's gradient, into part (pieces, groups, blocks, inputs * taps, rows)."""
+    n, _, images, parts, _, _, _, _, _, _ = cut
     for task in prange((n + images - 1) // images * parts):
-        piece, u0 = task // parts, task % parts * per
-        u1 = min(groups * blocks, u0 + per)
-        i0, i1 = piece * images, min(n, piece * images + images)
-        first, last = u0 // blocks, min(groups, (u1 - 1) // blocks + 1)
-        xs = aligned(room, x)
-        gs = aligned(rows * lanes * CHUNK, x)
-        for i in range(i0, i1 if u0 < u1 else i0):
-            start = (i * groups + first) * ins * h * width
-            pack(x, start, (last - first) * ins, source, phases, 0, height, xs, (i - i0) * span * volume)
-        length = (i1 - i0) * each
-        for u in range(u0, u1):
-            block = u % blocks * rows
-            valid = min(rows, outs - block)
-            channel = u // blocks * outs + block
-            x0, y0 = (u // blocks - first) * volume, (i0 * groups * outs + channel) * area
-            o0 = (piece * groups * blocks + u) * padded * rows
-            for f in range(0, length, step):
-                t = min(length, f + step)
-                for r in range(valid):
-                    if halves:
-                        gather_halves(g, y0 + r * area, seg, f, t, gs, r * lanes, rows * lanes)
-                    else:
-                        gather_whole(g, y0 + r * area, seg, f, t, gs, r * lanes, rows * lanes)
-                if lone and halves:
-                    for m in range(0, k, LONE_TAPS):
-                        lone_products_halves(xs, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
-                elif lone:
-                    for m in range(0, k, LONE_TAPS):
-                        lone_products_whole(xs, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
-                elif halves:
-                    for m in range(0, k, TAPS):
-                        products_halves(xs, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
-                else:
-                    for m in range(0, k, TAPS):
-                        products_whole(xs, x0, gs, 0, offsets, m, seg, f, t, part, o0 + m * rows)
+        products_piece(task, x, g, source, phases, form, cut, offsets, seg, part)
+
+
+def _add_pieces(part: Any, blocks: int, outs: int, k: int, padded: int, rows: int, dw: Any) -> None:
+    """The sum over pieces, in their order, from (pieces, groups, blocks, taps, rows) to (groups, outputs, taps)."""
+    units = dw.size // (outs * k) * blocks
+    size = padded * rows
+    for u in prange(units):
+        o = part[u * size : u * size + size]
+        for p in range(units + u, part.size // size, units):
+            s = part[p * size : p * size + size]
+            for i in range(o.size):
+                o[i] += s[i]
+        first = u % blocks * rows
+        for r in range(min(rows, outs - first)):
+            d = dw[(u // blocks * outs + first + r) * k :][:k]
+            for i in range(d.size):
+                d[i] = o[i * rows + r]
 
 
 correlate_kernel = Kernel(_correlate)
 weight_products_kernel = Kernel(_weight_products)
+add_pieces_kernel = Kernel(_add_pieces)

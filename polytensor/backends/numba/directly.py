@@ -8,7 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .direct import CHUNK, LONE_TAPS, LONE_TILE, ROWS, TAPS, TILE, correlate_kernel, weight_products_kernel
+from .direct import (
+    CHUNK,
+    LONE_TAPS,
+    LONE_TILE,
+    ROWS,
+    TAPS,
+    TILE,
+    add_pieces_kernel,
+    correlate_kernel,
+    weight_products_kernel,
+)
 from .vectors import BYTES
 
 Array = Any
@@ -89,6 +99,7 @@ def plan(
     halves = half < whole
     run = lanes // 2 if halves else lanes
     lone = outs <= FEW
+    mode = 2 * lone + halves
     rows = 1 if lone else ROWS
     blocks = -(-outs // rows)
     if used < (WORST / 2 if groups > 1 else WORST) * min(whole, half):
@@ -97,7 +108,10 @@ def plan(
     # the cut: images to a piece, rows to a band, groups to a chunk, parts of the outputs
     volume = ins * len(phases) * height * wide
     together = max(1, min(groups, PIECE // volume))
-    images = max(1, min(-(-n // PIECES), PIECE // (groups * volume)))
+    limit = max(1, min(-(-n // PIECES), PIECE // (groups * volume)))
+    images = (
+        max(1, n // (-(-n // limit // PIECES) * PIECES)) if n >= PIECES else limit
+    )  # as many pieces for each thread
     vectors = -(-min(whole, half) // lanes)
     high = band = wanted[0]
     if kind == "weight":
@@ -155,11 +169,11 @@ def plan(
             for x, y, count in segments
         ]
         form: Ints = (outs, ins, t)
-        cut: Ints = (n, groups, images, parts, span, images * span * volume + slack, halves, lone, height, area, each)
+        cut: Ints = (n, groups, images, parts, span, images * span * volume + slack, mode, height, area, each)
     else:
         form = (outs, ins, outs * ins * t, t, outs * t) if against else (outs, ins, outs * ins * t, ins * t, t)
         cut = (
-            n, groups, images, -(-high // band), band, together, parts, images * together * volume + slack, halves, lone, height,
+            n, groups, images, -(-high // band), band, together, parts, images * together * volume + slack, mode, height,
             area,
         )  # fmt: skip
     segments += [(0, 0, 0)] * (2 * max(TILE, LONE_TILE))
@@ -227,12 +241,12 @@ def weight_gradient(
         return None
     rows, taps = (1, LONE_TAPS) if outs <= FEW else (ROWS, TAPS)
     k, blocks = ins * prod(kernel), -(-outs // rows)
-    part = np.zeros((p.pieces, groups, blocks, -(-k // taps) * taps, rows), x.dtype)
+    padded = -(-k // taps) * taps
+    part = np.empty(p.pieces * groups * blocks * padded * rows, x.dtype)
     work = _work(x, outs, channels, prod(kernel), prod(g.shape[2:]))
     weight_products_kernel(
-        work, x.reshape(-1), g.reshape(-1), p.source, p.phases, p.form, p.cut, p.offsets, p.segments, part.reshape(-1)
+        work, x.reshape(-1), g.reshape(-1), p.source, p.phases, p.form, p.cut, p.offsets, p.segments, part
     )
-    total = part[0] if p.pieces == 1 else np.add.reduce(part, 0)
     dw = np.empty(shape, x.dtype)
-    dw.reshape(groups, outs, k)[...] = total[:, :, :k].swapaxes(2, 3).reshape(groups, blocks * rows, k)[:, :outs]
+    add_pieces_kernel(0.1 * part.size, part, blocks, outs, k, padded, rows, dw.reshape(-1))
     return dw

@@ -13,6 +13,8 @@ from ..numpy import NumpyBackend
 Array = Any
 LEAST = 16384  # elements from which these kernels beat NumPy
 MANY = 1 << 19  # and that are worth threads for what NumPy does as fast on one
+FEWEST = 2048  # and from which order and running sums do
+_cumsum = NumpyBackend.cumsum  # super() costs a tenth of a small op
 
 
 class LargeKernels(NumpyBackend):
@@ -49,7 +51,9 @@ class LargeKernels(NumpyBackend):
         copies, threads, usual, ndarray = self._copies, self._threads, np.where, np.ndarray
 
         def where(mask: Array, a: Array, b: Array) -> Array:
-            if mask.size < LEAST or mask.dtype.char != "?" or a.dtype != b.dtype or a.itemsize not in (4, 8):
+            if mask.size < LEAST or mask.dtype.char != "?" or a.__class__ is not ndarray or b.__class__ is not ndarray:
+                return usual(mask, a, b)  # kernels of the base backend pass numbers too
+            if a.dtype != b.dtype or a.itemsize not in (4, 8):
                 return usual(mask, a, b)
             whole = mask.flags.carray and mask.shape in (a.shape, b.shape) and a.ndim <= mask.ndim >= b.ndim
             if whole and a.dtype.kind in "fiu" and a.flags.carray and b.flags.carray:
@@ -78,8 +82,8 @@ class LargeKernels(NumpyBackend):
 
     # ---- order and running sums -------------------------------------------------------------------------------
     def argsort(self, x: Array, dim: int, descending: bool) -> Array:
-        n = x.shape[dim] if x.ndim else 0
-        if n < self._sort.SHORTEST or x.size < 2048 or x.dtype.char not in "fdilq" or n >= 2**31:
+        n = x.shape[dim] if x.size >= FEWEST else 0
+        if n < self._sort.SHORTEST or x.dtype.char not in "fdilq" or n >= 2**31:
             return NumpyBackend.argsort(self, x, dim, descending)
         if dim in (-1, x.ndim - 1):
             return self._sort.argsort(self._writeable(x), descending)
@@ -87,9 +91,8 @@ class LargeKernels(NumpyBackend):
         return self.contiguous(found.swapaxes(dim, -1))
 
     def cumsum(self, x: Array, dim: int) -> Array:
-        n = x.shape[dim] if x.ndim else 0
-        if x.size < 2048 or n < 32 or x.dtype.char not in "fd" or dim not in (-1, x.ndim - 1):
-            return super().cumsum(x, dim)
+        if x.size < FEWEST or x.dtype.char not in "fd" or x.shape[dim] < 32 or dim not in (-1, x.ndim - 1):
+            return _cumsum(self, x, dim)
         return self._scan.cumsum(self._writeable(x))
 
     def _writeable(self, x: Array) -> Array:

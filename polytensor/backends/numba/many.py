@@ -189,12 +189,12 @@ def sgd(
     f = params[0].dtype.type
     sign = f(-1 if maximize else 1)
     if bufs is None:
-        return _run(sgd_kernel, 0.2, [params, grads], (f(lr), sign, f(weight_decay)))
+        return _run(sgd_kernel, 0.15, [params, grads], (f(lr), sign, f(weight_decay)))
     if first:
         for buf in bufs:
             buf[...] = 0  # then momentum * buf + g is g
     numbers = (f(lr), f(momentum), f(1 if first else 1 - dampening), sign, f(weight_decay), nesterov)
-    return _run(sgd_momentum_kernel, 0.3, [params, grads, bufs], numbers)
+    return _run(sgd_momentum_kernel, 0.25, [params, grads, bufs], numbers)
 
 
 def adam(
@@ -206,5 +206,5 @@ def adam(
         return list(range(len(params)))
     rest = adam_numbers(params[0].dtype, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
     if tops is None:
-        return _run(adam_kernel, 0.8, [params, grads, ms, vs], rest)
-    return _run(amsgrad_kernel, 0.8, [params, grads, ms, vs, tops], rest)
+        return _run(adam_kernel, 0.4, [params, grads, ms, vs], rest)
+    return _run(amsgrad_kernel, 0.4, [params, grads, ms, vs, tops], rest)

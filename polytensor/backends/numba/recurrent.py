@@ -13,111 +13,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, prange
-from numba.core import cgutils
 
-from .direct import aligned
-from .intrinsics import turn_tile
 from .pointwise import fast_exp, span
+from .products import RATE, ROWS, multiply, pack
 from .threads import Kernel, get_num_threads
-from .vectors import BYTES, I64, WIDE, Emit, routine
 
 TASK = 4096  # elements of a state to a task
 COST = 1.5  # nanoseconds an element of the state
-ROWS = 8 if WIDE else 4
-PANEL = 2 * BYTES  # bytes of a row of a panel
 LARGEST = 1 << 22  # bytes of weights that a walk over few rows at a time should take from the caches at each step
-RATE = 100  # floating-point operations a nanosecond
-
-
-# ---- products of a few rows and packed weights ------------------------------------------------------------------------
-def product(rows: int) -> Any:
-    """Y[rows, panel] = (keep: Y) + P[0] + the sum over k of A[row, k] * P[1 + k]; `valid` rows and `columns` of it."""
-
-    @routine("A a0 lead P p0 k Y y0 across valid columns keep")
-    def body(
-        e: Emit, A: Any, a0: Any, lead: Any, P: Any, p0: Any, k: Any, Y: Any, y0: Any, across: Any, valid: Any, columns: Any,
-        keep: Any,
-    ) -> None:  # fmt: skip
-        b, n = e.b, e.lanes
-        exists = [b.icmp_signed("<", I64(r), valid) for r in range(rows)]
-        inputs = [b.gep(A, [b.add(a0, b.mul(lead, b.select(x, I64(r), I64(0))))]) for r, x in enumerate(exists)]
-        panel = b.gep(P, [p0])
-        first = [e.load(panel, I64(v * n), n) for v in range(2)]
-        sums = [[cgutils.alloca_once_value(b, start) for start in first] for _ in range(rows)]
-        rest = b.gep(panel, [I64(2 * n)])
-        with cgutils.for_range(b, k) as loop:
-            here = b.gep(rest, [b.mul(loop.index, I64(2 * n))])
-            ws = [e.load(here, I64(v * n), n) for v in range(2)]
-            for r in range(rows):
-                x = e.splat(b.load(b.gep(inputs[r], [loop.index])), n)
-                for v in range(2):
-                    b.store(e.fma(x, ws[v], b.load(sums[r][v])), sums[r][v])
-        nothing = ir.Constant(e.vector(n), None)
-        for r in range(rows):
-            for v in range(2):
-                mask = e.mask(b.select(exists[r], b.sub(columns, I64(v * n)), I64(0)), n)
-                to = b.add(b.add(y0, b.mul(across, I64(r))), I64(v * n))
-                old = e.masked_load(Y, to, mask, n)
-                old = b.select(b.icmp_signed("!=", keep, I64(0)), old, nothing)
-                e.masked_store(b.fadd(old, b.load(sums[r][v])), Y, to, mask, n)
-
-    return body
-
-
-many, few = product(ROWS), product(4)
-
-
-@njit(error_model="numpy")
-def multiply(
-    x: Any, x0: int, lead: int, packed: Any, k: int, columns: int, y: Any, y0: int, across: int, rows: int, keep: int
-) -> None:
-    """y[rows, columns] = (keep: y) + the bias + x[rows, k] @ the packed weights."""
-    width = PANEL // x.itemsize
-    p0 = 0
-    for j in range(0, columns, width):
-        for r in range(0, rows, ROWS):
-            left = rows - r
-            if left > 4:
-                many(x, x0 + r * lead, lead, packed, p0, k, y, y0 + r * across + j, across, left, columns - j, keep)
-            else:
-                few(x, x0 + r * lead, lead, packed, p0, k, y, y0 + r * across + j, across, left, columns - j, keep)
-        p0 += (k + 1) * width
-
-
-@njit(error_model="numpy")
-def pack(w: Any, bits: Any, k: int, columns: int, bias: Any) -> Any:
-    """Panels of w (k, columns), or turned over with `bits`, w's memory as integers: a row of the bias, then those of w.
-
-    With bits, w is (columns, k).
-    """
-    width = PANEL // w.itemsize
-    tile = 64 // w.itemsize
-    panels = (columns + width - 1) // width
-    packed = aligned(panels * (k + 1) * width, w)
-    turned = packed.view(bits.dtype)
-    for p in range(panels):
-        at, j0 = p * (k + 1) * width, p * width
-        count = min(width, columns - j0)
-        if bias.size:
-            for j in range(count):
-                packed[at + j] = bias[j0 + j]
-        at += width
-        if bits.size:
-            whole = k // tile * tile if count == width else 0
-            for i in range(0, whole, tile):
-                for j in range(0, width, tile):
-                    turn_tile(bits, (j0 + j) * k + i, k, turned, at + i * width + j, width)
-            for i in range(whole, k):
-                for j in range(count):
-                    packed[at + i * width + j] = w[(j0 + j) * k + i]
-        else:
-            for i in range(k):
-                a, b = w[i * columns + j0 : i * columns + j0 + count], packed[at + i * width : at + i * width + count]
-                for j in range(b.size):
-                    b[j] = a[j]
-    return packed
 
 
 @njit(inline="always", error_model="numpy")

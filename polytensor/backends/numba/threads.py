@@ -144,7 +144,7 @@ class CompileClock(event.Listener):  # type: ignore[misc]
         self._start = 0.0
 
     def _ours(self, e: Any) -> bool:
-        return bool(e.data["dispatcher"].py_func.__module__.startswith(__package__))
+        return str(e.data["dispatcher"].py_func.__module__).startswith(__package__)  # it is None for text run by exec()
 
     def on_start(self, e: Any) -> None:
         if self._ours(e):
