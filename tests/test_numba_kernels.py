@@ -451,6 +451,35 @@ def test_products(mode, dtype, m, k, n, monkeypatch):
     np.testing.assert_array_equal(NUMBA.linear(x, weight, b), y[0])
 
 
+@pytest.mark.parametrize("m, k, n", [(16, 16, 32), (19, 33, 47), (64, 32, 64)])
+def test_products_of_many(mode, dtype, m, k, n, monkeypatch):
+    """Every order of the axes of either factor, as attention makes them."""
+    own = NUMBA._products
+    monkeypatch.setattr(own, "WIDE", True)
+    x, w = values((5, m, k), dtype), values((5, k, n), dtype, 1)
+    rtol = 1e-5 if dtype == "float32" else 1e-13
+    whole = np.matmul(x.astype("f8"), w.astype("f8"))
+    orders = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 0, 1)]
+    for a in orders:
+        for c in orders:
+            left, right = (np.ascontiguousarray(t.transpose(o)).transpose(np.argsort(o)) for t, o in ((x, a), (w, c)))
+            np.testing.assert_allclose(own.gemm_each(left, right), whole, rtol, rtol * np.sqrt(k) * 8)
+            np.testing.assert_allclose(NUMBA.bmm(left, right), whole, rtol, rtol * np.sqrt(k) * 8)
+    assert own.gemm_each(x[:, ::2], w) is None and own.gemm_each(x[:4], w) is None
+
+
+@pytest.mark.skipif(THREADS.thread_setter() is None, reason="NumPy has another BLAS")
+def test_small_products_of_blas(monkeypatch):
+    """They run on one thread, and the number is put back."""
+    monkeypatch.setattr(THREADS, "_budget", 2)
+    x, seen, own = values((64, 700), "float32"), [], NUMBA._products
+    set_threads = THREADS.thread_setter()
+    monkeypatch.setattr(own, "thread_setter", lambda: lambda n: (seen.append(n), set_threads(n)))
+    w = values((700, 10), "float32", 1)
+    np.testing.assert_allclose(NUMBA.matmul(x, w), x.astype("f8") @ w, 1e-4, 1e-3)
+    assert seen == [1, 2]
+
+
 def test_products_leave_the_rest():
     """Other dtypes, layouts, ranks and sizes go to BLAS; shapes that do not fit get NumPy's error."""
     own, x = NUMBA._products, values((64, 64), "float32")

@@ -119,6 +119,8 @@ def test_choices(dtype):
         found = NUMBA.where(m, x, y)
         np.testing.assert_array_equal(found, np.where(m, x, y))
         assert found.dtype == a.dtype
+    assert NUMBA.where(mask, a, 0.5).tobytes() == np.where(mask, a, 0.5).tobytes()
+    assert NUMBA.where(mask, 1, b[0, 0]).tobytes() == np.where(mask, 1, b[0, 0]).tobytes()
     a[0, 0], mask[0, 0] = (-0.0 if a.dtype.kind == "f" else 0), True
     assert NUMBA.where(mask, a, b).tobytes() == np.where(mask, a, b).tobytes()
 

@@ -25,9 +25,8 @@ class _Mode(threading.local):
         super().__setattr__(name, value)
 
 
-OFF: list[
-    bool
-] = []  # not empty: grad mode is off in some thread. Reading `mode`, which is this thread's, costs ten times as much
+# Not empty: some thread records nothing, or is in inference mode. (To read `mode`, this thread's, costs ten times as much.)
+OFF: list[bool] = []
 mode = _Mode()
 INFERRING: list[bool] = []  # not empty: some thread is in inference mode, and what that thread makes is marked
 HOOKED: list[bool] = []  # not empty: hooks were put on leaves
@@ -191,6 +190,7 @@ class inference_mode(_GradMode):
         if self.on:
             mode.grad, mode.inference = False, True
             INFERRING.append(True)
+            OFF.append(True)
         else:
             mode.grad, mode.inference = True, False
         return self
@@ -199,6 +199,7 @@ class inference_mode(_GradMode):
         mode.grad, mode.inference = self._before.pop()  # type: ignore[misc]
         if self.on:
             INFERRING.pop()
+            OFF.pop()
 
 
 def is_grad_enabled() -> bool:

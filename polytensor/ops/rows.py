@@ -174,9 +174,11 @@ class Row:
         """Lines that make a Tensor of `_v`, the one result of a call on `_dev`, record the call and return it."""
         lines = [
             # NumPy makes scalars of 0-d results; the test of the class alone is quick
-            " if type(_v) is not HOST_ARRAY and type(_v) in SCALARS: _c = _dev.backend.asarray; _v = _c(_v)",
+            " if _v.__class__ is not HOST_ARRAY and _v.__class__ in SCALARS: _c = _dev.backend.asarray; _v = _c(_v)",
             " _r = _blank(); _r._a = _v; _r._dev = _dev; _r._s = _r._fn = _r._v = _r._x = None; _r._nr = 0",
-            " if INFERRING: _mark(_r)",
+            " if OFF:",
+            "  if INFERRING: _mark(_r)",
+            "  if not _mode.grad: return _r",
         ]
         return lines + self.recorded(inputs, attrs, True)
 
@@ -185,10 +187,10 @@ class Row:
         if not self.differentiable:
             return [" return _r"]
         wanted = " or ".join(f"{t}._fn is not None" for t in inputs)
-        if len(inputs) > 1:
-            wanted = f"({wanted})"
+        if not fresh:
+            wanted = f"({wanted}) and (not OFF or _mode.grad)"
         return [
-            f" if {wanted} and (not OFF or _mode.grad):",
+            f" if {wanted}:",
             *(" " + line for line in self.recording(inputs, attrs, "_r", fresh)),
             " return _r",
         ]

@@ -471,7 +471,7 @@ def binary(
         lines = [
             *(lines if out else [f"def {name}(input, other):"]),
             " try:",
-            "  _a = input._a; _dev = input._dev; _c = type(other)",
+            "  _a = input._a; _dev = input._dev; _c = other.__class__",
             "  if _c is not Tensor and (_c is float or _c is int) and (_a.dtype is FLOAT32 or _a.dtype.kind in 'fc'):",
             "   other = constant(_dev, _a.dtype, other)",
             "  _b = other._a",

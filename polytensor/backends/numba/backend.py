@@ -28,6 +28,7 @@ FEW = 4  # parameters
 POINTWISE = 4096
 REDUCE = 32768
 PRODUCT = 512
+BLAS_ALONE = 1 << 18  # products of two elements up to which BLAS wakes no threads
 F4, F8 = np.dtype("f4"), np.dtype("f8")
 ZERO = np.zeros((), F4)
 
@@ -165,9 +166,16 @@ class NumbaBackend(LargeKernels):
 
     # ---- products ---------------------------------------------------------------------------------------------
     def matmul(self, a: Array, b: Array) -> Array:
-        if a.size >= PRODUCT and self._products.takes(a, b):
-            return self._products.gemm(a, b, self._no_bias[a.dtype])
+        if a.size >= PRODUCT and a.ndim == 2 and b.ndim == 2 and a.dtype.char in "fd":
+            if self._products.takes(a, b):
+                return self._products.gemm(a, b, self._no_bias[a.dtype])
+            if a.size * b.shape[1] > BLAS_ALONE and self._threads.get_num_threads() > 1:
+                return self._products.by_blas(a, b)
         return NumpyBackend.matmul(self, a, b)
+
+    def bmm(self, a: Array, b: Array) -> Array:
+        y = self._products.gemm_each(a, b) if a.size >= PRODUCT and a.ndim == 3 and b.ndim == 3 else None
+        return NumpyBackend.bmm(self, a, b) if y is None else y
 
     def linear(self, x: Array, w: Array, b: Array | None) -> Array:
         if x.size >= PRODUCT and b is not None and b.shape == w.shape[:1] and b.dtype is x.dtype and b.flags.carray:

@@ -7,11 +7,15 @@ updates 660,000 parameters in 70 us, where waking Numba's threads for it takes 2
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-LARGE = 1 << 16  # elements from which it pays
+from .vectors import WIDE
+
+# elements from which it pays: where products are our own (products.py), no thread of BLAS is awake
+LARGE = sys.maxsize if WIDE else 1 << 16
 
 
 @cache

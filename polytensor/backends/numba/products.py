@@ -14,8 +14,9 @@ from llvmlite import ir
 from numba import njit, prange
 from numba.core import cgutils
 
+from .blas import thread_setter
 from .intrinsics import turn_tile
-from .threads import Kernel
+from .threads import Kernel, get_num_threads
 from .vectors import BYTES, I64, WIDE, Emit, routine
 
 ROWS = 8 if WIDE else 4
@@ -24,6 +25,7 @@ DEPTH = 256  # of k at a time: what is packed of a panel stays in the nearest ca
 CHUNK = 256  # rows to a task
 RATE = 200  # floating-point operations a nanosecond
 LARGEST = 1 << 27  # products of two elements, from which BLAS wins
+EACH = 1 << 22  # and up to which one thread takes a matrix
 
 
 def product(rows: int) -> Any:
@@ -188,3 +190,83 @@ def gemm(x: Any, w: Any, bias: Any) -> Any:
         k if turned else n, bias, m, k, n, y.reshape(-1),
     )  # fmt: skip
     return y
+
+
+def _gemm_each(
+    x: Any,
+    xs: int,
+    lead: int,
+    step: int,
+    w: Any,
+    bits: Any,
+    ws: int,
+    across: int,
+    count: int,
+    m: int,
+    k: int,
+    n: int,
+    y: Any,
+) -> None:
+    """The product of each of `count` pairs, xs and ws elements apart."""
+    width = PANEL // x.itemsize
+    for i in prange(count):
+        packed = room((k + 1) * width, x)
+        for j0 in range(0, n, width):
+            columns = min(width, n - j0)
+            pack_panel(w[i * ws :], bits[i * ws :], across, 0, k, j0, columns, w[:0], packed, 0)
+            panel_rows(x, i * xs, lead, step, packed, 0, k, y, i * m * n + j0, n, m, columns, 0)
+
+
+each_kernel = Kernel(_gemm_each)
+
+
+def memory(x: Any) -> Any:
+    """x's elements as they lie, flat; None where there are gaps between them."""
+    order = sorted(range(x.ndim), key=lambda i: -x.strides[i])
+    x = x.transpose(order)
+    return x.reshape(-1) if x.flags.carray else None
+
+
+def gemm_each(x: Any, w: Any) -> Any:
+    """x (count, m, k) @ w (count, k, n) for many small matrices; None where BLAS does as well, or has to."""
+    if not WIDE or x.dtype.char not in "fd" or w.dtype is not x.dtype or len(x) != len(w) or x.shape[2] != w.shape[1]:
+        return None
+    (count, m, k), n, size = x.shape, w.shape[2], x.itemsize
+    if (
+        m < 16
+        or k < 16
+        or n < 32
+        or k > DEPTH
+        or m * k * n >= EACH
+        or size not in x.strides[1:]
+        or size not in w.strides[1:]
+    ):
+        return None
+    flat, rows = memory(x), memory(w)
+    if flat is None or rows is None:
+        return None
+    y = np.empty((count, m, n), x.dtype)
+    bits = rows.view(np.uint32 if size == 4 else np.uint64)
+    xs, lead, step = (s // size for s in x.strides)
+    turned = w.strides[2] != size
+    across = w.strides[2 if turned else 1] // size
+    each_kernel(
+        2 * count * m * k * n / RATE, flat, xs, lead, step, rows, bits if turned else bits[:0], w.strides[0] // size, across,
+        count, m, k, n, y.reshape(-1),
+    )  # fmt: skip
+    return y
+
+
+def by_blas(x: Any, w: Any) -> Any:
+    """BLAS's product of matrices; of small ones by one thread.
+
+    Waking BLAS's threads for them costs more than it gains, and they would go on spinning beside our own.
+    """
+    setter = thread_setter()
+    if setter is None or len(x) * w.size >= EACH:
+        return x.dot(w)
+    setter(1)
+    try:
+        return x.dot(w)
+    finally:
+        setter(get_num_threads())

@@ -34,6 +34,7 @@ def _run(backend: Any, dtype: Any) -> None:
     y, square = backend.rms_normalize(x, (1,), 1e-5)
     backend.rms_backward(x, y, square, (1,), 1e-5)
     backend.linear(x, x[:32].copy(), x[0, :32].copy())
+    backend.bmm(x.reshape(4, 64, 256), x.reshape(4, 256, 64))
     for dim in (None, (0,), (1,)):
         backend.sum(x, dim, False)
         backend.amax(x, dim, False)
