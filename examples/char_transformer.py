@@ -12,6 +12,7 @@ import argparse
 import time
 from pathlib import Path
 
+import reporting
 from tqdm import tqdm
 
 import polytensor as torch
@@ -66,14 +67,16 @@ class GPT(nn.Module):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--context", type=int, default=64)
-    parser.add_argument("--width", type=int, default=96)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("--steps", type=reporting.at_least(1), default=500)
+    parser.add_argument("--batch-size", type=reporting.at_least(1), default=32)
+    parser.add_argument("--context", type=reporting.at_least(1), default=64)
+    parser.add_argument("--width", type=reporting.at_least(1), default=96)
+    parser.add_argument("--heads", type=reporting.at_least(1), default=4)
+    parser.add_argument("--depth", type=reporting.at_least(1), default=3)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    if options.width % options.heads:
+        parser.error(f"--width {options.width} is not a multiple of --heads {options.heads}")
     torch.manual_seed(options.seed)
     device = torch.get_default_device()
     text = "\n".join(path.read_text() for path in sorted(SOURCE.glob("*.py")))
@@ -116,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    reporting.run(main)

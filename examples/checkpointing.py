@@ -78,20 +78,23 @@ def accuracy(model: nn.Module, data: Dataset) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--resume", action="store_true", help="go on from the newest sound checkpoint, if there is one")
-    parser.add_argument("--every", type=int, default=10, help="steps from one checkpoint to the next (10)")
-    parser.add_argument("--keep-last", type=int, default=3, help="how many checkpoints stay (3)")
-    parser.add_argument("--images", type=int, default=960)
-    parser.add_argument("--epochs", type=int, default=16)
-    parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument(
-        "--workers", type=int, default=2, help="processes that make the batches; any number makes the same"
+        "--every", type=reporting.at_least(1), default=10, help="steps from one checkpoint to the next (10)"
+    )
+    parser.add_argument("--keep-last", type=reporting.at_least(1), default=3, help="how many checkpoints stay (3)")
+    parser.add_argument("--images", type=reporting.at_least(1), default=960)
+    parser.add_argument("--epochs", type=reporting.at_least(1), default=16)
+    parser.add_argument("--batch-size", type=reporting.at_least(1), default=32)
+    parser.add_argument(
+        "--workers",
+        type=reporting.at_least(0),
+        default=2,
+        help="processes that make the batches; any number makes the same",
     )
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    device = reporting.choose_device(options)
-    events = reporting.Events(options.tensorboard)
-    torch.manual_seed(options.seed)
+    device, events = reporting.start(options)
     out = options.out
     model = Net().to(device)
     loader = DataLoader(
@@ -106,7 +109,11 @@ def main() -> None:
     checkpoints = Checkpoints(out / "checkpoints", keep_last=options.keep_last)
     step, losses = 0, []
     if options.resume:
-        if found := checkpoints.restore(**parts):
+        try:
+            found = checkpoints.restore(**parts)
+        except reporting.UNREADABLE as error:
+            raise SystemExit(f"checkpointing: cannot go on: {reporting.one_line(error)}") from None
+        if found:
             step, losses = found["step"], found["parts"]["losses"]
             print(f"goes on after step {step} (epoch {parts['loader'].epoch}, batch {parts['loader'].batch})")
         else:
@@ -162,4 +169,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    reporting.run(main)

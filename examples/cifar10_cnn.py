@@ -57,7 +57,7 @@ def load(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
         train = datasets.CIFAR10(options.data, train=True, download=True, transform=TRAINING)
         return train, datasets.CIFAR10(options.data, train=False, transform=TESTING)
     except (RuntimeError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = reporting.one_line(error)
         raise SystemExit(f"CIFAR10 cannot be loaded: {reason}; --synthetic trains on a drawn set instead") from None
 
 
@@ -102,17 +102,19 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("data"), metavar="DIR", help="where CIFAR10 is or goes (data)"
     )
-    parser.add_argument("--images", type=int, default=4000, help="how many --synthetic draws to train on (4000)")
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=0.02, help="at the start; it falls to 0 in half a cosine (0.02)")
-    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches (0)")
+    parser.add_argument(
+        "--images", type=reporting.at_least(4), default=4000, help="how many --synthetic draws to train on (4000)"
+    )
+    parser.add_argument("--epochs", type=reporting.at_least(1), default=5)
+    parser.add_argument("--batch-size", type=reporting.at_least(1), default=32)
+    parser.add_argument(
+        "--lr", type=reporting.rate, default=0.02, help="at the start; it falls to 0 in half a cosine (0.02)"
+    )
+    parser.add_argument("--workers", type=reporting.at_least(0), default=0, help="processes that prepare batches (0)")
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    device = reporting.choose_device(options)
-    events = reporting.Events(options.tensorboard)
-    torch.manual_seed(options.seed)
+    device, events = reporting.start(options)
     train_set, test_set = load(options)
     classes = test_set.classes
     train_loader = DataLoader(train_set, batch_size=options.batch_size, shuffle=True, num_workers=options.workers)
@@ -146,7 +148,6 @@ def main() -> None:
     for name, hits, count in zip(classes, matrix.diagonal().tolist(), matrix.sum(1).tolist()):
         print(f"  {name:10} {100 * hits / max(count, 1):5.1f}% of {count}")
 
-    options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "cifar10_net.pt"
     torch.save(net.state_dict(), file)
     net = Net().to(device)
@@ -173,4 +174,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    reporting.run(main)

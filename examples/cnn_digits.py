@@ -10,6 +10,7 @@ import argparse
 import time
 
 import numpy as np
+import reporting
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 
@@ -54,9 +55,9 @@ def shifted(x: torch.Tensor, largest: int = 1) -> torch.Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=25)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--epochs", type=reporting.at_least(1), default=25)
+    parser.add_argument("--batch-size", type=reporting.at_least(1), default=64)
+    parser.add_argument("--lr", type=reporting.rate, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
@@ -86,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    reporting.run(main)

@@ -116,18 +116,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the images; default: OUT/shapes")
     parser.add_argument(
-        "--images", type=int, default=2000, help="how many to draw, a fifth of them to test with (2000)"
+        "--images",
+        type=reporting.at_least(5),
+        default=2000,
+        help="how many to draw, a fifth of them to test with (2000)",
     )
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=5e-3, help="the highest of the schedule (0.005)")
-    parser.add_argument("--workers", type=int, default=2, help="processes that read and transform the images (2)")
+    parser.add_argument("--epochs", type=reporting.at_least(1), default=10)
+    parser.add_argument("--batch-size", type=reporting.at_least(1), default=32)
+    parser.add_argument("--lr", type=reporting.rate, default=5e-3, help="the highest of the schedule (0.005)")
+    parser.add_argument(
+        "--workers", type=reporting.at_least(0), default=2, help="processes that read and transform the images (2)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    device = reporting.choose_device(options)
-    events = reporting.Events(options.tensorboard)
-    torch.manual_seed(options.seed)
+    device, events = reporting.start(options)
     root = options.data or options.out / "shapes"
     for part, count, seed in (("train", options.images * 4 // 5, 1), ("test", options.images // 5, 2)):
         if not (root / part / LABELS).exists():
@@ -196,4 +199,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    reporting.run(main)

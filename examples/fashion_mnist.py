@@ -85,7 +85,7 @@ def load(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
             for train in (True, False)
         )
     except (RuntimeError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = reporting.one_line(error)
         raise SystemExit(
             f"FashionMNIST cannot be loaded: {reason}; --synthetic trains on a drawn set instead"
         ) from None
@@ -140,17 +140,17 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("data"), metavar="DIR", help="where FashionMNIST is or goes (data)"
     )
-    parser.add_argument("--images", type=int, default=4000, help="how many --synthetic draws to train on (4000)")
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches (0)")
+    parser.add_argument(
+        "--images", type=reporting.at_least(4), default=4000, help="how many --synthetic draws to train on (4000)"
+    )
+    parser.add_argument("--epochs", type=reporting.at_least(1), default=5)
+    parser.add_argument("--batch-size", type=reporting.at_least(1), default=64)
+    parser.add_argument("--lr", type=reporting.rate, default=1e-3)
+    parser.add_argument("--workers", type=reporting.at_least(0), default=0, help="processes that prepare batches (0)")
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    device = reporting.choose_device(options)
-    events = reporting.Events(options.tensorboard)
-    torch.manual_seed(options.seed)
+    device, events = reporting.start(options)
     train_set, test_set = load(options)
     train_loader = DataLoader(train_set, batch_size=options.batch_size, shuffle=True, num_workers=options.workers)
     test_loader = DataLoader(test_set, batch_size=options.batch_size, num_workers=options.workers)
@@ -168,7 +168,6 @@ def main() -> None:
         f"{torch.current_backend()} on {device}: {time.perf_counter() - begin:.1f} s, test accuracy {100 * right:.2f}%"
     )
 
-    options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "fashion_mnist.pt"
     torch.save(model.state_dict(), file)
     model = NeuralNetwork().to(device)
@@ -176,7 +175,7 @@ def main() -> None:
     print(f"saved and loaded: {file}")
 
     model.eval()
-    images, labels = zip(*(test_set[i] for i in range(18)))
+    images, labels = zip(*(test_set[i] for i in range(min(18, len(test_set)))))
     with torch.no_grad():
         predictions = model(torch.stack(images).to(device)).argmax(1).tolist()
     labels = [int(label) for label in labels]
@@ -193,4 +192,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    reporting.run(main)

@@ -58,13 +58,14 @@ def plot(folder: Path, losses: list[float], data: TensorDataset, model: nn.Modul
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--samples", type=int, default=100)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=1e-2)
+    parser.add_argument("--epochs", type=reporting.at_least(1), default=100)
+    parser.add_argument("--samples", type=reporting.at_least(2), default=100)
+    parser.add_argument("--batch-size", type=reporting.at_least(1), default=16)
+    parser.add_argument("--lr", type=reporting.rate, default=1e-2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--plots", type=Path, default=Path("."), help="folder for the PNG files")
     options = parser.parse_args()
+    reporting.check_folder(options.plots)
     torch.manual_seed(options.seed)
     device = torch.get_default_device()
     data = dataset(options.samples)
@@ -95,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    reporting.run(main)

@@ -1,4 +1,5 @@
-"""What the examples leave behind for people: pictures (matplotlib) and event files for TensorBoard (tensorboardX).
+"""What the examples share: options, and what they leave behind for people: pictures (matplotlib) and event files for
+TensorBoard (tensorboardX).
 
 No script of its own; the examples next to it import it.
 """
@@ -7,13 +8,50 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
+import pickle
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import polytensor as torch
 
+# what a file can raise that is damaged, or none of ours
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    pickle.UnpicklingError,
+)
 INSTALL = "pip install 'polytensor[examples]'"
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """For an option's type: whole numbers from `least` on."""
+
+    def number(text: str) -> int:
+        if not text.removeprefix("-").isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        return int(text)
+
+    return number
+
+
+def rate(text: str) -> float:
+    """For an option's type: a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,14 +63,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="also write event files for TensorBoard there")
 
 
-def choose_device(options: argparse.Namespace) -> torch.device:
-    """Where --backend computes; a line and the end if it cannot run here."""
+def start(options: argparse.Namespace) -> tuple[torch.device, Events]:
+    """Where --backend computes, and the event files; a line and the end if it cannot run here, or must not write there."""
     try:
         if options.backend:
             torch.set_backend(options.backend)
-        return torch.get_default_device()
+        device = torch.get_default_device()
     except RuntimeError as error:
         raise SystemExit(str(error)) from None
+    check_folder(options.out)
+    torch.manual_seed(options.seed)
+    return device, Events(options.tensorboard)
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder, and see that files can be made in it; else a line and the end, before any work is done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SystemExit(f"{folder}: nothing can be written there ({error.strerror})") from None
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line, after its class where that is no more than a name or a number."""
+    text = " ".join(str(error).split())
+    return text if " " in text else f"{type(error).__name__}: {text}"
+
+
+def run(main: Callable[[], None]) -> None:
+    """The script's main(); one line says that a file could not be read or written, or that Ctrl-C was pressed."""
+    try:
+        main()
+    except OSError as error:
+        raise SystemExit(f"{Path(sys.argv[0]).stem}: {error}") from None
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 @functools.cache
@@ -158,6 +226,7 @@ class Events:
             from tensorboardX import SummaryWriter
         except ImportError:
             raise SystemExit(f"--tensorboard needs tensorboardX: {INSTALL}") from None
+        check_folder(folder)
         self.writer = SummaryWriter(str(folder))
 
     def scalars(self, step: int, **values: float) -> None:

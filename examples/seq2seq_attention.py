@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 
+import reporting
 from tqdm import tqdm
 
 import polytensor as torch
@@ -72,10 +73,10 @@ class Seq2Seq(nn.Module):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=900)
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--length", type=int, default=8)
-    parser.add_argument("--hidden", type=int, default=64)
+    parser.add_argument("--steps", type=reporting.at_least(1), default=900)
+    parser.add_argument("--batch-size", type=reporting.at_least(1), default=128)
+    parser.add_argument("--length", type=reporting.at_least(1), default=8)
+    parser.add_argument("--hidden", type=reporting.at_least(1), default=64)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
@@ -106,4 +107,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    reporting.run(main)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import reporting
@@ -72,12 +73,15 @@ def train(options: argparse.Namespace, backend: str | None) -> dict:
     losses: list[float] = []
     start_epoch = 0
     if options.resume and options.checkpoint and os.path.exists(options.checkpoint):
-        saved = torch.load(options.checkpoint)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        shuffle.set_state(saved["shuffle"].cpu())
-        torch.set_rng_state(saved["random"].cpu())
-        losses, start_epoch = list(saved["losses"]), saved["epoch"]
+        try:
+            saved = torch.load(options.checkpoint)
+            model.load_state_dict(saved["model"])
+            optimizer.load_state_dict(saved["optimizer"])
+            shuffle.set_state(saved["shuffle"].cpu())
+            torch.set_rng_state(saved["random"].cpu())
+            losses, start_epoch = list(saved["losses"]), saved["epoch"]
+        except reporting.UNREADABLE as error:
+            raise RuntimeError(f"cannot go on from {options.checkpoint}: {reporting.one_line(error)}") from None
     name = torch.current_backend()
     seconds = 0.0
     bar = tqdm(range(start_epoch, options.epochs), desc=f"{name:6}", disable=options.quiet)
@@ -132,9 +136,9 @@ def compare(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--epochs", type=reporting.at_least(1), default=20)
+    parser.add_argument("--batch-size", type=reporting.at_least(1), default=32)
+    parser.add_argument("--lr", type=reporting.rate, default=1e-3)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
     parser.add_argument("--backend", help="numpy, numba or cupy; default: POLYTENSOR_BACKEND, else numpy")
@@ -144,6 +148,10 @@ def main() -> None:
     parser.add_argument("--out", default="digits.png", help="where --compare draws the loss curves")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args()
+    if options.resume and not options.checkpoint:
+        parser.error("--resume goes on from --checkpoint, which is not given")
+    for path in filter(None, [options.checkpoint, options.compare and options.out]):
+        reporting.check_folder(Path(path).parent)
     try:
         torch.get_default_device()
         if options.compare:
@@ -159,4 +167,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    reporting.run(main)

@@ -39,10 +39,14 @@ def drawn(classes: list[str], count: int, size: int, seed: int) -> TensorDataset
 def train(
     model: nn.Module, data: TensorDataset, epochs: int, lr: float, bar: tqdm, frozen: bool = False
 ) -> list[float]:
-    """The mean loss of each epoch. `frozen`: only what asks for a gradient learns, and batch statistics stay as they are."""
+    """The mean loss of each epoch; no batch is of one image, as batch statistics need two.
+
+    `frozen`: only what asks for a gradient learns, and batch statistics stay as they are.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters)
-    loader = DataLoader(data, batch_size=32, shuffle=True, generator=torch.Generator().manual_seed(0))
+    shuffle = torch.Generator().manual_seed(0)
+    loader = DataLoader(data, 32, shuffle=True, generator=shuffle, drop_last=len(data) % 32 == 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=len(loader) * epochs)
     model.train(not frozen)
     losses = []
@@ -75,7 +79,7 @@ def accuracy(model: nn.Module, data: TensorDataset) -> float:
 
 def progress(what: str, data: TensorDataset, epochs: int) -> tqdm:
     """A bar of all batches of all epochs."""
-    return tqdm(total=-(-len(data) // 32) * epochs, desc=what, unit="batch")
+    return tqdm(total=(len(data) + 30) // 32 * epochs, desc=what, unit="batch")  # no batch is of one image
 
 
 def write_weights(path: Path, images: int, epochs: int, size: int) -> None:
@@ -109,19 +113,28 @@ def main() -> None:
     parser.add_argument(
         "--weights", metavar="FILE", help="a path or URL; default: OUT/resnet18-shapes.pth, made if missing"
     )
-    parser.add_argument("--image-size", type=int, default=32, help="side of the drawn images (32)")
-    parser.add_argument("--pretrain-images", type=int, default=1200, help="for a weights file that is made here (1200)")
-    parser.add_argument("--pretrain-epochs", type=int, default=5, help="for a weights file that is made here (5)")
-    parser.add_argument("--images", type=int, default=120, help="images of the new classes to train on (120)")
-    parser.add_argument("--test-images", type=int, default=300)
-    parser.add_argument("--epochs", type=int, default=8, help="of fine-tuning, and of training from scratch (8)")
+    parser.add_argument("--image-size", type=reporting.at_least(8), default=32, help="side of the drawn images (32)")
+    parser.add_argument(
+        "--pretrain-images",
+        type=reporting.at_least(2),
+        default=1200,
+        help="for a weights file that is made here (1200)",
+    )
+    parser.add_argument(
+        "--pretrain-epochs", type=reporting.at_least(1), default=5, help="for a weights file that is made here (5)"
+    )
+    parser.add_argument(
+        "--images", type=reporting.at_least(2), default=120, help="images of the new classes to train on (120)"
+    )
+    parser.add_argument("--test-images", type=reporting.at_least(1), default=300)
+    parser.add_argument(
+        "--epochs", type=reporting.at_least(1), default=8, help="of fine-tuning, and of training from scratch (8)"
+    )
     parser.add_argument("--unfreeze", action="store_true", help="the body learns too")
     parser.add_argument("--seed", type=int, default=0)
     reporting.add_arguments(parser)
     options = parser.parse_args()
-    device, size = reporting.choose_device(options), options.image_size
-    events = reporting.Events(options.tensorboard)
-    torch.manual_seed(options.seed)
+    (device, events), size = reporting.start(options), options.image_size
     weights = options.weights or str(options.out / "resnet18-shapes.pth")
     if options.weights is None and not Path(weights).exists():
         write_weights(Path(weights), options.pretrain_images, options.pretrain_epochs, size)
@@ -129,8 +142,8 @@ def main() -> None:
     data, test = drawn(NEW, options.images, size, 3), drawn(NEW, options.test_images, size, 4)
     try:
         tuned = with_new_head(weights, options.unfreeze)
-    except (OSError, RuntimeError) as error:
-        raise SystemExit(f"transfer_learning: {weights}: {error}") from None
+    except reporting.UNREADABLE as error:
+        raise SystemExit(f"transfer_learning: {weights}: {reporting.one_line(error)}") from None
     scratch = models.resnet18(num_classes=len(NEW)).to(device)
     counts = {
         name: sum(p.numel() for p in m.parameters() if p.requires_grad)
@@ -173,4 +186,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    reporting.run(main)

@@ -216,6 +216,38 @@ def test_a_killed_run_ends_with_the_same_bits(oracle, tmp_path):
     assert set(found) == set(own) and all(found[k].tolist() == own[k].tolist() for k in own)
 
 
+BAD = {  # what is wrong, and what the last line says
+    "epochs": (["fashion_mnist", "--epochs", "-1"], "argument --epochs: '-1' is not a whole number of 1 or more"),
+    "workers": (["custom_dataset", "--workers", "-1"], "argument --workers: '-1' is not a whole number of 0 or more"),
+    "batch": (["cnn_digits", "--batch-size", "0"], "argument --batch-size: '0' is not a whole number of 1 or more"),
+    "word": (["seq2seq_attention", "--steps", "ten"], "argument --steps: 'ten' is not a whole number of 1 or more"),
+    "lr": (["cifar10_cnn", "--lr", "nan"], "argument --lr: 'nan' is not a number above 0"),
+    "heads": (["char_transformer", "--heads", "5"], "--width 96 is not a multiple of --heads 5"),
+    "no checkpoint": (["train_digits", "--resume"], "--resume goes on from --checkpoint, which is not given"),
+    "a file": (["fashion_mnist", "--synthetic", "--out", "file"], "file: nothing can be written there (File exists)"),
+    "below a file": (["train_digits", "--checkpoint", "file/x.pt"], "file: nothing can be written there (File exists)"),
+    "damaged": (["train_digits", "--checkpoint", "file", "--resume"], "cannot go on from file: cannot load 'file': not a zip"),
+    "no run": (["checkpointing", "--out", "damaged", "--resume"], "none of the 1 checkpoints in damaged/checkpoints can be"),
+    "other weights": (["transfer_learning", "--weights", "other.pt"], "transfer_learning: other.pt: KeyError: 'fc.bias'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_wrong_arguments_are_told_in_one_line(tmp_path, case):
+    for needed in NEEDED:
+        pytest.importorskip(needed)
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "damaged" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "damaged" / "checkpoints" / "checkpoint-0000000001.pt").write_text("x")
+    polytensor.save({"a": 1}, tmp_path / "other.pt")
+    before = sorted(tmp_path.rglob("*"))
+    arguments, says = BAD[case]
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode in (1, 2) and done.stdout == "" and "Traceback" not in done.stderr
+    assert says in done.stderr.splitlines()[-1]
+    assert [p for p in sorted(tmp_path.rglob("*")) if p not in before and p != tmp_path / "out"] == []
+
+
 @pytest.mark.parametrize("name", [p.stem for p in EXAMPLES.glob("*.py") if "add_arguments(parser)" in p.read_text()])
 def test_an_unknown_backend_is_one_line(tmp_path, name):
     for needed in NEEDED:
