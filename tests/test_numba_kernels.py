@@ -480,6 +480,19 @@ def test_small_products_of_blas(monkeypatch):
     assert seen == [1, 2]
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40, 7), (700, 30), (33, 5000)])
+def test_layer_norm_gradients(mode, dtype, shape):
+    """Of the input, the weight and the bias at once, over blocks of rows."""
+    g, x, w = values(shape, dtype), values(shape, dtype, 1), values(shape[1:], dtype, 2)
+    dims = tuple(range(1, len(shape)))
+    _, y, _, var = NUMPY.normalize_affine(x, w, w, dims, 1e-5)
+    for ours, theirs in zip(
+        *(b.normalize_affine_backward(g, w, y, var, dims, 1e-5) for b in (NUMBA, NUMPY)), strict=True
+    ):
+        tolerance = 1e-5 if dtype == "float32" else 1e-12
+        np.testing.assert_allclose(ours, theirs, tolerance, tolerance * max(1, np.abs(theirs).max()))
+
+
 def test_products_leave_the_rest():
     """Other dtypes, layouts, ranks and sizes go to BLAS; shapes that do not fit get NumPy's error."""
     own, x = NUMBA._products, values((64, 64), "float32")

@@ -114,7 +114,17 @@ def test_choices(dtype):
         (mask.T, a.T, b.T),
         (mask[:, :1], a, b),
     ]
-    cases += [(mask, a[:1], b), (mask[0], a, b), (mask, one, one)]
+    cases += [(mask, a[:1], b), (mask[0], a, b), (mask, one, one), (mask[None], a, b), (mask, a[None], b[:, :1])]
+    cases += [
+        (np.broadcast_to(mask, (3, *mask.shape)), a, one),
+        (mask[:, ::2], a[:, ::2], b[:, 500:]),
+        (mask, a, one[None, None]),
+    ]
+    cases += [
+        (mask[:0], a[:0], b[:0]),
+        (mask[:1, :1], a[:0], b[:1]),
+        (mask[:, :, None], a[0, 0][...], b[0, 0].reshape(1, 1, 1)),
+    ]
     for m, x, y in cases:
         found = NUMBA.where(m, x, y)
         np.testing.assert_array_equal(found, np.where(m, x, y))
