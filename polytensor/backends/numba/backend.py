@@ -222,9 +222,9 @@ class NumbaBackend(LargeKernels):
         self, g: Array, w: Array, y: Array, var: Array, dims: Pair, eps: float
     ) -> tuple[Array, Array, Array]:
         plain = w.shape == y.shape[y.ndim - w.ndim :] and dims == tuple(range(y.ndim - w.ndim, y.ndim))
-        if not plain or g.shape != y.shape or not (fits(g) and fits(w) and fits(y) and fits(var)):
+        if not plain or g.shape != y.shape or g.dtype != y.dtype or not (fits(w) and fits(y) and fits(var)):
             return super().normalize_affine_backward(g, w, y, var, dims, eps)
-        return self._norms.affine_backward(g, w, y, var, eps)  # type: ignore[no-any-return]
+        return self._norms.affine_backward(_own(g), w, y, var, eps)  # type: ignore[no-any-return]
 
     def rms_normalize(self, x: Array, dims: Pair, eps: float) -> tuple[Array, Array]:
         form = self._norms.blocks(x.shape, dims) if fits(x) else None
