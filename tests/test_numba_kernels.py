@@ -241,6 +241,36 @@ def test_conv(mode, dtype, case):
         assert got.flags.owndata  # a leaf's .grad takes it without a copy
 
 
+def geometry(seed):
+    """A random convolution: (x's shape, the kernel's, stride, padding, dilation, groups)."""
+    r = np.random.default_rng(seed)
+    groups = int(r.choice([1, 1, 2, 5]))
+    ins, outs = (int(r.choice([1, 3, 8])) for _ in range(2))
+    kernel, stride, dilation = (tuple(int(i) for i in r.integers(1, high, 2)) for high in (5, 4, 3))
+    padding = tuple(int(i) for i in r.integers(0, 5, 2))
+    size = [int(r.integers(d * (k - 1) + 1, 50)) for k, d in zip(kernel, dilation, strict=True)]
+    return (
+        (int(r.integers(1, 12)), groups * ins, *size),
+        (groups * outs, ins, *kernel),
+        stride,
+        padding,
+        dilation,
+        groups,
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_conv_of_any_geometry(mode, dtype, seed):
+    shape, kernel, *attrs = geometry(seed)
+    x, w = values(shape, dtype), values(kernel, dtype, 1)
+    y = NUMPY.conv2d(x, w, None, *attrs)
+    same(NUMBA.conv2d(x, w, None, *attrs), y, 20)
+    g = values(y.shape, dtype, 2)
+    same(NUMBA.conv2d_grad_input(g, w, shape, *attrs), NUMPY.conv2d_grad_input(g, w, shape, *attrs), 50)
+    expected = NUMPY.conv2d_grad_weight(g, x, kernel, *attrs)
+    same(NUMBA.conv2d_grad_weight(g, x, kernel, *attrs), expected, 50 * max(1.0, np.abs(expected).max(initial=0)))
+
+
 @pytest.mark.parametrize("case", CONVS)
 def test_conv_gives_the_same_bits_on_threads(monkeypatch, dtype, case):
     shape, kernel, *attrs = case
@@ -448,6 +478,19 @@ def test_small_products_of_blas(monkeypatch):
     w = values((700, 10), "float32", 1)
     np.testing.assert_allclose(NUMBA.matmul(x, w), x.astype("f8") @ w, 1e-4, 1e-3)
     assert seen == [1, 2]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40, 7), (700, 30), (33, 5000)])
+def test_layer_norm_gradients(mode, dtype, shape):
+    """Of the input, the weight and the bias at once, over blocks of rows."""
+    g, x, w = values(shape, dtype), values(shape, dtype, 1), values(shape[1:], dtype, 2)
+    dims = tuple(range(1, len(shape)))
+    _, y, _, var = NUMPY.normalize_affine(x, w, w, dims, 1e-5)
+    for ours, theirs in zip(
+        *(b.normalize_affine_backward(g, w, y, var, dims, 1e-5) for b in (NUMBA, NUMPY)), strict=True
+    ):
+        tolerance = 1e-5 if dtype == "float32" else 1e-12
+        np.testing.assert_allclose(ours, theirs, tolerance, tolerance * max(1, np.abs(theirs).max()))
 
 
 def test_products_leave_the_rest():

@@ -114,7 +114,17 @@ def test_choices(dtype):
         (mask.T, a.T, b.T),
         (mask[:, :1], a, b),
     ]
-    cases += [(mask, a[:1], b), (mask[0], a, b), (mask, one, one)]
+    cases += [(mask, a[:1], b), (mask[0], a, b), (mask, one, one), (mask[None], a, b), (mask, a[None], b[:, :1])]
+    cases += [
+        (np.broadcast_to(mask, (3, *mask.shape)), a, one),
+        (mask[:, ::2], a[:, ::2], b[:, 500:]),
+        (mask, a, one[None, None]),
+    ]
+    cases += [
+        (mask[:0], a[:0], b[:0]),
+        (mask[:1, :1], a[:0], b[:1]),
+        (mask[:, :, None], a[0, 0][...], b[0, 0].reshape(1, 1, 1)),
+    ]
     for m, x, y in cases:
         found = NUMBA.where(m, x, y)
         np.testing.assert_array_equal(found, np.where(m, x, y))
@@ -204,3 +214,14 @@ def test_kernels_without_a_module_may_compile():
     before = NUMBA.compile_seconds
     assert numba.njit(names["f"])(1) == 2
     assert NUMBA.compile_seconds == before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sigmoid_of_few_elements_over_its_whole_range(dtype):
+    top = 120 if dtype == "float32" else 800
+    x = np.concatenate([np.linspace(-top, top, 30000), [np.inf, -np.inf, np.nan, 0.0, -0.0]]).astype(dtype)
+    with np.errstate(all="ignore"):
+        found = np.concatenate([NUMBA.sigmoid(part) for part in np.array_split(x, 600)])
+        exact = (1 / (1 + np.exp(-x.astype(np.longdouble)))).astype(dtype)
+    info = np.finfo(dtype)
+    np.testing.assert_allclose(found, exact, rtol=4 * info.eps, atol=info.tiny)

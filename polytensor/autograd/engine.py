@@ -87,6 +87,7 @@ def _chain(n: Any, nr: int, g: Any, retain: bool) -> list[tuple[Any, int, Any]]:
 
     At a node with hooks, and where gradients go to several nodes, it stops; what it returns are roots for `run`.
     """
+    on: list[tuple[Any, int, Any]] = []  # where gradients go from here
     while n.is_node and n.fast is not None:
         if n.hooks is not None:
             if len(n.hooks) > 1 or "guard" not in n.hooks:
@@ -94,16 +95,14 @@ def _chain(n: Any, nr: int, g: Any, retain: bool) -> list[tuple[Any, int, Any]]:
             for guarded in n.hooks["guard"]:
                 guarded.check()
         if n.outputs != 1:
-            gs = [None] * n.outputs
-            gs[nr] = g
-            g = gs
+            g = [g if i == nr else None for i in range(n.outputs)]
         grads = n.fast(g)
+        g, on = None, []  # what has been used may be freed
         if grads.__class__ is not list:
             grads = list(grads)
         if not retain:
             n.saved = None
         dev = n.dev
-        on: list[tuple[Any, int, Any]] = []
         i = 0
         for e in n.edges:
             if e is not None and grads[i] is not None:
@@ -151,6 +150,7 @@ def run(
             if e not in acc:
                 starts.append(e)
             _add(acc, e, nr, g)
+        roots = []  # what is in them may be freed on the way
         deps = _count(starts)
         leaves = _hooked_leaves(deps) if HOOKED else None
         if targets is not None:

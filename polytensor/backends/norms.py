@@ -40,6 +40,13 @@ class NormKernels:
         d *= 1 / self.xp.sqrt(var + eps)
         return d
 
+    def normalize_affine_backward(
+        self, g: Array, w: Array, y: Array, var: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array, Array]:
+        """The gradients of x, and of w and b of one shape; y: the plain result."""
+        dx = self.normalize_backward(g * w, y, var, dims, eps)
+        return dx, self.sum_to(g * y, w.shape), self.sum_to(g, w.shape)  # type: ignore[attr-defined]
+
     def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
         """normalize_affine without the plain result: backward makes it anew from x."""
         out, _, mean, var = self.normalize_affine(x, w, b, dims, eps)

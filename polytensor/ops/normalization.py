@@ -48,6 +48,8 @@ def _affine_rule(
     dims: Any,
     eps: float,
 ) -> Any:
+    if all(need) and g[0] is not None and w_shape == b_shape and not any(d is not None for d in g[1:]):
+        return list(F.normalize_affine_backward(g[0], w, out1, out3, dims, eps))
     gy = None if g[0] is None else F.mul(g[0], w)
     if g[1] is not None:
         gy = g[1] if gy is None else F.add(gy, g[1])
@@ -108,6 +110,14 @@ def _batch_normalize_backward(
     return dx, F.sum_to(pw.mul(g, y), w._a.shape), F.sum_to(g, w._a.shape)
 
 
+def _normalize_affine_backward(
+    g: Tensor, w: Tensor, y: Tensor, var: Tensor, dims: Any, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    dx = _normalize_backward(pw.mul(g, w), y, var, dims, eps)
+    return dx, F.sum_to(pw.mul(g, y), w._a.shape), F.sum_to(g, w._a.shape)
+
+
+F.normalize_affine_backward = _normalize_affine_backward
 F.normalize_backward, F.rms_backward = _normalize_backward, _rms_backward
 F.batch_normalize_backward = _batch_normalize_backward
 

@@ -218,6 +218,14 @@ class NumbaBackend(LargeKernels):
             return super().normalize_backward(g, y, var, dims, eps)
         return self._norms.backward(g, y, var, form, eps, True)
 
+    def normalize_affine_backward(
+        self, g: Array, w: Array, y: Array, var: Array, dims: Pair, eps: float
+    ) -> tuple[Array, Array, Array]:
+        plain = w.shape == y.shape[y.ndim - w.ndim :] and dims == tuple(range(y.ndim - w.ndim, y.ndim))
+        if not plain or g.shape != y.shape or g.dtype != y.dtype or not (fits(w) and fits(y) and fits(var)):
+            return super().normalize_affine_backward(g, w, y, var, dims, eps)
+        return self._norms.affine_backward(_own(g), w, y, var, eps)  # type: ignore[no-any-return]
+
     def rms_normalize(self, x: Array, dims: Pair, eps: float) -> tuple[Array, Array]:
         form = self._norms.blocks(x.shape, dims) if fits(x) else None
         if form is None or form[0] != 1:

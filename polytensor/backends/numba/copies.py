@@ -111,7 +111,10 @@ def select(mask: Array, a: Array, b: Array) -> Array:
     """where(mask, a, b) for contiguous arrays of one shape and dtype; a or b may have one element."""
     out = np.empty(mask.shape, a.dtype)
     kind = WORDS[a.itemsize]
-    flat = (mask.reshape(-1).view(np.uint8), a.reshape(-1).view(kind), b.reshape(-1).view(kind))
+    flat = (
+        mask.reshape(-1).view(np.uint8),
+        *(np.array(x).reshape(-1).view(kind) if x.size == 1 else x.reshape(-1).view(kind) for x in (a, b)),
+    )
     select_kernel(0.12 * out.size, *flat, out.reshape(-1).view(kind))
     return out
 

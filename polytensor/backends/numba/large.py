@@ -50,16 +50,21 @@ class LargeKernels(NumpyBackend):
         """`where` and `index` as functions of this object: a method's binding costs a twentieth of a small op."""
         copies, threads, usual, ndarray = self._copies, self._threads, np.where, np.ndarray
 
+        def full(x: Array, shape: tuple[int, ...]) -> Array:
+            whole = x.shape == shape and x.flags.carray
+            return x if whole else np.array(np.broadcast_to(x, shape), order="C", copy=True)
+
         def where(mask: Array, a: Array, b: Array) -> Array:
             if mask.size < LEAST or mask.dtype.char != "?" or a.__class__ is not ndarray or b.__class__ is not ndarray:
                 return usual(mask, a, b)  # kernels of the base backend pass numbers too
-            if a.dtype != b.dtype or a.itemsize not in (4, 8):
+            if a.dtype != b.dtype or a.itemsize not in (4, 8) or a.dtype.kind not in "fiu" or a.size == b.size == 1:
                 return usual(mask, a, b)
-            whole = mask.flags.carray and mask.shape in (a.shape, b.shape) and a.ndim <= mask.ndim >= b.ndim
-            if whole and a.dtype.kind in "fiu" and a.flags.carray and b.flags.carray:
-                if all(x.size == 1 or x.shape == mask.shape for x in (a, b)):
-                    return copies.select(mask, a, b)
-            return usual(mask, a, b)
+            shape = mask.shape
+            if not all(x.shape == shape or (x.size == 1 and x.ndim <= mask.ndim) for x in (a, b)):
+                shape = np.broadcast_shapes(shape, a.shape, b.shape)
+            if 0 in shape:
+                return usual(mask, a, b)
+            return copies.select(full(mask, shape), *(x if x.size == 1 else full(x, shape) for x in (a, b)))
 
         def index(x: Array, places: tuple[Any, ...]) -> Array:
             i = places[0]

@@ -15,6 +15,7 @@ from .reduce import BLOCK, block_dot, block_squares, block_sum
 from .threads import Kernel
 
 TASK = 8192  # elements to a task
+ROWS = 16  # to a task at least, where sums over rows come out
 COST = 0.6  # nanoseconds an element
 SHORTEST = 64  # runs of batch norm that are worth a loop of their own
 
@@ -99,6 +100,29 @@ def _normalize_backward(g: Any, y: Any, var: Any, a: int, n: int, eps: Any, cent
                     o[i] = (gs[i] - (ys[i] * slope + shift)) * scale
 
 
+def _affine_backward(g: Any, w: Any, y: Any, var: Any, n: int, per: int, eps: Any, out: Any, dw: Any, db: Any) -> None:
+    """_normalize_backward of g * w, rows of n; of each `per` rows, the sums of g * y into dw and of g into db."""
+    rows, one = var.size, y.dtype.type(1)
+    for task in prange((rows + per - 1) // per):
+        t, gw = np.empty(BLOCK // 8, y.dtype), np.empty(n, y.dtype)
+        ws, bs = dw[task * n : task * n + n], db[task * n : task * n + n]
+        ws[:] = 0
+        bs[:] = 0
+        for k in range(task * per, min(rows, task * per + per)):
+            gs, ys, o = g[k * n : k * n + n], y[k * n : k * n + n], out[k * n : k * n + n]
+            for i in range(gw.size):
+                gw[i] = gs[i] * w[i]
+            slope = y.dtype.type(dot(gw, ys, 0, n, t) / n)
+            shift = y.dtype.type(total(gw, 0, n, t) / n)
+            scale = one / np.sqrt(var[k] + eps)
+            for i in range(o.size):
+                o[i] = (gw[i] - (ys[i] * slope + shift)) * scale
+            for i in range(ws.size):
+                ws[i] += gs[i] * ys[i]
+            for i in range(bs.size):
+                bs[i] += gs[i]
+
+
 def _rms(x: Any, n: int, eps: Any, y: Any, square: Any) -> None:
     """y = x / sqrt(mean(x^2) + eps)."""
     rows, one = square.size, x.dtype.type(1)
@@ -116,6 +140,7 @@ def _rms(x: Any, n: int, eps: Any, y: Any, square: Any) -> None:
 
 normalize_kernel = Kernel(_normalize)
 normalize_backward_kernel = Kernel(_normalize_backward)
+affine_backward_kernel = Kernel(_affine_backward)
 rms_kernel = Kernel(_rms)
 
 
@@ -153,6 +178,19 @@ def backward(g: Array, y: Array, var: Array, form: tuple[int, int], eps: float, 
     flat = (g.reshape(-1), y.reshape(-1), var.reshape(-1))
     normalize_backward_kernel(COST * y.size, *flat, *form, y.dtype.type(eps), centred, out.reshape(-1))
     return out
+
+
+def affine_backward(g: Array, w: Array, y: Array, var: Array, eps: float) -> tuple[Array, Array, Array]:
+    """The contract's normalize_affine_backward over the last axes, those of w."""
+    n = w.size
+    per = max(ROWS, TASK // n)
+    out, parts = np.empty(y.shape, y.dtype), np.empty((2, -(-var.size // per), n), y.dtype)
+    affine_backward_kernel(
+        COST * y.size, g.reshape(-1), w.reshape(-1), y.reshape(-1), var.reshape(-1), n, per, y.dtype.type(eps), out.reshape(-1),
+        parts[0].reshape(-1), parts[1].reshape(-1),
+    )  # fmt: skip
+    dw, db = np.add.reduce(parts, axis=1, dtype=np.float64).astype(y.dtype)
+    return out, dw.reshape(w.shape), db.reshape(w.shape)
 
 
 def rms(x: Array, dims: Ints, n: int, eps: float) -> tuple[Array, Array]:

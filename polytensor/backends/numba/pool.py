@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import prange
+from numba.core import cgutils
 
 from ..conv import out_size
 from .threads import Kernel
+from .vectors import I64, Emit, routine
 
 Pair = tuple[int, ...]  # of two
 
@@ -44,24 +47,43 @@ def _max_pool(
                 ks[i * ow + j] = at
 
 
+@routine("X x0 w Y y0 n IDX at")
+def pool_row(e: Emit, X: Any, x0: Any, w: Any, Y: Any, y0: Any, n: Any, IDX: Any, at: Any) -> None:
+    """n windows of 2 x 2 side by side: the maxima from Y[y0] on, and their indices, if that of the first element is `at`."""
+    b, lanes = e.b, e.lanes
+    wide = ir.VectorType(I64, lanes)
+    steps = ir.Constant(wide, list(range(0, 2 * lanes, 2)))
+
+    def better(y: Any, x: Any) -> Any:
+        """Where y takes the place of x, which comes first: NaN wins over numbers."""
+        nan = b.and_(b.fcmp_unordered("uno", y, y), b.fcmp_ordered("ord", x, x))
+        return b.or_(b.fcmp_ordered(">", y, x), nan)
+
+    with cgutils.for_range(b, b.sdiv(b.add(n, I64(lanes - 1)), I64(lanes))) as loop:
+        i = b.mul(loop.index, I64(lanes))
+        left = b.sub(n, i)
+        masks = [e.mask(b.sub(b.mul(left, I64(2)), I64(h * lanes)), lanes) for h in (0, 1)]
+        rows = []
+        for r in (0, 1):
+            start = b.add(b.add(x0, b.mul(w, I64(r))), b.mul(i, I64(2)))
+            halves = [e.masked_load(X, b.add(start, I64(h * lanes)), masks[h], lanes) for h in (0, 1)]
+            first, second = (b.shuffle_vector(*halves, e.constant(range(o, 2 * lanes, 2))) for o in (0, 1))
+            right = better(second, first)
+            rows.append((b.select(right, second, first), b.zext(right, wide)))
+        (above, place), (below, under) = rows
+        lower = better(below, above)
+        place = b.select(lower, b.add(under, e.splat(w, lanes)), place)
+        place = b.add(b.add(place, steps), e.splat(b.add(at, b.mul(i, I64(2))), lanes))
+        used = e.mask(left, lanes)
+        e.masked_store(b.select(lower, below, above), Y, b.add(y0, i), used, lanes)
+        e.masked_store(place, IDX, b.add(y0, i), used, lanes)
+
+
 def _max_pool_2x2(x: Any, h: int, w: int, oh: int, ow: int, y: Any, idx: Any) -> None:
-    """Windows of 2 x 2 side by side, without branches (unsigned indices cannot wrap)."""
-    one, two = np.uint64(1), np.uint64(2)
+    """Windows of 2 x 2 side by side, without branches."""
     for plane in prange(y.size // (oh * ow)):
         for i in range(oh):
-            start = plane * h * w + 2 * i * w
-            above, below = x[start : start + w], x[start + w : start + 2 * w]
-            out = (plane * oh + i) * ow
-            ys, ks = y[out : out + ow], idx[out : out + ow]
-            for j in range(np.uint64(ow)):
-                a, b, c, d = above[two * j], above[two * j + one], below[two * j], below[two * j + one]
-                right_above = (b > a) | (np.isnan(b) & (a == a))
-                right_below = (d > c) | (np.isnan(d) & (c == c))
-                u = b if right_above else a
-                v = d if right_below else c
-                lower = (v > u) | (np.isnan(v) & (u == u))
-                ys[j] = v if lower else u
-                ks[j] = 2 * i * w + np.int64(two * j) + (w + right_below if lower else np.int64(right_above))
+            pool_row(x, plane * h * w + 2 * i * w, w, y, (plane * oh + i) * ow, ow, idx, 2 * i * w)
 
 
 def _scatter(g: Any, idx: Any, size: int, area: int, out: Any) -> None:
@@ -96,7 +118,7 @@ def max_pool2d(x: Any, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
     idx = np.empty((n, c, oh, ow), np.int64)
     flat, ys, ks = x.reshape(-1), y.reshape(-1), idx.reshape(-1)
     if kernel == stride == (2, 2) and padding == (0, 0) and dilation == (1, 1) and 2 * oh <= h and 2 * ow <= w:
-        max_pool_2x2_kernel(5.0 * y.size, flat, h, w, oh, ow, ys, ks)
+        max_pool_2x2_kernel(0.7 * y.size, flat, h, w, oh, ow, ys, ks)
     else:
         work = 1.0 * y.size * kernel[0] * kernel[1]
         max_pool_kernel(work, flat, h, w, oh, ow, *kernel, *stride, *padding, *dilation, ys, ks)

@@ -91,9 +91,13 @@ class Emit:
         return self._call("masked.load", n, v, [v.as_pointer(), I32, m, v], args, ".p0")
 
     def masked_store(self, x: Any, base: Any, i: Any, mask: Any, n: int) -> None:
-        v, m = self.vector(n), ir.VectorType(I1, n)
-        args = [x, self.at(base, i, n), I32(self.size), mask]
-        self._call("masked.store", n, ir.VoidType(), [v, v.as_pointer(), I32, m], args, ".p0")
+        """Also of integers of 64 bits."""
+        real = x.type.element == self.real
+        kind = f"v{n}f{8 * self.size}" if real else f"v{n}i64"
+        at = self.b.bitcast(self.b.gep(base, [i]), x.type.as_pointer())
+        function = ir.FunctionType(ir.VoidType(), [x.type, at.type, I32, ir.VectorType(I1, n)])
+        store = cgutils.get_or_insert_function(self.b.module, function, f"llvm.masked.store.{kind}.p0")
+        self.b.call(store, [x, at, I32(self.size if real else 8), mask])
 
 
 def routine(names: str) -> Callable[[Callable[..., None]], Any]:

@@ -30,6 +30,7 @@ def _run(backend: Any, dtype: Any) -> None:
     backend.embedding_sum(x, 2, np.zeros(len(x), np.int64), -1, False)
     y, _, _ = backend.normalize(x, (1,), 1e-5)
     _, y, _, var = backend.normalize_affine(x, w, w, (1,), 1e-5)
+    backend.normalize_affine_backward(x, w, y, var, (1,), 1e-5)
     backend.normalize_backward(x, y, var, (1,), 1e-5)
     y, square = backend.rms_normalize(x, (1,), 1e-5)
     backend.rms_backward(x, y, square, (1,), 1e-5)
