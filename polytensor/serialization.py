@@ -157,7 +157,7 @@ def load(
     pickle; EOFError for an empty file; FileNotFoundError. `weights_only=False` lets a file make objects of any class, and
     so run code: it warns.
     """
-    only = True if weights_only is None else weights_only
+    only = pickle_module is None if weights_only is None else weights_only
     if only and pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     if not only:
@@ -167,7 +167,7 @@ def load(
             stacklevel=2,
         )
     options = {"encoding": "utf-8", **pickle_load_args}
-    path = None if hasattr(f, "read") else os.fspath(f)
+    path = None if hasattr(f, "read") or not isinstance(f, (str, bytes, os.PathLike)) else os.fspath(f)
     if mmap and path is None:
         raise ValueError("f must be a file path in order to use the mmap argument")
     name = f"'{path}'" if path is not None else str(getattr(f, "name", "the given file"))
@@ -231,13 +231,14 @@ def _read(file: Any, builder: reading.Builder, only: bool, mapped: bool, options
 
 
 def _read_legacy(file: Any, start: int, builder: reading.Builder, only: bool, options: dict[str, Any]) -> Any:
-    data = _mapped(file, False)
+    data, skipped = _mapped(file, False), 0
     if data is None:
         file.seek(start)
-        data, start = file.read(), 0
+        data, start, skipped = file.read(), 0, start
     source = reading.Legacy(data, builder.name, start)
     result, at = _unpickle(data, source.at, builder, source, only, options)
     source.finish(at)
+    file.seek(source.at + skipped)  # another file may follow
     return result
 
 

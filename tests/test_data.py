@@ -204,7 +204,7 @@ def test_collate_like_pytorch():
         [Bag(a=1, b="x"), Bag(a=2, b="y")], [Row([1, 2.0]), Row([3, 4.0])], [(1, "a", b"c"), (2, "b", b"d")],
         [True, False], [np.int8(1), np.int8(2)], [np.float64(1), np.float64(2)], [np.bool_(True)], [[1, 2], [3]],
         [np.array(["a"])], [np.array([1, 2], np.int16)] * 2, [{"a": [np.zeros(2, np.float32), ()]}] * 2, [None], [{1, 2}],
-        [range(2), range(3, 5)], [2**40, 1], [1j, 2j],
+        [range(2), range(3, 5)], [2**40, 1], [1j, 2j], [np.float32(1), 2.5], [np.int64(1), 2],
     ]  # fmt: skip
 
     def leaf(t, x):
@@ -227,6 +227,11 @@ def test_collate_like_pytorch():
                 assert all(r is case[0] for r in results)
             else:
                 assert results[0] == results[1], (name, case)
+    for t in (torch, pt):
+        with pytest.raises(TypeError, match="expected Tensor as element 1 in argument 0, but got NoneType"):
+            t.utils.data.default_collate([t.ones(2), None])
+        with pytest.warns(FutureWarning, match="`cummulative_sizes` attribute is renamed to `cumulative_sizes`"):
+            assert t.utils.data.ConcatDataset([range(3), range(4)]).cummulative_sizes == [3, 7]
     from polytensor.utils.data._utils.collate import collate, default_collate_fn_map
 
     kinds = {**default_collate_fn_map, set: lambda batch, *, collate_fn_map=None: sorted(set().union(*batch))}

@@ -1,6 +1,9 @@
 """Files in both directions with PyTorch, places, mapping, the legacy format, own classes, damaged zips."""
 
+import errno
+import gc
 import io
+import os
 import pickle
 import struct
 import tracemalloc
@@ -89,7 +92,7 @@ def test_a_cuda_file_on_a_cpu(oracle, tmp_path):
         for name in old.namelist():
             data = old.read(name)
             new.writestr(name, data.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0"))
-    with pytest.raises(RuntimeError, match="Attempting to deserialize object on cuda:0.*map_location='cpu'"):
+    with pytest.raises(RuntimeError, match="Attempting to deserialize object on a CUDA device but.*storage of cuda:0"):
         pt.load(tmp_path / "b.pt")
     for place in ("cpu", {"cuda:0": "cpu"}, lambda storage, location: storage):
         assert pt.load(tmp_path / "b.pt", map_location=place).tolist() == [1, 1]
@@ -243,7 +246,7 @@ def archive(**entries):
 GOOD = pickle.dumps([1], 2)
 
 
-@pytest.mark.parametrize("data, why", {
+DAMAGED = {
     "no pickle": (archive(version="3"), "no <stem>/data.pkl"),
     "compressed": (archive(data_pkl=GOOD * 50, method=zipfile.ZIP_DEFLATED), "compressed"),
     "twice": (archive(data_pkl=[GOOD, GOOD]), "two entries of one name"),
@@ -252,7 +255,10 @@ GOOD = pickle.dumps([1], 2)
     "truncated": (archive(data_pkl=GOOD)[:-30], "not a zip"),
     "huge size": (archive(data_pkl=GOOD).replace((len(GOOD)).to_bytes(4, "little") * 2, b"\xf0\xff\xff\x7f" * 2), "damaged"),
     "text": (b"hello, world", "not a zip"),
-}.values())  # fmt: skip
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data, why", DAMAGED.values(), ids=DAMAGED)  # zips hold the time: no names for tests
 def test_damaged_zips(data, why):
     with pytest.raises(RuntimeError, match=f"(?s)cannot load .*{why}"):
         pt.load(io.BytesIO(data))
@@ -373,3 +379,72 @@ def test_a_whole_resnet18_in_both_directions(oracle, tmp_path):
     other.load_state_dict(back["optimizer"])
     assert np.array_equal(theirs.fc.weight.detach().numpy(), ours.fc.weight.detach().numpy())
     assert other.state[theirs.fc.weight]["momentum_buffer"].sum() == theirs.fc.weight.numel()
+
+
+def test_conjugates_of_the_legacy_format(oracle, tmp_path):
+    """Their bytes stand behind the pickle that makes tensors of them."""
+    path, x = tmp_path / "a.pt", oracle.tensor([1 + 2j, 3 - 1j])
+    values = {"plain": x, "conj": x.conj(), "neg": x.clone().conj().imag, "shown": x.conj().expand(2, 2)}
+    oracle.save(values, path, _use_new_zipfile_serialization=False)
+    for place in (None, "cpu", lambda storage, location: storage):
+        found = pt.load(path, map_location=place)
+        assert {k: v.tolist() for k, v in found.items()} == {k: v.tolist() for k, v in values.items()}
+
+
+def test_legacy_files_one_after_the_other(both, tmp_path):
+    t = both.module
+    for file in (io.BytesIO(), open(tmp_path / "a.pt", "w+b")):
+        with file:
+            file.write(b"before")
+            for n in (3, 4):
+                t.save(t.arange(n), file, _use_new_zipfile_serialization=False)
+            file.seek(6)
+            assert [t.load(file).tolist() for _ in range(2)] == [[0, 1, 2], [0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize("kind", ["quantized tensors", "sparse tensors", "tensors of torch.float8_e4m3fn"])
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_that_are_not_here(oracle, tmp_path, kind):
+    x = oracle.ones(4)
+    make = {"q": lambda: oracle.quantize_per_tensor(x, 0.1, 0, oracle.qint8), "s": x.to_sparse}
+    oracle.save({"a": make.get(kind[0], lambda: x.to(oracle.float8_e4m3fn))()}, tmp_path / "a.pt")
+    for only in (True, False):
+        with pytest.raises(RuntimeError, match=f"a.pt': it holds {kind}, which PolyTensor does not have"):
+            pt.load(tmp_path / "a.pt", weights_only=only)
+    if kind[0] == "q":
+        assert "torch._utils._rebuild_qtensor" in pt.serialization.get_unsafe_globals_in_checkpoint(tmp_path / "a.pt")
+
+
+def test_what_load_takes(tmp_path):
+    pt.save(pt.ones(2), tmp_path / "a.pt")
+    for wrong in (3, None):
+        with pytest.raises(AttributeError, match=f"'{type(wrong).__name__}' object has no attribute 'seek'"):
+            pt.load(wrong)
+    with pytest.warns(UserWarning, match="weights_only=False"):  # as in PyTorch, a pickle module alone means so
+        assert pt.load(tmp_path / "a.pt", pickle_module=pickle).tolist() == [1, 1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_files_that_cannot_be_written(tmp_path):
+    with open(tmp_path / "a.pt", "wb"), open(tmp_path / "a.pt", "rb") as closed_to_writing:
+        with pytest.raises(OSError):
+            pt.save(pt.ones(2), closed_to_writing)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(RuntimeError, match="loop cannot be opened: Too many levels of symbolic links"):
+        pt.save(1, tmp_path / "loop")
+    assert (tmp_path / "loop").is_symlink()
+    for name in ("x" * 250, "\N{GREEK SMALL LETTER OMEGA}" * 120):
+        pt.save(1, tmp_path / name)
+        assert pt.load(tmp_path / name) == 1
+    gc.collect()  # nothing tries to end the file that was given up
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    pt.save(1, tmp_path / "a.pt")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device: '.*a.pt'"):
+        pt.save(2, tmp_path / "a.pt")
+    assert pt.load(tmp_path / "a.pt") == 1 and len(list(tmp_path.iterdir())) == 1

@@ -214,3 +214,14 @@ def test_kernels_without_a_module_may_compile():
     before = NUMBA.compile_seconds
     assert numba.njit(names["f"])(1) == 2
     assert NUMBA.compile_seconds == before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sigmoid_of_few_elements_over_its_whole_range(dtype):
+    top = 120 if dtype == "float32" else 800
+    x = np.concatenate([np.linspace(-top, top, 30000), [np.inf, -np.inf, np.nan, 0.0, -0.0]]).astype(dtype)
+    with np.errstate(all="ignore"):
+        found = np.concatenate([NUMBA.sigmoid(part) for part in np.array_split(x, 600)])
+        exact = (1 / (1 + np.exp(-x.astype(np.longdouble)))).astype(dtype)
+    info = np.finfo(dtype)
+    np.testing.assert_allclose(found, exact, rtol=4 * info.eps, atol=info.tiny)

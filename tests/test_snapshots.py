@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,30 @@ def test_pytorch_reads_a_checkpoint(oracle, tmp_path):
     assert found["parts"]["model"]["0.weight"].tolist() == run.model[0].weight.tolist()
     with pytest.raises(KeyError, match="no part 'net'"):
         run.saved.restore(net=run.model)
+
+
+@pytest.mark.parametrize("step", [-1, 1.5, "3"])
+def test_a_step_is_a_whole_number(tmp_path, step):
+    saved = Checkpoints(tmp_path, keep_last=1)
+    saved.save(3, x=1)
+    with pytest.raises(ValueError, match="step is a whole number from 0 on"):
+        saved.save(step, x=2)
+    assert saved.load()["parts"] == {"x": 1} and len(saved.paths()) == 1
+
+
+def test_a_reader_that_is_overtaken(tmp_path, monkeypatch):
+    """All that it listed is dropped while it opens the newest: it looks again, and says nothing."""
+    saved, listed = Checkpoints(tmp_path, keep_last=1), Checkpoints.paths
+    saved.save(1, x=1)
+
+    def late(self):
+        paths = listed(self)
+        if len(paths) == 1 and paths[0].name.endswith("1.pt"):
+            saved.save(2, x=2)
+        return paths
+
+    reader = Checkpoints(tmp_path)
+    monkeypatch.setattr(Checkpoints, "paths", late)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert reader.load()["step"] == 2

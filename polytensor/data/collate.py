@@ -96,7 +96,14 @@ def collate(batch: Any, *, collate_fn_map: Mapping[Any, Callable[..., Any]] | No
 
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
-    return stack(list(batch), 0)
+    try:
+        return stack(list(batch), 0)
+    except AttributeError:
+        for i, x in enumerate(batch):
+            if not isinstance(x, Tensor):
+                text = f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}"
+                raise TypeError(text) from None
+        raise
 
 
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
@@ -106,7 +113,8 @@ def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
 
 
 def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
-    return tensor([x.item() for x in batch], dtype=as_tensor(batch[0], device="cpu").dtype, device="cpu")
+    values = [x.item() if hasattr(x, "item") else x for x in batch]
+    return tensor(values, dtype=as_tensor(batch[0], device="cpu").dtype, device="cpu")
 
 
 def collate_float_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable
@@ -18,6 +19,8 @@ def write(path: Path, fill: Callable[[Any], None]) -> None:
     there, or if `path` is a folder or must not be written.
     """
     path = Path(os.path.realpath(path))
+    if path.is_symlink():
+        raise RuntimeError(f"File {path} cannot be opened: {os.strerror(errno.ELOOP)}")
     if not path.parent.is_dir():
         raise RuntimeError(f"Parent directory {path.parent} does not exist.")
     if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
@@ -28,7 +31,8 @@ def write(path: Path, fill: Callable[[Any], None]) -> None:
         with open(path, "wb") as file:
             fill(file)
         return
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    name = path.name if len(os.fsencode(path.name)) <= 200 else path.name[:50]  # the temporary one is longer
+    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             fill(file)
@@ -42,9 +46,11 @@ def write(path: Path, fill: Callable[[Any], None]) -> None:
             mode = 0o666 & ~umask
         os.chmod(temporary, mode)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(temporary):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:  # a full disk: say where
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
     if os.name == "posix":  # elsewhere a folder cannot be opened
         directory = os.open(path.parent, os.O_RDONLY)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import re
 import struct
 import sys
 from collections.abc import Callable
@@ -50,6 +51,7 @@ class Block:
         self.bytes, self.location = data, location
         self.dtype: str | None = None
         self.placed: dict[Any, tuple[Any, list[Any]]] = {}  # device: its bytes there, the version that views share
+        self.late: list[Callable[[], None]] = []  # what was computed from the bytes, for bytes that come later
 
     def on(self, dev: Any) -> tuple[Any, list[Any]]:
         if dev not in self.placed:
@@ -58,6 +60,17 @@ class Block:
             flat = host.frombuffer(self.bytes, u8, len(self.bytes), 0) if len(self.bytes) else host.empty((0,), u8)
             self.placed[dev] = (dev.backend.from_numpy(flat), [0, 64])
         return self.placed[dev]
+
+    def settle(self) -> None:
+        """The bytes came after tensors were made of them: bring them to where else they were placed."""
+        cpu = devices.cpu_device()
+        flat = cpu.backend.frombuffer(self.bytes, dtypes.uint8.array, len(self.bytes), 0) if len(self.bytes) else None
+        for where, (array, *_) in self.placed.items():
+            if flat is not None and where != cpu and array.nbytes == flat.nbytes:
+                backend = self.placed[where][2].backend if where == "callable" else where.backend  # type: ignore[misc]
+                array[...] = backend.from_numpy(flat)
+        for compute in self.late:
+            compute()
 
 
 class _Source:
@@ -198,11 +211,24 @@ class Legacy(_Source):
             if count * item != n or self.at + 8 + n > len(view):
                 raise self.error(f"storage {key} is damaged or truncated")
             block.bytes[:] = view[self.at + 8 : self.at + 8 + n]
+            block.settle()
             self.at += 8 + n
 
 
 def _lengths(values: Any) -> bool:
     return isinstance(values, tuple) and all(type(v) is int and 0 <= v < LIMIT for v in values)
+
+
+def absent(module: str, name: str) -> str | None:
+    """What a name of PyTorch's stands for that is not here: kinds of tensors, and dtypes."""
+    if module == "torch._utils":
+        return {
+            "_rebuild_qtensor": "quantized tensors", "_rebuild_sparse_tensor": "sparse tensors",
+            "_rebuild_nested_tensor": "nested tensors", "_rebuild_meta_tensor_no_storage": "meta tensors",
+        }.get(name)  # fmt: skip
+    if module == "torch" and re.fullmatch(r"(float[48]_\w+|complex32|bits\d\w*|q?u?int\d\w*)", name):
+        return f"tensors of torch.{name}"
+    return None
 
 
 class Builder:
@@ -239,11 +265,18 @@ class Builder:
         return (*block.on(dev), dev)
 
     def _device(self, target: Any, location: str) -> Any:
+        """The device; where there is none such: PyTorch's words for CUDA, which people search for, or what is wrong."""
         try:
             dev = devices.resolve(target)
             dev.backend.empty  # noqa: B018 an absent device raises here
             return dev
         except (RuntimeError, AssertionError, NotImplementedError) as error:
+            if str(target).startswith("cuda"):
+                raise Clear(
+                    "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are "
+                    "running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your "
+                    f"storages to the CPU. ({self.name}, storage of {location}: {error})"
+                ) from None
             if self.map_location is not None:
                 raise Clear(str(error)) from None
             raise Clear(
@@ -309,9 +342,18 @@ class Builder:
         r = wrap(array, dev)
         r._s = cell
         if lazy:
-            r = r.conj_physical() if flags.get("conj") is True else r  # type: ignore[attr-defined]
-            r = -r if flags.get("neg") is True else r
-            r = r.expand(whole)  # type: ignore[attr-defined]
+            shown = r
+
+            def computed() -> Any:
+                found = shown.conj_physical() if flags.get("conj") is True else shown  # type: ignore[attr-defined]
+                return -found if flags.get("neg") is True else found
+
+            def again() -> None:
+                own._a[...] = computed()._a
+
+            own = computed()
+            block.late.append(again)
+            r = own.expand(whole)
         return r.requires_grad_() if requires_grad is True else r
 
     def tensor_v3(
@@ -359,6 +401,9 @@ class Builder:
         return found
 
     # ---- names --------------------------------------------------------------------------------------------------------
+    def refuse(self, reason: str) -> None:
+        raise self.error(reason)
+
     def find(self, module: str, name: str) -> Any:
         """The object for a name on the list, or None."""
         if (module, name) in KINDS:
@@ -376,6 +421,8 @@ class Builder:
             raise pickle.UnpicklingError(
                 f"Trying to load unsupported GLOBAL {module}.{name} whose module {module} is blocked."
             )
+        if own is None and (kind := absent(module, name)):
+            self.refuse(f"it holds {kind}, which PolyTensor does not have")
         return None if own is None else Call(own, own=True)
 
 
@@ -385,6 +432,9 @@ class Names(Builder):
     def __init__(self) -> None:
         super().__init__("it", None, {})
         self.unknown: list[str] = []
+
+    def refuse(self, reason: str) -> None:
+        pass
 
     def find(self, module: str, name: str) -> Any:
         found = super().find(module, name)

@@ -164,14 +164,18 @@ def write_zip(obj: Any, file: Any, stem: str) -> None:
     pickler = Pickler(buffer)
     pickler.dump(obj)
     z = Writer(file, stem)
-    z.entry("data.pkl", buffer.getvalue())
-    z.entry(".format_version", b"1")
-    z.entry(".storage_alignment", b"64")
-    z.entry("byteorder", sys.byteorder.encode())
-    for key, _, backend, owner in pickler.storages.values():
-        z.entry(f"data/{key}", memory_of(backend, owner))
-    z.entry("version", b"3\n")
-    z.close()
+    try:
+        z.entry("data.pkl", buffer.getvalue())
+        z.entry(".format_version", b"1")
+        z.entry(".storage_alignment", b"64")
+        z.entry("byteorder", sys.byteorder.encode())
+        for key, _, backend, owner in pickler.storages.values():
+            z.entry(f"data/{key}", memory_of(backend, owner))
+        z.entry("version", b"3\n")
+        z.close()
+    except BaseException:
+        z.abandon()
+        raise
 
 
 def write_legacy(obj: Any, file: Any) -> None:

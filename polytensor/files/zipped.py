@@ -149,3 +149,7 @@ class Writer:
 
     def close(self) -> None:
         self.zip.close()
+
+    def abandon(self) -> None:
+        """After an error: nothing more is written, neither now nor when the object goes."""
+        self.zip.fp = None

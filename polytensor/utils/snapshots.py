@@ -56,7 +56,12 @@ class Checkpoints:
         return sorted(found, key=lambda p: int(found[p][1]))
 
     def save(self, step: int, /, **parts: Any) -> Path:
-        """Write the parts (what has a state_dict by that, all else as it is) and the random states; drop old files."""
+        """Write the parts (what has a state_dict by that, all else as it is) and the random states; drop old files.
+
+        ValueError for a step that is not a whole number from 0 on.
+        """
+        if not isinstance(step, int) or step < 0:
+            raise ValueError(f"step is a whole number from 0 on, not {step}")
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self._cleared:  # what a killed run left
             for left in self.folder.glob(f".{self.name}-*.tmp"):
@@ -75,18 +80,23 @@ class Checkpoints:
 
         RuntimeError where all are damaged.
         """
-        paths = self.paths()
-        for path in reversed(paths):
+        seen: set[Path] = set()
+        while paths := [
+            p for p in self.paths() if p not in seen
+        ]:  # looked up again: the run that writes drops old ones
+            seen.add(path := paths[-1])
             try:
                 found = load(path, map_location)
+            except FileNotFoundError:
+                continue
             except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
                 warnings.warn(f"{os.fspath(path)} is passed over: {error}", stacklevel=2)
                 continue
             if isinstance(found, dict) and {"step", "parts", "random"} <= set(found):
                 return found
             warnings.warn(f"{os.fspath(path)} is passed over: it is no checkpoint of Checkpoints.save", stacklevel=2)
-        if paths:
-            raise RuntimeError(f"none of the {len(paths)} checkpoints in {self.folder} can be loaded")
+        if seen:
+            raise RuntimeError(f"none of the {len(seen)} checkpoints in {self.folder} can be loaded")
         return None
 
     def restore(self, map_location: Any = None, /, **parts: Any) -> dict[str, Any] | None:

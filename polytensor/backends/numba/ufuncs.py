@@ -10,16 +10,31 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import guvectorize, vectorize
+import numpy as np
+from numba import guvectorize, types, vectorize
+from numba.extending import overload
 
 from .cache import building
+from .pointwise import fast_exp
+
+
+def one_like(x: Any) -> Any:
+    """1 in the type of x; the literal is an integer, and with it float32 would become float64."""
+
+
+@overload(one_like)
+def _one_like(x: Any) -> Any:
+    one = np.float32(1) if x == types.float32 else np.float64(1)
+
+    def impl(x: Any) -> Any:
+        return one
+
+    return impl
 
 
 def _sigmoid(x: Any) -> Any:
-    if x >= 0:
-        return 1 / (1 + math.exp(-x))
-    e = math.exp(x)
-    return e / (1 + e)
+    one = one_like(x)
+    return one / (one + fast_exp(-x))  # without a branch, so that LLVM makes vectors of it
 
 
 def _clamp(x: Any, lo: Any, hi: Any) -> Any:
