@@ -429,7 +429,7 @@ def test_gelu(mode, dtype):
             np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol if name == "gelu_backward" else np.finfo(dtype).tiny)
 
 
-@pytest.mark.parametrize("m, k, n", [(16, 32, 32), (21, 33, 47), (64, 300, 96), (300, 47, 65), (19, 700, 50)])
+@pytest.mark.parametrize("m, k, n", [(4, 32, 32), (21, 33, 47), (64, 300, 96), (300, 47, 97), (9, 700, 170)])
 def test_products(mode, dtype, m, k, n, monkeypatch):
     """Either factor turned over, edges of tiles, panels, chunks and depths; a linear layer's bias; NaN stays in its row."""
     own = NUMBA._products
@@ -438,17 +438,18 @@ def test_products(mode, dtype, m, k, n, monkeypatch):
     x[3, 1] = np.nan
     rtol = 1e-5 if dtype == "float32" else 1e-13
     whole = x.astype("f8") @ w.astype("f8")
+    none = np.empty(0, dtype)
     for a in (x, np.asfortranarray(x)):
         for c in (w, np.asfortranarray(w)):
-            assert own.takes(a, c)
+            np.testing.assert_allclose(own.gemm(a, c, none), whole, rtol, rtol * np.sqrt(k) * 8)
             np.testing.assert_allclose(NUMBA.matmul(a, c), whole, rtol, rtol * np.sqrt(k) * 8)
     weight = np.ascontiguousarray(w.T)
-    y = NUMBA.linear(x.reshape(1, m, k), weight, b)
-    np.testing.assert_allclose(y, (whole + b)[None], rtol, rtol * np.sqrt(k) * 8)
-    part = NUMBA.linear(x[: m - 1].copy(), weight, b)  # the bits of a row do not depend on the others
-    np.testing.assert_array_equal(part if m > 16 else y[0, :-1], y[0, :-1])
+    y = own.gemm(x, weight.T, b)
+    np.testing.assert_allclose(y, whole + b, rtol, rtol * np.sqrt(k) * 8)
+    np.testing.assert_allclose(NUMBA.linear(x[None], weight, b), y[None], rtol, rtol * np.sqrt(k) * 8)
+    np.testing.assert_array_equal(own.gemm(x[:-1], weight.T, b), y[:-1])  # a row's bits do not depend on the others
     monkeypatch.setattr(THREADS, "PARALLEL_NS", np.inf)
-    np.testing.assert_array_equal(NUMBA.linear(x, weight, b), y[0])
+    np.testing.assert_array_equal(own.gemm(x, weight.T, b), y)
 
 
 @pytest.mark.parametrize("m, k, n", [(16, 16, 32), (19, 33, 47), (64, 32, 64)])
@@ -496,6 +497,10 @@ def test_layer_norm_gradients(mode, dtype, shape):
 def test_products_leave_the_rest():
     """Other dtypes, layouts, ranks and sizes go to BLAS; shapes that do not fit get NumPy's error."""
     own, x = NUMBA._products, values((64, 64), "float32")
+    wide, few = values((700, 170), "float32"), values((9, 700), "float32")
+    if own.WIDE:
+        assert own.takes(x, x.T) and own.takes(wide[:9], wide.T) and own.takes(wide.T, wide)
+    assert not own.takes(x, x) and not own.takes(x[:8], x.T) and not own.takes(few, wide)
     assert not own.takes(x.astype("c8"), x.astype("c8"))
     assert not own.takes(x, x.astype("f8")) and not own.takes(x[:, ::2], x[:32]) and not own.takes(x[0], x)
     assert not own.takes(np.empty((512, 512), "f4"), np.empty((512, 512), "f4")) and not own.takes(x[:8], x)

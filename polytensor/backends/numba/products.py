@@ -25,6 +25,7 @@ DEPTH = 256  # of k at a time: what is packed of a panel stays in the nearest ca
 CHUNK = 256  # rows to a task
 RATE = 200  # floating-point operations a nanosecond
 LARGEST = 1 << 27  # products of two elements, from which BLAS wins
+LEAST, SMALL = 1 << 17, 10**6  # and those up to which it wins, too: always, and where no factor is turned over
 EACH = 1 << 22  # and up to which one thread takes a matrix
 
 
@@ -172,7 +173,13 @@ def takes(x: Any, w: Any) -> bool:
     if not WIDE or x.ndim != 2 or w.ndim != 2 or x.dtype.char not in "fd" or w.dtype is not x.dtype:
         return False
     (m, k), (depth, n) = x.shape, w.shape
-    if depth != k or m < 16 or k < 32 or n < 32 or m * k * n >= LARGEST:
+    size = m * k * n
+    if depth != k or m < 4 or k < 32 or n < 32 or size >= LARGEST:
+        return False
+    turned = not w.flags.c_contiguous
+    if size <= SMALL and (not turned or m < 32 or size < LEAST):  # BLAS packs nothing there
+        return False
+    if m < 16 and not turned:
         return False
     return all(a.flags.carray or a.T.flags.carray for a in (x, w))
 
