@@ -224,6 +224,11 @@ class Protocols:
         )  # fmt: skip
         return r
 
+    @staticmethod
+    def _make_subclass(cls: Any, data: Tensor, require_grad: bool = False) -> Any:
+        """`data`'s memory as an instance of a subclass of Tensor without history. Source: torch.Tensor._make_subclass."""
+        return data.detach().as_subclass(cls).requires_grad_(require_grad)
+
     # ---- element by element in Python -------------------------------------------------------------------------------
     def _elements(self, name: str, *others: Tensor) -> list[list[Any]]:
         """The elements of self and of others, expanded, as lists."""

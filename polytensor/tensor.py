@@ -50,7 +50,17 @@ class Extras:
 
 
 class TensorMeta(type):
-    """Makes Tensor(2, 3) the legacy constructor. Without a Tensor.__new__ for that, `blank` stays a call in C."""
+    """Makes Tensor(2, 3) the legacy constructor. Without a Tensor.__new__ for that, `blank` stays a call in C.
+
+    Subclasses do get a __new__, from a class in between, so that theirs can call super().__new__(cls, data).
+    """
+
+    between: Any = None
+
+    def __new__(mcls, name: str, bases: tuple[type, ...], names: dict[str, Any], **kwargs: Any) -> TensorMeta:
+        if mcls.between is not None:
+            bases = tuple([mcls.between if b is Tensor else b for b in bases])
+        return super().__new__(mcls, name, bases, names, **kwargs)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(*args, **kwargs) if cls.__new__ is not new else _legacy(*args, **kwargs)
@@ -496,11 +506,24 @@ class Parameter(Tensor):
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         return r.requires_grad_() if requires_grad else r
 
-    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return "Parameter containing:\n" + super().__repr__()
+
+
+class Subclassed(Tensor):
+    """Stands between Tensor and its subclasses: makes an instance of one from what Tensor(...) takes."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return _legacy(*args, **kwargs).as_subclass(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+TensorMeta.between = Subclassed
 
 
 def wrap(array: Any, dev: Any) -> Tensor:
