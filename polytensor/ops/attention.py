@@ -258,8 +258,14 @@ def multi_head_attention_forward(
         raise AssertionError(
             f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
         )  # fmt: skip
-    q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias,
-                       (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None)  # fmt: skip
+    plain = key is value and query is key and not use_separate_proj_weight and static_k is None and static_v is None
+    plain = plain and bias_k is None and bias_v is None and batch > 0
+    if plain and in_proj_weight is not None and in_proj_weight._a.shape[0] == 3 * width:
+        q, k, v = _split_heads(linear(query, in_proj_weight, in_proj_bias), num_heads, batch)
+    else:
+        plain = False
+        q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias,
+                           (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None)  # fmt: skip
     if mask is not None:
         if mask._a.ndim == 2:
             if mask._a.shape != (length, sources):
@@ -280,9 +286,10 @@ def multi_head_attention_forward(
         k = cat([k, bias_k.expand(1, batch, width)])
         v = cat([v, bias_v.expand(1, batch, width)])
         extra += 1
-    q = _heads(q, batch, num_heads, size)
-    k = _heads(k, batch, num_heads, size) if static_k is None else static_k
-    v = _heads(v, batch, num_heads, size) if static_v is None else static_v
+    if not plain:
+        q = _heads(q, batch, num_heads, size)
+        k = _heads(k, batch, num_heads, size) if static_k is None else static_k
+        v = _heads(v, batch, num_heads, size) if static_v is None else static_v
     for name, t in (("static_k", static_k), ("static_v", static_v)):
         if t is not None and (t._a.shape[0] != batch * num_heads or t._a.shape[2] != size):
             raise AssertionError(
@@ -334,6 +341,16 @@ def multi_head_attention_forward(
         out = out.squeeze(1)
         weights = None if weights is None else weights.squeeze(0)
     return out, weights
+
+
+def _split_rule(F: Any, g: Any, need: Any, heads: int, batch: int) -> Any:
+    some = next(d for d in g if d is not None)
+    return [F.join_heads(*[F.zeros_of(some) if d is None else d for d in g], heads, batch)]
+
+
+# one product's queries, keys and values, which a slice each would give back as three arrays of mostly zeros
+_split_heads = primitive("split_heads", "x", _split_rule, "heads batch", outs=3, node="SplitBackward0")
+primitive("join_heads", "q k v", lambda F, g, need, heads, batch: list(F.split_heads(g, heads, batch)), "heads batch")
 
 
 def _heads(x: Tensor, batch: int, heads: int, size: int) -> Tensor:

@@ -27,6 +27,7 @@ Ints = tuple[int, ...]
 FEW = 4  # output channels to a group that go one by one
 PIECE = 1 << 16  # elements of a packed source: they should stay in the second cache
 PIECES = 8  # at least so many for a batch
+SMALL = 1 << 18  # vectors of products that threads are not woken for
 PARTIAL = 1 << 22  # elements of the weight's gradient summed apart
 WORST = 0.6  # of the lanes in use, below which im2col is better
 
@@ -107,32 +108,31 @@ def plan(
     one = len(down) * len(across) == 1 and spread[1] == 1
     # the cut: images to a piece, rows to a band, groups to a chunk, parts of the outputs
     volume = ins * len(phases) * height * wide
+    least = PIECES if n * groups * ins * outs * prod(kernel) * prod(wanted) > SMALL * lanes else 1
     together = max(1, min(groups, PIECE // volume))
-    limit = max(1, min(-(-n // PIECES), PIECE // (groups * volume)))
-    images = (
-        max(1, n // (-(-n // limit // PIECES) * PIECES)) if n >= PIECES else limit
-    )  # as many pieces for each thread
+    limit = max(1, min(-(-n // least), PIECE // (groups * volume)))
+    images = max(1, n // (-(-n // limit // least) * least)) if n >= least else limit  # as many pieces for each thread
     vectors = -(-min(whole, half) // lanes)
     high = band = wanted[0]
     if kind == "weight":
         images = min(n, max(images, -(-n * outs * groups * ins * prod(kernel) // PARTIAL), CHUNK // vectors // 2))
         units = groups * blocks
-        parts = max(-(-PIECES // -(-n // images)), -(-groups * volume // PIECE) if groups > 1 else 1)
+        parts = max(-(-least // -(-n // images)), -(-groups * volume // PIECE) if groups > 1 else 1)
         parts = min(units, parts)
     else:
         tasks = -(-n // images)
         if groups > 1:
-            together = max(1, min(together, groups // -(-PIECES // tasks)))
+            together = max(1, min(together, groups // -(-least // tasks)))
         tasks *= -(-groups // together)
-        if one and images == 1 and tasks < PIECES:
-            band = max(min(4, high), -(-high // -(-PIECES // tasks)))
+        if one and images == 1 and tasks < least:
+            band = max(min(4, high), -(-high // -(-least // tasks)))
         extra = height - high
         while one and images == 1 and band > 8 and together * ins * len(phases) * (band + extra) * wide > 2 * PIECE:
             band = -(-band // 2)
         if band < high:
             height = band + extra
             tasks *= -(-high // band)
-        parts = min(blocks, max(1, PIECES // tasks))
+        parts = min(blocks, max(1, least // tasks))
     plane = -(-height * wide // 16) * 16
     plane += 16 if plane // 16 % 2 == 0 else 0  # planes a power of two apart fall on the same lines of the cache
     classes, taps, offsets, segments = [], [], [], []
@@ -192,6 +192,12 @@ def _flat(kernel: Ints, stride: Ints, padding: Ints, size: Ints) -> Ints:
     return area // wide, wide
 
 
+@lru_cache(64)
+def _none(n: int, dtype: Any) -> Array:
+    """A bias of zeros, which is only read."""
+    return np.zeros(n, dtype)
+
+
 def _work(x: Array, outs: int, ins: int, taps: int, area: int) -> float:
     """Serial nanoseconds."""
     return float(x.shape[0] * area * (outs * ins * taps * x.itemsize / 400 + 0.1 * ins))
@@ -217,8 +223,10 @@ def correlate(
     if p is None:
         return None
     y = np.empty((n, groups * outs, *wanted), x.dtype)
-    bias = np.zeros(groups * outs + ROWS, x.dtype)
-    if b is not None:
+    if b is None:
+        bias = _none(groups * outs + ROWS, x.dtype)
+    else:
+        bias = np.zeros(groups * outs + ROWS, x.dtype)
         bias[: b.size] = b
     rows = 1 if outs <= FEW else ROWS
     wp = np.empty(-(-outs // rows) * rows * (w.size // outs), x.dtype)
