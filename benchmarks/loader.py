@@ -6,6 +6,7 @@ PyTorch's side of the latter makes the Pillow and tensor calls that torchvision'
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -36,7 +37,12 @@ def images() -> Path:
         root.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(dir=root.parent))
         write_images(new)
-        new.rename(root)
+        try:
+            new.rename(root)
+        except OSError:  # another process was quicker
+            shutil.rmtree(new)
+            if not root.exists():
+                raise
     return root
 
 

@@ -250,7 +250,10 @@ def _unpickle(
         reader = Unpickler(
             data, builder.find, source.storage, encoding=options["encoding"], at=at, own=builder.safe.values()
         )
-        return reader.load(), reader.at
+        found = reader.load()
+        if not all(block.shown for block in source.blocks.values()):
+            raise builder.error("it holds a storage by itself: save the tensor over it instead")
+        return found, reader.at
     stream = io.BytesIO(data[at:])
     return reading.AnyUnpickler(stream, builder, source.storage, **options).load(), at + stream.tell()
 

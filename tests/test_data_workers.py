@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import multiprocessing
 import os
 import pickle
 import random
@@ -348,6 +349,20 @@ def test_later_batches_after_an_exception():
         except StopIteration:
             break
     assert errors == 1 and got == [0, 4, 8, 16, 20, 24, 28, 32, 36]
+
+
+def test_workers_end_with_the_exception():
+    """The loader is freed with the exception that left it: no cycle waits for the garbage collector."""
+    before = {child.pid for child in multiprocessing.active_children()}
+    gc.disable()
+    try:
+        for fault in (raise_value, lambda: {}["key"]):
+            with pytest.raises((ValueError, KeyError)) as caught:
+                list(DataLoader(Faulty(fault), batch_size=4, num_workers=2, multiprocessing_context="fork"))
+            del caught
+        assert {child.pid for child in multiprocessing.active_children()} <= before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("fault, text", [(stop_here, "killed by signal: Killed"), (leave, "exit code 3")])

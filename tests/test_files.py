@@ -448,3 +448,11 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left on device: '.*a.pt'"):
         pt.save(2, tmp_path / "a.pt")
     assert pt.load(tmp_path / "a.pt") == 1 and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_storage_by_itself(oracle, tmp_path, zipped):
+    oracle.save({"s": oracle.ones(3).untyped_storage()}, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(RuntimeError, match="a.pt': it holds a storage by itself"):
+        pt.load(tmp_path / "a.pt")

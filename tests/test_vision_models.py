@@ -329,6 +329,20 @@ def test_read_image(mode, tmp_path):
         assert np.array_equal(out.permute(1, 2, 0).squeeze(-1).numpy(), np.asarray(img.convert(pil)))
 
 
+def test_read_16_bits(tmp_path):
+    gray = np.arange(0, 65536, 4369, dtype=np.uint16).reshape(2, 8)
+    Image.fromarray(gray).save(tmp_path / "a.png")
+    full = np.full_like(gray, 65535)
+    for mode, channels in {
+        "UNCHANGED": [gray], "GRAY": [gray], "GRAY_ALPHA": [gray, full], "RGB": [gray] * 3, "RGBA": [*[gray] * 3, full],
+    }.items():  # fmt: skip
+        found = io.read_image(tmp_path / "a.png", mode)
+        assert found.dtype == pt.uint16 and found.tolist() == np.stack(channels).tolist(), mode
+    (tmp_path / "b.png").write_bytes(b"text")
+    with pytest.raises(RuntimeError, match="The image '.*b.png' cannot be decoded: 4 bytes of no known format"):
+        io.read_image(tmp_path / "b.png")
+
+
 def test_write_images(tmp_path):
     x = pt.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 9, 8), dtype=np.uint8))
     io.write_png(x, str(tmp_path / "a.png"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .special import ON_GPU, SPAN
+
 Array = Any
 # erfc(z) = t exp(-z^2) p(2t - 1) with t = 3 / (3 + z), z >= 0: polynomials fitted at Chebyshev points; the relative
 # error is 9e-9 (for float32) and 5e-15
@@ -28,9 +30,19 @@ class ActivationKernels:
     """Mixed into Backend."""
 
     xp: Any
+    device_type: str
 
     def normal_cdf(self, x: Array) -> Array:
         """The probability that a standard normal number is below x: erfc(-x / sqrt(2)) / 2, exact in the tails."""
+        span = ON_GPU if self.device_type == "cuda" else SPAN
+        if x.size <= span or not x.flags.c_contiguous:
+            return self._normal_cdf(x)
+        flat, out = x.reshape(-1), self.xp.empty(x.size, x.dtype)
+        for i in range(0, x.size, span):
+            out[i : i + span] = self._normal_cdf(flat[i : i + span])
+        return out.reshape(x.shape)
+
+    def _normal_cdf(self, x: Array) -> Array:
         xp = self.xp
         z = xp.absolute(x) * ROOT_HALF
         t = 3 / (z + 3)

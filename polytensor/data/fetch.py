@@ -129,4 +129,7 @@ class Failure:
             error = self.kind(message=message) if getattr(self.kind, "message", None) else self.kind(message)
         except Exception:
             raise RuntimeError(message) from None
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # else it holds the frames of its own traceback, and so the loader's workers, until gc comes by

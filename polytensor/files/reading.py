@@ -50,6 +50,7 @@ class Block:
     def __init__(self, data: Any, location: str) -> None:
         self.bytes, self.location = data, location
         self.dtype: str | None = None
+        self.shown = False  # by a tensor
         self.placed: dict[Any, tuple[Any, list[Any]]] = {}  # device: its bytes there, the version that views share
         self.late: list[Callable[[], None]] = []  # what was computed from the bytes, for bytes that come later
 
@@ -310,6 +311,7 @@ class Builder:
         if type(storage) is not tuple or len(storage) != 2 or not isinstance(storage[0], Block):
             raise self.error("a tensor is described wrongly")
         block, name = storage
+        block.shown = True
         d = dtypes.BY_NAME[name] if dtype is None else dtype
         size = tuple(size) if type(size) is Size else size
         if type(offset) is not int or not 0 <= offset < LIMIT or not _lengths(size) or not _lengths(stride):

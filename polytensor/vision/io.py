@@ -59,16 +59,28 @@ def write_file(filename: Any, data: Tensor) -> None:
         f.write(data.cpu().contiguous().numpy().tobytes())
 
 
-def _decode(raw: bytes, mode: Any, exif: bool, formats: Any = None) -> Tensor:
+def _gray16(x: Tensor, channels: int) -> Tensor:
+    """Grey of 16 bits (1, H, W) with as many channels, which Pillow would cut off at 255; any alpha is full."""
+    x = x.expand(3, -1, -1) if channels > 2 else x
+    return x.contiguous() if channels % 2 else torch.cat([x, torch.full_like(x[:1], 65535)])
+
+
+def _decode(raw: bytes, mode: Any, exif: bool, formats: Any = None, name: str = "") -> Tensor:
     mode = ImageReadMode[mode.upper()] if isinstance(mode, str) else mode
     image = pillow()
     try:
         img = image.open(io.BytesIO(raw), formats=formats)
         img.load()
         img = pillow("ImageOps").exif_transpose(img) if exif else img
+    except image.UnidentifiedImageError:
+        raise RuntimeError(
+            f"The image{name} cannot be decoded: {len(raw)} bytes of no {'/'.join(formats or ['known'])} format"
+        ) from None
     except (*_BROKEN, image.DecompressionBombError) as error:
-        raise RuntimeError(f"The image cannot be decoded: {error}") from error
+        raise RuntimeError(f"The image{name} cannot be decoded: {error}") from error
     if mode is not ImageReadMode.UNCHANGED:
+        if img.mode.startswith("I"):
+            return _gray16(pil_to_tensor(img).to(torch.uint16), mode.value)
         img = img if img.mode == _PIL_MODES[mode.value] else img.convert(_PIL_MODES[mode.value])
     elif img.mode in ("P", "1", "CMYK"):
         img = img.convert("L" if img.mode == "1" else "RGBA" if "transparency" in img.info else "RGB")
@@ -116,7 +128,7 @@ def decode_gif(input: Tensor) -> Tensor:
 def read_image(path: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False) -> Tensor:
     """An image file as (C, H, W), uint8 (uint16 for 16-bit grey). RuntimeError for what is no image."""
     with open(os.fspath(path), "rb") as f:
-        return _decode(f.read(), mode, apply_exif_orientation)
+        return _decode(f.read(), mode, apply_exif_orientation, name=f" {os.fspath(path)!r}")
 
 
 def _encode(x: Tensor, kind: str, **options: Any) -> Tensor:

@@ -147,9 +147,8 @@ def draw_bounding_boxes(
     return to_dtype(pil_to_tensor(picture), dtype, scale=True)
 
 
-@torch.no_grad()
-def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, colors: Any = None) -> Tensor:
-    """The image (3, H, W) with masks (N, H, W) or (H, W) of bool laid over it in colours, black where they overlap."""
+def _check_rgb(image: Any) -> None:
+    """TypeError or ValueError for what is no colour image (3, H, W)."""
     if not isinstance(image, Tensor):
         raise TypeError(f"The image must be a tensor, got {type(image)}")
     if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
@@ -158,6 +157,12 @@ def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, co
         raise ValueError("Pass individual images, not batches")
     if image.shape[0] != 3:
         raise ValueError("Pass an RGB image. Other Image formats are not supported")
+
+
+@torch.no_grad()
+def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, colors: Any = None) -> Tensor:
+    """The image (3, H, W) with masks (N, H, W) or (H, W) of bool laid over it in colours, black where they overlap."""
+    _check_rgb(image)
     masks = masks[None] if masks.ndim == 2 else masks
     if masks.ndim != 3:
         raise ValueError("masks must be of shape (H, W) or (batch_size, H, W)")
@@ -191,14 +196,7 @@ def draw_keypoints(
 
     connectivity is a list of pairs of numbers below K; visibility (N, K) or (N, K, 1) leaves out what is False.
     """
-    if not isinstance(image, Tensor):
-        raise TypeError(f"The image must be a tensor, got {type(image)}")
-    if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
-        raise ValueError(f"The image dtype must be uint8 or float, got {image.dtype}")
-    if image.ndim != 3:
-        raise ValueError("Pass individual images, not batches")
-    if image.shape[0] != 3:
-        raise ValueError("Pass an RGB image. Other Image formats are not supported")
+    _check_rgb(image)
     if keypoints.ndim != 3:
         raise ValueError("keypoints must be of shape (num_instances, K, 2)")
     seen = torch.ones(keypoints.shape[:-1], dtype=torch.bool) if visibility is None else visibility
