@@ -83,8 +83,10 @@ SITE = """
 import json, multiprocessing, sys
 if "fork" in multiprocessing.get_all_start_methods():  # scripts start workers without a main guard
     multiprocessing.set_start_method("fork")
-{datasets}
-for name, values in json.load(open({overrides!r})).items():
+overrides = json.load(open({overrides!r}))
+if overrides:
+    {datasets}
+for name, values in overrides.items():
     for key, value in values.items():
         setattr(getattr(datasets, name), key, value)
 """
