@@ -16,21 +16,21 @@ from ... import dtypes
 from .. import NATIVE, VIA_NUMPY
 from ..memory import keep_freed_memory
 from ..numpy import NumpyBackend
-from .large import LargeKernels
+from .large import F4, F8, TINY, LargeKernels
 
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
 Array = Any
 Pair = tuple[int, ...]  # of two
-MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent products gelu ufuncs".split()
+MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent products gelu".split()
 # the elements from which our kernels beat NumPy
-TINY = 512
 FEW = 4  # parameters
 POINTWISE = 4096
 REDUCE = 32768
 PRODUCT = 512
 BLAS_ALONE = 1 << 18  # products of two elements up to which BLAS wakes no threads
-F4, F8 = np.dtype("f4"), np.dtype("f8")
 ZERO = np.zeros((), F4)
+NONE: dict[Any, Any] = {}
+_empty = np.empty
 
 
 def fits(x: Array) -> bool:
@@ -80,7 +80,6 @@ class NumbaBackend(LargeKernels):
     _products: Any
     _attention: Any
     _gelu: Any
-    _ufuncs: Any
 
     # ---- threads and compilation ------------------------------------------------------------------------------
     def set_num_threads(self, n: int) -> None:
@@ -103,6 +102,8 @@ class NumbaBackend(LargeKernels):
 
     # ---- pointwise --------------------------------------------------------------------------------------------
     def relu(self, x: Array) -> Array:
+        if (x.dtype is F4 or x.dtype is F8) and x.size <= TINY:
+            return self._ufuncs.relu(x)
         if x.size >= POINTWISE and fits(x):
             return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
         return np.maximum(x, ZERO if x.dtype is F4 else self._zeros[x.dtype])
@@ -110,7 +111,13 @@ class NumbaBackend(LargeKernels):
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
         d = x.dtype
         if (d is F4 or d is F8) and x.size <= TINY and lo is not None and hi is not None:
-            return self._ufuncs.clamp(x, self.scalar(lo, d), self.scalar(hi, d))
+            low = high = None
+            if (lo or lo.__class__ is int) and (hi or hi.__class__ is int):  # 0.0 and -0.0 are one key
+                numbers = self._scalars.get(d, NONE)  # what `scalar` has made, without its two calls
+                low, high = numbers.get(lo), numbers.get(hi)
+            if low is None or high is None:
+                low, high = self.scalar(lo, d), self.scalar(hi, d)
+            return self._ufuncs.clamp(x, low, high)
         return NumpyBackend.clamp(self, x, lo, hi)
 
     def sigmoid(self, x: Array) -> Array:
@@ -311,7 +318,15 @@ class NumbaBackend(LargeKernels):
         return fits(x) and (dim == -1 or dim == x.ndim - 1)
 
     def softmax(self, x: Array, dim: int) -> Array:
-        if (x.dtype is F4 or x.dtype is F8) and 0 < x.size <= TINY and dim == x.ndim - 1:
+        d = x.dtype
+        if (d is F4 or d is F8) and 0 < x.size <= TINY and dim == x.ndim - 1:
+            if dim == 1:
+                out = _empty(x.shape, d)
+                try:
+                    self._ufuncs.softmax_rows(x, out)
+                    return out
+                except TypeError:  # not in C order, or read-only
+                    pass
             return self._ufuncs.softmax(x)
         return self._softmax.softmax(x, False) if self._last(x, dim) else NumpyBackend.softmax(self, x, dim)
 

@@ -11,6 +11,8 @@ import numpy as np
 from ..numpy import NumpyBackend
 
 Array = Any
+F4, F8 = np.dtype("f4"), np.dtype("f8")
+TINY = 512  # elements up to which the price of a call is what counts
 LEAST = 16384  # elements from which these kernels beat NumPy
 MANY = 1 << 19  # and that are worth threads for what NumPy does as fast on one
 FEWEST = 2048  # and from which order and running sums do
@@ -22,7 +24,7 @@ class LargeKernels(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in ("threads", "copies", "scan", "sort", "random"):
+        for module in ("threads", "copies", "scan", "sort", "random", "ufuncs"):
             setattr(self, "_" + module, import_module("." + module, __package__))
         self._small_first()
 
@@ -31,6 +33,7 @@ class LargeKernels(NumpyBackend):
     _scan: Any
     _sort: Any
     _random: Any
+    _ufuncs: Any
 
     # ---- copies -----------------------------------------------------------------------------------------------
     def contiguous(self, x: Array) -> Array:
@@ -48,13 +51,19 @@ class LargeKernels(NumpyBackend):
 
     def _small_first(self) -> None:
         """`where` and `index` as functions of this object: a method's binding costs a twentieth of a small op."""
-        copies, threads, usual, ndarray = self._copies, self._threads, np.where, np.ndarray
+        copies, threads, ufuncs, usual, ndarray = self._copies, self._threads, self._ufuncs, np.where, np.ndarray
 
         def full(x: Array, shape: tuple[int, ...]) -> Array:
             whole = x.shape == shape and x.flags.carray
             return x if whole else np.array(np.broadcast_to(x, shape), order="C", copy=True)
 
         def where(mask: Array, a: Array, b: Array) -> Array:
+            if mask.size <= TINY:
+                try:
+                    if a.dtype is F4 or a.dtype is F8:
+                        return ufuncs.where(mask, a, b)
+                except (AttributeError, TypeError):  # a number, dtypes that it does not take
+                    pass
             if mask.size < LEAST or mask.dtype.char != "?" or a.__class__ is not ndarray or b.__class__ is not ndarray:
                 return usual(mask, a, b)  # kernels of the base backend pass numbers too
             if a.dtype != b.dtype or a.itemsize not in (4, 8) or a.dtype.kind not in "fiu" or a.size == b.size == 1:
