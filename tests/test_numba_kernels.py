@@ -1,5 +1,6 @@
 """The Numba kernels against NumPy's, serial and parallel: special values, layouts, ties, threads, forks."""
 
+import math
 import os
 import re
 import subprocess
@@ -690,3 +691,36 @@ def test_convolution_on_a_team_of_threads(monkeypatch, dtype, shape, kernel):
     for result in results:
         for a, e in zip(result, alone, strict=True):
             assert np.array_equal(a, e)
+
+
+def float32_range(step):
+    """Every `step`-th finite float32, of both signs, denormal numbers too."""
+    x = np.arange(0, 2**32, step, dtype=np.uint64).astype(np.uint32).view(np.float32)
+    return np.ascontiguousarray(x[np.isfinite(x)])
+
+
+def units(found, exact):
+    """The largest error in units of the last place, where the exact value is a normal number."""
+    rounded = exact.astype(np.float32)
+    assert np.array_equal(np.isinf(found), np.isinf(rounded)) and np.array_equal(np.isnan(found), np.isnan(rounded))
+    normal = np.isfinite(rounded) & (abs(rounded) >= np.finfo(np.float32).tiny)
+    return (abs(found[normal].astype(np.float64) - exact[normal]) / np.spacing(abs(rounded[normal]))).max()
+
+
+def test_erf_and_sigmoid_over_the_whole_range():
+    """Within 2 units of the last place, and PyTorch's 2.2; of denormal results PyTorch's sigmoid loses digits too."""
+    x = float32_range(1021)
+    wide = x.astype(np.float64)
+    with np.errstate(all="ignore"):
+        assert units(NUMBA.sigmoid(x), 1 / (1 + np.exp(-wide))) <= 2.5
+        tiny = abs(x) < 1e-4  # erf(x) = 2 x / sqrt(pi) there
+        assert units(NUMPY.erf(x[tiny]), wide[tiny] * 1.1283791670955126) <= 2
+        assert units(NUMPY.erf(x[~tiny]), np.array([math.erf(v) for v in wide[~tiny]])) <= 2
+        for name in ("exp", "erf", "sigmoid"):
+            special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0], np.float32)
+            want = {
+                "exp": [np.nan, np.inf, 0, 1, 1],
+                "erf": [np.nan, 1, -1, 0.0, -0.0],
+                "sigmoid": [np.nan, 1, 0, 0.5, 0.5],
+            }
+            np.testing.assert_array_equal(getattr(NUMBA, name)(special), np.array(want[name], np.float32))

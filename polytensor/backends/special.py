@@ -39,10 +39,23 @@ R = (5.64189583547755073984e-1, 1.27536670759978104416e0, 5.01905042251180477414
 S = (1.0, 2.26052863220117276590e0, 9.39603524938001434673e0, 1.20489539808096656605e1, 1.70814450747565897222e1,
      9.60896809063285878198e0, 3.36907645100081516050e0)  # fmt: skip
 # erf in float32 is x P(x*x) / Q(x*x) up to where it rounds to 1
-ERF32_P = (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
-           -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02)  # fmt: skip
-ERF32_Q = (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
-           -1.42647390514189e-02)  # fmt: skip
+# erf(x) / x - 1 on [0, 1] in powers of x*x, fitted at Chebyshev points to 3e-11
+ERF32 = (-9.673590933288519e-06, 1.1268253922765979e-04, -8.484396552407929e-04, 5.221053412497092e-03,
+         -2.6865438310430867e-02, 1.1283782622058981e-01, -3.7612638475990834e-01, 1.2837916706236066e-01)  # fmt: skip
+# erfc(z) = t exp(-z^2) p(2t - 1) with t = 3 / (3 + z), z >= 0: polynomials fitted at Chebyshev points; the relative
+# error is 9e-9 (for float32) and 5e-15
+ERFC32 = (
+    0.3580023041693937, 0.29446481728053786, 0.1967426553349005, 0.10348911926337763, 0.03984412559695549,
+    0.008942033506617264, -0.0004108609182935654, -0.001009694562426944, -0.00016920325992468105,
+    8.88782575903709e-05, 2.257789131476784e-05, -6.751377668479108e-06,
+)  # fmt: skip
+ERFC64 = (
+    0.3580023023627795, 0.2944648177232715, 0.19674278570148793, 0.10348908730197415, 0.03984258709138296,
+    0.008942411501476275, -0.0004041388155356895, -0.0010113535886585113, -0.00018277031486702139,
+    9.225694465787678e-05, 3.585549022853912e-05, -1.0124705904801933e-05, -5.827562599016475e-06,
+    1.5657278174605084e-06, 9.279753552092602e-07, -3.089795566782031e-07, -1.4194534748811066e-07,
+    5.7046798787668884e-08, 1.8923107149585507e-08, -6.229837358886929e-09, -1.6480344637551011e-09,
+)  # fmt: skip
 # a first guess of the inverse of erf: x A(x*x) / B(x*x) for |x| <= 0.7, C(z) / D(z), z = sqrt(-log((1 - |x|) / 2)) above
 INV_A = (-0.140543331, 0.914624893, -1.645349621, 0.886226899)
 INV_B = (0.012229801, -0.329097515, 1.442710462, -2.118377725, 1.0)
@@ -293,16 +306,31 @@ class SpecialKernels:
         return self._gauss(a) * self._erfcx_far(a)
 
     def erf(self, x: Array) -> Array:
-        return self._erf32(x) if x.dtype == np.float32 else self._erf64(x)
+        return self.in_spans(self._erf32, x) if x.dtype == np.float32 else self._erf64(x)
 
     def _erf32(self, x: Array) -> Array:
-        """One rational function for all x, good to 2e-7."""
-        x = self.xp.clip(x, -3.925, 3.925)
-        z = x * x
-        y = poly(ERF32_P, z)
-        y *= x
-        y /= poly(ERF32_Q, z)
-        return y
+        """Good to 1 unit in the last place: a polynomial below 1, and 1 - erfc above."""
+        xp = self.xp
+        a = xp.abs(x)
+        near = poly(ERF32, xp.minimum(a * a, 1)) * x + x
+        far = xp.copysign(1 - self.erfc_tail(xp.minimum(a, 4)), x)
+        return xp.where(a < 1, near, far)
+
+    def erfc_tail(self, z: Array) -> Array:
+        """erfc(z) of z >= 0, also far out: t exp(-z*z) p(2 t - 1) with t = 3 / (3 + z)."""
+        t = 3 / (z + 3)
+        p = poly((ERFC32 if z.dtype.itemsize == 4 else ERFC64)[::-1], 2 * t - 1)
+        return t * p * self.xp.exp(-z * z)
+
+    def in_spans(self, fn: Callable[[Array], Array], x: Array) -> Array:
+        """fn(x), element by element, a span at a time: its temporaries stay in the cache."""
+        span = ON_GPU if self.device_type == "cuda" else SPAN
+        if x.size <= span or not x.flags.c_contiguous:
+            return fn(x)
+        flat, out = x.reshape(-1), self.empty(x.size, x.dtype)
+        for i in range(0, x.size, span):
+            out[i : i + span] = fn(flat[i : i + span])
+        return out.reshape(x.shape)
 
     @blocked
     def _erf64(self, x: Array) -> Array:

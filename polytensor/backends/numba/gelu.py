@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from ..activations import ERFC64, ROOT_HALF
+from ..activations import ROOT_HALF
+from ..special import ERFC64
 from .intrinsics import fma
 from .pointwise import ERFC, fast_exp, span
 from .threads import Kernel

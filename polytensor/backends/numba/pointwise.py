@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit, prange, types
 from numba.extending import overload
 
-from ..activations import ERFC32, ROOT_2_OVER_PI, ROOT_HALF, TANH_GELU
+from ..activations import ROOT_2_OVER_PI, ROOT_HALF, TANH_GELU
+from ..special import ERFC32
 from .intrinsics import fma
 from .threads import Kernel
 
