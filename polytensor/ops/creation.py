@@ -38,7 +38,7 @@ __all__ = [
 
 # ---- of given values -------------------------------------------------------------------------------------------------
 def _creator(name: str, value: Any) -> Any:
-    formats = name == "empty"
+    formats, zero = name == "empty", name == "zeros"
 
     def make(
         *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
@@ -55,7 +55,15 @@ def _creator(name: str, value: Any) -> Any:
         if d is None:
             array_dtype(chosen)  # says what is missing
         if wanted is None:
-            r = wrap(_filled(dev, shape, d, value), dev)
+            if zero:  # without a call in between
+                try:
+                    kernel = dev.backend.zeros
+                    array = kernel(shape, d)
+                except (MemoryError, ValueError):  # said in PyTorch's words
+                    array = _filled(dev, shape, d, value)
+            else:
+                array = _filled(dev, shape, d, value)
+            r = wrap(array, dev)
             if requires_grad is False and out is None:
                 return r
         else:

@@ -445,9 +445,11 @@ def pair_out(result: Any, pair: Any, out: Any) -> Any:
 def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> Any:
     def op(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         if input.__class__ is Tensor and not args and not kwargs and out is None:
-            a = input._a
-            if a.dtype is FLOAT32 and a.size:
-                return whole(input, None, False)
+            if input._a.dtype is FLOAT32:
+                try:
+                    return whole(input, None, False)
+                except ValueError:  # no elements: said below
+                    pass
         if kwargs:
             kwargs = {NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
         x = check_tensor(input, name)

@@ -173,7 +173,10 @@ class NumbaBackend(LargeKernels):
 
     # ---- products ---------------------------------------------------------------------------------------------
     def matmul(self, a: Array, b: Array) -> Array:
-        if a.size >= PRODUCT and a.ndim == 2 and b.ndim == 2 and a.dtype.char in "fd":
+        if a.size < PRODUCT:
+            if a.dtype is F4 and a.ndim < 3 and b.ndim < 3:
+                return a.dot(b)
+        elif a.ndim == 2 and b.ndim == 2 and a.dtype.char in "fd":
             if self._products.takes(a, b):
                 return self._products.gemm(a, b, self._no_bias[a.dtype])
             if a.size * b.shape[1] > BLAS_ALONE and self._threads.get_num_threads() > 1:
