@@ -46,6 +46,27 @@ def test_the_layout_of_lists_and_arrays_is_known():
     assert MANY.known()
 
 
+@pytest.mark.parametrize("name", ["TYPE", "ITEMS", "DATA", "RANK", "LENGTHS", "KIND", "FLAGS"])
+def test_another_layout_is_noticed(monkeypatch, name):
+    """Each place but its own: nothing is read through a pointer that is none."""
+    places = ("TYPE", "ITEMS", "DATA", "RANK", "LENGTHS", "KIND", "FLAGS")
+    for other in places:
+        if getattr(MANY, other) != getattr(MANY, name):
+            monkeypatch.setattr(MANY, name, getattr(MANY, other))
+            assert not MANY.known.__wrapped__()
+            monkeypatch.undo()
+
+
+def test_what_shares_memory_is_updated_in_turn():
+    base = np.zeros(10000, np.float32)
+    params, grads = [base[:6000], base[4000:], base[:6000]], [np.full(6000, k, np.float32) for k in (1, 2, 4)]
+    NUMBA.sgd_step(params, grads, None, 1.0, 0, 0, 0, False, False, False)
+    assert base[0] == -5 and base[5000] == -7 and base[9999] == -2
+    tuples = tuple(np.zeros(3, np.float32) for _ in range(2))
+    NUMBA.sgd_step(tuples, tuple(np.ones(3, np.float32) for _ in range(2)), None, 1.0, 0, 0, 0, False, False, False)
+    assert all((x == -1).all() for x in tuples)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("decay", [0, 0.1])
 @pytest.mark.parametrize("maximize", [False, True])

@@ -8,6 +8,8 @@ array are parts of CPython's and NumPy's binary interfaces; `known` checks them 
 from __future__ import annotations
 
 import ctypes
+import sys
+import sysconfig
 from functools import cache
 from typing import Any
 
@@ -29,32 +31,37 @@ BLOCK = 4096  # elements to a task
 Array = Any
 
 
+def _lies(a: Any) -> bool:
+    """Whether the array has its parts where this module reads them; no pointer is followed before the rest fits."""
+    word, number, at = ctypes.c_int64, ctypes.c_int32, id(a)
+    if word.from_address(at + TYPE).value != id(np.ndarray) or word.from_address(at + KIND).value != id(a.dtype):
+        return False
+    if word.from_address(at + DATA).value != a.__array_interface__["data"][0]:
+        return False
+    if number.from_address(at + RANK).value != a.ndim:
+        return False
+    if number.from_address(at + FLAGS).value & USABLE != a.flags.num & USABLE:
+        return False
+    lengths, steps = (word.from_address(at + LENGTHS + 8 * k).value for k in range(2))
+    if steps != lengths + 8 * a.ndim:  # NumPy puts them into one piece of memory
+        return False
+    return all(word.from_address(lengths + 8 * k).value == n for k, n in enumerate(a.shape + a.strides))
+
+
 @cache
 def known() -> bool:
-    """Whether lists and arrays lie in memory as this module expects."""
-    word, number = ctypes.c_int64, ctypes.c_int32
+    """Whether lists and arrays lie in memory as this module expects: on CPython of 64 bits with its lock."""
+    if sys.implementation.name != "cpython" or sys.maxsize < 2**32 or sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return False
+    if list.__basicsize__ < ITEMS + 16 or np.ndarray.__basicsize__ < FLAGS + 8:
+        return False
     x = np.zeros((3, 5), np.float32)
     items = [x, x[:, 1:], np.zeros(4)[::2]]
-    place = word.from_address(id(items) + ITEMS).value
-    for i, a in enumerate(items):
-        if word.from_address(place + 8 * i).value != id(a):
-            return False
-        lengths = word.from_address(id(a) + LENGTHS).value
-        found = (
-            word.from_address(id(a) + TYPE).value,
-            word.from_address(id(a) + DATA).value, number.from_address(id(a) + RANK).value, word.from_address(id(a) + KIND).value,
-            number.from_address(id(a) + FLAGS).value & USABLE, *(word.from_address(lengths + 8 * k).value for k in range(a.ndim)),
-        )  # fmt: skip
-        if found != (
-            id(np.ndarray),
-            a.__array_interface__["data"][0],
-            a.ndim,
-            id(a.dtype),
-            a.flags.num & USABLE,
-            *a.shape,
-        ):
-            return False
-    return True
+    word = ctypes.c_int64
+    count, place, room = (word.from_address(id(items) + ITEMS + 8 * k).value for k in (-1, 0, 1))
+    if count != len(items) or not count <= room <= 2 * count + 8:
+        return False
+    return all(word.from_address(place + 8 * i).value == id(a) and _lies(a) for i, a in enumerate(items))
 
 
 @njit(error_model="numpy", forceinline=True)
@@ -81,10 +88,11 @@ def size_of(a: Any, array: Any, kind: Any) -> Any:
     return size
 
 
-def _plan(lists: Any, count: int, array: int, kind: int) -> Any:
+def _plan(lists: Any, count: int, array: int, kind: int, itemsize: int) -> Any:
     """Where the arrays of some lists of `count` are (lists, count), their sizes (-1: not for a kernel), and the tasks.
 
-    The i-th arrays of all lists must be of one size; `array` and `kind` are where their type and their dtype are.
+    The i-th arrays of all lists must be of one size; `array` and `kind` are where their type and their dtype are. Last:
+    the elements in all, and whether no two arrays of the first list share memory.
     """
     places = np.zeros((lists.size, count), np.int64)
     sizes: Any = np.empty(count, np.int64)
@@ -108,7 +116,12 @@ def _plan(lists: Any, count: int, array: int, kind: int) -> Any:
             owner[t], first[t] = i, start
             t += 1
         total += max(0, int(sizes[i]))
-    return places, sizes, owner, first, total
+    apart, end = True, 0  # what is written twice has to be written in turn
+    for i in np.argsort(places[0]):
+        if sizes[i] > 0:
+            apart = apart and places[0, i] >= end
+            end = places[0, i] + sizes[i] * itemsize
+    return places, sizes, owner, first, total, apart
 
 
 def _sgd(places: Any, sizes: Any, owner: Any, first: Any, like: Any, lr: Any, sign: Any, decay: Any) -> None:
@@ -171,9 +184,12 @@ def _run(kernel: Kernel, cost: float, lists: list[list[Array]], numbers: tuple[A
     """Run a kernel over lists of arrays; the numbers of those that it does not take."""
     count = len(lists[0])
     dtype = lists[0][0].dtype
-    if any([len(x) != count for x in lists]) or not known():
+    if any([len(x) != count or x.__class__ is not list for x in lists]) or not known():
         return list(range(count))
-    places, sizes, owner, first, total = plan(np.array([id(x) for x in lists]), count, id(np.ndarray), id(dtype))
+    heads = np.array([id(x) for x in lists])
+    places, sizes, owner, first, total, apart = plan(heads, count, id(np.ndarray), id(dtype), dtype.itemsize)
+    if not apart:
+        return list(range(count))
     if owner.size:
         kernel(cost * total + 5.0 * count, places, sizes, owner, first, NONE[dtype], *numbers)
     return np.flatnonzero(sizes < 0).tolist() if sizes.min() < 0 else []
