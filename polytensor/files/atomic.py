@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,8 @@ def write(path: Path, fill: Callable[[Any], None]) -> None:
             fill(file)
         return
     name = path.name if len(os.fsencode(path.name)) <= 200 else path.name[:50]  # the temporary one is longer
+    import tempfile  # with shutil and its compressors 2 ms, which `import polytensor` need not take
+
     handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
