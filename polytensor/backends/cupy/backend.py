@@ -16,6 +16,7 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import kernels
+from .placement import Placement
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
 CTYPES = {
@@ -45,7 +46,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(Backend):
+class CupyBackend(Placement, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -100,45 +101,13 @@ class CupyBackend(Backend):
 
         self.xp = library(cupy)
         super().__init__()
+        self.memory().accounts()
         self._refuse_missing()
         self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
         self._kernels: dict[Any, Any] = {}
         self._roots: dict[int, tuple[Any, Any]] = {}
 
     # ---- memory and devices -------------------------------------------------------------------------------------------
-    def to_numpy(self, a: Any) -> Any:
-        return self.xp.asnumpy(a)
-
-    def pinned(self, a: Any) -> Any:
-        """A copy of a NumPy array in page-locked memory of the host, from which copies to the device may overlap."""
-        import cupyx
-
-        out = cupyx.empty_pinned(a.shape, a.dtype)
-        out[...] = a
-        return out
-
-    def from_numpy(self, a: Any) -> Any:
-        return self.xp.asarray(a)
-
-    def synchronize(self) -> None:
-        self.xp.cuda.get_current_stream().synchronize()
-
-    def memory_info(self) -> dict[str, int]:
-        free, total = self.xp.cuda.runtime.memGetInfo()
-        return {"free": free, "total": total}
-
-    def device_count(self) -> int:
-        return int(self.xp.cuda.runtime.getDeviceCount())
-
-    def current_index(self) -> int:
-        return int(self.xp.cuda.runtime.getDevice())
-
-    def device_name(self) -> str:
-        return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
-
-    def empty_cache(self) -> None:
-        self.xp.get_default_memory_pool().free_all_blocks()
-
     def data_ptr(self, x: Any) -> int:
         return int(x.data.ptr)
 
