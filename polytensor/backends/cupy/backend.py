@@ -16,6 +16,7 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import kernels
+from .gemm import GemmKernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
 CTYPES = {
@@ -45,7 +46,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(Backend):
+class CupyBackend(GemmKernels, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -100,6 +101,7 @@ class CupyBackend(Backend):
 
         self.xp = library(cupy)
         super().__init__()
+        self._bind_products()
         self._refuse_missing()
         self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
         self._kernels: dict[Any, Any] = {}
@@ -137,6 +139,7 @@ class CupyBackend(Backend):
         return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
 
     def empty_cache(self) -> None:
+        self.forget_workspaces()
         self.xp.get_default_memory_pool().free_all_blocks()
 
     def data_ptr(self, x: Any) -> int:
