@@ -16,6 +16,7 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import kernels
+from .faults import FaultKernels
 from .gemm import GemmKernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
@@ -46,7 +47,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(GemmKernels, Backend):
+class CupyBackend(FaultKernels, GemmKernels, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -105,12 +106,10 @@ class CupyBackend(GemmKernels, Backend):
         self._refuse_missing()
         self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
         self._kernels: dict[Any, Any] = {}
+        self._faults = None
         self._roots: dict[int, tuple[Any, Any]] = {}
 
     # ---- memory and devices -------------------------------------------------------------------------------------------
-    def to_numpy(self, a: Any) -> Any:
-        return self.xp.asnumpy(a)
-
     def pinned(self, a: Any) -> Any:
         """A copy of a NumPy array in page-locked memory of the host, from which copies to the device may overlap."""
         import cupyx
@@ -121,9 +120,6 @@ class CupyBackend(GemmKernels, Backend):
 
     def from_numpy(self, a: Any) -> Any:
         return self.xp.asarray(a)
-
-    def synchronize(self) -> None:
-        self.xp.cuda.get_current_stream().synchronize()
 
     def memory_info(self) -> dict[str, int]:
         free, total = self.xp.cuda.runtime.memGetInfo()
@@ -239,8 +235,9 @@ class CupyBackend(GemmKernels, Backend):
         for i in index:
             if hasattr(i, "dtype") and i.dtype.kind in "iu" and i.size:
                 n = shape[position]
-                if bool(((i < -n) | (i >= n)).any()):
-                    raise IndexError(f"index is out of bounds for dimension {position} with size {n}")
+                self.require_range(
+                    i, -n, n, IndexError, f"index is out of bounds for dimension {position} with size {n}"
+                )
             position += i.ndim if hasattr(i, "dtype") and i.dtype.kind == "b" else 1
 
     def _at(self, ufunc: str, x: Any, index: Any, value: Any) -> None:
