@@ -114,7 +114,9 @@ class device_of(device):
 def synchronize(device: Any = None) -> None:
     """Wait for the work of all streams of a device (the current one)."""
     runtime = _runtime()
-    runtime.synchronize(_index(device))
+    index = _index(device)
+    runtime.synchronize(index)
+    devices.resolve("cuda", index).backend.waited()
 
 
 def get_device_name(device: Any = None) -> str:

@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from . import _index, _runtime, is_available
+from .. import devices
+from . import _index, _runtime, device_count, is_available
 
 __all__ = [
     "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
@@ -137,8 +138,8 @@ def reset_accumulated_memory_stats(device: Any = None) -> None:
 
 def empty_cache() -> None:
     """Give cached blocks back to the driver."""
-    if is_available():
-        _runtime().empty_cache()
+    for index in range(device_count()):
+        devices.resolve("cuda", index).backend.empty_cache()
 
 
 def ipc_collect() -> None:

@@ -79,6 +79,7 @@ class Stream:
     def synchronize(self) -> None:
         """Wait for all work that is queued here."""
         self.base.synchronize()
+        self.device.backend.waited()
 
     def query(self) -> bool:
         """Whether all queued work is done."""
@@ -190,6 +191,7 @@ class Event:
         """Wait for the work before the mark."""
         if self.base is not None:
             self.base.synchronize()
+            self.device.backend.waited()
 
     def elapsed_time(self, end_event: Event) -> float:
         """Milliseconds up to another event. ValueError unless both measure time and were recorded."""

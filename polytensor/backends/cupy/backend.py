@@ -16,6 +16,8 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import kernels
+from .faults import FaultKernels
+from .gemm import GemmKernels
 from .placement import Placement
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
@@ -46,7 +48,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(Placement, Backend):
+class CupyBackend(FaultKernels, GemmKernels, Placement, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -102,9 +104,11 @@ class CupyBackend(Placement, Backend):
         self.xp = library(cupy)
         super().__init__()
         self.memory().accounts()
+        self._bind_products()
         self._refuse_missing()
         self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
         self._kernels: dict[Any, Any] = {}
+        self._faults = None
         self._roots: dict[int, tuple[Any, Any]] = {}
 
     # ---- memory and devices -------------------------------------------------------------------------------------------
@@ -205,8 +209,9 @@ class CupyBackend(Placement, Backend):
         for i in index:
             if hasattr(i, "dtype") and i.dtype.kind in "iu" and i.size:
                 n = shape[position]
-                if bool(((i < -n) | (i >= n)).any()):
-                    raise IndexError(f"index is out of bounds for dimension {position} with size {n}")
+                self.require_range(
+                    i, -n, n, IndexError, f"index is out of bounds for dimension {position} with size {n}"
+                )
             position += i.ndim if hasattr(i, "dtype") and i.dtype.kind == "b" else 1
 
     def _at(self, ufunc: str, x: Any, index: Any, value: Any) -> None:

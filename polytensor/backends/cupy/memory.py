@@ -181,13 +181,6 @@ def info(index: int) -> tuple[int, int]:
     return int(free), int(total)
 
 
-def empty_cache() -> None:
-    """Give the cached blocks of all devices back to the driver."""
-    for index in range(cupy.cuda.runtime.getDeviceCount()):
-        with cupy.cuda.Device(index):
-            accounts().shrink()
-
-
 # ---- page-locked memory of the host ------------------------------------------------------------------------------------
 def is_pinned(address: int) -> bool:
     """Whether host memory at an address is page-locked."""

@@ -30,6 +30,7 @@ class Placement(Backend):
     """Devices and memory of CupyBackend."""
 
     device_index: int | None = None  # the device that all kernels of this object run on; None: the current one
+    forget_workspaces: Callable[[], Any]
     _placed: dict[int, Any]
 
     def at(self, index: int) -> Any:
@@ -51,7 +52,7 @@ class Placement(Backend):
         made.device_index = index
         names = {*dir(type(made)), *made.__dict__}
         for name in names:
-            if name.startswith("_") or name in UNBOUND:
+            if name.startswith("_") or name in UNBOUND or isinstance(getattr(type(made), name, None), property):
                 continue
             fn = getattr(made, name)
             if callable(fn) and not isinstance(fn, type):
@@ -67,14 +68,12 @@ class Placement(Backend):
     def device_name(self) -> str:
         return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
 
-    def synchronize(self) -> None:
-        self.xp.cuda.Device().synchronize()
-
     def memory_info(self) -> dict[str, int]:
         free, total = self.xp.cuda.runtime.memGetInfo()
         return {"free": free, "total": total}
 
     def empty_cache(self) -> None:
+        self.forget_workspaces()
         self.memory().accounts().shrink()
 
     def memory(self) -> Any:
@@ -84,9 +83,6 @@ class Placement(Backend):
         return memory
 
     # ---- copies ----------------------------------------------------------------------------------------------------
-    def to_numpy(self, a: Any) -> Any:
-        return self.xp.asnumpy(a)
-
     def from_numpy(self, a: Any) -> Any:
         return self.xp.asarray(a)  # by way of page-locked memory, so that `a` may be written to at once
 

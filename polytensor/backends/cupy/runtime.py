@@ -8,7 +8,6 @@ from typing import Any
 import cupy
 
 from .memory import accounts as accounts
-from .memory import empty_cache as empty_cache
 from .memory import hold_for as hold_for
 from .memory import info as memory_info
 from .memory import limit as memory_limit
@@ -17,7 +16,7 @@ from .memory import set_limit as set_memory_limit
 from .memory import stats as memory
 
 __all__ = [
-    "accounts", "can_access_peer", "capturing", "cublas_handle", "current_stream", "cusolver_handle", "elapsed", "empty_cache",
+    "accounts", "can_access_peer", "capturing", "cublas_handle", "current_stream", "cusolver_handle", "elapsed",
     "external_stream", "hold_for", "libraries", "memory", "memory_info", "memory_limit", "new_event", "new_stream",
     "null_stream", "on", "profile", "properties", "reset_peak", "set_memory_limit", "synchronize", "use", "use_stream", "version",
 ]  # fmt: skip
