@@ -243,10 +243,10 @@ static void on_signal(int number, siginfo_t* info, void*) {
     for (int i = 0; number == SIGSEGV && i < region_count; ++i) {
         Region& r = regions[i];
         if (at < r.map || at >= r.map + r.length) continue;
-        const char* name = i == region_count - 1 ? "dynamic shared memory" : "array";
         long before = r.data - at, past = at - (r.data + r.size);
-        snprintf(text, 200, "access %ld bytes %s an array of %zu bytes (%s %d)", before > 0 ? before : past,
-                 before > 0 ? "before" : "past the end of", r.size, name, i);
+        snprintf(text, 200, "access %ld bytes %s %s of %zu bytes", before > 0 ? before : past,
+                 before > 0 ? "before" : "past the end of",
+                 i == region_count - 1 ? "dynamic shared memory" : "an array", r.size);
         fail(text);
     }
     if (number == SIGSEGV && at >= stacks && at < stacks + 1025 * stack_size) fail("the stack of a thread is full");

@@ -2,7 +2,7 @@
 
 Every name that a kernel uses must exist in the installed CuPy, its arguments must fit CuPy's signature, a NumPy array
 may not meet a CuPy one, and a full index or a reduction gives a 0-d array, no scalar. Our own CUDA kernels run on the CPU,
-see cuda_emulator.py; that takes g++. What is not seen here: values that differ on the card, and speed.
+see cuda_emulator.py; without g++ the tests that need them are skipped. What is not seen here: values that differ on the card, and speed.
 """
 
 import ctypes
@@ -19,6 +19,7 @@ from polytensor import dtypes
 from polytensor.backends.base import Backend
 from polytensor.backends.cupy import CupyBackend
 from polytensor.backends.cupy.backend import library
+from polytensor.backends.cupy.faults import SLOTS, Faults
 
 METHODS = {name for name in dir(cupy.ndarray) if not name.startswith("_")}
 
@@ -383,7 +384,7 @@ class TwinBackend(CupyBackend):
 
     @classmethod
     def availability(cls):
-        return cuda_emulator.COMPILER is not None, "there is no g++ to run CUDA kernels on the CPU", "install g++"
+        return True, "", ""
 
     def __init__(self):
         cuda_emulator.install()
@@ -393,11 +394,20 @@ class TwinBackend(CupyBackend):
         self.xp = Namespace(np, cupy)
         self.xp.__dict__.update(vars(library(names)))
         Backend.__init__(self)
-        self._roots = {}
+        self._roots, self._faults = {}, None
         self._refuse_missing()
 
     def to_numpy(self, a):
-        return np.array(plain(a))
+        found = np.array(plain(a))
+        self.waited()
+        return found
+
+    def synchronize(self):
+        self.waited()
+
+    def _make_faults(self):
+        flags = np.zeros(SLOTS, np.uint32)
+        return Faults(flags, flags.view(Array))
 
     def from_numpy(self, a):
         return np.array(a).view(Array)

@@ -16,6 +16,7 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import launch
+from .faults import FaultKernels
 from .kernels import REAL
 from .launch import CTYPES, grid
 
@@ -38,7 +39,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(Backend):
+class CupyBackend(FaultKernels, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -94,12 +95,10 @@ class CupyBackend(Backend):
         self.xp = library(cupy)
         super().__init__()
         self._refuse_missing()
+        self._faults = None
         self._roots: dict[int, tuple[Any, Any]] = {}
 
     # ---- memory and devices -------------------------------------------------------------------------------------------
-    def to_numpy(self, a: Any) -> Any:
-        return self.xp.asnumpy(a)
-
     def pinned(self, a: Any) -> Any:
         """A copy of a NumPy array in page-locked memory of the host, from which copies to the device may overlap."""
         import cupyx
@@ -110,9 +109,6 @@ class CupyBackend(Backend):
 
     def from_numpy(self, a: Any) -> Any:
         return self.xp.asarray(a)
-
-    def synchronize(self) -> None:
-        self.xp.cuda.get_current_stream().synchronize()
 
     def memory_info(self) -> dict[str, int]:
         free, total = self.xp.cuda.runtime.memGetInfo()
@@ -218,8 +214,9 @@ class CupyBackend(Backend):
         for i in index:
             if hasattr(i, "dtype") and i.dtype.kind in "iu" and i.size:
                 n = shape[position]
-                if bool(((i < -n) | (i >= n)).any()):
-                    raise IndexError(f"index is out of bounds for dimension {position} with size {n}")
+                self.require_range(
+                    i, -n, n, IndexError, f"index is out of bounds for dimension {position} with size {n}"
+                )
             position += i.ndim if hasattr(i, "dtype") and i.dtype.kind == "b" else 1
 
     def _at(self, ufunc: str, x: Any, index: Any, value: Any) -> None:
