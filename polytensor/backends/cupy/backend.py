@@ -17,6 +17,7 @@ from ..conv import Pair, out_size
 from ..indexing import span
 from . import launch
 from .faults import FaultKernels
+from .gemm import GemmKernels
 from .kernels import REAL
 from .launch import CTYPES, grid
 
@@ -39,7 +40,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, Backend):
+class CupyBackend(FaultKernels, GemmKernels, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -94,6 +95,7 @@ class CupyBackend(FaultKernels, Backend):
 
         self.xp = library(cupy)
         super().__init__()
+        self._bind_products()
         self._refuse_missing()
         self._faults = None
         self._roots: dict[int, tuple[Any, Any]] = {}
@@ -124,6 +126,7 @@ class CupyBackend(FaultKernels, Backend):
         return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
 
     def empty_cache(self) -> None:
+        self.forget_workspaces()
         self.xp.get_default_memory_pool().free_all_blocks()
 
     def data_ptr(self, x: Any) -> int:
