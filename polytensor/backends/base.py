@@ -21,6 +21,7 @@ from .attention import AttentionKernels
 from .checks import CheckKernels
 from .conv import ConvKernels
 from .fft import FftKernels
+from .fused import FusedKernels
 from .indexing import IndexKernels
 from .ldl import LdlKernels
 from .linalg import LinalgKernels
@@ -83,7 +84,8 @@ DIRECT = frozenset((*UFUNCS, "view"))
 
 
 class Backend(
-    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,
+    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, FusedKernels, IndexKernels, LdlKernels,
+    LinalgKernels, LossKernels, OptimKernels,
     PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels,
     TableKernels,
 ):  # fmt: skip
