@@ -130,9 +130,25 @@ class Backend(
     def from_numpy(self, a: Any) -> Array:
         raise NotImplementedError
 
+    def at(self, index: int) -> Backend:
+        """The backend of one of several devices."""
+        return self
+
+    def to_host(self, a: Array, non_blocking: bool = False) -> Any:
+        """A NumPy array; with non_blocking it may come later, when the device has been waited for."""
+        return self.to_numpy(a)
+
+    def take(self, a: Array, source: Backend, non_blocking: bool = False) -> Array:
+        """An array of another backend here: its memory where that may be shared, else a copy."""
+        return self.from_numpy(source.to_host(a, non_blocking))
+
     def copy(self, a: Array) -> Array:
         """A C-contiguous copy."""
         return self.xp.array(a, order="C", copy=True)
+
+    def copy_like(self, a: Array) -> Array:
+        """A copy whose axes lie in memory in the order of a's."""
+        return a.copy(order="K")
 
     def synchronize(self) -> None:
         """Wait for all queued work."""
