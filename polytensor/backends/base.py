@@ -21,6 +21,7 @@ from .attention import AttentionKernels
 from .checks import CheckKernels
 from .conv import ConvKernels
 from .fft import FftKernels
+from .fused import FusedKernels
 from .indexing import IndexKernels
 from .ldl import LdlKernels
 from .linalg import LinalgKernels
@@ -83,7 +84,8 @@ DIRECT = frozenset((*UFUNCS, "view"))
 
 
 class Backend(
-    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,
+    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, FusedKernels, IndexKernels, LdlKernels,
+    LinalgKernels, LossKernels, OptimKernels,
     PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels,
     TableKernels,
 ):  # fmt: skip
@@ -128,9 +130,25 @@ class Backend(
     def from_numpy(self, a: Any) -> Array:
         raise NotImplementedError
 
+    def at(self, index: int) -> Backend:
+        """The backend of one of several devices."""
+        return self
+
+    def to_host(self, a: Array, non_blocking: bool = False) -> Any:
+        """A NumPy array; with non_blocking it may come later, when the device has been waited for."""
+        return self.to_numpy(a)
+
+    def take(self, a: Array, source: Backend, non_blocking: bool = False) -> Array:
+        """An array of another backend here: its memory where that may be shared, else a copy."""
+        return self.from_numpy(source.to_host(a, non_blocking))
+
     def copy(self, a: Array) -> Array:
         """A C-contiguous copy."""
         return self.xp.array(a, order="C", copy=True)
+
+    def copy_like(self, a: Array) -> Array:
+        """A copy whose axes lie in memory in the order of a's."""
+        return a.copy(order="K")
 
     def synchronize(self) -> None:
         """Wait for all queued work."""

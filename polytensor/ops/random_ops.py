@@ -104,7 +104,7 @@ def _creator(name: str, draw: Any) -> Any:
         dev = devices.resolve(device)
         if dtype is None and out is not None:
             dtype = out.dtype
-        r = _finish(draw(shape, _float(name, dtype), dev, generator), dev, requires_grad)
+        r = _finish(draw(shape, _float(name, dtype), dev, generator), dev, requires_grad, pin_memory)
         return r if out is None else _into(out, r, dtype, name)
 
     make.__name__ = name
@@ -135,7 +135,7 @@ def _like(name: str, draw: Any) -> Any:
         check_pinned(pin_memory)
         dev = input._dev if device is None else devices.resolve(device)
         array = draw(input._a.shape, _float(name, dtype or input.dtype), dev, generator)
-        return _finish(_in_order(array, input._a, dev, memory_format), dev, requires_grad)
+        return _finish(_in_order(array, input._a, dev, memory_format), dev, requires_grad, pin_memory)
 
     make.__name__ = name
     make.__doc__ = f"Random numbers in input's size, dtype and layout. Source: torch.{name}."
@@ -172,12 +172,13 @@ def randint(*args: Any, **kwargs: Any) -> Tensor:
     generator, device, out = kwargs.pop("generator", None), kwargs.pop("device", None), kwargs.pop("out", None)
     dtype, requires_grad = kwargs.pop("dtype", None), kwargs.pop("requires_grad", False)
     check_layout(kwargs.pop("layout", None))
-    check_pinned(kwargs.pop("pin_memory", False))
+    pin_memory = kwargs.pop("pin_memory", False)
+    check_pinned(pin_memory)
     if kwargs:
         raise TypeError(f"randint() got an unexpected keyword argument {next(iter(kwargs))!r}")
     dev = devices.resolve(device)
     d = (dtypes.int64 if out is None else out.dtype) if dtype is None else dtypes.of(dtype, "randint")
-    r = _finish(_randint(_shape("randint", (size,), {}), d, dev, generator, low, high), dev, requires_grad)
+    r = _finish(_randint(_shape("randint", (size,), {}), d, dev, generator, low, high), dev, requires_grad, pin_memory)
     return r if out is None else _into(out, r, dtype, "randint")
 
 
@@ -196,14 +197,15 @@ def randint_like(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     dtype, device, wanted = (kwargs.pop(name, None) for name in ("dtype", "device", "memory_format"))
     requires_grad, generator = kwargs.pop("requires_grad", False), kwargs.pop("generator", None)
     check_layout(kwargs.pop("layout", None))
-    check_pinned(kwargs.pop("pin_memory", False))
+    pin_memory = kwargs.pop("pin_memory", False)
+    check_pinned(pin_memory)
     if kwargs or bounds:
         raise TypeError(f"randint_like() got an unexpected argument {next(iter(kwargs), bounds)!r}")
     dev = input._dev if device is None else devices.resolve(device)
     d = input.dtype if dtype is None else dtypes.of(dtype, "randint_like")
     low, high = _int("randint_like", "low", low), _int("randint_like", "high", high)
     array = _randint(input._a.shape, d, dev, generator, low, high)
-    return _finish(_in_order(array, input._a, dev, wanted), dev, requires_grad)
+    return _finish(_in_order(array, input._a, dev, wanted), dev, requires_grad, pin_memory)
 
 
 def randperm(
@@ -228,7 +230,7 @@ def randperm(
     seed, counter = _reserve(generator, n, "word")
     a = dev.backend.randperm(seed, counter, n)
     target = array_dtype(d)
-    r = _finish(a if a.dtype == target else a.astype(target), dev, requires_grad)
+    r = _finish(a if a.dtype == target else a.astype(target), dev, requires_grad, pin_memory)
     return r if out is None else _into(out, r, dtype, "randperm")
 
 
@@ -285,7 +287,9 @@ def normal(
         check_pinned(pin_memory)
         dev = devices.resolve(device)
         d = _float("normal_kernel_cpu", dtype or (None if out is None else out.dtype))
-        r = _finish(_normal(_shape("normal", (size,), {}), d, dev, generator, mean, float(std)), dev, requires_grad)
+        r = _finish(
+            _normal(_shape("normal", (size,), {}), d, dev, generator, mean, float(std)), dev, requires_grad, pin_memory
+        )
         return r if out is None else _into(out, r, dtype, "normal")
     if size is not None:
         raise TypeError("normal() takes 'size' only where mean and std are numbers")

@@ -20,6 +20,7 @@ from .faults import FaultKernels
 from .gemm import GemmKernels
 from .kernels import REAL
 from .launch import CTYPES, grid
+from .placement import Placement
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
 RUN_OPS = {"multiply": 0, "maximum": 1, "minimum": 2}
@@ -40,7 +41,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, GemmKernels, Backend):
+class CupyBackend(FaultKernels, GemmKernels, Placement, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -95,40 +96,13 @@ class CupyBackend(FaultKernels, GemmKernels, Backend):
 
         self.xp = library(cupy)
         super().__init__()
+        self.memory().accounts()
         self._bind_products()
         self._refuse_missing()
         self._faults = None
         self._roots: dict[int, tuple[Any, Any]] = {}
 
     # ---- memory and devices -------------------------------------------------------------------------------------------
-    def pinned(self, a: Any) -> Any:
-        """A copy of a NumPy array in page-locked memory of the host, from which copies to the device may overlap."""
-        import cupyx
-
-        out = cupyx.empty_pinned(a.shape, a.dtype)
-        out[...] = a
-        return out
-
-    def from_numpy(self, a: Any) -> Any:
-        return self.xp.asarray(a)
-
-    def memory_info(self) -> dict[str, int]:
-        free, total = self.xp.cuda.runtime.memGetInfo()
-        return {"free": free, "total": total}
-
-    def device_count(self) -> int:
-        return int(self.xp.cuda.runtime.getDeviceCount())
-
-    def current_index(self) -> int:
-        return int(self.xp.cuda.runtime.getDevice())
-
-    def device_name(self) -> str:
-        return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
-
-    def empty_cache(self) -> None:
-        self.forget_workspaces()
-        self.xp.get_default_memory_pool().free_all_blocks()
-
     def data_ptr(self, x: Any) -> int:
         return int(x.data.ptr)
 
