@@ -53,6 +53,7 @@ def _run(backend: Any, dtype: Any) -> None:
     backend.cumsum(x.reshape(-1), 0)
     backend.random_words(1, 0, 4096)
     backend.normal(1, 0, (4096,), np.dtype(dtype))
+    backend.masked_scale(x, backend.dropout(x, 1, 0, 0.5)[1], 2.0)
     g = np.ones((), dtype)
     t = np.zeros(256, np.int64)
     backend.cross_entropy_backward(g, backend.cross_entropy(x, t, -100, 1)[1], t, -100, 1)
