@@ -21,6 +21,7 @@ from .attention import AttentionKernels
 from .checks import CheckKernels
 from .conv import ConvKernels
 from .fft import FftKernels
+from .fused import FusedKernels
 from .indexing import IndexKernels
 from .ldl import LdlKernels
 from .linalg import LinalgKernels
@@ -83,7 +84,8 @@ DIRECT = frozenset((*UFUNCS, "view"))
 
 
 class Backend(
-    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,
+    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, FusedKernels, IndexKernels, LdlKernels,
+    LinalgKernels, LossKernels, OptimKernels,
     PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels,
     TableKernels,
 ):  # fmt: skip
@@ -531,12 +533,20 @@ class Backend(
     def _targets(self, t: Array, classes: int, ignore_index: int) -> tuple[Array, Array | None]:
         """Class indices made safe to gather with, and the mask of kept rows (None: all)."""
         bad = (t < 0) | (t >= classes)
+        if self.asynchronous:
+            keep = t != ignore_index
+            self.require(self.xp.logical_not(bad & keep), IndexError, "Target is out of bounds.")
+            return self.xp.where(keep & ~bad, t, 0), keep
         if not bad.any():
             return t, (None if ignore_index < 0 or ignore_index >= classes else t != ignore_index)
         keep = t != ignore_index
         if (bad & keep).any():
             raise IndexError(f"Target {int(t[bad & keep][0])} is out of bounds.")
         return self.xp.where(keep, t, 0), keep
+
+    def _kept(self, keep: Array, dtype: Any, least: int) -> Array:
+        """How many hold, or `least`: 0-d."""
+        return self.xp.maximum(keep.sum(), least).astype(dtype)
 
     def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
         """x: (N, C), t: (N,) int64; reduction 0 none, 1 mean, 2 sum. Returns (loss, log-probabilities)."""
@@ -547,7 +557,7 @@ class Backend(
             loss = self.xp.where(keep, loss, self.scalar(0, x.dtype))
         if reduction:
             total = self.sum(loss, None, False)
-            n = len(t) if keep is None else int(keep.sum())
+            n = len(t) if keep is None else self._kept(keep, x.dtype, 0)
             loss = self.xp.true_divide(total, n, dtype=x.dtype) if reduction == 1 else total
         return loss, logp
 
@@ -556,7 +566,7 @@ class Backend(
         dx = self.xp.exp(logp)
         dx[self.xp.arange(len(t)), t] -= 1
         if reduction == 1:  # with nothing kept the gradient is 0, not NaN
-            g = g / self.scalar(len(t) if keep is None else max(int(keep.sum()), 1), dx.dtype)
+            g = g / (self.scalar(len(t), dx.dtype) if keep is None else self._kept(keep, dx.dtype, 1))
         if reduction == 0:
             g = g[:, None]
         dx *= g

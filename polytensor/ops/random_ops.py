@@ -247,8 +247,8 @@ def _probability(p: float) -> float:
 
 def _probabilities(p: Tensor) -> Any:
     a = p._a
-    if a.size and not bool(((a >= 0) & (a <= 1)).all()):
-        raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+    text = "Expected p_in >= 0 && p_in <= 1 to be true, but got false."
+    p._dev.backend.require((a >= 0) & (a <= 1), RuntimeError, text)
     return a
 
 
@@ -276,8 +276,7 @@ def normal(
     if isinstance(std, Tensor):
         if std._a.dtype.kind == "c":
             raise RuntimeError("normal expects standard deviation to be non-complex")
-        if std._a.size and not bool((std._a >= 0).all()):
-            raise RuntimeError("normal expects all elements of std >= 0.0")
+        std._dev.backend.require(std._a >= 0, RuntimeError, "normal expects all elements of std >= 0.0")
     elif std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     like = mean if isinstance(mean, Tensor) else std if isinstance(std, Tensor) else None
@@ -322,11 +321,11 @@ def multinomial(
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > a.shape[-1]:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
-    if not bool((a >= 0).all()) or not bool((a < float("inf")).all()):
-        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
-    if not bool((a.sum(-1) > 0).all()):
-        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     dev = input._dev
+    text = "probability tensor contains either `inf`, `nan` or element < 0"
+    dev.backend.require((a >= 0) & (a < float("inf")), RuntimeError, text)
+    text = "invalid multinomial distribution (sum of probabilities <= 0)"
+    dev.backend.require(a.sum(-1) > 0, RuntimeError, text)
     p = a.astype("float64")
     if not replacement:
         # exponential races: the k smallest of E_i / p_i are a draw without replacement
@@ -359,8 +358,7 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     a, dev = input._a, input._dev
     if a.dtype.kind in "biuc":
         raise no_kernel("poisson_cpu", input)
-    if a.size and not bool((a >= 0).all()):
-        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+    dev.backend.require(a >= 0, RuntimeError, "invalid Poisson rate, expected rate to be non-negative")
     backend, rate = dev.backend, a.astype("float64")
     large = rate >= 10
     small = backend.where(large, 0.0, rate)

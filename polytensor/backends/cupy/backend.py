@@ -213,6 +213,7 @@ class CupyBackend(FaultKernels, GemmKernels, Placement, Backend):
             self._at(ufunc, out, index, value.astype(wide))
             x[...] = out.astype(kind)
         else:
+            index = index % len(x)  # what is out of range is told later: it must not be written to
             order = xp.argsort(index, kind="stable")
             rows = index[order]
             fresh = xp.concatenate([xp.ones(1, bool), rows[1:] != rows[:-1]])
@@ -232,6 +233,28 @@ class CupyBackend(FaultKernels, GemmKernels, Placement, Backend):
         places = run[:, None] * width + xp.arange(width)
         self._at("add", out.reshape(-1), places.reshape(-1), x.reshape(-1))
         return out
+
+    def counts(self, x: Any, weights: Any, n: int) -> Any:
+        # CuPy's bincount reads the largest and the smallest value
+        out = self.xp.zeros((n,), np.int64 if weights is None else np.float64)
+        self._at("add", out, x, self.xp.ones(x.shape, np.int64) if weights is None else weights.astype(np.float64))
+        return out
+
+    def unique_rows(self, index: Any) -> Any:
+        return index.reshape(-1)  # rows that come twice are written twice, with the same values
+
+    def triangle_indices(self, lower: bool, rows: int, columns: int, offset: int) -> Any:
+        # CuPy's functions look for what is not 0, whose number they must wait for
+        xp = self.xp
+        kept = np.clip(np.arange(rows) + offset + (1 if lower else 0), 0, columns)  # columns left of the diagonal
+        total = int(kept.sum() if lower else (columns - kept).sum())
+        left = xp.clip(xp.arange(rows) + (offset + (1 if lower else 0)), 0, columns)
+        counts = left if lower else columns - left
+        ends = xp.cumsum(counts)
+        places = xp.arange(total)
+        row = xp.searchsorted(ends, places, side="right")
+        column = places - (ends - counts)[row] + (0 if lower else left[row])
+        return xp.stack((row, column)).astype(np.int64)
 
     def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
         return self.xp.sum(x, axis=dim, keepdims=keepdim)  # CuPy adds in blocks on every axis
