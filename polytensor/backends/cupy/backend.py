@@ -16,6 +16,7 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import launch
+from .conv import CudaConvKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
 from .kernels import REAL
@@ -42,7 +43,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, GemmKernels, Placement, SearchKernels, Backend):
+class CupyBackend(FaultKernels, CudaConvKernels, GemmKernels, Placement, SearchKernels, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
