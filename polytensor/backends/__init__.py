@@ -73,9 +73,19 @@ openmp = _flags("openmp", is_available=_no)
 opt_einsum = _flags("opt_einsum", is_available=_opt_einsum, enabled=True, strategy=None)
 mha = _flags("mha", **dict(zip(("get_fastpath_enabled", "set_fastpath_enabled"), _switch("fastpath"), strict=True)))
 cpu = _flags("cpu", get_cpu_capability=lambda: "DEFAULT")
+
+
+def _cudnn_version() -> int | None:
+    from .cupy.cudnn import library, status
+
+    return int(library().backend_version()) if status()[0] else None
+
+
+# allow_tf32 is off, unlike in PyTorch: the same convolution gives the same numbers on every device
 cudnn = _flags(
-    "cudnn", is_available=_no, version=lambda: None, is_acceptable=lambda tensor: False, enabled=True, benchmark=False,
-    benchmark_limit=None, deterministic=False, allow_tf32=True, flags=_cudnn_flags,
+    "cudnn", is_available=lambda: _cudnn_version() is not None, version=_cudnn_version, enabled=True, benchmark=False,
+    is_acceptable=lambda tensor: bool(tensor.is_cuda and cudnn.enabled and cudnn.is_available()), benchmark_limit=None,
+    deterministic=False, allow_tf32=False, flags=_cudnn_flags,
 )  # fmt: skip
 cuda = _flags("cuda", is_built=_cuda_built)
 for _name in ("flash_sdp", "math_sdp", "mem_efficient_sdp", "cudnn_sdp"):

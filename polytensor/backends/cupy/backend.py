@@ -16,7 +16,9 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import kernels
+from .cudnn import CudnnKernels
 from .faults import FaultKernels
+from .half import HalfKernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
 CTYPES = {
@@ -46,11 +48,12 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, Backend):
+class CupyBackend(CudnnKernels, HalfKernels, FaultKernels, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
     device_type = "cuda"
+    takes_half = True
     attention_room = 1 << 24  # a launch costs more than a cache is worth
 
     @classmethod

@@ -38,7 +38,7 @@ def status() -> tuple[str | None, str]:
     try:
         number = int(library().backend_version())
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
-        return None, f"{error or type(error).__name__} (pip install 'polytensor[cudnn]')"
+        return None, f"{error or type(error).__name__} (pip install 'polytensor[cudnn12]' or 'polytensor[cudnn13]')"
     return f"{number // 10000}.{number % 10000 // 100}.{number % 100}", ""
 
 
@@ -150,10 +150,12 @@ class CudnnKernels:
         return self._cudnn_search(graph, tensors, (*inputs, *outputs), handle)
 
     def _cudnn_search(self, graph: Any, tensors: list[Any], arrays: tuple[Array, ...], handle: Any) -> Plan | None:
-        """The fastest of all plans, each run twice on the arrays themselves (torch.backends.cudnn.benchmark)."""
+        """The fastest of the first plans (benchmark_limit; 10), each run twice on the arrays themselves."""
+        from .. import cudnn as switches
+
         xp, best = self.xp, None
         begin, end = xp.cuda.Event(), xp.cuda.Event()
-        for index in range(graph.get_execution_plan_count()):
+        for index in range(min(graph.get_execution_plan_count(), switches.benchmark_limit or 10)):
             try:
                 plan = Plan(graph, tensors, graph.get_workspace_size_plan_at_index(index), index)
                 plan.run(xp, handle, arrays)
@@ -170,32 +172,41 @@ class CudnnKernels:
 
     # ---- convolution --------------------------------------------------------------------------------------------------
     def _cudnn_conv(
-        self, op: str, x: Array, y: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints
+        self,
+        op: str,
+        x: Array,
+        y: Array,
+        shape: Ints,
+        stride: Ints,
+        padding: Ints,
+        dilation: Ints,
+        b: Array | None = None,
     ) -> Array | None:
         """One of cuDNN's three operations on two arrays, which gives one of `shape`; None where it has no plan."""
         options = {"padding": list(padding), "stride": list(stride), "dilation": list(dilation)}
 
-        def make(graph: Any, *tensors: Any) -> list[Any]:
-            return [getattr(graph, op)(*tensors, name=op, **options)]
+        def make(graph: Any, left: Any, right: Any, *bias: Any) -> list[Any]:
+            made = getattr(graph, op)(left, right, name=op, **options)
+            return [graph.bias(name="bias", input=made, bias=bias[0]) if bias else made]
 
         xp = self.xp
-        inputs, out = (xp.ascontiguousarray(x), xp.ascontiguousarray(y)), xp.empty(shape, x.dtype)
-        found = self._cudnn_run((op, stride, padding, dilation), make, inputs, (out,))
+        inputs: tuple[Array, ...] = xp.ascontiguousarray(x), xp.ascontiguousarray(y)
+        if b is not None:
+            inputs += (xp.ascontiguousarray(b).reshape(1, -1, *[1] * (x.ndim - 2)),)
+        found = self._cudnn_run((op, stride, padding, dilation), make, inputs, (xp.empty(shape, x.dtype),))
         return found and found[0]
 
-    def _conv_forward(self, x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints) -> Array | None:
+    def _conv_forward(
+        self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints
+    ) -> Array | None:
         shape = (x.shape[0], w.shape[0], *sizes(x.shape, w.shape, stride, padding, dilation))
-        return self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation)
+        return self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation, b)
 
     def conv2d(
         self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        y = self._conv_forward(x, w, stride, padding, dilation)
-        if y is None:
-            return super().conv2d(x, w, b, stride, padding, dilation, groups)  # type: ignore[misc]
-        if b is not None:
-            y += b[:, None, None]
-        return y
+        y = self._conv_forward(x, w, b, stride, padding, dilation)
+        return super().conv2d(x, w, b, stride, padding, dilation, groups) if y is None else y  # type: ignore[misc]
 
     def conv2d_grad_input(
         self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
@@ -226,12 +237,8 @@ class CudnnKernels:
     def convnd(
         self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        y = self._conv_forward(x, w, stride, padding, dilation) if x.ndim == 5 else None
-        if y is None:
-            return super().convnd(x, w, b, stride, padding, dilation, groups)  # type: ignore[misc]
-        if b is not None:
-            y += b[:, None, None, None]
-        return y
+        y = self._conv_forward(x, w, b, stride, padding, dilation) if x.ndim == 5 else None
+        return super().convnd(x, w, b, stride, padding, dilation, groups) if y is None else y  # type: ignore[misc]
 
     def convnd_grad_input(
         self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
@@ -255,7 +262,13 @@ class CudnnKernels:
         return super().attend(q, k, v, mask, scale, causal) if found is None else found  # type: ignore[misc,no-any-return]
 
     def _cudnn_attend(self, q: Array, k: Array, v: Array, mask: Array, scale: float, causal: bool) -> Any:
-        if mask.size or q.dtype.itemsize != 2:
+        if (
+            mask.size
+            or q.dtype.itemsize != 2
+            or q.shape[-1] % 8
+            or v.shape[-1] % 8
+            or max(q.shape[-1], v.shape[-1]) > 256
+        ):
             return None
         inputs = self._heads(q), self._heads(k), self._heads(v)
         out = self.xp.empty((*inputs[0].shape[:-1], v.shape[-1]), q.dtype)
@@ -272,15 +285,21 @@ class CudnnKernels:
         self, g: Array, need: Any, q: Array, k: Array, v: Array, mask: Array, out: Array, logs: Array, scale: float,
         causal: bool,
     ) -> list[Array | None]:  # fmt: skip
-        found = self._cudnn_attend_backward(g, q, k, v, mask, out, logs, scale, causal)
+        found: list[Array | None] | None = self._cudnn_attend_backward(g, q, k, v, mask, out, logs, scale, causal)
         if found is None:
-            return super().attend_backward(g, need, q, k, v, mask, out, logs, scale, causal)  # type: ignore[misc,no-any-return]
+            found = super().attend_backward(g, need, q, k, v, mask, out, logs, scale, causal)  # type: ignore[misc]
         return found
 
     def _cudnn_attend_backward(
         self, g: Array, q: Array, k: Array, v: Array, mask: Array, out: Array, logs: Array, scale: float, causal: bool
     ) -> Any:
-        if mask.size or q.dtype.itemsize != 2 or logs.dtype != np.float32:
+        if (
+            mask.size
+            or q.dtype.itemsize != 2
+            or q.shape[-1] % 8
+            or v.shape[-1] % 8
+            or max(q.shape[-1], v.shape[-1]) > 256
+        ):
             return None
         heads = [self._heads(a) for a in (q, k, v, out, g)]
         inputs = *heads, self.xp.ascontiguousarray(logs).reshape(*heads[0].shape[:-1], 1)
