@@ -13,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 
 import cupy
 import numpy as np
+from fake_cublas import fake_blas
 
 from polytensor import dtypes
 from polytensor.backends.base import Backend
@@ -393,6 +394,8 @@ class TwinBackend(CupyBackend):
         self.xp = Namespace(np, cupy)
         self.xp.__dict__.update(vars(library(names)))
         Backend.__init__(self)
+        self._bind_products()
+        self._blas = fake_blas()
         self._roots, self._faults = {}, None
         self._refuse_missing()
         self.stream = NumpyBackend()

@@ -82,7 +82,6 @@ torch.backends.cudnn.version()
 torch.backends.cudnn.enabled
 torch.backends.cudnn.benchmark
 torch.backends.cudnn.deterministic
-torch.backends.cudnn.allow_tf32
 torch.backends.cudnn.benchmark_limit
 torch.backends.cuda.matmul.allow_tf32
 torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction

@@ -76,16 +76,21 @@ cpu = _flags("cpu", get_cpu_capability=lambda: "DEFAULT")
 
 
 def _cudnn_version() -> int | None:
+    """As 91200, where there is a GPU."""
+    from ..cuda import is_available
     from .cupy.cudnn import library, status
 
-    return int(library().backend_version()) if status()[0] else None
+    return int(library().backend_version()) if is_available() and status()[0] else None
+
+
+def _cudnn_acceptable(tensor: Any) -> bool:
+    return bool(tensor.is_cuda and cudnn.enabled and _cudnn_version())
 
 
 # allow_tf32 is off, unlike in PyTorch: the same convolution gives the same numbers on every device
-cudnn = _flags(
+cudnn: Any = _flags(
     "cudnn", is_available=lambda: _cudnn_version() is not None, version=_cudnn_version, enabled=True, benchmark=False,
-    is_acceptable=lambda tensor: bool(tensor.is_cuda and cudnn.enabled and cudnn.is_available()), benchmark_limit=None,
-    deterministic=False, allow_tf32=False, flags=_cudnn_flags,
+    is_acceptable=_cudnn_acceptable, benchmark_limit=None, deterministic=False, allow_tf32=False, flags=_cudnn_flags,
 )  # fmt: skip
 cuda = _flags("cuda", is_built=_cuda_built)
 for _name in ("flash_sdp", "math_sdp", "mem_efficient_sdp", "cudnn_sdp"):

@@ -18,6 +18,7 @@ from ..indexing import span
 from . import kernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
+from .gemm import GemmKernels
 from .half import HalfKernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
@@ -48,7 +49,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(CudnnKernels, HalfKernels, FaultKernels, Backend):
+class CupyBackend(CudnnKernels, HalfKernels, FaultKernels, GemmKernels, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -104,6 +105,7 @@ class CupyBackend(CudnnKernels, HalfKernels, FaultKernels, Backend):
 
         self.xp = library(cupy)
         super().__init__()
+        self._bind_products()
         self._refuse_missing()
         self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
         self._kernels: dict[Any, Any] = {}
@@ -136,6 +138,7 @@ class CupyBackend(CudnnKernels, HalfKernels, FaultKernels, Backend):
         return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
 
     def empty_cache(self) -> None:
+        self.forget_workspaces()
         self.xp.get_default_memory_pool().free_all_blocks()
 
     def data_ptr(self, x: Any) -> int:
