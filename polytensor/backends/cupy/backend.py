@@ -23,6 +23,7 @@ from .half import HalfKernels
 from .kernels import REAL
 from .launch import CTYPES, grid
 from .placement import Placement
+from .search import SearchKernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
 RUN_OPS = {"multiply": 0, "maximum": 1, "minimum": 2}
@@ -49,6 +50,7 @@ class CupyBackend(
     FaultKernels,
     GemmKernels,
     Placement,
+    SearchKernels,
     Backend,
 ):
     """CUDA through CuPy; see Backend for the contract."""
