@@ -15,21 +15,15 @@ from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
-from . import kernels
+from . import launch
 from .faults import FaultKernels
 from .gemm import GemmKernels
+from .kernels import REAL
+from .launch import CTYPES, grid
+from .placement import Placement
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
-CTYPES = {
-    "float32": "float", "float64": "double", "int32": "int", "int64": "long long", "complex64": "Complex<float>",
-    "complex128": "Complex<double>",
-}  # fmt: skip
 RUN_OPS = {"multiply": 0, "maximum": 1, "minimum": 2}
-
-
-def _grid(n: int) -> tuple[tuple[int], tuple[int]]:
-    """Blocks and threads for a kernel that strides over n elements."""
-    return (min((n + 255) // 256, 65535),), (256,)
 
 
 def library(cupy: Any) -> Any:
@@ -47,7 +41,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, GemmKernels, Backend):
+class CupyBackend(FaultKernels, GemmKernels, Placement, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -102,42 +96,13 @@ class CupyBackend(FaultKernels, GemmKernels, Backend):
 
         self.xp = library(cupy)
         super().__init__()
+        self.memory().accounts()
         self._bind_products()
         self._refuse_missing()
-        self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
-        self._kernels: dict[Any, Any] = {}
         self._faults = None
         self._roots: dict[int, tuple[Any, Any]] = {}
 
     # ---- memory and devices -------------------------------------------------------------------------------------------
-    def pinned(self, a: Any) -> Any:
-        """A copy of a NumPy array in page-locked memory of the host, from which copies to the device may overlap."""
-        import cupyx
-
-        out = cupyx.empty_pinned(a.shape, a.dtype)
-        out[...] = a
-        return out
-
-    def from_numpy(self, a: Any) -> Any:
-        return self.xp.asarray(a)
-
-    def memory_info(self) -> dict[str, int]:
-        free, total = self.xp.cuda.runtime.memGetInfo()
-        return {"free": free, "total": total}
-
-    def device_count(self) -> int:
-        return int(self.xp.cuda.runtime.getDeviceCount())
-
-    def current_index(self) -> int:
-        return int(self.xp.cuda.runtime.getDevice())
-
-    def device_name(self) -> str:
-        return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
-
-    def empty_cache(self) -> None:
-        self.forget_workspaces()
-        self.xp.get_default_memory_pool().free_all_blocks()
-
     def data_ptr(self, x: Any) -> int:
         return int(x.data.ptr)
 
@@ -201,13 +166,13 @@ class CupyBackend(FaultKernels, GemmKernels, Backend):
         out = self.xp.empty(4 * nblocks, np.uint64)
         if nblocks:
             args = (np.uint64(seed), np.uint64(counter), np.uint64(nblocks), out)
-            self._philox(*_grid(nblocks), args)
+            launch.kernel("philox4x64")(*grid(nblocks), args)
         return out
 
     def max_pool2d(
         self, x: Any, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
     ) -> tuple[Any, Any]:
-        if str(x.dtype) not in CTYPES:
+        if str(x.dtype) not in REAL:
             return super().max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
         xp = self.xp
         n, c, h, w = x.shape
@@ -218,17 +183,8 @@ class CupyBackend(FaultKernels, GemmKernels, Backend):
         if y.size:
             sizes = [np.int32(v) for v in (h, w, oh, ow, *kernel, *stride, *padding, *dilation)]
             args = (xp.ascontiguousarray(x), y, index, np.int64(y.size), *sizes)
-            self._kernel(kernels.MAX_POOL2D, "max_pool2d", x.dtype)(*_grid(y.size), args)
+            launch.kernel("max_pool2d", CTYPES[str(x.dtype)])(*grid(y.size), args)
         return y, index
-
-    def _kernel(self, source: str, name: str, dtype: Any) -> Any:
-        """A CUDA function template of ours for a dtype."""
-        found = self._kernels.get((name, dtype))
-        if found is None:
-            full = f"{name}<{CTYPES[str(dtype)]}>"
-            module = self.xp.RawModule(code=source, options=("-std=c++17",), name_expressions=(full,))
-            found = self._kernels[name, dtype] = module.get_function(full)
-        return found
 
     def check_index(self, index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
         position = 0
@@ -257,6 +213,7 @@ class CupyBackend(FaultKernels, GemmKernels, Backend):
             self._at(ufunc, out, index, value.astype(wide))
             x[...] = out.astype(kind)
         else:
+            index = index % len(x)  # what is out of range is told later: it must not be written to
             order = xp.argsort(index, kind="stable")
             rows = index[order]
             fresh = xp.concatenate([xp.ones(1, bool), rows[1:] != rows[:-1]])
@@ -264,9 +221,8 @@ class CupyBackend(FaultKernels, GemmKernels, Backend):
 
     def _scatter_runs(self, ufunc: str, x: Any, rows: Any, starts: Any, order: Any, value: Any) -> None:
         """x[rows[k]] = ufunc(x[rows[k]], value[order[k]]), one after the other in each run of equal rows."""
-        kernel = self._kernel(kernels.SCATTER_RUNS, "scatter_runs", x.dtype)
         args = (x, rows, starts, order, value, np.int64(len(starts)), np.int64(len(rows)), np.int32(RUN_OPS[ufunc]))
-        kernel(*_grid(len(starts)), args)
+        launch.kernel("scatter_runs", CTYPES[str(x.dtype)])(*grid(len(starts)), args)
 
     def _sum_runs(self, x: Any, starts: Any) -> Any:
         # CuPy's reduceat subtracts running sums: NaN and rounding errors of one run would reach all that follow
@@ -277,6 +233,28 @@ class CupyBackend(FaultKernels, GemmKernels, Backend):
         places = run[:, None] * width + xp.arange(width)
         self._at("add", out.reshape(-1), places.reshape(-1), x.reshape(-1))
         return out
+
+    def counts(self, x: Any, weights: Any, n: int) -> Any:
+        # CuPy's bincount reads the largest and the smallest value
+        out = self.xp.zeros((n,), np.int64 if weights is None else np.float64)
+        self._at("add", out, x, self.xp.ones(x.shape, np.int64) if weights is None else weights.astype(np.float64))
+        return out
+
+    def unique_rows(self, index: Any) -> Any:
+        return index.reshape(-1)  # rows that come twice are written twice, with the same values
+
+    def triangle_indices(self, lower: bool, rows: int, columns: int, offset: int) -> Any:
+        # CuPy's functions look for what is not 0, whose number they must wait for
+        xp = self.xp
+        kept = np.clip(np.arange(rows) + offset + (1 if lower else 0), 0, columns)  # columns left of the diagonal
+        total = int(kept.sum() if lower else (columns - kept).sum())
+        left = xp.clip(xp.arange(rows) + (offset + (1 if lower else 0)), 0, columns)
+        counts = left if lower else columns - left
+        ends = xp.cumsum(counts)
+        places = xp.arange(total)
+        row = xp.searchsorted(ends, places, side="right")
+        column = places - (ends - counts)[row] + (0 if lower else left[row])
+        return xp.stack((row, column)).astype(np.int64)
 
     def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
         return self.xp.sum(x, axis=dim, keepdims=keepdim)  # CuPy adds in blocks on every axis

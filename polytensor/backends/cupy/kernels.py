@@ -1,9 +1,10 @@
-"""CUDA sources. They compile without a GPU (see tests/test_cupy.py)."""
+"""CUDA sources of the random stream, pooling and scatters."""
+
+from .launch import CTYPES, register
 
 PHILOX = r"""
 // Philox4x64-10 (Salmon et al., 2011): block i of the stream is words 4i .. 4i+3, as numpy.random.Philox gives them.
-typedef unsigned long long u64;
-extern "C" __global__ void philox4x64(u64 key0, u64 counter, u64 blocks, u64* out) {
+__global__ void philox4x64(u64 key0, u64 counter, u64 blocks, u64* out) {
     for (u64 i = blockIdx.x * (u64)blockDim.x + threadIdx.x; i < blocks; i += (u64)gridDim.x * blockDim.x) {
         u64 c0 = counter + i, c1 = 0, c2 = 0, c3 = 0, k0 = key0, k1 = 0;
         for (int round = 0; round < 10; ++round) {
@@ -19,7 +20,6 @@ extern "C" __global__ void philox4x64(u64 key0, u64 counter, u64 blocks, u64* ou
 
 MAX_POOL2D = r"""
 // One thread per output element. The first maximum wins, and so does the first NaN.
-typedef long long i64;
 template <typename T>
 __global__ void max_pool2d(const T* x, T* y, i64* index, i64 total, int H, int W, int OH, int OW, int KH, int KW,
                            int SH, int SW, int PH, int PW, int DH, int DW) {
@@ -45,15 +45,13 @@ __global__ void max_pool2d(const T* x, T* y, i64* index, i64 total, int H, int W
 
 SCATTER_RUNS = r"""
 // One thread per run of equal rows; it combines the run's values in their order. NaN stays.
-typedef long long i64;
-template <typename T> struct Complex { T re, im; };
 template <typename T> __device__ T combine(T a, T b, int op) {
     if (op == 0) return a * b;
     if (a != a || b != b) return a != a ? a : b;
     return op == 1 ? (b > a ? b : a) : (b < a ? b : a);
 }
 template <typename T> __device__ Complex<T> combine(Complex<T> a, Complex<T> b, int op) {
-    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+    return a * b;
 }
 template <typename T>
 __global__ void scatter_runs(T* x, const i64* rows, const i64* starts, const i64* order, const T* value, i64 runs,
@@ -66,3 +64,8 @@ __global__ void scatter_runs(T* x, const i64* rows, const i64* starts, const i64
     }
 }
 """
+
+REAL = ("float32", "float64", "int32", "int64")
+register("philox4x64", PHILOX, [()])
+register("max_pool2d", MAX_POOL2D, [(CTYPES[d],) for d in REAL])
+register("scatter_runs", SCATTER_RUNS, [(CTYPES[d],) for d in (*REAL, "complex64", "complex128")])
