@@ -204,4 +204,6 @@ def test_the_budget_changes_while_two_threads_train(polytensor_backend, monkeypa
 
 def blas_threads():
     controller = pytest.importorskip("threadpoolctl")
-    return [x["num_threads"] for x in controller.threadpool_info() if x["user_api"] == "blas" and "numpy" in x["filepath"]]
+    return [
+        x["num_threads"] for x in controller.threadpool_info() if x["user_api"] == "blas" and "numpy" in x["filepath"]
+    ]

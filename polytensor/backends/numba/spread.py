@@ -36,7 +36,9 @@ FLOATS = frozenset("fd")
 records: list[tuple[float, Any]] = []  # nanoseconds an element, and what `loop` is given
 _kept: list[Any] = []  # what loops point to
 _made: dict[str, Any] = {}
-_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
+_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
 
 
 class _UFunc(ctypes.Structure):

@@ -165,7 +165,9 @@ class Team:
         if budget == 1 or thread_setter() is None or not self._busy.acquire(False):
             return [body(p, True) for p in pieces]
         try:
-            with blas_alone:  # also for small work: BLAS's own threads go on spinning after a product and take the cores
+            with (
+                blas_alone
+            ):  # also for small work: BLAS's own threads go on spinning after a product and take the cores
                 if work < TEAM_NS or len(pieces) < 2:
                     return [body(p, True) for p in pieces]
                 made = (os.getpid(), budget)
