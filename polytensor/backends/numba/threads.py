@@ -164,10 +164,8 @@ class Team:
         budget = get_num_threads()
         if budget == 1 or thread_setter() is None or not self._busy.acquire(False):
             return [body(p, True) for p in pieces]
-        try:
-            with (
-                blas_alone
-            ):  # also for small work: BLAS's own threads go on spinning after a product and take the cores
+        try:  # BLAS is alone also for small work: its own threads go on spinning after a product and take the cores
+            with blas_alone:
                 if work < TEAM_NS or len(pieces) < 2:
                     return [body(p, True) for p in pieces]
                 made = (os.getpid(), budget)
