@@ -262,7 +262,7 @@ class CudaConvKernels:
     def convnd(
         self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        if str(x.dtype) not in TYPES:
+        if x.ndim == 3 or str(x.dtype) not in TYPES:  # of one dimension `base` makes two
             return super().convnd(x, w, b, stride, padding, dilation, groups)  # type: ignore[misc]
         return self._convolve(x, w, b, stride, padding, dilation, groups)
 
@@ -276,7 +276,7 @@ class CudaConvKernels:
     def convnd_grad_input(
         self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        if str(g.dtype) not in TYPES:
+        if g.ndim == 3 or str(g.dtype) not in TYPES:  # of one dimension `base` makes two
             return super().convnd_grad_input(g, w, shape, stride, padding, dilation, groups)  # type: ignore[misc]
         return self._to_input(g, w, shape, stride, padding, dilation, groups)
 
@@ -290,7 +290,7 @@ class CudaConvKernels:
     def convnd_grad_weight(
         self, g: Array, x: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        if str(g.dtype) not in TYPES:
+        if g.ndim == 3 or str(g.dtype) not in TYPES:  # of one dimension `base` makes two
             return super().convnd_grad_weight(g, x, shape, stride, padding, dilation, groups)  # type: ignore[misc]
         return self._to_weight(g, x, shape, stride, padding, dilation, groups)
 
