@@ -33,11 +33,12 @@ class Protocols:
         a = self._a
         if a.size != 1:
             raise RuntimeError(f"a Tensor with {a.size} elements cannot be converted to Scalar")
-        return a.item() if a.dtype.kind != "V" else float(a.item())
+        value = a.item() if self._dev.type == "cpu" else self._dev.backend.item(a)
+        return value if a.dtype.kind != "V" else float(value)
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers; a number for a 0-dim tensor."""
-        return self._a.tolist()
+        return self._dev.backend.tolist(self._a)
 
     def __bool__(self) -> bool:
         a = self._a
@@ -45,7 +46,7 @@ class Protocols:
             if a.size == 0:
                 raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
             raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-        return bool(a.item())
+        return bool(a.item() if self._dev.type == "cpu" else self._dev.backend.item(a))
 
     def _one(self, name: str) -> Any:
         if self._fn is not None and not _warned:
@@ -59,7 +60,7 @@ class Protocols:
         """The one value, for a real Python number."""
         if self._a.size != 1:
             raise ValueError(NOT_ONE)
-        value = self._a.item()
+        value = self._dev.backend.item(self._a)
         if isinstance(value, complex) and name != "complex":
             if value.imag:
                 raise RuntimeError(f"value cannot be converted to type {name} without overflow")
@@ -79,7 +80,7 @@ class Protocols:
         a = self._a
         if a.size != 1 or a.dtype.kind not in "biu":
             raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(a.item())
+        return int(self._dev.backend.item(a))
 
     # ---- sequences --------------------------------------------------------------------------------------------------
     def __len__(self) -> int:

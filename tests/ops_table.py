@@ -69,7 +69,11 @@ def cplx(*shape, dtype=C128, layout="c"):
 def attempt(fn, *args):
     """What fn(*args) gives, or the class of its error; a name that a sample misspelt is no result."""
     try:
-        return fn(*args)
+        result = fn(*args)
+        for y in result if isinstance(result, (tuple, list)) else [result]:
+            if hasattr(y, "numel") and y.numel():
+                y.reshape(-1)[0].item()  # CUDA's checks of values raise where the device is waited for
+        return result
     except (AttributeError, NameError):
         raise
     except Exception as error:  # noqa: BLE001 any other class is a result here

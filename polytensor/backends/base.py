@@ -18,6 +18,7 @@ from .. import dtypes
 from . import CONVERTS, MISSING, NATIVE, STORAGE, streams
 from .activations import ActivationKernels
 from .attention import AttentionKernels
+from .checks import CheckKernels
 from .conv import ConvKernels
 from .fft import FftKernels
 from .indexing import IndexKernels
@@ -82,7 +83,7 @@ DIRECT = frozenset((*UFUNCS, "view"))
 
 
 class Backend(
-    ActivationKernels, AttentionKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,
+    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,
     PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels,
     TableKernels,
 ):  # fmt: skip

@@ -7,7 +7,6 @@ overlap, are stored as they are and have names of their own; so nothing is alloc
 from __future__ import annotations
 
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -135,10 +134,14 @@ class Writer:
     """Writes entries that start at multiples of ALIGN, as torch.load(mmap=True) likes them."""
 
     def __init__(self, file: Any, stem: str) -> None:
+        import zipfile  # 2 ms, which `import polytensor` need not take
+
         self.zip = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
         self.stem = stem
 
     def entry(self, name: str, data: Any) -> None:
+        import zipfile
+
         info = zipfile.ZipInfo(f"{self.stem}/{name}", (1980, 1, 1, 0, 0, 0))
         n = len(data)
         header = 30 + len(info.filename.encode()) + 4 + (20 if n * 1.05 > zipfile.ZIP64_LIMIT else 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable
 from functools import wraps
-from inspect import signature
+from inspect import CO_VARARGS, CO_VARKEYWORDS, signature, unwrap
 from math import prod as _product
 from typing import Any
 
@@ -13,6 +13,7 @@ from .. import dtypes, return_types
 from ..autograd.modes import mode
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
+from .rows import written
 from .table import (
     FLOAT,
     FLOAT32,
@@ -184,16 +185,17 @@ NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input"}
 def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
     """`fn` that also takes NumPy's names of arguments, as PyTorch's own functions do."""
 
-    own = signature(fn).parameters
+    code = unwrap(fn).__code__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     aliases = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
-    if builtins.all(p.kind != p.VAR_KEYWORD for p in own.values()) and not own.keys() & aliases.values():
+    if not code.co_flags & CO_VARKEYWORDS and not builtins.any(v in own for v in aliases.values()):
         return fn  # nothing that it takes has another name
 
     @wraps(fn)
     def op(*args: Any, **kwargs: Any) -> Any:
         return fn(*args, **{aliases.get(k, k): v for k, v in kwargs.items()} if kwargs else kwargs)
 
-    if builtins.any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in own.values()):
+    if code.co_flags & (CO_VARARGS | CO_VARKEYWORDS):
         return op
 
     def renaming(given: dict[str, Any], names: dict[str, Any]) -> Any:
@@ -204,24 +206,26 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
             given[target] = value
         return fn(**{k: v for k, v in given.items() if v is not missing})
 
-    # written out with fn's own arguments: packing and unpacking them costs twice as much as the call
+    def text() -> list[str]:
+        # with fn's own arguments: packing and unpacking them costs twice as much as the call
+        found = signature(fn).parameters
+        named = [k for k, p in found.items() if p.kind == p.KEYWORD_ONLY]
+        plain = [k for k in found if k not in named]
+        needed = [k for k, p in found.items() if p.default is p.empty]
+        defaults.update((f"default_{k}", missing if k in needed else p.default) for k, p in found.items())
+        taken = [f"{k}=default_{k}" for k in plain] + (["*"] if named else []) + [f"{k}=default_{k}" for k in named]
+        return [
+            f"def call({', '.join([*taken, '**names'])}):",
+            f" if {' or '.join(['names', *[f'{k} is missing' for k in needed]])}:",
+            f"  return renaming(dict({', '.join(f'{k}={k}' for k in found)}), names)",
+            f" if {' and '.join(f'{k} is default_{k}' for k in named) or 'True'}: return fn({', '.join(plain)})",
+            f" return fn({', '.join([*plain, *[f'{k}={k}' for k in named]])})",
+        ]
+
     missing = object()
-    scope: dict[str, Any] = {f"default_{k}": missing if p.default is p.empty else p.default for k, p in own.items()}
-    plain = [f"{k}=default_{k}" for k, p in own.items() if p.kind != p.KEYWORD_ONLY]
-    named = [f"{k}=default_{k}" for k, p in own.items() if p.kind == p.KEYWORD_ONLY]
-    positional = ", ".join(k for k, p in own.items() if p.kind != p.KEYWORD_ONLY)
-    passed = ", ".join(k if p.kind != p.KEYWORD_ONLY else f"{k}={k}" for k, p in own.items())
-    usual = " and ".join(f"{k} is default_{k}" for k, p in own.items() if p.kind == p.KEYWORD_ONLY) or "True"
-    absent = " or ".join(["names", *[f"{k} is missing" for k, p in own.items() if p.default is p.empty]])
-    scope.update(fn=fn, renaming=renaming, missing=missing)
-    exec(
-        f"def call({', '.join([*plain, *(['*', *named] if named else []), '**names'])}):\n"
-        f" if {absent}: return renaming(dict({', '.join(f'{k}={k}' for k in own)}), names)\n"
-        f" if {usual}: return fn({positional})\n"
-        f" return fn({passed})",
-        scope,
-    )
-    return wraps(fn)(scope["call"])
+    call = written("call", text, {"fn": fn, "renaming": renaming, "missing": missing})
+    defaults = call.__globals__
+    return wraps(fn)(call)
 
 
 def _flag(value: Any, op: str, name: str = "keepdim") -> None:

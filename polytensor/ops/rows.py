@@ -267,9 +267,12 @@ def written(name: str, text: Callable[[], list[str]], names: dict[str, Any]) -> 
     """The function `name` that `text()` defines over `names`, compiled at its first call: a program uses few rows."""
 
     def first(*args: Any, **kwargs: Any) -> Any:
-        scope: dict[str, Any] = {}
-        exec("\n".join(text()), scope)
-        call.__code__, call.__kwdefaults__ = scope[name].__code__, scope[name].__kwdefaults__
+        lines = text()
+        scope = dict(call.__globals__)
+        exec("\n".join(lines), scope)
+        made = scope[name]
+        call.__defaults__, call.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
+        call.__code__ = made.__code__  # last: another thread may be here too
         return call(*args, **kwargs)
 
     call = FunctionType(_first.__code__, {"first": first, **names}, name)

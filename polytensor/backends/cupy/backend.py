@@ -16,6 +16,7 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import kernels
+from .faults import FaultKernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
 CTYPES = {
@@ -45,7 +46,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(Backend):
+class CupyBackend(FaultKernels, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -103,12 +104,10 @@ class CupyBackend(Backend):
         self._refuse_missing()
         self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
         self._kernels: dict[Any, Any] = {}
+        self._faults = None
         self._roots: dict[int, tuple[Any, Any]] = {}
 
     # ---- memory and devices -------------------------------------------------------------------------------------------
-    def to_numpy(self, a: Any) -> Any:
-        return self.xp.asnumpy(a)
-
     def pinned(self, a: Any) -> Any:
         """A copy of a NumPy array in page-locked memory of the host, from which copies to the device may overlap."""
         import cupyx
@@ -119,9 +118,6 @@ class CupyBackend(Backend):
 
     def from_numpy(self, a: Any) -> Any:
         return self.xp.asarray(a)
-
-    def synchronize(self) -> None:
-        self.xp.cuda.get_current_stream().synchronize()
 
     def memory_info(self) -> dict[str, int]:
         free, total = self.xp.cuda.runtime.memGetInfo()
@@ -236,8 +232,9 @@ class CupyBackend(Backend):
         for i in index:
             if hasattr(i, "dtype") and i.dtype.kind in "iu" and i.size:
                 n = shape[position]
-                if bool(((i < -n) | (i >= n)).any()):
-                    raise IndexError(f"index is out of bounds for dimension {position} with size {n}")
+                self.require_range(
+                    i, -n, n, IndexError, f"index is out of bounds for dimension {position} with size {n}"
+                )
             position += i.ndim if hasattr(i, "dtype") and i.dtype.kind == "b" else 1
 
     def _at(self, ufunc: str, x: Any, index: Any, value: Any) -> None:

@@ -1,0 +1,103 @@
+"""Checks of values that wait for nothing: a kernel sets a flag in memory of the host, which is read after the next wait.
+
+Every value check of an op (indices, targets, probabilities) has a flag of its own, known by its class and text. The memory
+is page-locked, so that kernels write to it and reading it needs no copy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+SLOTS = 1024
+LATE = " (found when the device was waited for: CUDA runs asynchronously)"
+
+
+class Faults:
+    """`flags`: SLOTS zeros (uint32) of the host; `seen`: the same memory as an array of the device."""
+
+    def __init__(self, flags: Any, seen: Any) -> None:
+        self.flags, self.seen = flags, seen
+        self.slots: dict[tuple[type[Exception], str], Any] = {}
+        self.kinds: list[tuple[type[Exception], str]] = []
+
+    def flag(self, error: type[Exception], text: str) -> Any:
+        """The flag of an error: one element (uint32) of the device; not 0 raises."""
+        found = self.slots.get((error, text))
+        if found is None:
+            if len(self.kinds) == SLOTS:  # texts name sizes, so that there may be any number of them
+                error, text = IndexError, "an index is out of bounds, or a value is out of range"
+                if (error, text) not in self.slots:
+                    self.kinds[-1] = (error, text)
+                    self.slots[error, text] = self.seen[SLOTS - 1 :]
+                return self.slots[error, text]
+            k = len(self.kinds)
+            self.kinds.append((error, text))
+            found = self.slots[error, text] = self.seen[k : k + 1]
+        return found
+
+    def check(self) -> None:
+        """Raise the first fault that a kernel has left; the device was just waited for."""
+        if not self.flags.any():
+            return
+        k = int(self.flags.argmax())
+        self.flags[...] = 0
+        error, text = self.kinds[k]
+        raise error(text + LATE)
+
+
+class FaultKernels:
+    """Mixed into CupyBackend, before Backend."""
+
+    xp: Any
+    _faults: Faults | None
+
+    @property
+    def faults(self) -> Faults:
+        if self._faults is None:
+            self._faults = self._make_faults()
+        return self._faults
+
+    def _make_faults(self) -> Faults:
+        import cupyx
+
+        flags = cupyx.zeros_pinned(SLOTS, np.uint32)
+        memory = self.xp.cuda.memory
+        owner = memory.UnownedMemory(flags.ctypes.data, flags.nbytes, flags)
+        return Faults(flags, self.xp.ndarray((SLOTS,), np.uint32, memory.MemoryPointer(owner, 0)))
+
+    def require(self, good: Any, error: type[Exception], text: str) -> None:
+        flag = self.faults.flag(error, text)
+        flag |= self.xp.logical_not(good).any().astype(np.uint32)
+
+    def require_range(self, index: Any, low: int, high: int, error: type[Exception], text: str) -> None:
+        if index.size:
+            self.require((index >= low) & (index < high), error, text)
+
+    def may_hold(self, mask: Any) -> bool:
+        return True
+
+    def waited(self) -> None:
+        """Raise what kernels that ran before the last wait have found."""
+        if self._faults is not None:
+            self._faults.check()
+
+    def item(self, x: Any) -> Any:
+        value = x.item()
+        self.waited()
+        return value
+
+    def tolist(self, x: Any) -> Any:
+        values = x.tolist()
+        self.waited()
+        return values
+
+    def to_numpy(self, a: Any) -> Any:
+        found = self.xp.asnumpy(a)
+        self.waited()
+        return found
+
+    def synchronize(self) -> None:
+        self.xp.cuda.get_current_stream().synchronize()
+        self.waited()
