@@ -17,6 +17,8 @@ from ..conv import Pair, out_size
 from ..indexing import span
 from . import kernels
 from .faults import FaultKernels
+from .norms import CudaNorms
+from .softmax import CudaSoftmax
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
 CTYPES = {
@@ -46,7 +48,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, Backend):
+class CupyBackend(FaultKernels, CudaNorms, CudaSoftmax, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"

@@ -158,10 +158,10 @@ __global__ void softmax_columns_backward(const T* g, const T* y, T* dx, i64 colu
 
 NLL = r"""
 // -logp[row, t[row]], 0 where t is `ignore`: into losses (reduction 0), or each block's sum and number of kept rows into
-// sums and counts. A target out of range is told in fault, two words of the host's memory.
+// sums and counts. A target out of range raises the flag `fault`.
 template <typename T>
 __global__ void nll(const T* logp, const i64* t, T* losses, double* sums, i64* counts, i64 rows, i64 n, i64 ignore,
-                    int reduction, u64 fault) {
+                    int reduction, unsigned int* fault) {
     double sum = 0;
     i64 kept = 0;
     for (i64 r = blockIdx.x * (i64)blockDim.x + threadIdx.x; r < rows; r += (i64)gridDim.x * blockDim.x) {
@@ -169,9 +169,7 @@ __global__ void nll(const T* logp, const i64* t, T* losses, double* sums, i64* c
         acc_t<T> loss = 0;
         if (c != ignore) {
             if (c < 0 || c >= n) {
-                volatile i64* words = reinterpret_cast<volatile i64*>(fault);
-                words[1] = c;
-                words[0] = 1;
+                *fault = 1;
             } else {
                 loss = -load(logp + r * n + c);
             }
@@ -251,7 +249,8 @@ class CudaSoftmax:
     """Mixed into CupyBackend."""
 
     xp: Any
-    _faults: Any = None
+    contiguous: Any
+    faults: Any
 
     # ---- softmax ----------------------------------------------------------------------------------------------------
     def _soft(self, x: Array, dim: int, logs: bool) -> Array:
@@ -259,7 +258,7 @@ class CudaSoftmax:
         y = self.xp.empty(x.shape, x.dtype)
         if x.size == 0:
             return y
-        x = self.contiguous(x)  # type: ignore[attr-defined]
+        x = self.contiguous(x)
         outer, n, inner = split(x.shape, dim % x.ndim)
         if inner == 1:
             v = width(n, ctype, x, y)  # type: ignore[arg-type]
@@ -276,7 +275,7 @@ class CudaSoftmax:
         dx = self.xp.empty(y.shape, y.dtype)
         if y.size == 0:
             return dx
-        g, y = self.contiguous(g), self.contiguous(y)  # type: ignore[attr-defined]
+        g, y = self.contiguous(g), self.contiguous(y)
         outer, n, inner = split(y.shape, dim % y.ndim)
         if inner == 1:
             v = width(n, ctype, g, y, dx)  # type: ignore[arg-type]
@@ -305,28 +304,13 @@ class CudaSoftmax:
         return self._soft_backward(g, y, dim, True)
 
     # ---- cross-entropy ----------------------------------------------------------------------------------------------
-    def _fault_words(self) -> Any:
-        """Two words of the host's memory that kernels write to; see check_faults."""
-        if self._faults is None:
-            self._faults = self.pinned(np.zeros(2, np.int64))  # type: ignore[attr-defined]
-        return self._faults
-
-    def check_faults(self) -> None:
-        """IndexError where a kernel that has run met a target out of range. Kernels tell it without being waited for, so
-        that the error comes with the next value that is read, or the next loss."""
-        words = self._faults
-        if words is not None and words[0]:
-            words[0] = 0
-            raise IndexError(f"Target {words[1]} is out of bounds.")
-
     def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
         ctype = _type(x)
         if ctype is None or t.dtype != np.int64 or not x.size:
             return super().cross_entropy(x, t, ignore_index, reduction)  # type: ignore[misc, no-any-return]
-        self.check_faults()
-        fault = np.uint64(self._fault_words().ctypes.data)
         rows, n = x.shape
-        logp, t = self.log_softmax(x, 1), self.contiguous(t)  # type: ignore[attr-defined]
+        fault = self.faults.flag(IndexError, f"Target is out of bounds: it is not in [0, {n})")
+        logp, t = self.log_softmax(x, 1), self.contiguous(t)
         blocks = max(1, min(-(-rows // SOME), MOST)) if reduction else launch.grid(rows)[0][0]
         loss = self.xp.empty(() if reduction else (rows,), x.dtype)
         sums, counts = (self.xp.empty(blocks if reduction else 0, kind) for kind in (np.float64, np.int64))
@@ -340,7 +324,7 @@ class CudaSoftmax:
         ctype = _type(logp)
         if ctype is None or t.dtype != np.int64 or g.dtype != logp.dtype or not logp.size:
             return super().cross_entropy_backward(g, logp, t, ignore_index, reduction)  # type: ignore[misc]
-        g, logp, t = (self.contiguous(a) for a in (g, logp, t))  # type: ignore[attr-defined]
+        g, logp, t = (self.contiguous(a) for a in (g, logp, t))
         rows, n = logp.shape
         dx, count = self.xp.empty(logp.shape, logp.dtype), self.xp.empty(1, np.int64)
         if reduction == 1:
