@@ -563,7 +563,7 @@ class Backend(
     normal = streams.normal
     randint = streams.randint
     randperm = streams.randperm
-    bernoulli = streams.bernoulli
+    bernoulli, keep_mask = streams.bernoulli, streams.keep_mask
     exponential = streams.exponential
     cauchy = streams.cauchy
     log_normal = streams.log_normal

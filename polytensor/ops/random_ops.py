@@ -399,11 +399,9 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
 
 def dropout_mask(shape: Any, p: float, dtype: Any, dev: Any, generator: Any) -> Any:
     """An array of 0 (with probability p) and 1 / (1 - p)."""
-    keep = _bernoulli(tuple(shape), 1.0 - p, dev, generator)
-    mask = keep.astype(dtype)
-    if 0.0 < p < 1.0:
-        mask *= dev.backend.scalar(1.0 / (1.0 - p), mask.dtype)
-    return mask
+    seed, counter = _reserve(generator, prod(shape), "half")
+    scale = 1.0 / (1.0 - p) if 0.0 < p < 1.0 else 1.0
+    return dev.backend.keep_mask(seed, counter, tuple(shape), 1.0 - p, scale, dtype)
 
 
 # ---- in-place fills --------------------------------------------------------------------------------------------------
