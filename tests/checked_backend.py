@@ -20,7 +20,18 @@ MIXED = (
     "histogram", "bincount", "take_along", "add_along",
     "permute_rows", "attend", "linalg_ldl_solve", "ldexp", "embedding", "bag",
 )  # fmt: skip
-WRITES = {"write", "index_put", "scatter", "scatter_add", "sgd_step", "adam_step", "iadd", "assign"}
+WRITES = {
+    "write",
+    "index_put",
+    "scatter",
+    "scatter_add",
+    "sgd_step",
+    "adam_step",
+    "iadd",
+    "assign",
+    "relu_within",
+    "move_average",
+}
 
 
 def _arrays(args):

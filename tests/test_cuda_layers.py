@@ -37,7 +37,7 @@ BASE = Plain()
 
 def draw(case, shape, dtype=np.float32, scale=2.0):
     rng = np.random.default_rng(zlib.crc32(repr(case).encode()))
-    return (rng.standard_normal(shape) * scale).astype(dtype)
+    return np.asarray(rng.standard_normal(shape) * scale).astype(dtype)
 
 
 def same(actual, expected, scale=1.0):
@@ -157,3 +157,117 @@ def test_batch_norm(twin, shape, dtype):
     same(got, expected)
     mean, var = (np.asarray(a) for a in expected[1:])
     same(*on(twin, "batch_normalize_backward", g, x, w, mean, var, dims, 1e-5), scale=8)
+
+
+# ---- optimizers ---------------------------------------------------------------------------------------------------------
+SIZES = [(3,), (5000,), (), (0,), (64, 70), (1,)]
+
+
+def states(case, dtype, count):
+    """Lists of arrays: parameters, gradients, and what optimizers keep, which is not negative."""
+    lists = [[draw((case, k, i), s, dtype) for i, s in enumerate(SIZES)] for k in range(count)]
+    lists[0][0] = draw("odd", 4, dtype)[1:]  # not aligned to 16 bytes
+    lists[0][4], lists[1][4] = draw("order", (70, 64), dtype).T, draw("gradients", (70, 64), dtype)[:, ::-1].T
+    return [part if k < 2 else [np.abs(a) for a in part] for k, part in enumerate(lists)]
+
+
+def step(twin, name, lists, *args):
+    """An optimizer's kernel on both backends, in place."""
+    there = [None if part is None else [copied(twin, a) for a in part] for part in lists]
+    here = [None if part is None else [np.array(a, order="K") for a in part] for part in lists]
+    getattr(twin, name)(*there, *args)
+    getattr(BASE, name)(*here, *args)
+    for a, b in zip(there, here, strict=True):
+        for x, y in zip(a or [], b or [], strict=True):
+            same(x, y, 4)
+
+
+def copied(twin, a):
+    """On the twin, as far from the alignment of 16 bytes as `a`."""
+    if a.size != 3:
+        return twin.from_numpy(a)
+    room = twin.from_numpy(np.zeros(4, a.dtype))
+    room[1:] = twin.from_numpy(a)
+    return room[1:]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16], ids=str)
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd(twin, dtype, nesterov):
+    lists = states("sgd", dtype, 3)
+    for decay, maximize in ((0.0, False), (0.1, True)):
+        step(twin, "sgd_step", [*lists[:2], None], 0.1, 0.0, 0.0, decay, False, maximize, False)
+        for first in (False, True):
+            step(twin, "sgd_step", lists, 0.1, 0.9, 0.0 if nesterov else 0.2, decay, nesterov, maximize, first)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=str)
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_adam(twin, dtype, decoupled):
+    lists = states("adam", dtype, 5)
+    for decay, maximize, tops in ((0.0, False, None), (0.1, True, lists[4])):
+        step(twin, "adam_step", [*lists[:4], tops], 3, 0.1, 0.9, 0.99, 1e-8, decay, decoupled, maximize)
+
+
+def test_parameters_of_several_dtypes_and_of_one_memory(twin):
+    shared = twin.from_numpy(np.arange(12, dtype=np.float32))
+    params = [shared[:8], shared[4:], twin.from_numpy(np.ones(5)), twin.from_numpy(np.ones(3, np.float32)[::-1])]
+    grads = [twin.xp.ones_like(p) for p in params]
+    twin.sgd_step(params, grads, None, 1.0, 0, 0, 0, False, False, False)
+    np.testing.assert_array_equal(np.array(shared), [-1, 0, 1, 2, 2, 3, 4, 5, 7, 8, 9, 10])
+    assert [float(p[0]) for p in params[2:]] == [0, 0]
+
+
+# ---- random draws -------------------------------------------------------------------------------------------------------
+DRAWS = [("uniform", ()), ("uniform", (-2.0, 5.0)), ("normal", ()), ("normal", (3.0, 0.5))]
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 5003])
+def test_draws(twin, n):
+    for seed, counter in ((1, 0), (2**70 + 5, 2**64 - 3), (7, 2**130 - 2)):
+        for dtype in (np.float32, np.float64, np.float16, BFLOAT16):
+            for name, args in DRAWS:
+                actual, expected = on(twin, name, seed, counter, (n,), np.dtype(dtype), *args)
+                if name == "uniform":
+                    np.testing.assert_array_equal(np.array(actual), expected)
+                same(actual, expected)
+            for p in (0.0, 0.3, 1.0):
+                mask, expected = on(twin, "keep_mask", seed, counter, (n,), p, 1.25, np.dtype(dtype))
+                np.testing.assert_array_equal(np.array(mask), expected)
+        for p in (0.0, 0.3, 1.0):
+            np.testing.assert_array_equal(*map(np.array, on(twin, "bernoulli", seed, counter, (n,), p)))
+        for low, high in ((0, 10), (-(2**40), 2**40), (-(2**63), 2**63 - 1)):
+            for dtype in (np.int64, np.int32, np.float32):
+                args = (seed, counter, (n,), np.dtype(dtype), low, high)
+                np.testing.assert_array_equal(*map(np.array, on(twin, "randint", *args)))
+        np.testing.assert_array_equal(*map(np.array, on(twin, "random_words", seed, counter, n)))
+
+
+# ---- recurrent layers ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("sizes", [(3, 3, 3), (4, 2, 1), (1,)], ids=str)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("biased", [False, True])
+def test_recurrent_layers(twin, kind, sizes, reverse, biased):
+    gates, n, width = (4 if kind == "lstm" else 3), 5, 6
+    x = draw("x", (sum(sizes), width))
+    h0 = [draw(k, (sizes[0], n)) for k in range(2 if kind == "lstm" else 1)]
+    weights = [draw("ih", (gates * n, width)), draw("hh", (gates * n, n))]
+    biases = [draw(k, (gates * n if biased else 0,)) for k in ("b", "c")]
+    last = [np.zeros((0, 0), np.float32)] if kind == "lstm" else []
+    inputs = [x, *h0, *weights, *biases, *last]
+    got, expected = on(twin, kind + "_scan", *inputs, sizes, reverse)
+    same(got, expected, 4)
+    kept = [np.array(a) for a in expected[1 + len(h0) :]]
+    g = [draw("g", expected[0].shape), *[draw(k, h.shape) for k, h in enumerate(h0)]]
+    for grads in (g, [None, *g[1:]], [g[0], *[None] * len(h0)]):
+        there = [None if a is None else twin.from_numpy(a) for a in grads]
+        need = [True] * len(inputs)
+        actual = getattr(twin, kind + "_scan_backward")(
+            there, need, *[twin.from_numpy(a) for a in (*inputs, *kept)], sizes, reverse
+        )
+        wanted = getattr(BASE, kind + "_scan_backward")(grads, need, *inputs, *kept, sizes, reverse)
+        for a, e in zip(actual, wanted, strict=True):
+            assert (a is None) == (e is None)
+            if e is not None:
+                same(a, e, 8)

@@ -2,7 +2,10 @@
 
 import ast
 import dataclasses
+import importlib.util
 import inspect
+import os
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,10 +15,10 @@ import test_ops
 import polytensor
 from polytensor import devices
 from polytensor.backends.base import UFUNCS
-from polytensor.backends.cupy import CupyBackend, kernels
-from polytensor.backends.cupy.backend import CTYPES
+from polytensor.backends.cupy import CupyBackend, launch
 
 BACKENDS = Path(devices.__file__).parent / "backends"
+FILES = [str(p.relative_to(BACKENDS)) for d in (".", "cupy") for p in sorted((BACKENDS / d).glob("*.py"))]
 
 
 @pytest.fixture(scope="module")
@@ -24,20 +27,32 @@ def cupy():
 
 
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
-@pytest.mark.parametrize("name", ["PHILOX", "MAX_POOL2D", "SCATTER_RUNS"])
+@pytest.mark.parametrize("name", launch.KERNELS)
 def test_source_compiles(cupy, name, arch):
     nvrtc = cupy.cuda.nvrtc
-    source = getattr(kernels, name)
-    ctypes = [c for c in CTYPES.values() if name == "SCATTER_RUNS" or "Complex" not in c]
-    names = [f"{name.lower()}<{c}>" for c in ctypes] if name != "PHILOX" else []
     try:
-        program = nvrtc.createProgram(source, f"{name}.cu", (), ())
+        program = nvrtc.createProgram(launch.code(name), f"{name}.cu", (), ())
     except (RuntimeError, ImportError, OSError) as error:
         pytest.skip(f"NVRTC is not installed: {error}")
-    for n in names:
-        nvrtc.addNameExpression(program, n)
-    nvrtc.compileProgram(program, (f"-arch={arch}", "-std=c++17"))
+    for types in launch.KERNELS[name].types:
+        nvrtc.addNameExpression(program, launch.expression(name, types))
+    try:
+        nvrtc.compileProgram(program, (f"-arch={arch}", *launch.OPTIONS, *cuda_headers()))
+    except nvrtc.NVRTCError:
+        log = nvrtc.getProgramLog(program)
+        if "could not open source file" in log:
+            pytest.skip(f"the CUDA headers are not installed: {log}")
+        pytest.fail(log, pytrace=False)
     assert len(nvrtc.getPTX(program)) > 500
+
+
+@cache
+def cuda_headers():
+    """Options that name the folders with cuda_fp16.h, of a toolkit or of the package nvidia-cuda-runtime."""
+    roots = [Path(p) for p in (os.environ.get("CUDA_PATH"), "/usr/local/cuda") if p]
+    spec = importlib.util.find_spec("nvidia")
+    roots += [p for base in (spec.submodule_search_locations if spec else ()) for p in Path(base).glob("c*")]
+    return tuple(f"-I{r / 'include'}" for r in roots if (r / "include" / "cuda_fp16.h").exists())[:1]
 
 
 def used_names(path):
@@ -59,7 +74,7 @@ def used_names(path):
     return {p for p in found if p}
 
 
-@pytest.mark.parametrize("file", [p.name for p in BACKENDS.glob("*.py")] + ["cupy/backend.py"])
+@pytest.mark.parametrize("file", FILES)
 def test_every_name_exists_in_cupy(cupy, file):
     missing = []
     for parts in used_names(BACKENDS / file):
@@ -120,7 +135,7 @@ def bound(known):
     return known.replace(parameters=[p for p in known.parameters.values() if p.name != "self"])
 
 
-@pytest.mark.parametrize("file", [p.name for p in BACKENDS.glob("*.py")] + ["cupy/backend.py"])
+@pytest.mark.parametrize("file", FILES)
 def test_every_call_fits_cupys_signature(cupy, file):
     """The number of arguments and the keywords of each call of the library and of each array method."""
     wrong, seen = [], 0

@@ -155,3 +155,33 @@ def test_leaf_moved_between_cpu_backends(device):
     y[0].mul_(5)
     y.sum().backward()
     assert x.grad.tolist() == [5, 1]
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (80, 80)])
+def test_relu_in_place_writes_over_its_input(both, shape):
+    """The history, views and versions are those of relu and a copy; what the input was saved for is refused."""
+    t = both
+    x = t.leaf(np.linspace(-1, 1, shape[0] * shape[1]).reshape(shape).tolist())
+    y = x * 2
+    row = y[1]
+    before = y._version
+    assert y.relu_() is y
+    assert y._version == before + 1
+    assert y.grad_fn.name() == "ReluBackward0"
+    assert row.tolist() == y[1].tolist()
+    (y.sum() + row.sum()).backward()
+    expected = 2.0 * (x.detach() > 0)
+    expected[1] = expected[1] * 2
+    assert x.grad.tolist() == expected.tolist()
+    for z in (y, y.t()):  # also a view, which keeps its base
+        kept = (z * 1).sigmoid()
+        loss = kept.sum()
+        kept.relu_()
+        with pytest.raises(RuntimeError, match=MODIFIED):
+            loss.backward()
+    first = (x * 1).add_(1).relu_()
+    (grad,) = t.autograd.grad((first * first).sum(), x, create_graph=True)
+    grad.sum().backward()
+    assert t.autograd.grad(x.relu().sum(), x)[0].tolist() == (1.0 * (x.detach() > 0)).tolist()
+    with t.no_grad():
+        assert (x * 1).relu_().tolist() == x.relu().tolist()

@@ -591,6 +591,10 @@ def test_batch_norm(mode, dtype, shape, special):
                 np.testing.assert_allclose(a, e, rtol, atol)
             mean, var = NUMPY.batch_normalize(x, w, b, dims, 1e-5)[1:]
             args = (g, x, w, mean, var, dims, 1e-5)
+            flat = [B.batch_normalize(x, w.reshape(-1), b.reshape(-1), dims, 1e-5)[0] for B in (NUMBA, NUMPY)]
+            np.testing.assert_allclose(*flat, rtol, atol)
+            back = NUMBA.batch_normalize_backward(g, x, w.reshape(-1), mean, var, dims, 1e-5)
+            assert back[1].shape == back[2].shape == (shape[1],)
             for a, e in zip(*(B.batch_normalize_backward(*args) for B in (NUMBA, NUMPY)), strict=True):
                 assert a.shape == e.shape and a.dtype == e.dtype
                 np.testing.assert_allclose(a, e, rtol, atol * max(1, g.size / shape[1] / 100))

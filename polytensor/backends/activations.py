@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
+
+from .special import ERFC32, ERFC64, poly
 
 Array = Any
 TANH_GELU = 0.044715
 ROOT_2_OVER_PI = 0.7978845608028654
 ROOT_HALF = 0.7071067811865476
+# erfc's polynomials of 2 t - 1 as half of that of t - 1/2 (powers of two: exact), the highest power first
+TAIL32, TAIL64 = (tuple(c * 2.0 ** (k - 1) for k, c in enumerate(cs))[::-1] for cs in (ERFC32, ERFC64))
 
 
 class ActivationKernels:
@@ -20,8 +25,16 @@ class ActivationKernels:
         return self.in_spans(self._normal_cdf, x)  # type: ignore[attr-defined, no-any-return]
 
     def _normal_cdf(self, x: Array) -> Array:
-        tail = 0.5 * self.erfc_tail(self.xp.absolute(x) * ROOT_HALF)  # type: ignore[attr-defined]
-        return self.xp.where(x > 0, 1 - tail, tail)
+        c = 3 * sqrt(2)
+        t = self.xp.absolute(x)
+        t += c
+        t = c / t  # 3 / (3 + |x| / sqrt(2)), see erfc_tail
+        tail = poly(TAIL32 if x.dtype.itemsize == 4 else TAIL64, t - 0.5)
+        tail *= t
+        t = x * x
+        t *= -0.5
+        tail *= self.xp.exp(t)
+        return self.xp.absolute((x > 0) - tail)  # `where` guesses a branch an element
 
     def gelu(self, x: Array) -> Array:
         return x * self.normal_cdf(x)

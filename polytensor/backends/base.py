@@ -326,6 +326,10 @@ class Backend(
     def relu(self, x: Array) -> Array:
         return self.xp.maximum(x, self.scalar(0, x.dtype))
 
+    def relu_within(self, x: Array) -> None:
+        """relu written over x."""
+        self.xp.maximum(x, self.scalar(0, x.dtype), out=x)
+
     def relu_backward(self, g: Array, y: Array) -> Array:
         return self.keep(g, self.xp.logical_not(y <= 0))  # NaN passes the gradient, as in PyTorch
 

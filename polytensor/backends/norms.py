@@ -48,19 +48,27 @@ class NormKernels:
         return dx, self.sum_to(g * y, w.shape), self.sum_to(g, w.shape)  # type: ignore[attr-defined]
 
     def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
-        """normalize_affine without the plain result: backward makes it anew from x."""
-        out, _, mean, var = self.normalize_affine(x, w, b, dims, eps)
-        return out, mean, var
+        """normalize_affine without the plain result, which backward makes anew from x; w and b have an element for each mean."""
+        y, mean, var = self.normalize(x, dims, eps)
+        y *= w.reshape(mean.shape)
+        y += b.reshape(mean.shape)
+        return y, mean, var
 
     def batch_normalize_backward(
         self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float
     ) -> tuple[Array, Array, Array]:
-        """The gradients of x, and of w and b, which are constant along `dims`."""
+        """The gradients of x, and of w and b in the shape of w."""
         y = x - mean
         y *= 1 / self.xp.sqrt(var + eps)
-        dx = self.normalize_backward(g * w, y, var, dims, eps)
+        dx = self.normalize_backward(g * w.reshape(mean.shape), y, var, dims, eps)
         y *= g
-        return dx, self.sum_to(y, w.shape), self.sum_to(g, w.shape)  # type: ignore[attr-defined]
+        dw, db = (self.sum_to(p, mean.shape).reshape(w.shape) for p in (y, g))  # type: ignore[attr-defined]
+        return dx, dw, db
+
+    def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
+        """running = running * keep + value * rate, for a value of as many elements."""
+        running *= self.scalar(keep, running.dtype)  # type: ignore[attr-defined]
+        running += value.reshape(running.shape) * self.scalar(rate, running.dtype)  # type: ignore[attr-defined]
 
     def rms_normalize(self, x: Array, dims: Ints, eps: float) -> tuple[Array, Array]:
         """x / sqrt(mean(x^2) + eps) over `dims`, and the mean square."""

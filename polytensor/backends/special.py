@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 Array = Any
-SPAN = 16384  # elements that a kernel works on at a time: its temporaries stay in the cache
+SPAN = 16384  # float64 elements that a kernel works on at a time: its temporaries stay in the cache
 ON_GPU = 1 << 24
 
 # plain ufuncs of the array library
@@ -324,7 +324,7 @@ class SpecialKernels:
 
     def in_spans(self, fn: Callable[[Array], Array], x: Array) -> Array:
         """fn(x), element by element, a span at a time: its temporaries stay in the cache."""
-        span = ON_GPU if self.device_type == "cuda" else SPAN
+        span = ON_GPU if self.device_type == "cuda" else SPAN * 8 // x.itemsize
         if x.size <= span or not x.flags.c_contiguous:
             return fn(x)
         flat, out = x.reshape(-1), self.empty(x.size, x.dtype)

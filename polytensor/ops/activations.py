@@ -6,14 +6,15 @@ from math import pi, sqrt
 from typing import Any
 
 from .. import dtypes
+from ..autograd.modes import WATCH, InferenceCell, mode
 from ..backends.activations import ROOT_2_OVER_PI, TANH_GELU
-from ..tensor import Tensor, check_dim, wrap
+from ..tensor import LEAF, Tensor, check_dim, rebase, wrap
 from . import pointwise as pw
 from .clamps import clamp
 from .layers import softmax
 from .random_ops import _uniform
 from .shape import contiguous, reshape
-from .table import F, attach, check_tensor, inplace, named, no_kernel, primitive
+from .table import ROWS, F, attach, check_tensor, inplace, named, no_kernel, primitive
 
 __all__ = [
     "celu", "celu_", "hardshrink", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
@@ -334,6 +335,30 @@ def _in_place(fn: Any, name: str) -> Any:
 def relu_(input: Tensor) -> Tensor:
     """relu in place."""
     return check_tensor(input, "relu_").relu_()  # type: ignore[no-any-return]
+
+
+_relu_by_copy = Tensor.relu_  # type: ignore[attr-defined]
+
+
+def _relu_within(self: Tensor) -> Tensor:
+    """In-place relu."""
+    a, fn = self._a, self._fn
+    if (
+        self._v is not None or fn is LEAF or a.dtype.kind != "f" or a.dtype.itemsize < 4 or 0 in a.strides
+        or self._s.__class__ is InferenceCell or WATCH
+    ):  # fmt: skip
+        return _relu_by_copy(self)  # type: ignore[no-any-return]
+    self._dev.backend.relu_within(a)
+    self._bump()
+    if fn is not None and mode.grad:
+        r = self._alias(None, 0)
+        ROWS["relu"].record((self._alias(fn, self._nr),), (), (r,))
+        rebase(self, r)
+    return self
+
+
+_relu_within.__name__ = "relu_"
+Tensor.relu_ = _relu_within  # type: ignore[attr-defined]
 
 
 celu_, elu_, selu_, rrelu_ = (_in_place(f, f.__name__ + "_") for f in (celu, elu, selu, rrelu))

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import dtypes
 from ..autograd import is_grad_enabled, no_grad
+from ..autograd.modes import InferenceCell
 from ..backends.norms import count
 from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
@@ -106,8 +107,9 @@ def _batch_normalize_backward(
     g: Tensor, x: Tensor, w: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     y = pw.mul(pw.sub(x, mean), pw.rsqrt(pw.add(var, eps)))
-    dx = _normalize_backward(pw.mul(g, w), y, var, dims, eps)
-    return dx, F.sum_to(pw.mul(g, y), w._a.shape), F.sum_to(g, w._a.shape)
+    small, shape = mean._a.shape, w._a.shape
+    dx = _normalize_backward(pw.mul(g, reshape(w, small)), y, var, dims, eps)
+    return dx, reshape(F.sum_to(pw.mul(g, y), small), shape), reshape(F.sum_to(g, small), shape)
 
 
 def _normalize_affine_backward(
@@ -136,10 +138,12 @@ def _refuse_complex(x: Tensor) -> None:
 
 
 def _affine(x: Tensor, weight: Any, bias: Any, dims: Any, eps: float, constant: bool = False) -> Any:
-    """(result, mean, variance); weight and bias broadcast to x already, and are `constant` along `dims`."""
+    """(result, mean, variance); weight and bias broadcast to x already, or are `constant` along `dims` and flat."""
     _refuse_complex(x)
     if weight is None:
         y, mean, var = _normalize(x, dims, eps)
+        if constant:
+            bias = _channels(bias, x._a.ndim)
         return (y if bias is None else pw.add(y, bias)), mean, var
     if bias is None:
         bias = wrap(x._dev.backend.zeros(weight._a.shape, x._a.dtype), x._dev)
@@ -255,8 +259,8 @@ def batch_norm(
     dims = (0, *range(2, ndim))
 
     def compute(x: Tensor, w: Any, b: Any, mean: Any, var: Any) -> Tensor:
-        w, b = _channels(w, ndim), _channels(b, ndim)
         if not training:
+            w, b = _channels(w, ndim), _channels(b, ndim)
             _refuse_complex(x)
             x = contiguous(x)
             scale, m = pw.rsqrt(pw.add(_channels(var, ndim), eps)), _channels(mean, ndim)
@@ -269,11 +273,10 @@ def batch_norm(
             return y if b is None else pw.add(y, b)
         y, m, v = _affine(x, w, b, dims, eps, True)
         n = prod(shape) // shape[1]
-        with no_grad():
-            if running_mean is not None:
-                _move(running_mean, m, momentum)
-            if running_var is not None:
-                _move(running_var, v, momentum, n / max(n - 1, 1))
+        if running_mean is not None:
+            _move(running_mean, m, momentum)
+        if running_var is not None:
+            _move(running_var, v, momentum, n / max(n - 1, 1))
         return y  # type: ignore[no-any-return]
 
     return _with_half(x, compute, weight, bias, running_mean, running_var)
@@ -281,6 +284,17 @@ def batch_norm(
 
 def _move(running: Tensor, value: Tensor, momentum: float, factor: float = 1.0) -> None:
     """running * (1 - momentum) + value * factor * momentum, in place."""
+    a = running._a
+    plain = running._fn is None and running._v is None and running._s.__class__ is not InferenceCell
+    if plain and a.dtype is value._a.dtype and running._dev is value._dev and 0 not in a.strides:
+        running._dev.backend.move_average(a, value._a, 1 - momentum, momentum * factor)
+        running._bump()
+        return
+    with no_grad():
+        _move_any(running, value, momentum, factor)
+
+
+def _move_any(running: Tensor, value: Tensor, momentum: float, factor: float) -> None:
     value = reshape(value.detach(), (-1,))
     if value._a.dtype != running._a.dtype:
         value = F.cast(value, running._a.dtype)
@@ -343,11 +357,10 @@ def instance_norm(
     def compute(x: Tensor, w: Any, b: Any) -> Tensor:
         y, m, v = _affine(x, _channels(w, x._a.ndim), _channels(b, x._a.ndim), dims, eps)
         area = prod(shape[2:])
-        with no_grad():
-            if running_mean is not None:
-                _move(running_mean, F.mean(m.detach(), (0,), True), momentum)
-            if running_var is not None:
-                _move(running_var, F.mean(v.detach(), (0,), True), momentum, area / max(area - 1, 1))
+        if running_mean is not None:
+            _move(running_mean, F.mean(m.detach(), (0,), True), momentum)
+        if running_var is not None:
+            _move(running_var, F.mean(v.detach(), (0,), True), momentum, area / max(area - 1, 1))
         return y  # type: ignore[no-any-return]
 
     return _with_half(x, compute, weight, bias)

@@ -366,17 +366,21 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
     return x
 
 
-def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The in-place method of an op: compute, write, rebase. PyTorch's checks come first."""
+def inplace(fn: Callable[..., Any], name: str, row: Row | None = None) -> Callable[..., Any]:
+    """The in-place method of an op: compute, write, rebase. PyTorch's checks come first.
+
+    `row`: that of the op, if fn calls no other.
+    """
+    saves = row is None or any(kind == "in" for kind, _ in row.save_spec)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         self._check_inplace()
         old = self
         if mode.grad and (self._fn is not None or any(isinstance(t, Tensor) and t._fn is not None for t in args)):
-            # what the op saves of self must outlive the write
             old = self._alias(self._fn, self._nr)
             old._s = None
-            old._a = self._dev.backend.copy(self._a)
+            if saves:  # what the op saves of self must outlive the write
+                old._a = self._dev.backend.copy(self._a)
             args = tuple(old if t is self else t for t in args)
         return finish_inplace(self, fn(old, *args, **kwargs), name)
 
@@ -442,7 +446,9 @@ def unary(
     op = row.written(name, lambda: text(True), general, FLOAT32=FLOAT32, slow=slow)
     setattr(F, name, fast)
     if method:
-        attach(name, fast, True, in_place=kind != COMPARE)
+        attach(name, fast)
+        if kind != COMPARE:
+            setattr(Tensor, name + "_", inplace(fast, name + "_", row if kind == PROMOTE else None))
     return op
 
 
@@ -520,7 +526,8 @@ def binary(
         setattr(Tensor, f"__{name}__", made(False, compare))
     setattr(F, name, fast)
     attach(name, fast, method)
-    by_copy = inplace(fast, name + "_")
+    by_copy = inplace(fast, name + "_", row)
+    exact = name in ("add", "sub", "mul")  # on integers: what NumPy computes is what PyTorch does
 
     def in_place(self: Tensor, other: Any) -> Tensor:
         fn = self._fn
@@ -529,7 +536,7 @@ def binary(
         ):  # the plain case: write straight into self
             a = self._a
             c = other.__class__
-            if (c is float or c is int) and a.dtype.kind == "f":
+            if (c is float or c is int) and a.dtype.kind == "f" or exact and c is int and a.dtype.kind == "i":
                 other = constant(self._dev, a.dtype, other)
             if isinstance(other, Tensor) and other._fn is None and other._dev is self._dev:
                 b = other._a

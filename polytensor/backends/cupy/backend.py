@@ -15,22 +15,15 @@ from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
-from . import kernels
+from . import launch
 from .faults import FaultKernels
-from .norms import CudaNorms
-from .softmax import CudaSoftmax
+from .gemm import GemmKernels
+from .kernels import REAL
+from .launch import CTYPES, grid
+from .layers import LayerKernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
-CTYPES = {
-    "float32": "float", "float64": "double", "int32": "int", "int64": "long long", "complex64": "Complex<float>",
-    "complex128": "Complex<double>",
-}  # fmt: skip
 RUN_OPS = {"multiply": 0, "maximum": 1, "minimum": 2}
-
-
-def _grid(n: int) -> tuple[tuple[int], tuple[int]]:
-    """Blocks and threads for a kernel that strides over n elements."""
-    return (min((n + 255) // 256, 65535),), (256,)
 
 
 def library(cupy: Any) -> Any:
@@ -48,7 +41,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, CudaNorms, CudaSoftmax, Backend):
+class CupyBackend(FaultKernels, GemmKernels, LayerKernels, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -103,9 +96,8 @@ class CupyBackend(FaultKernels, CudaNorms, CudaSoftmax, Backend):
 
         self.xp = library(cupy)
         super().__init__()
+        self._bind_products()
         self._refuse_missing()
-        self._philox = cupy.RawKernel(kernels.PHILOX, "philox4x64")
-        self._kernels: dict[Any, Any] = {}
         self._faults = None
         self._roots: dict[int, tuple[Any, Any]] = {}
 
@@ -135,6 +127,7 @@ class CupyBackend(FaultKernels, CudaNorms, CudaSoftmax, Backend):
         return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
 
     def empty_cache(self) -> None:
+        self.forget_workspaces()
         self.xp.get_default_memory_pool().free_all_blocks()
 
     def data_ptr(self, x: Any) -> int:
@@ -196,17 +189,10 @@ class CupyBackend(FaultKernels, CudaNorms, CudaSoftmax, Backend):
     def erfinv(self, x: Any) -> Any:
         return self._by_scipy("erfinv", x)
 
-    def random_words(self, seed: int, counter: int, nblocks: int) -> Any:
-        out = self.xp.empty(4 * nblocks, np.uint64)
-        if nblocks:
-            args = (np.uint64(seed), np.uint64(counter), np.uint64(nblocks), out)
-            self._philox(*_grid(nblocks), args)
-        return out
-
     def max_pool2d(
         self, x: Any, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
     ) -> tuple[Any, Any]:
-        if str(x.dtype) not in CTYPES:
+        if str(x.dtype) not in REAL:
             return super().max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
         xp = self.xp
         n, c, h, w = x.shape
@@ -217,17 +203,8 @@ class CupyBackend(FaultKernels, CudaNorms, CudaSoftmax, Backend):
         if y.size:
             sizes = [np.int32(v) for v in (h, w, oh, ow, *kernel, *stride, *padding, *dilation)]
             args = (xp.ascontiguousarray(x), y, index, np.int64(y.size), *sizes)
-            self._kernel(kernels.MAX_POOL2D, "max_pool2d", x.dtype)(*_grid(y.size), args)
+            launch.kernel("max_pool2d", CTYPES[str(x.dtype)])(*grid(y.size), args)
         return y, index
-
-    def _kernel(self, source: str, name: str, dtype: Any) -> Any:
-        """A CUDA function template of ours for a dtype."""
-        found = self._kernels.get((name, dtype))
-        if found is None:
-            full = f"{name}<{CTYPES[str(dtype)]}>"
-            module = self.xp.RawModule(code=source, options=("-std=c++17",), name_expressions=(full,))
-            found = self._kernels[name, dtype] = module.get_function(full)
-        return found
 
     def check_index(self, index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
         position = 0
@@ -263,9 +240,8 @@ class CupyBackend(FaultKernels, CudaNorms, CudaSoftmax, Backend):
 
     def _scatter_runs(self, ufunc: str, x: Any, rows: Any, starts: Any, order: Any, value: Any) -> None:
         """x[rows[k]] = ufunc(x[rows[k]], value[order[k]]), one after the other in each run of equal rows."""
-        kernel = self._kernel(kernels.SCATTER_RUNS, "scatter_runs", x.dtype)
         args = (x, rows, starts, order, value, np.int64(len(starts)), np.int64(len(rows)), np.int32(RUN_OPS[ufunc]))
-        kernel(*_grid(len(starts)), args)
+        launch.kernel("scatter_runs", CTYPES[str(x.dtype)])(*grid(len(starts)), args)
 
     def _sum_runs(self, x: Any, starts: Any) -> Any:
         # CuPy's reduceat subtracts running sums: NaN and rounding errors of one run would reach all that follow

@@ -1,25 +1,9 @@
-"""CUDA sources. They compile without a GPU (see tests/test_cupy.py)."""
+"""CUDA sources of pooling and scatters."""
 
-PHILOX = r"""
-// Philox4x64-10 (Salmon et al., 2011): block i of the stream is words 4i .. 4i+3, as numpy.random.Philox gives them.
-typedef unsigned long long u64;
-extern "C" __global__ void philox4x64(u64 key0, u64 counter, u64 blocks, u64* out) {
-    for (u64 i = blockIdx.x * (u64)blockDim.x + threadIdx.x; i < blocks; i += (u64)gridDim.x * blockDim.x) {
-        u64 c0 = counter + i, c1 = 0, c2 = 0, c3 = 0, k0 = key0, k1 = 0;
-        for (int round = 0; round < 10; ++round) {
-            u64 hi0 = __umul64hi(0xD2E7470EE14C6C93ULL, c0), lo0 = 0xD2E7470EE14C6C93ULL * c0;
-            u64 hi1 = __umul64hi(0xCA5A826395121157ULL, c2), lo1 = 0xCA5A826395121157ULL * c2;
-            c0 = hi1 ^ c1 ^ k0; c1 = lo1; c2 = hi0 ^ c3 ^ k1; c3 = lo0;
-            k0 += 0x9E3779B97F4A7C15ULL; k1 += 0xBB67AE8584CAA73BULL;
-        }
-        out[4 * i] = c0; out[4 * i + 1] = c1; out[4 * i + 2] = c2; out[4 * i + 3] = c3;
-    }
-}
-"""
+from .launch import CTYPES, register
 
 MAX_POOL2D = r"""
 // One thread per output element. The first maximum wins, and so does the first NaN.
-typedef long long i64;
 template <typename T>
 __global__ void max_pool2d(const T* x, T* y, i64* index, i64 total, int H, int W, int OH, int OW, int KH, int KW,
                            int SH, int SW, int PH, int PW, int DH, int DW) {
@@ -45,15 +29,13 @@ __global__ void max_pool2d(const T* x, T* y, i64* index, i64 total, int H, int W
 
 SCATTER_RUNS = r"""
 // One thread per run of equal rows; it combines the run's values in their order. NaN stays.
-typedef long long i64;
-template <typename T> struct Complex { T re, im; };
 template <typename T> __device__ T combine(T a, T b, int op) {
     if (op == 0) return a * b;
     if (a != a || b != b) return a != a ? a : b;
     return op == 1 ? (b > a ? b : a) : (b < a ? b : a);
 }
 template <typename T> __device__ Complex<T> combine(Complex<T> a, Complex<T> b, int op) {
-    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+    return a * b;
 }
 template <typename T>
 __global__ void scatter_runs(T* x, const i64* rows, const i64* starts, const i64* order, const T* value, i64 runs,
@@ -66,3 +48,7 @@ __global__ void scatter_runs(T* x, const i64* rows, const i64* starts, const i64
     }
 }
 """
+
+REAL = ("float32", "float64", "int32", "int64")
+register("max_pool2d", MAX_POOL2D, [(CTYPES[d],) for d in REAL])
+register("scatter_runs", SCATTER_RUNS, [(CTYPES[d],) for d in (*REAL, "complex64", "complex128")])

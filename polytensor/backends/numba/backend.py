@@ -108,6 +108,13 @@ class NumbaBackend(LargeKernels):
             return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
         return np.maximum(x, ZERO if x.dtype is F4 else self._zeros[x.dtype])
 
+    def relu_within(self, x: Array) -> None:
+        if x.size >= POINTWISE and fits(x):
+            flat = x.reshape(-1)
+            self._pointwise.relu_kernel(0.1 * x.size, flat, flat)
+        else:
+            super().relu_within(x)
+
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
         d = x.dtype
         if (d is F4 or d is F8) and x.size <= TINY and lo is not None and hi is not None:

@@ -1,0 +1,169 @@
+"""CUDA kernels of our own: a register of sources, compiled when a kernel is first called.
+
+A family registers its `__global__` functions at import. `kernel(name, *types)` hands out a callable for one tuple of C
+types: (grid, block, args, shared_mem=0), where args are cupy arrays, or NumPy scalars of exactly the C parameter's type.
+RawKernel checks none of it: a wrong type reads garbage (tests/cuda_emulator.py does check). A grid of 0 blocks runs one
+block, so leave out the launch for empty arrays or let the loops be empty. Tables of addresses are declared T* const*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+__all__ = ["CTYPES", "KERNELS", "PRELUDE", "STATIC_SHARED", "code", "expression", "grid", "kernel", "register"]
+
+CTYPES = {
+    "float32": "float", "float64": "double", "float16": "__half", "bfloat16": "__nv_bfloat16", "bool": "bool",
+    "int8": "signed char", "int16": "short", "int32": "int", "int64": "long long", "uint8": "unsigned char",
+    "uint16": "unsigned short", "uint32": "unsigned int", "uint64": "unsigned long long",
+    "complex64": "Complex<float>", "complex128": "Complex<double>",
+}  # fmt: skip
+
+STATIC_SHARED = 48 << 10  # bytes of shared memory that a launch may ask for without leave
+OPTIONS = ("-std=c++17",)
+
+PRELUDE = r"""
+#include <cuda_fp16.h>
+#include <cuda_bf16.h>
+typedef long long i64;
+typedef unsigned long long u64;
+
+// Dynamic shared memory, as T* name.
+#ifndef SHARED
+#define SHARED(T, name) \
+    extern __shared__ __align__(16) unsigned char dynamic_shared[]; \
+    T* name = reinterpret_cast<T*>(dynamic_shared)
+#endif
+
+template <typename T> struct Complex {
+    T re, im;
+    __device__ Complex operator+(Complex b) const { return {re + b.re, im + b.im}; }
+    __device__ Complex operator-(Complex b) const { return {re - b.re, im - b.im}; }
+    __device__ Complex operator*(Complex b) const { return {re * b.re - im * b.im, re * b.im + im * b.re}; }
+    __device__ bool operator==(Complex b) const { return re == b.re && im == b.im; }
+    __device__ bool operator!=(Complex b) const { return !(*this == b); }
+};
+
+// What a value of T is computed in, and the way from and to memory.
+template <typename T> struct Acc { typedef T type; };
+template <> struct Acc<__half> { typedef float type; };
+template <> struct Acc<__nv_bfloat16> { typedef float type; };
+template <typename T> using acc_t = typename Acc<T>::type;
+template <typename T> __device__ __forceinline__ T to_acc(T v) { return v; }
+__device__ __forceinline__ float to_acc(__half v) { return __half2float(v); }
+__device__ __forceinline__ float to_acc(__nv_bfloat16 v) { return __bfloat162float(v); }
+template <typename T> struct Rounded {
+    static __device__ __forceinline__ T of(T v) { return v; }
+};
+template <> struct Rounded<__half> {
+    static __device__ __forceinline__ __half of(float v) { return __float2half_rn(v); }
+};
+template <> struct Rounded<__nv_bfloat16> {
+    static __device__ __forceinline__ __nv_bfloat16 of(float v) { return __float2bfloat16_rn(v); }
+};
+template <typename T> __device__ __forceinline__ T from_acc(acc_t<T> v) { return Rounded<T>::of(v); }
+template <typename T> __device__ __forceinline__ acc_t<T> load(const T* p) { return to_acc(*p); }
+template <typename T> __device__ __forceinline__ void store(T* p, acc_t<T> v) { *p = Rounded<T>::of(v); }
+
+// N elements in one access; the address must be aligned to their size (at most 16 bytes).
+template <typename T, int N> struct alignas(sizeof(T) * N) Pack { T v[N]; };
+__device__ __forceinline__ bool aligned16(const void* p) { return ((u64)p & 15) == 0; }
+
+// Reductions in a fixed order. NaN wins in max and min. All threads of the warp, or of the block, must call them; every
+// thread has the result. A block has one dimension, of a multiple of 32 threads.
+template <typename A> __device__ __forceinline__ A shuffle_xor(A v, int lane) {
+    return __shfl_xor_sync(0xffffffffu, v, lane);
+}
+template <typename T> __device__ __forceinline__ Complex<T> shuffle_xor(Complex<T> v, int lane) {
+    return {shuffle_xor(v.re, lane), shuffle_xor(v.im, lane)};
+}
+struct Sum {
+    template <typename A> __device__ A operator()(A a, A b) const { return a + b; }
+};
+struct Max {
+    template <typename A> __device__ A operator()(A a, A b) const { return a > b || a != a ? a : b; }
+};
+struct Min {
+    template <typename A> __device__ A operator()(A a, A b) const { return a < b || a != a ? a : b; }
+};
+template <typename A, typename Op> __device__ __forceinline__ A warp_reduce(A v, Op op) {
+    for (int lane = 16; lane > 0; lane >>= 1) v = op(v, shuffle_xor(v, lane));
+    return v;
+}
+template <typename A, typename Op> __device__ A block_reduce(A v, Op op) {
+    __shared__ A parts[32];
+    int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
+    v = warp_reduce(v, op);
+    if (warps == 1) return v;
+    __syncthreads();  // parts may still be read by an earlier call
+    if (lane == 0) parts[warp] = v;
+    __syncthreads();
+    v = parts[0];
+    for (int w = 1; w < warps; ++w) v = op(v, parts[w]);
+    return v;
+}
+template <typename A> __device__ __forceinline__ A warp_sum(A v) { return warp_reduce(v, Sum()); }
+template <typename A> __device__ __forceinline__ A warp_max(A v) { return warp_reduce(v, Max()); }
+template <typename A> __device__ __forceinline__ A warp_min(A v) { return warp_reduce(v, Min()); }
+template <typename A> __device__ __forceinline__ A block_sum(A v) { return block_reduce(v, Sum()); }
+template <typename A> __device__ __forceinline__ A block_max(A v) { return block_reduce(v, Max()); }
+template <typename A> __device__ __forceinline__ A block_min(A v) { return block_reduce(v, Min()); }
+"""
+
+
+class Source(NamedTuple):
+    """The text of a `__global__` function, and the C types that it is made for."""
+
+    text: str
+    types: tuple[tuple[str, ...], ...]
+
+
+KERNELS: dict[str, Source] = {}
+_ready: dict[tuple[str, ...], Any] = {}
+
+
+def register(name: str, source: str, types: Sequence[tuple[str, ...]] = ((),)) -> None:
+    """Make a `__global__` function of `source` known. types: its template arguments, [()] for one that is no template."""
+    if KERNELS.get(name, Source(source, tuple(types))) != (source, tuple(types)):
+        raise ValueError(f"a CUDA kernel named {name!r} is registered already")
+    KERNELS[name] = Source(source, tuple(types))
+
+
+def code(name: str) -> str:
+    """The whole text that is compiled for a kernel."""
+    return PRELUDE + KERNELS[name].text
+
+
+def expression(name: str, types: tuple[str, ...]) -> str:
+    """A kernel as C++ names it: name<float, int>. KeyError for types that are not registered."""
+    if types not in KERNELS[name].types:
+        raise KeyError(f"the CUDA kernel {name!r} is not made for {types}")
+    return f"{name}<{', '.join(types)}>" if types else name
+
+
+def load(name: str, types: tuple[str, ...], shared_mem: int) -> Any:
+    """A RawKernel, which is compiled once for each device at its first call there, and kept on disk by CuPy."""
+    import cupy
+
+    full = expression(name, types)
+    made = cupy.RawModule(code=code(name), options=OPTIONS, name_expressions=(full,)).get_function(full)
+    if shared_mem > STATIC_SHARED:
+        made.max_dynamic_shared_size_bytes = shared_mem
+    return made
+
+
+def kernel(name: str, *types: str, shared_mem: int = 0) -> Any:
+    """callable(grid, block, args, shared_mem=0) for a registered function. shared_mem: the most that a launch may ask for,
+    if that is above 48 KiB."""
+    key = (name, *types)
+    found = _ready.get(key)
+    if found is None:
+        found = _ready[key] = load(name, types, shared_mem)
+    return found
+
+
+def grid(n: int, block: int = 256, each: int = 1) -> tuple[tuple[int], tuple[int]]:
+    """Blocks and threads for a loop with a stride of the whole grid over n elements, `each` of them to a thread."""
+    per_block = block * each
+    return (max(1, min((n + per_block - 1) // per_block, 65535)),), (block,)

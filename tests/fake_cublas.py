@@ -1,0 +1,156 @@
+"""cuBLAS without a GPU: the entry points that PolyTensor calls, computed by NumPy from the raw addresses.
+
+Matrices lie by columns, as cuBLAS defines it: element (i, j) of a matrix is at address + (i + j * ld) * size. Arguments are
+converted through the declared C types and checked as cuBLAS checks them; anything wrong gives CUBLAS_STATUS_INVALID_VALUE.
+"""
+
+import ctypes
+from functools import partial
+
+import numpy as np
+
+from polytensor import dtypes
+from polytensor.backends.cupy.cublas import Blas
+from polytensor.settings import get_float32_matmul_precision
+
+DATA = {0: np.float32, 1: np.float64, 2: np.float16, 4: np.complex64, 5: np.complex128}
+if dtypes.bfloat16.array is not None:
+    DATA[14] = dtypes.bfloat16.array
+COMPUTE = {0: (68, 77), 1: (70,), 2: (68,), 4: (68, 77), 5: (70,), 14: (68,)}
+SCALE = {0: np.float32, 1: np.float64, 2: np.float32, 4: np.complex64, 5: np.complex128, 14: np.float32}
+OK, INVALID = 0, 7
+
+
+def at(address, dtype, shape, strides):
+    """An array over memory at an address; strides count elements."""
+    dtype = np.dtype(dtype)
+    steps = [s * dtype.itemsize for s in strides]
+    low = sum(min(0, (n - 1) * s) for n, s in zip(shape, steps, strict=True))
+    high = sum(max(0, (n - 1) * s) for n, s in zip(shape, steps, strict=True)) + dtype.itemsize
+    block = (ctypes.c_uint8 * (high - low)).from_address(address + low)
+    return np.ndarray(shape, dtype, block, -low, steps)
+
+
+def coarse(x):
+    """float32 rounded to the 10 bits of TF32's mantissa."""
+    bits = x.view(np.uint32) if x.dtype == np.float32 else x.view(np.float32).view(np.uint32)
+    return ((bits + 0x1000) & 0xFFFFE000).view(x.dtype).reshape(x.shape)
+
+
+class Entry:
+    """A C function: its arguments pass through argtypes first."""
+
+    def __init__(self, name, run):
+        self.name, self.run, self.argtypes = name, run, None
+
+    def __call__(self, *args):
+        assert len(args) == len(self.argtypes), f"{self.name} takes {len(self.argtypes)} arguments, got {len(args)}"
+        values = []
+        for kind, value in zip(self.argtypes, args, strict=True):
+            if kind in (ctypes.c_int, ctypes.c_int64, ctypes.c_longlong, ctypes.c_size_t):
+                assert type(value) is int, f"{self.name}: {value!r}"
+                if kind(value).value != value:
+                    raise OverflowError(f"{self.name}: {value} does not fit {kind.__name__}")
+                values.append(value)
+            else:
+                values.append(value if value is None or not isinstance(value, ctypes.c_void_p) else value.value)
+        return self.run(*values)
+
+
+class FakeCublas:
+    """Stands for the loaded library. `calls` lists (name, arguments); `fail` gives the status that an entry returns."""
+
+    def __init__(self, large=True, fail=None):
+        self.calls, self.handles, self.fail = [], {}, fail or {}
+        entries = {
+            "cublasCreate_v2": self.create, "cublasSetStream_v2": self.set_stream,
+            "cublasSetWorkspace_v2": self.set_workspace, "cublasSetMathMode": self.set_math,
+        }  # fmt: skip
+        for suffix in ("", "_64") if large else ("",):
+            entries["cublasGemmEx" + suffix] = self.gemm
+            entries["cublasGemmStridedBatchedEx" + suffix] = self.gemm_strided
+            entries["cublasGemmBatchedEx" + suffix] = self.gemm_table
+        for name, run in entries.items():
+            setattr(self, name, Entry(name, partial(self.called, name, run)))
+
+    def called(self, name, run, *args):
+        self.calls.append((name, args))
+        return self.fail.get(name, OK) or run(*args)
+
+    def create(self, out):
+        address = 0x1000 + len(self.handles)
+        out._obj.value = address
+        self.handles[address] = {"stream": 0, "space": None, "math": 0}
+        return OK
+
+    def set_stream(self, handle, stream):
+        self.handles[handle].update(stream=stream, space=None)
+        return OK
+
+    def set_workspace(self, handle, address, size):
+        if size and (not address or address % 256):
+            return INVALID
+        self.handles[handle]["space"] = (address, size)
+        return OK
+
+    def set_math(self, handle, mode):
+        self.handles[handle]["math"] = mode
+        return OK
+
+    def gemm(self, handle, ta, tb, m, n, k, one, a, at_, lda, b, bt, ldb, beta, c, ct, ldc, compute, algo):
+        args = (a, at_, lda, 0), (b, bt, ldb, 0), (c, ct, ldc, 0)
+        return self.strided(handle, ta, tb, m, n, k, one, beta, args, 1, compute, algo)
+
+    def gemm_strided(
+        self, handle, ta, tb, m, n, k, one, a, at_, lda, sa, b, bt, ldb, sb, beta, c, ct, ldc, sc, count, compute, algo
+    ):
+        args = (a, at_, lda, sa), (b, bt, ldb, sb), (c, ct, ldc, sc)
+        return self.strided(handle, ta, tb, m, n, k, one, beta, args, count, compute, algo)
+
+    def gemm_table(
+        self, handle, ta, tb, m, n, k, one, a, at_, lda, b, bt, ldb, beta, c, ct, ldc, count, compute, algo
+    ):  # fmt: skip
+        tables = [at(x, np.uint64, (count,), (1,)).tolist() for x in (a, b, c)]
+        for pa, pb, pc in zip(*tables, strict=True):
+            args = (pa, at_, lda, 0), (pb, bt, ldb, 0), (pc, ct, ldc, 0)
+            if status := self.strided(handle, ta, tb, m, n, k, one, beta, args, 1, compute, algo):
+                return status
+        return OK
+
+    def strided(self, handle, ta, tb, m, n, k, one, beta, args, count, compute, algo):
+        """op(a) op(b) + beta * c for `count` matrices; args: (address, cudaDataType, leading dimension, stride)."""
+        kinds = {kind for _, kind, _, _ in args}
+        state = self.handles[handle]
+        stored = [(k, m) if ta else (m, k), (n, k) if tb else (k, n), (m, n)]
+        if (
+            len(kinds) != 1 or ta not in (0, 1) or tb not in (0, 1) or algo != -1 or min(m, n, k, count) < 1
+            or compute not in COMPUTE[(kind := kinds.pop())] or state["space"] is None or count > 65535
+            or any(ld < rows for (_, _, ld, _), (rows, _) in zip(args, stored, strict=True))
+            or (count > 1 and args[2][3] == 0) or any(not x or x % np.dtype(DATA[kind]).itemsize for x, *_ in args)
+        ):  # fmt: skip
+            return INVALID
+        a, b, c = (
+            at(x, DATA[kind], (count, *size), (step, 1, ld))
+            for (x, _, ld, step), size in zip(args, stored, strict=True)
+        )
+        scale, keep = (at(x, SCALE[kind], (1,), (1,))[0] for x in (one, beta))
+        wide = np.float32 if np.dtype(DATA[kind]).itemsize == 2 else DATA[kind]
+        a, b = a.astype(wide), b.astype(wide)
+        if compute == 77:
+            a, b = coarse(a), coarse(b)
+        y = scale * np.matmul(a.swapaxes(1, 2) if ta else a, b.swapaxes(1, 2) if tb else b)
+        c[...] = (y + keep * c.astype(wide) if keep else y).astype(DATA[kind])
+        return OK
+
+
+class Space:
+    """Stands for cupy.cuda.MemoryPointer; CuPy's pools align to 512 bytes."""
+
+    def __init__(self, size):
+        self.block = np.empty(size + 512, np.uint8)
+        self.ptr = -(-self.block.ctypes.data // 512) * 512
+
+
+def fake_blas(entries=None, place=lambda: (0, 0), size=4096):
+    """A Blas over the stand-in, with a stream and a device that `place` tells."""
+    return Blas(entries or FakeCublas(), place, Space, lambda: get_float32_matmul_precision() != "highest", size)

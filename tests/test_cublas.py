@@ -1,0 +1,321 @@
+"""Products on cuBLAS without a GPU: what is asked of the library gives NumPy's values, for every layout of the operands."""
+
+import ctypes
+import re
+import threading
+from itertools import product
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cupy")
+from cupy_twin import Array, TwinBackend, plain
+from fake_cublas import FakeCublas, fake_blas
+
+import polytensor
+from polytensor.backends.cupy import cublas, gemm
+from polytensor.backends.cupy.cublas import Blas, CublasError
+
+RNG = np.random.default_rng(0)
+DTYPES = ["float16", "float32", "float64", "complex64", "complex128"]
+if polytensor.bfloat16.array is not None:
+    DTYPES.append("bfloat16")
+
+
+@pytest.fixture
+def backend():
+    twin = TwinBackend()
+    twin._blas = fake_blas()
+    return twin
+
+
+def calls(backend):
+    """The products that were asked for, without the calls that set the handle up."""
+    return [(name, args) for name, args in backend._blas.entries.calls if "Gemm" in name]
+
+
+def same(x, y):
+    return np.array_equal(plain(x), plain(y))
+
+
+def values(shape, dtype="float32"):
+    x = RNG.integers(-4, 5, shape)
+    if dtype.startswith("complex"):
+        x = x + 1j * RNG.integers(-4, 5, shape)
+    return np.asarray(x).astype(getattr(polytensor, dtype).array)
+
+
+def laid(x, layout):
+    """The array with its last two dimensions in a given layout."""
+    if x.ndim == 1:
+        out = (
+            np.repeat(x, 3)[::3] if layout in ("wide", "steps") else x[::-1].copy()[::-1] if layout == "reversed" else x
+        )
+    elif layout == "rows":
+        out = np.ascontiguousarray(x)
+    elif layout == "columns":
+        out = np.ascontiguousarray(x.swapaxes(-1, -2)).swapaxes(-1, -2)
+    elif layout == "wide":  # rows of a larger matrix
+        out = np.concatenate([x, x[..., :3]], -1)[..., : x.shape[-1]]
+    elif layout == "tall":  # columns of a larger matrix
+        out = laid(np.concatenate([x, x[..., :3, :]], -2), "columns")[..., : x.shape[-2], :]
+    elif layout == "steps":  # every second column: neither order of cuBLAS
+        out = np.repeat(x, 2, -1)[..., ::2]
+    elif layout == "reversed":
+        out = x[..., ::-1, :].copy()[..., ::-1, :]
+    elif layout == "inner":  # (..., rows, batch, columns) in memory, as heads of attention lie
+        out = np.ascontiguousarray(x.swapaxes(-2, -3)).swapaxes(-2, -3) if x.ndim > 2 else x
+    assert same(out, x)
+    return out.view(Array)
+
+
+LAYOUTS = ["rows", "columns", "wide", "tall", "steps", "reversed", "inner"]
+COPIED = {"steps", "reversed"}
+SHAPES = [
+    ((4, 3), (3, 5)), ((2, 4, 3), (3, 5)), ((4, 3), (2, 3, 5)), ((2, 4, 3), (2, 3, 5)), ((2, 3, 4, 3), (2, 3, 3, 5)),
+    ((2, 1, 4, 3), (3, 3, 5)), ((2, 3, 1, 3), (1, 3, 3, 5)), ((1, 3), (3, 1)), ((4, 1), (1, 5)), ((4, 3), (3, 1)),
+    ((1, 3), (3, 5)), ((2, 1, 3), (3, 5)), ((2, 4, 3), (2, 3, 1)), ((1, 1), (1, 1)), ((2, 1, 2, 4, 3), (3, 1, 3, 5)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ashape", "bshape"), SHAPES)
+def test_every_layout(backend, ashape, bshape):
+    a, b = values(ashape), values(bshape)
+    expected = a @ b
+    for la, lb in product(LAYOUTS, LAYOUTS):
+        x, y = laid(a, la), laid(b, lb)
+        got = backend.matmul(x, y)
+        assert same(got, expected), (la, lb)
+        assert got.shape == expected.shape
+        assert got.flags.c_contiguous
+        given = {p for _, args in calls(backend) for p in args[7:] if isinstance(p, int)}
+        backend._blas.entries.calls.clear()
+        if la not in COPIED and lb not in COPIED:
+            assert {x.data.ptr, y.data.ptr} <= given, (la, lb)  # read where they are
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("ashape", "bshape"), [((3,), (3,)), ((4, 3), (3,)), ((3,), (3, 5)), ((2, 4, 3), (3,)),
+                                                ((3,), (2, 3, 5)), ((4, 3), (3, 5)), ((2, 4, 3), (2, 3, 5))])  # fmt: skip
+def test_ranks_and_dtypes(backend, dtype, ashape, bshape):
+    a, b = values(ashape, dtype), values(bshape, dtype)
+    wide = dtype if a.dtype.itemsize > 2 else "float32"
+    expected = np.asarray(a.astype(wide) @ b.astype(wide)).astype(a.dtype)
+    for la, lb in product(("rows", "columns", "steps"), repeat=2):
+        got = backend.matmul(laid(a, la), laid(b, lb))
+        assert type(got) is Array
+        assert got.dtype == a.dtype
+        assert got.shape == expected.shape
+        assert same(got, expected)
+    assert len(calls(backend)) == 9
+    assert {args[-2] for _, args in calls(backend)} == {70 if dtype in ("float64", "complex128") else 68}
+
+
+@pytest.mark.parametrize(("ashape", "bshape"), [((0, 3), (3, 2)), ((2, 0), (0, 3)), ((0,), (0,)), ((2, 3), (3, 0)),
+                                                ((0, 2, 3), (3, 4)), ((2, 2, 0), (2, 0, 3))])  # fmt: skip
+def test_empty_products_ask_for_nothing(backend, ashape, bshape):
+    got = backend.matmul(values(ashape).view(Array), values(bshape).view(Array))
+    assert same(got, np.zeros(ashape) @ np.zeros(bshape))
+    assert not calls(backend)
+
+
+@pytest.mark.parametrize(("ashape", "bshape"), [((4, 3), (3, 5)), ((3, 4, 3), (3, 3, 5)), ((2, 3, 4, 3), (3, 5))])
+@pytest.mark.parametrize("add", [False, True])
+def test_into_an_array(backend, ashape, bshape, add):
+    a, b = values(ashape), values(bshape)
+    before = values((a @ b).shape)
+    for la, lb, lc in product(("rows", "columns", "wide"), ("rows", "columns"), LAYOUTS):
+        out = laid(before.copy(), lc)
+        assert backend.product(laid(a, la), laid(b, lb), out, add) is out
+        assert same(out, a @ b + before * add), (la, lb, lc)
+    assert same(backend.xp.matmul(a.view(Array), b.view(Array), out=out), a @ b)
+
+
+def test_expanded_operands_are_not_written_out(backend, monkeypatch):
+    a, b = values((4, 3)), values((3, 5))
+    wide = np.broadcast_to(a[:, ::-1], (7, 4, 3)).view(Array)
+    seen = []
+    whole = np.ascontiguousarray
+    monkeypatch.setattr(np, "ascontiguousarray", lambda x: (seen.append(x.shape), whole(x))[1])
+    got = backend.matmul(wide, np.broadcast_to(b, (7, 3, 5)).view(Array))
+    assert same(got, np.broadcast_to(a[:, ::-1] @ b, (7, 4, 5)))
+    assert all(s in ((4, 3), (1, 4, 3)) for s in seen)
+
+
+def test_the_fewest_calls(backend):
+    """Rows of many matrices with one on the right are one product; a batch is one call, whatever its dimensions."""
+
+    def asked(a, b):
+        backend._blas.entries.calls.clear()
+        assert same(backend.matmul(a.view(Array), b.view(Array)), a @ b)
+        return [(name, args[3:6]) for name, args in calls(backend)]
+
+    a = values((6, 5, 4, 3))
+    assert asked(a, values((3, 2))) == [("cublasGemmEx", (2, 120, 3))]
+    assert asked(a[:, :1, :1], values((3, 2))) == [("cublasGemmEx", (2, 6, 3))]
+    assert asked(a, values((6, 5, 3, 2))) == [("cublasGemmStridedBatchedEx", (2, 4, 3))]
+    assert asked(a, values((6, 1, 3, 2))) == [("cublasGemmStridedBatchedEx", (2, 20, 3))]
+    assert asked(a[0], values((2, 3)).T) == [("cublasGemmEx", (2, 20, 3))]
+
+
+def test_large_batches_are_split(backend):
+    a, b = values((70000, 1, 1)), values((70000, 1, 2))
+    assert same(backend.matmul(a.view(Array), b.view(Array)), a @ b)
+    assert [args[-3] for _, args in calls(backend)] == [65535, 4465]
+
+
+def test_addmm_and_linear(backend):
+    x, w, b, m = values((4, 3)), values((5, 3)), values((5,)), values((4, 5))
+    x, w, b, m = (v.view(Array) for v in (x, w, b, m))
+    kept = m.copy()
+    assert same(backend.addmm(m, x, w.T), m + x @ w.T)
+    assert same(m, kept)
+    assert len(calls(backend)) == 1
+    assert same(backend.addmm(b, x, w.T), b + x @ w.T)
+    assert same(backend.linear(x, w, b), x @ w.T + b)
+    assert backend.linear(values((2, 3, 3)).view(Array), w, None).shape == (2, 3, 5)
+
+
+def test_integers_and_mixed_dtypes(backend):
+    a, b = values((4, 3), "int64"), values((3, 5), "int64")
+    assert same(backend.matmul(a.view(Array), b.view(Array)), a @ b)
+    got = backend.matmul(a.astype("float32").view(Array), b.astype("float64").view(Array))
+    assert got.dtype == np.float64
+    assert same(got, a @ b)
+
+
+def test_tf32_only_when_asked_for(backend):
+    a, b = values((4, 3)).view(Array), values((3, 5)).view(Array)
+    for set_, reset in (
+        (lambda: setattr(polytensor.backends.cuda.matmul, "allow_tf32", True),
+         lambda: setattr(polytensor.backends.cuda.matmul, "allow_tf32", False)),
+        (lambda: polytensor.set_float32_matmul_precision("high"),
+         lambda: polytensor.set_float32_matmul_precision("highest")),
+    ):  # fmt: skip
+        backend.matmul(a, b)
+        try:
+            set_()
+            third = np.float32(1) / 3
+            y = backend.matmul((a * 0 + third).view(Array), (b * 0 + 1).view(Array))
+            backend.matmul(a.astype(np.float64).view(Array), b.astype(np.float64).view(Array))
+        finally:
+            reset()
+        assert [args[-2] for _, args in calls(backend)] == [68, 77, 70]
+        assert y[0, 0] != third * 3
+        backend._blas.entries.calls.clear()
+
+
+def test_streams_and_workspaces():
+    where = [(0, 0)]
+    blas = fake_blas(place=lambda: where[0])
+    entries = blas.entries
+    handle = blas._handle()
+    assert blas._handle() == handle
+    assert [name for name, _ in entries.calls] == [
+        "cublasCreate_v2", "cublasSetMathMode", "cublasSetStream_v2", "cublasSetWorkspace_v2",
+    ]  # fmt: skip
+    assert entries.handles[handle]["math"] == 16
+    first = entries.handles[handle]["space"]
+    where[0] = (0, 0x500)
+    assert blas._handle() == handle
+    other = entries.handles[handle]
+    assert other["stream"] == 0x500
+    assert other["space"] not in (None, first)  # two streams at once may not share one
+    where[0] = (0, 0)
+    assert entries.handles[blas._handle()]["space"] == first
+    where[0] = (1, 0)
+    assert blas._handle() != handle  # a handle belongs to its device
+
+    where[0] = (0, 0)
+    old = blas.forget_workspaces()
+    assert {p.ptr for p in old} >= {first[0], other["space"][0]}
+    assert entries.handles[blas._handle()]["space"][0] not in {p.ptr for p in old}
+
+
+def test_threads_have_their_own_handles_and_leave_them_behind():
+    blas = fake_blas()
+    mine, found = blas._handle(), []
+    for _ in range(2):
+        thread = threading.Thread(target=lambda: found.append(blas._handle()))
+        thread.start()
+        thread.join()
+    assert found[0] == found[1] != mine
+
+
+def test_no_workspace_where_none_is_wanted():
+    blas = fake_blas(size=0)
+    assert blas.entries.handles[blas._handle()]["space"] == (None, 0)
+    assert cublas.workspace_size(":0:0", 90) == 0
+    assert cublas.workspace_size(":4096:2:16:8", 90) == (8192 + 128) << 10
+    assert cublas.workspace_size(None, 90) == 32 << 20
+    for bad in ("", "4096:2", ":4096", ":a:b"):
+        with pytest.raises(ValueError, match="CUBLAS_WORKSPACE_CONFIG"):
+            cublas.workspace_size(bad, 90)
+
+
+def test_errors_have_names(backend):
+    a, b = values((4, 3)).view(Array), values((3, 5)).view(Array)
+    backend._blas = fake_blas(FakeCublas(fail={"cublasGemmEx": 13}))
+    with pytest.raises(
+        CublasError, match=r"CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx\(handle, n, n, 5, 4, 3"
+    ):
+        backend.matmul(a, b)
+    backend._blas = fake_blas(FakeCublas(fail={"cublasCreate_v2": 1}))
+    with pytest.raises(RuntimeError, match="CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate"):
+        backend.matmul(a, b)
+    with pytest.raises(ValueError, match=r"\(4, 3\) and \(4, 3\)"):
+        backend.matmul(a, a)
+
+
+def test_large_dimensions_take_the_64_bit_entries():
+    kind, wide = cublas.KINDS["float32"], 2**31
+    for large in (True, False):
+        entries = FakeCublas(large, fail={"cublasGemmEx_64": 15, "cublasGemmStridedBatchedEx_64": 15})
+        blas = fake_blas(entries)
+        for batch in (None, (2, wide, 3, wide)):
+            match = f"_64.*{wide}" if large else "needs cuBLAS 12"
+            with pytest.raises(CublasError, match=match):
+                blas.gemm(kind, (0, 0), (wide, 1, 3), 512, wide, 512, 3, False, 512, wide, batch)
+    way = gemm.plan(((3, 2**31), (2**33, 4)), ((2**31, 2), (8, 4)), None, 4)
+    assert way.sizes == (2, 3, 2**31)
+    assert way.leads == (2, 2**31, 2)
+
+
+PROTOTYPES = """
+cublasCreate_v2(handle_t* handle)
+cublasSetStream_v2(handle_t handle, stream_t stream)
+cublasSetWorkspace_v2(handle_t handle, void* workspace, size_t bytes)
+cublasSetMathMode(handle_t handle, enum mode)
+cublasGemmEx(handle_t handle, enum transa, enum transb, int m, int n, int k, void* alpha, void* A, enum Atype, int lda,
+    void* B, enum Btype, int ldb, void* beta, void* C, enum Ctype, int ldc, enum compute, enum algo)
+cublasGemmStridedBatchedEx(handle_t handle, enum transa, enum transb, int m, int n, int k, void* alpha, void* A,
+    enum Atype, int lda, longlong strideA, void* B, enum Btype, int ldb, longlong strideB, void* beta, void* C,
+    enum Ctype, int ldc, longlong strideC, int count, enum compute, enum algo)
+cublasGemmBatchedEx(handle_t handle, enum transa, enum transb, int m, int n, int k, void* alpha, void** A, enum Atype,
+    int lda, void** B, enum Btype, int ldb, void* beta, void** C, enum Ctype, int ldc, int count, enum compute, enum algo)
+"""
+
+
+def test_c_types():
+    plain = {"handle_t": ctypes.c_void_p, "stream_t": ctypes.c_void_p, "size_t": ctypes.c_size_t, "enum": ctypes.c_int,
+             "int": ctypes.c_int, "longlong": ctypes.c_longlong}  # fmt: skip
+    found = {}
+    for name, params in re.findall(r"(\w+)\(([^)]*)\)", PROTOTYPES):
+        types = [p.split()[0] for p in params.split(",")]
+        found[name] = [ctypes.c_void_p if "*" in t else plain[t] for t in types]
+        if "Gemm" in name:
+            found[name + "_64"] = [ctypes.c_int64 if t == "int" else c for t, c in zip(types, found[name], strict=True)]
+    found["cublasCreate_v2"] = [ctypes.POINTER(ctypes.c_void_p)]
+    assert {k: list(v) for k, v in {**cublas.SIGNATURES, **cublas.LARGE}.items()} == found
+
+
+def test_the_library():
+    """Where it is installed it has all entries; where not, the error says what is missing."""
+    try:
+        entries = cublas.library()
+    except RuntimeError as error:
+        assert "need cuBLAS" in str(error)
+        return
+    blas = Blas(entries, lambda: (0, 0), bytearray, lambda: False, 0)
+    for name, types in {**cublas.SIGNATURES, **cublas.LARGE}.items():
+        assert getattr(blas.entries, name).argtypes == types
