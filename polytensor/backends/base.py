@@ -21,6 +21,7 @@ from .attention import AttentionKernels
 from .checks import CheckKernels
 from .conv import ConvKernels
 from .fft import FftKernels
+from .fused import FusedKernels
 from .indexing import IndexKernels
 from .ldl import LdlKernels
 from .linalg import LinalgKernels
@@ -83,7 +84,8 @@ DIRECT = frozenset((*UFUNCS, "view"))
 
 
 class Backend(
-    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, IndexKernels, LdlKernels, LinalgKernels, LossKernels, OptimKernels,
+    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, FusedKernels, IndexKernels, LdlKernels,
+    LinalgKernels, LossKernels, OptimKernels,
     PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels,
     TableKernels,
 ):  # fmt: skip
@@ -128,9 +130,25 @@ class Backend(
     def from_numpy(self, a: Any) -> Array:
         raise NotImplementedError
 
+    def at(self, index: int) -> Backend:
+        """The backend of one of several devices."""
+        return self
+
+    def to_host(self, a: Array, non_blocking: bool = False) -> Any:
+        """A NumPy array; with non_blocking it may come later, when the device has been waited for."""
+        return self.to_numpy(a)
+
+    def take(self, a: Array, source: Backend, non_blocking: bool = False) -> Array:
+        """An array of another backend here: its memory where that may be shared, else a copy."""
+        return self.from_numpy(source.to_host(a, non_blocking))
+
     def copy(self, a: Array) -> Array:
         """A C-contiguous copy."""
         return self.xp.array(a, order="C", copy=True)
+
+    def copy_like(self, a: Array) -> Array:
+        """A copy whose axes lie in memory in the order of a's."""
+        return a.copy(order="K")
 
     def synchronize(self) -> None:
         """Wait for all queued work."""
@@ -515,12 +533,20 @@ class Backend(
     def _targets(self, t: Array, classes: int, ignore_index: int) -> tuple[Array, Array | None]:
         """Class indices made safe to gather with, and the mask of kept rows (None: all)."""
         bad = (t < 0) | (t >= classes)
+        if self.asynchronous:
+            keep = t != ignore_index
+            self.require(self.xp.logical_not(bad & keep), IndexError, "Target is out of bounds.")
+            return self.xp.where(keep & ~bad, t, 0), keep
         if not bad.any():
             return t, (None if ignore_index < 0 or ignore_index >= classes else t != ignore_index)
         keep = t != ignore_index
         if (bad & keep).any():
             raise IndexError(f"Target {int(t[bad & keep][0])} is out of bounds.")
         return self.xp.where(keep, t, 0), keep
+
+    def _kept(self, keep: Array, dtype: Any, least: int) -> Array:
+        """How many hold, or `least`: 0-d."""
+        return self.xp.maximum(keep.sum(), least).astype(dtype)
 
     def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
         """x: (N, C), t: (N,) int64; reduction 0 none, 1 mean, 2 sum. Returns (loss, log-probabilities)."""
@@ -531,7 +557,7 @@ class Backend(
             loss = self.xp.where(keep, loss, self.scalar(0, x.dtype))
         if reduction:
             total = self.sum(loss, None, False)
-            n = len(t) if keep is None else int(keep.sum())
+            n = len(t) if keep is None else self._kept(keep, x.dtype, 0)
             loss = self.xp.true_divide(total, n, dtype=x.dtype) if reduction == 1 else total
         return loss, logp
 
@@ -540,7 +566,7 @@ class Backend(
         dx = self.xp.exp(logp)
         dx[self.xp.arange(len(t)), t] -= 1
         if reduction == 1:  # with nothing kept the gradient is 0, not NaN
-            g = g / self.scalar(len(t) if keep is None else max(int(keep.sum()), 1), dx.dtype)
+            g = g / (self.scalar(len(t), dx.dtype) if keep is None else self._kept(keep, dx.dtype, 1))
         if reduction == 0:
             g = g[:, None]
         dx *= g
@@ -567,7 +593,7 @@ class Backend(
     normal = streams.normal
     randint = streams.randint
     randperm = streams.randperm
-    bernoulli, keep_mask = streams.bernoulli, streams.keep_mask
+    bernoulli = streams.bernoulli
     exponential = streams.exponential
     cauchy = streams.cauchy
     log_normal = streams.log_normal

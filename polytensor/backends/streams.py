@@ -141,16 +141,6 @@ def bernoulli(backend: Any, seed: int, counter: int, shape: tuple[int, ...], p: 
     return bits < np.uint32(-(-(p * 2.0**24) // 1))
 
 
-def keep_mask(
-    backend: Any, seed: int, counter: int, shape: tuple[int, ...], p: float, scale: float, dtype: Any
-) -> Array:
-    """`scale` with probability p, else 0."""
-    mask = backend.bernoulli(seed, counter, shape, p).astype(dtype)
-    if scale != 1:
-        mask *= backend.scalar(scale, mask.dtype)
-    return mask
-
-
 def _log_factorial(xp: Any, k: Array) -> Array:
     """log(k!) for k >= 0, by Stirling's series at k + 9."""
     x = k + 9.0

@@ -104,7 +104,7 @@ def _creator(name: str, draw: Any) -> Any:
         dev = devices.resolve(device)
         if dtype is None and out is not None:
             dtype = out.dtype
-        r = _finish(draw(shape, _float(name, dtype), dev, generator), dev, requires_grad)
+        r = _finish(draw(shape, _float(name, dtype), dev, generator), dev, requires_grad, pin_memory)
         return r if out is None else _into(out, r, dtype, name)
 
     make.__name__ = name
@@ -135,7 +135,7 @@ def _like(name: str, draw: Any) -> Any:
         check_pinned(pin_memory)
         dev = input._dev if device is None else devices.resolve(device)
         array = draw(input._a.shape, _float(name, dtype or input.dtype), dev, generator)
-        return _finish(_in_order(array, input._a, dev, memory_format), dev, requires_grad)
+        return _finish(_in_order(array, input._a, dev, memory_format), dev, requires_grad, pin_memory)
 
     make.__name__ = name
     make.__doc__ = f"Random numbers in input's size, dtype and layout. Source: torch.{name}."
@@ -172,12 +172,13 @@ def randint(*args: Any, **kwargs: Any) -> Tensor:
     generator, device, out = kwargs.pop("generator", None), kwargs.pop("device", None), kwargs.pop("out", None)
     dtype, requires_grad = kwargs.pop("dtype", None), kwargs.pop("requires_grad", False)
     check_layout(kwargs.pop("layout", None))
-    check_pinned(kwargs.pop("pin_memory", False))
+    pin_memory = kwargs.pop("pin_memory", False)
+    check_pinned(pin_memory)
     if kwargs:
         raise TypeError(f"randint() got an unexpected keyword argument {next(iter(kwargs))!r}")
     dev = devices.resolve(device)
     d = (dtypes.int64 if out is None else out.dtype) if dtype is None else dtypes.of(dtype, "randint")
-    r = _finish(_randint(_shape("randint", (size,), {}), d, dev, generator, low, high), dev, requires_grad)
+    r = _finish(_randint(_shape("randint", (size,), {}), d, dev, generator, low, high), dev, requires_grad, pin_memory)
     return r if out is None else _into(out, r, dtype, "randint")
 
 
@@ -196,14 +197,15 @@ def randint_like(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     dtype, device, wanted = (kwargs.pop(name, None) for name in ("dtype", "device", "memory_format"))
     requires_grad, generator = kwargs.pop("requires_grad", False), kwargs.pop("generator", None)
     check_layout(kwargs.pop("layout", None))
-    check_pinned(kwargs.pop("pin_memory", False))
+    pin_memory = kwargs.pop("pin_memory", False)
+    check_pinned(pin_memory)
     if kwargs or bounds:
         raise TypeError(f"randint_like() got an unexpected argument {next(iter(kwargs), bounds)!r}")
     dev = input._dev if device is None else devices.resolve(device)
     d = input.dtype if dtype is None else dtypes.of(dtype, "randint_like")
     low, high = _int("randint_like", "low", low), _int("randint_like", "high", high)
     array = _randint(input._a.shape, d, dev, generator, low, high)
-    return _finish(_in_order(array, input._a, dev, wanted), dev, requires_grad)
+    return _finish(_in_order(array, input._a, dev, wanted), dev, requires_grad, pin_memory)
 
 
 def randperm(
@@ -228,7 +230,7 @@ def randperm(
     seed, counter = _reserve(generator, n, "word")
     a = dev.backend.randperm(seed, counter, n)
     target = array_dtype(d)
-    r = _finish(a if a.dtype == target else a.astype(target), dev, requires_grad)
+    r = _finish(a if a.dtype == target else a.astype(target), dev, requires_grad, pin_memory)
     return r if out is None else _into(out, r, dtype, "randperm")
 
 
@@ -245,8 +247,8 @@ def _probability(p: float) -> float:
 
 def _probabilities(p: Tensor) -> Any:
     a = p._a
-    if a.size and not bool(((a >= 0) & (a <= 1)).all()):
-        raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+    text = "Expected p_in >= 0 && p_in <= 1 to be true, but got false."
+    p._dev.backend.require((a >= 0) & (a <= 1), RuntimeError, text)
     return a
 
 
@@ -274,8 +276,7 @@ def normal(
     if isinstance(std, Tensor):
         if std._a.dtype.kind == "c":
             raise RuntimeError("normal expects standard deviation to be non-complex")
-        if std._a.size and not bool((std._a >= 0).all()):
-            raise RuntimeError("normal expects all elements of std >= 0.0")
+        std._dev.backend.require(std._a >= 0, RuntimeError, "normal expects all elements of std >= 0.0")
     elif std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     like = mean if isinstance(mean, Tensor) else std if isinstance(std, Tensor) else None
@@ -286,7 +287,9 @@ def normal(
         check_pinned(pin_memory)
         dev = devices.resolve(device)
         d = _float("normal_kernel_cpu", dtype or (None if out is None else out.dtype))
-        r = _finish(_normal(_shape("normal", (size,), {}), d, dev, generator, mean, float(std)), dev, requires_grad)
+        r = _finish(
+            _normal(_shape("normal", (size,), {}), d, dev, generator, mean, float(std)), dev, requires_grad, pin_memory
+        )
         return r if out is None else _into(out, r, dtype, "normal")
     if size is not None:
         raise TypeError("normal() takes 'size' only where mean and std are numbers")
@@ -318,11 +321,11 @@ def multinomial(
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > a.shape[-1]:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
-    if not bool((a >= 0).all()) or not bool((a < float("inf")).all()):
-        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
-    if not bool((a.sum(-1) > 0).all()):
-        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     dev = input._dev
+    text = "probability tensor contains either `inf`, `nan` or element < 0"
+    dev.backend.require((a >= 0) & (a < float("inf")), RuntimeError, text)
+    text = "invalid multinomial distribution (sum of probabilities <= 0)"
+    dev.backend.require(a.sum(-1) > 0, RuntimeError, text)
     p = a.astype("float64")
     if not replacement:
         # exponential races: the k smallest of E_i / p_i are a draw without replacement
@@ -355,8 +358,7 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     a, dev = input._a, input._dev
     if a.dtype.kind in "biuc":
         raise no_kernel("poisson_cpu", input)
-    if a.size and not bool((a >= 0).all()):
-        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+    dev.backend.require(a >= 0, RuntimeError, "invalid Poisson rate, expected rate to be non-negative")
     backend, rate = dev.backend, a.astype("float64")
     large = rate >= 10
     small = backend.where(large, 0.0, rate)
@@ -399,9 +401,11 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
 
 def dropout_mask(shape: Any, p: float, dtype: Any, dev: Any, generator: Any) -> Any:
     """An array of 0 (with probability p) and 1 / (1 - p)."""
-    seed, counter = _reserve(generator, prod(shape), "half")
-    scale = 1.0 / (1.0 - p) if 0.0 < p < 1.0 else 1.0
-    return dev.backend.keep_mask(seed, counter, tuple(shape), 1.0 - p, scale, dtype)
+    keep = _bernoulli(tuple(shape), 1.0 - p, dev, generator)
+    mask = keep.astype(dtype)
+    if 0.0 < p < 1.0:
+        mask *= dev.backend.scalar(1.0 / (1.0 - p), mask.dtype)
+    return mask
 
 
 # ---- in-place fills --------------------------------------------------------------------------------------------------

@@ -398,9 +398,7 @@ class CudaNorms:
             parts = self.empty((blocks[0] * threads[1], 2, n), y.dtype)
         flags = (y.dtype.type(eps), np.bool_(centred), np.bool_(w is not None), np.bool_(sums))
         arrays = (g, var if w is None else self.contiguous(w), y, var, dx, dx if parts is None else parts)
-        launch.kernel("norm_rows_backward", ctype, str(v), held)(
-            blocks, threads, (*arrays, *i64(rows, n, *of), *flags)
-        )
+        launch.kernel("norm_rows_backward", ctype, str(v), held)(blocks, threads, (*arrays, *i64(rows, n, *of), *flags))
         return dx, parts
 
     def _add_parts(self, parts: Array) -> Array:
@@ -489,9 +487,7 @@ class CudaNorms:
         size, blocks, columns = self._chunks(form)
         parts = self.empty((blocks[1], 2, c), x.dtype)
         launch.kernel("channel_stats", ctype, columns)(blocks, (256,), (x, parts, *i64(*form, size)))
-        launch.kernel("merge_stats", ctype)(
-            *launch.grid(c), (parts, mean, var, *i64(blocks[1], c, size, a * n))
-        )
+        launch.kernel("merge_stats", ctype)(*launch.grid(c), (parts, mean, var, *i64(blocks[1], c, size, a * n)))
         v = width(c if n == 1 else n, ctype, x, y)
         args = (x, w, b, mean, var, y, *i64(x.size, c, n), x.dtype.type(eps))
         launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)

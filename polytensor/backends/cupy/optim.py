@@ -212,9 +212,7 @@ class CudaOptim:
             rest = self._many("sgd_many", (), [params, grads], lambda d: numbers(d, lr, sign, weight_decay))
         else:
             values = (lr, sign, weight_decay, momentum, 1 - dampening)
-            rest = self._many(
-                "sgd_momentum_many", (), [params, grads, bufs], lambda d: (*numbers(d, *values), *more)
-            )
+            rest = self._many("sgd_momentum_many", (), [params, grads, bufs], lambda d: (*numbers(d, *values), *more))
         for i in rest:
             buf = None if bufs is None else [bufs[i]]
             super().sgd_step(  # type: ignore[misc]

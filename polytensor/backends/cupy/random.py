@@ -110,12 +110,14 @@ __global__ void philox_bernoulli(STREAM, bool* out, i64 n, unsigned below) {
 }
 """
 
-MASKS = r"""
-// `scale` where an element is kept, else 0.
+DROPOUT = r"""
+// y = x * scale with probability p, else x * 0; `below` is p of 2^24.
 template <typename T>
-__global__ void philox_mask(STREAM, T* out, i64 n, unsigned below, acc_t<T> scale) {
+__global__ void philox_dropout(STREAM, const T* x, T* y, bool* mask, i64 n, unsigned below, acc_t<T> scale) {
     each_element<8>(Stream{k0, k1, c0, c1, c2, c3}, n, [=](i64 i, int j, const u64 (&w)[4]) {
-        store(out + i, (half_word(w, j) >> 8) < below ? scale : (acc_t<T>)0);
+        bool keep = (half_word(w, j) >> 8) < below;
+        mask[i] = keep;
+        store(y + i, load(x + i) * (keep ? scale : (acc_t<T>)0));
     });
 }
 """
@@ -131,7 +133,7 @@ __global__ void philox_integers(STREAM, i64* out, i64 n, u64 range, i64 low) {
 for _name, _text, _types in (
     ("philox_words", WORDS, [()]), ("philox_uniform", UNIFORM, [(c,) for c in FLOATS]),
     ("philox_normal", NORMAL, [(c,) for c in FLOATS]), ("philox_bernoulli", BERNOULLI, [()]),
-    ("philox_mask", MASKS, [(c,) for c in FLOATS]), ("philox_integers", INTEGERS, [()]),
+    ("philox_dropout", DROPOUT, [(c,) for c in FLOATS]), ("philox_integers", INTEGERS, [()]),
 ):  # fmt: skip
     launch.register(_name, PHILOX + _text.replace("STREAM", STREAM), _types)
 
@@ -141,19 +143,24 @@ def _below(p: float) -> Any:
     return np.uint32(-(-(p * 2.0**24) // 1))
 
 
+def _stream(seed: int, counter: int) -> tuple[Any, ...]:
+    """The key and the counter, in words."""
+    return tuple([np.uint64(v >> s & MASK) for v, s in [(seed, 0), (seed, 64), *[(counter, 64 * k) for k in range(4)]]])
+
+
 class CudaRandom:
     """Mixed into CupyBackend. float16 and bfloat16 are computed in float32, as on the CPU."""
 
     empty: Any
+    contiguous: Any
 
     def _draw(
         self, kernel: str, types: tuple[str, ...], seed: int, counter: int, out: Array, each: int, *args: Any
     ) -> Array:
         """Fill `out`, `each` elements to a block of the stream."""
         if out.size:
-            words = (seed & MASK, seed >> 64 & MASK, *[counter >> s & MASK for s in (0, 64, 128, 192)])
             run = launch.kernel(kernel, *types)
-            run(*launch.grid(-(-out.size // each)), (*map(np.uint64, words), out, *i64(out.size), *args))
+            run(*launch.grid(-(-out.size // each)), (*_stream(seed, counter), out, *i64(out.size), *args))
         return out
 
     def random_words(self, seed: int, counter: int, nblocks: int) -> Array:
@@ -186,13 +193,17 @@ class CudaRandom:
             return super().bernoulli(seed, counter, shape, p)  # type: ignore[misc]
         return self._draw("philox_bernoulli", (), seed, counter, self.empty(tuple(shape), np.bool_), 8, _below(p))
 
-    def keep_mask(self, seed: int, counter: int, shape: tuple[int, ...], p: float, scale: float, dtype: Any) -> Array:
-        ctype = launch.CTYPES.get(str(dtype))
+    def dropout(self, x: Array, seed: int, counter: int, p: float) -> tuple[Array, Array]:
+        ctype = launch.CTYPES.get(str(x.dtype))
         if ctype not in FLOATS:
-            return super().keep_mask(seed, counter, shape, p, scale, dtype)  # type: ignore[misc]
-        kind = np.float64 if ctype == "double" else np.float32
-        out = self.empty(tuple(shape), dtype)
-        return self._draw("philox_mask", (ctype,), seed, counter, out, 8, _below(p), kind(scale))
+            return super().dropout(x, seed, counter, p)  # type: ignore[misc, no-any-return]
+        x = self.contiguous(x)
+        y, mask = self.empty(x.shape, x.dtype), self.empty(x.shape, np.bool_)
+        if x.size:
+            scale = (np.float64 if ctype == "double" else np.float32)(x.dtype.type(1.0 / (1.0 - p)))
+            args = (*_stream(seed, counter), x, y, mask, *i64(x.size), _below(1.0 - p), scale)
+            launch.kernel("philox_dropout", ctype)(*launch.grid(-(-x.size // 8)), args)
+        return y, mask
 
     def randint(self, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, low: int, high: int) -> Array:
         out = self.empty(tuple(shape), np.int64)

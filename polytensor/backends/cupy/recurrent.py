@@ -198,9 +198,7 @@ class CudaRecurrent:
         bias = self.contiguous(b_hh)
         for a, b in steps:
             hidden = self.matmul(h[: b - a], w)
-            kernel(
-                *launch.grid((b - a) * n), (hidden, bias, gates, h, inner, past, ys, *i64(a, b - a, n), biased)
-            )
+            kernel(*launch.grid((b - a) * n), (hidden, bias, gates, h, inner, past, ys, *i64(a, b - a, n), biased))
         return None
 
     def _gru_walk_back(

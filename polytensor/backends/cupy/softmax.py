@@ -254,14 +254,14 @@ class CudaSoftmax:
 
     # ---- softmax ----------------------------------------------------------------------------------------------------
     def _soft(self, x: Array, dim: int, logs: bool) -> Array:
-        ctype = _type(x)
+        ctype: Any = _type(x)
         y = self.xp.empty(x.shape, x.dtype)
         if x.size == 0:
             return y
         x = self.contiguous(x)
         outer, n, inner = split(x.shape, dim % x.ndim)
         if inner == 1:
-            v = width(n, ctype, x, y)  # type: ignore[arg-type]
+            v = width(n, ctype, x, y)
             held, blocks, threads = spread(outer, n, v)
             args = (x, y, *i64(outer, n), np.bool_(logs))
             launch.kernel("softmax_rows", ctype, str(v), held)(blocks, threads, args)
@@ -271,14 +271,14 @@ class CudaSoftmax:
         return y
 
     def _soft_backward(self, g: Array, y: Array, dim: int, logs: bool) -> Array:
-        ctype = _type(y)
+        ctype: Any = _type(y)
         dx = self.xp.empty(y.shape, y.dtype)
         if y.size == 0:
             return dx
         g, y = self.contiguous(g), self.contiguous(y)
         outer, n, inner = split(y.shape, dim % y.ndim)
         if inner == 1:
-            v = width(n, ctype, g, y, dx)  # type: ignore[arg-type]
+            v = width(n, ctype, g, y, dx)
             held, blocks, threads = spread(outer, n, v)
             args = (g, y, dx, *i64(outer, n), np.bool_(logs))
             launch.kernel("softmax_rows_backward", ctype, str(v), held)(blocks, threads, args)
@@ -309,7 +309,7 @@ class CudaSoftmax:
         if ctype is None or t.dtype != np.int64 or not x.size:
             return super().cross_entropy(x, t, ignore_index, reduction)  # type: ignore[misc, no-any-return]
         rows, n = x.shape
-        fault = self.faults.flag(IndexError, f"Target is out of bounds: it is not in [0, {n})")
+        fault = self.faults.flag(IndexError, "Target is out of bounds.")
         logp, t = self.log_softmax(x, 1), self.contiguous(t)
         blocks = max(1, min(-(-rows // SOME), MOST)) if reduction else launch.grid(rows)[0][0]
         loss = self.xp.empty(() if reduction else (rows,), x.dtype)
