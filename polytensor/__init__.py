@@ -54,7 +54,9 @@ from .dtypes import uint8 as uint8
 from .dtypes import uint16 as uint16
 from .dtypes import uint32 as uint32
 from .dtypes import uint64 as uint64
+from .devices import AcceleratorError as AcceleratorError
 from .devices import Device as device
+from .devices import OutOfMemoryError as OutOfMemoryError
 from .devices import available_backends as available_backends
 from .devices import backend_status as backend_status
 from .devices import current_backend as current_backend

@@ -23,6 +23,18 @@ _instances: dict[str, Any] = {}
 _current: Any = None  # the Device where new tensors live; None until first use
 
 
+class AcceleratorError(RuntimeError):
+    """A CUDA call failed. Source: torch.AcceleratorError."""
+
+    __module__ = "torch"
+
+
+class OutOfMemoryError(RuntimeError):
+    """The memory of a CUDA device does not suffice. Source: torch.OutOfMemoryError."""
+
+    __module__ = "torch"
+
+
 class _Here(threading.local):
     """What this thread chose for itself: by use_backend, a `with` on a device, or set_default_device."""
 
@@ -88,7 +100,7 @@ def _intern(backend: Any, index: int | None = None) -> Device:
         found = object.__new__(Device)
         found.type = backend.device_type
         found.index = index
-        found.backend = backend
+        found.backend = backend if index is None or isinstance(backend, _Absent) else backend.at(index)
         found._hash = hash((found.type, index))
         _interned[key] = found
     return found
@@ -273,6 +285,20 @@ class _Absent:
 
 def _absent(kind: str, index: int | None, error: type[Exception], reason: str) -> Device:
     return _intern(_Absent(kind, error, reason), index)
+
+
+def pinned(t: Any) -> Any:
+    """A CPU tensor in page-locked memory; `t` itself if it lies there."""
+    if not cuda_allowed():
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+    if t._dev.type != "cpu":
+        raise RuntimeError(f"cannot pin '{t.type()}' only dense CPU tensors can be pinned")
+    backend = get_backend("cupy")
+    if backend.is_pinned(t._a):
+        return t
+    r = t.detach().clone()
+    r._a = backend.pinned(r._a)
+    return r
 
 
 def usable(dev: Device) -> bool:

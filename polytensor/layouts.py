@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import devices
+
 
 class _Named:
     __slots__ = ("name",)
@@ -59,9 +61,12 @@ def check_layout(wanted: Any) -> None:
 
 
 def check_pinned(pin_memory: Any) -> None:
-    """RuntimeError if pinned memory is asked for: no backend hands it out."""
-    if pin_memory:
-        raise RuntimeError("pin_memory=True requires a CUDA backend with pinned memory; PolyTensor allocates none.")
+    """RuntimeError if pinned memory is asked for where no CUDA device is usable."""
+    if pin_memory and not devices.cuda_allowed():
+        raise RuntimeError(
+            "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on this "
+            "system."
+        )
 
 
 def axis_order(wanted: memory_format | None, array: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:

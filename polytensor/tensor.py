@@ -477,11 +477,27 @@ class Tensor(Protocols, metaclass=TensorMeta):
         return -1 if self._dev.index is None else self._dev.index
 
     def pin_memory(self, device: Any = None) -> Tensor:
-        """RuntimeError: no backend hands out pinned memory."""
-        raise RuntimeError("Cannot access accelerator device when none is available: there is no pinned memory.")
+        """A copy in page-locked memory, from which copies to a CUDA device may overlap with work; self if it is there.
+
+        RuntimeError where no CUDA device is usable, and for a tensor that is not on the CPU.
+        """
+        return devices.pinned(self)
 
     def is_pinned(self, device: Any = None) -> bool:
-        return False
+        """Whether the memory is page-locked."""
+        return devices.started("cupy") and self._dev.type == "cpu" and devices.get_backend("cupy").is_pinned(self._a)
+
+    def record_stream(self, s: Any) -> None:
+        """Tell that work in stream `s` uses this memory: it is not handed out again before that work is done.
+
+        Source: torch.Tensor.record_stream.
+        """
+        if not hasattr(s, "base"):
+            raise RuntimeError("unknown parameter type")
+        if self._dev.type != "cuda":
+            raise NotImplementedError(f"record_stream() needs a CUDA tensor, got one on {self._dev}")
+        if self._a.size:
+            self._dev.backend.record_stream(self._a, s.base)
 
     def share_memory_(self) -> Tensor:
         return self

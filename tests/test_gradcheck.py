@@ -34,6 +34,11 @@ def inplace_view(x, y):
     return z * z
 
 
+def dropped(x):
+    torch.manual_seed(1)
+    return F.dropout(x, 0.4) * x
+
+
 def self_attention(x, w, b, v):
     return F.multi_head_attention_forward(x, x, x, 4, 2, w, b, None, None, False, 0.0, v, None, need_weights=False)[0]
 
@@ -150,7 +155,7 @@ PRIMITIVES = {
     "softmax": (lambda x: torch.softmax(x, 1), [(2, 4)]),
     "softmax0": (lambda x: F.softmax(x, 0), [(3, 2)]),
     "log_softmax": (lambda x: torch.log_softmax(x, -1), [(2, 4)]),
-    "dropout": (lambda x: F.dropout(x, 0.5, training=False) * x, [(3,)]),
+    "dropout": (lambda x: F.dropout(x, 0.5, training=False) * dropped(x), [(2, 3)]),
     **{
         f"cross_entropy.{r}": (
             lambda x, r=r: F.cross_entropy(x, row(x), ignore_index=1, reduction=r),

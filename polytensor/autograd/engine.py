@@ -205,7 +205,7 @@ def run(
                                         _accumulate(e, gi, dev)
                                     elif leaves is not None and id(e) in leaves:
                                         slot = leaves[id(e)]
-                                        slot[1] = gi if slot[1] is None else slot[1] + gi
+                                        slot[1] = gi if slot[1] is None else _sum(dev, slot[1], gi)
                                     else:
                                         _leaf(e, gi, create, targets, accumulate, dev)
                                 elif e.outputs == 1 and e not in acc:
@@ -266,12 +266,17 @@ def report(n: Any) -> None:
     warnings.warn(text, UserWarning, stacklevel=4)
 
 
+def _sum(dev: Any, a: Any, b: Any) -> Any:
+    """a + b, arrays or Tensors; arrays of a device with a number are added there, whichever is the current one."""
+    return a + b if dev.index is None or hasattr(a, "_a") else dev.backend.add(a, b)
+
+
 def _add(acc: dict[Any, Any], e: Any, nr: int, g: Any) -> None:
     """Add a gradient for output `nr` of node `e` to what has come so far."""
     if e.outputs == 1:
         have = acc.get(e)
         if have is not None:
-            g = have + g
+            g = _sum(e.dev, have, g)
             if g.__class__ in SCALARS:
                 g = e.dev.backend.asarray(g)
         acc[e] = g
@@ -279,7 +284,7 @@ def _add(acc: dict[Any, Any], e: Any, nr: int, g: Any) -> None:
     slots = acc.get(e)
     if slots is None:
         slots = acc[e] = [None] * e.outputs
-    slots[nr] = g if slots[nr] is None else slots[nr] + g
+    slots[nr] = g if slots[nr] is None else _sum(e.dev, slots[nr], g)
 
 
 def _capture(n: Any, g: Any, create: bool, targets: Any) -> None:

@@ -136,7 +136,7 @@ class AttentionKernels:
         else:
             scores += mask
             dead = mask.max(-1, keepdims=True) == -xp.inf
-        return dead if dead.any() else None
+        return dead if self.may_hold(dead) else None
 
     def _weigh(self, scores: Array, start: int, mask: Array | None, causal: bool) -> Array:
         """Mask, and softmax of each row in place. Returns the logarithms of the sums of exponentials."""

@@ -10,6 +10,8 @@ Array = Any
 class CheckKernels:
     """Mixed into Backend."""
 
+    asynchronous = False  # whether reading a value waits for a device
+
     def require(self, good: Array, error: type[Exception], text: str) -> None:
         """`error` unless all of `good` (bool) hold."""
         if not good.all():

@@ -51,7 +51,7 @@ class StatisticsKernels:
         if is_half(x):
             return self.prod_backward(*(a.astype(np.float32) for a in (g, x, out)), dim).astype(x.dtype)
         zero = x == 0
-        if not zero.any():
+        if not self.may_hold(zero):
             return g * self.conj(out / x)
         count = zero.sum(dim, keepdims=True)
         safe = self.xp.where(zero, self.scalar(1, x.dtype), x)
@@ -152,7 +152,7 @@ class StatisticsKernels:
             return self.cast(values, x.dtype), places
         xp, n = self.xp, x.shape[dim]
         nan = x != x
-        some = x.dtype.kind == "f" and bool(nan.any())
+        some = x.dtype.kind == "f" and self.may_hold(nan)
         if some and skip_nan:
             k = xp.maximum(n - nan.sum(dim, keepdims=True) - 1, 0) // 2
             values = xp.take_along_axis(xp.sort(x, axis=dim), k, dim)
@@ -229,7 +229,7 @@ class StatisticsKernels:
         n = max(int(x.max()) + 1 if x.size else 0, minlength)
         if not x.size:
             return self.zeros((n,), np.int64 if weights is None else weights.dtype)
-        counts = self.xp.bincount(x, weights, n)
+        counts = self.counts(x, weights, n)
         return counts if weights is None else counts.astype(weights.dtype)
 
     def linear_bins(self: Any, x: Array, lo: float, hi: float, bins: int) -> Array:
@@ -252,8 +252,12 @@ class StatisticsKernels:
             flat = flat * n + place
             inside = inside & (place >= 0)
         total = int(np.prod(sizes))
-        flat = flat[inside]
         if not flat.size:
             return self.zeros(sizes, dtype)
-        counts = self.xp.bincount(flat, None if weights is None else weights[inside], total)
+        flat = self.xp.where(inside, flat, total)  # one more bin, for what lies outside
+        counts = self.counts(flat.reshape(-1), None if weights is None else weights.reshape(-1), total + 1)[:total]
         return counts.astype(dtype).reshape(sizes)
+
+    def counts(self: Any, x: Array, weights: Array | None, n: int) -> Array:
+        """How often each of 0 ... n - 1 is in x (1-D, of no others), or the sums of their weights in float64."""
+        return self.xp.bincount(x, weights, n)

@@ -25,7 +25,7 @@ class TableKernels:
         if skip >= 0:
             y[index == skip] = 0
         if by_frequency:
-            y /= self.xp.bincount(index.ravel(), minlength=x.shape[0])[index][..., None].astype(x.dtype)
+            y /= self.counts(index.ravel(), None, x.shape[0])[index][..., None].astype(x.dtype)
         return y
 
     def embedding_sum(self, x: Array, count: int, index: Array, skip: int, by_frequency: bool) -> Array:
@@ -55,10 +55,10 @@ class TableKernels:
     def bags_of(self, starts: Array, index: Array, skip: int) -> tuple[Array, Array, Array]:
         """For each index that is not `skip`: its bag and its place there; and the bags' lengths without those."""
         n, bags = index.shape[0], starts.shape[0]
-        marks = self.xp.bincount(starts, minlength=n + 1)[:n] if n else self.xp.zeros(0, np.int64)
+        marks = self.counts(starts, None, n + 1)[:n] if n else self.xp.zeros(0, np.int64)
         bag = self.xp.cumsum(marks) - 1
         if skip >= 0:
             bag = bag[index != skip]
-        lengths = self.xp.bincount(bag, minlength=bags)[:bags] if bags else self.xp.zeros(0, np.int64)
+        lengths = self.counts(bag, None, bags)[:bags] if bags else self.xp.zeros(0, np.int64)
         before = self.xp.cumsum(lengths) - lengths
         return bag, self.xp.arange(bag.shape[0]) - before[bag], lengths

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from importlib import import_module
 from typing import Any
 
 from .. import devices, random
+from ..devices import AcceleratorError as AcceleratorError
+from ..devices import OutOfMemoryError as OutOfMemoryError
 from ..ops.convert import LEGACY
 
 BFloat16Tensor = LEGACY["torch.cuda.BFloat16Tensor"]
@@ -111,9 +112,11 @@ class device_of(device):
 
 
 def synchronize(device: Any = None) -> None:
-    """Wait for all work queued on the device."""
-    _runtime()
-    devices.get_backend("cupy").synchronize()
+    """Wait for the work of all streams of a device (the current one)."""
+    runtime = _runtime()
+    index = _index(device)
+    runtime.synchronize(index)
+    devices.resolve("cuda", index).backend.waited()
 
 
 def get_device_name(device: Any = None) -> str:
@@ -148,125 +151,6 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
 
 def is_tf32_supported() -> bool:
     return is_available() and get_device_capability() >= (8, 0)
-
-
-# ---- memory ----------------------------------------------------------------------------------------------------------
-def memory_stats(device: Any = None) -> dict[str, int]:
-    """Counts of the memory pool, in bytes; empty where no device is usable."""
-    return _runtime().memory(_index(device)) if is_available() else OrderedDict()  # type: ignore[no-any-return]
-
-
-def memory_allocated(device: Any = None) -> int:
-    """Bytes in use."""
-    return memory_stats(device).get("allocated_bytes.all.current", 0)
-
-
-def max_memory_allocated(device: Any = None) -> int:
-    """The most bytes in use that a call of this module has seen (CuPy's pool keeps no peak of its own)."""
-    return memory_stats(device).get("allocated_bytes.all.peak", 0)
-
-
-def memory_reserved(device: Any = None) -> int:
-    """Bytes that the pool holds."""
-    return memory_stats(device).get("reserved_bytes.all.current", 0)
-
-
-def max_memory_reserved(device: Any = None) -> int:
-    return memory_stats(device).get("reserved_bytes.all.peak", 0)
-
-
-memory_cached, max_memory_cached = memory_reserved, max_memory_reserved
-
-
-def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
-    """The counts of memory_stats as a table."""
-    stats = _runtime().memory(_index(device))
-    return "\n".join(f"{name:<32}{value:>16}" for name, value in stats.items())
-
-
-def mem_get_info(device: Any = None) -> tuple[int, int]:
-    """Free and total bytes of the device."""
-    _runtime()
-    info = devices.get_backend("cupy").memory_info()
-    return info["free"], info["total"]
-
-
-def reset_peak_memory_stats(device: Any = None) -> None:
-    """Forget the peak. RuntimeError where no device is usable."""
-    if not is_available():
-        raise RuntimeError("invalid argument to reset_peak_memory_stats: there is no CUDA device")
-    _runtime().reset_peak(_index(device))
-
-
-reset_max_memory_allocated = reset_max_memory_cached = reset_peak_memory_stats
-
-
-def empty_cache() -> None:
-    """Give cached blocks back to the driver."""
-    if is_available():
-        devices.get_backend("cupy").empty_cache()
-
-
-def ipc_collect() -> None:
-    """Nothing is shared between processes here."""
-    _runtime()
-
-
-# ---- streams ---------------------------------------------------------------------------------------------------------
-class Stream:
-    """A queue of work. RuntimeError where no device is usable."""
-
-    def __new__(cls, device: Any = None, priority: int = 0) -> Any:
-        if not is_available():
-            raise RuntimeError("torch.cuda.Stream requires CUDA support")
-        return _runtime().Stream(device, priority)
-
-
-class Event:
-    """A mark in a stream. RuntimeError where no device is usable."""
-
-    def __new__(cls, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False) -> Any:
-        if not is_available():
-            raise RuntimeError("torch.cuda.Event requires CUDA support")
-        return _runtime().Event(enable_timing, blocking, interprocess)
-
-
-class StreamContext:
-    """A context in which a stream is the current one; None: nothing changes."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-
-    def __enter__(self) -> None:
-        if self.stream is not None:
-            self.stream.__enter__()
-
-    def __exit__(self, *exc: object) -> None:
-        if self.stream is not None:
-            self.stream.__exit__(*exc)
-
-
-def stream(stream: Any) -> StreamContext:
-    """A context in which `stream` is the current one."""
-    return StreamContext(stream)
-
-
-def set_stream(stream: Any) -> None:
-    if stream is not None:
-        stream.base.use()
-
-
-def current_stream(device: Any = None) -> Any:
-    return _runtime().current_stream()
-
-
-def default_stream(device: Any = None) -> Any:
-    return _runtime().default_stream()
-
-
-def is_current_stream_capturing() -> bool:
-    """False: CUDA graphs are not captured."""
-    return False
 
 
 # ---- random numbers: one generator serves all devices ----------------------------------------------------------------
@@ -313,7 +197,32 @@ def set_rng_state_all(new_states: Any) -> None:
         set_rng_state(state)
 
 
+# ---- what is loaded when it is first used ----------------------------------------------------------------------------
+_MODULES = ("amp", "memory", "nccl", "nvtx", "profiler", "sparse", "streams")
+_LATER = {
+    "memory": (
+        "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
+        "host_memory_stats_as_nested_dict", "ipc_collect", "max_memory_allocated", "max_memory_cached", "max_memory_reserved",
+        "mem_get_info", "memory_allocated", "memory_cached", "memory_reserved", "memory_stats",
+        "memory_stats_as_nested_dict", "memory_summary", "reset_accumulated_memory_stats", "reset_max_memory_allocated",
+        "reset_max_memory_cached", "reset_peak_memory_stats", "set_per_process_memory_fraction",
+    ),
+    "streams": (
+        "Event", "ExternalStream", "Stream", "StreamContext", "current_stream", "default_stream",
+        "get_stream_from_external", "is_current_stream_capturing", "set_stream", "stream",
+    ),
+}  # fmt: skip
+_HOME = {name: module for module, names in _LATER.items() for name in names}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("amp", "nvtx"):
+    if name in _MODULES:
         return import_module(f"{__name__}.{name}")
+    if name in _HOME:
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        return found
     raise AttributeError(f"module 'torch.cuda' has no attribute {name!r}: PolyTensor does not have it")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_HOME})

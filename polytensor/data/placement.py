@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .. import devices
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 from .collate import map_mapping, map_sequence
 
 __all__ = ["pin_memory"]
@@ -40,9 +40,7 @@ def pin_memory(data: Any, device: Any = None) -> Any:
 
 def _pin(x: Any) -> Any:
     if isinstance(x, Tensor):
-        if x.device.type != "cpu":
-            return x
-        return wrap(devices.resolve("cuda").backend.pinned(x.contiguous()._a), x.device)  # type: ignore[attr-defined]
+        return devices.pinned(x) if x.device.type == "cpu" else x
     return x.pin_memory() if hasattr(x, "pin_memory") else NotImplemented
 
 

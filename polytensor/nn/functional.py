@@ -144,13 +144,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Class indices (int64) to rows of 0 and 1 (int64)."""
     if tensor.dtype is not int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    if tensor.numel() and int(tensor.min()) < 0:  # type: ignore[attr-defined]
-        raise RuntimeError("Class values must be non-negative.")
+    tensor._dev.backend.require(tensor._a >= 0, RuntimeError, "Class values must be non-negative.")
     if num_classes == -1:
         if not tensor.numel():
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         num_classes = int(tensor.max()) + 1  # type: ignore[attr-defined]
-    elif tensor.numel() and int(tensor.max()) >= num_classes:  # type: ignore[attr-defined]
-        raise RuntimeError("Class values must be smaller than num_classes.")
+    else:
+        text = "Class values must be smaller than num_classes."
+        tensor._dev.backend.require(tensor._a < num_classes, RuntimeError, text)
     out = zeros(*tensor.shape, num_classes, dtype=int64, device=tensor.device)
     return out.scatter_(-1, tensor.unsqueeze(-1), value=1)  # type: ignore[attr-defined, no-any-return]

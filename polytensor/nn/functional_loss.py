@@ -132,7 +132,9 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
     keep = target != ignore_index
     safe = target.masked_fill(~keep, 0)
     wrong = (safe < 0) | (safe >= classes)
-    if wrong.any():
+    if target._dev.backend.asynchronous:
+        target._dev.backend.require((~wrong)._a, IndexError, "Target is out of bounds.")
+    elif wrong.any():
         raise IndexError(f"Target {int(safe[wrong][0])} is out of bounds.")
     loss = -ops.gather(input, 1, safe.unsqueeze(1)).squeeze(1)
     scale = keep.to(input.dtype)
@@ -144,6 +146,9 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
 
 def _averaged(total: Any, count: Any) -> Tensor:
     """total / count; with nothing to count NaN, and no gradient."""
+    if count._dev.backend.asynchronous:
+        empty = count == 0
+        return ops.where(empty, total * 0 + math.nan, total / count.masked_fill(empty, 1))
     return total / count if count else total * 0 + math.nan
 
 
@@ -275,8 +280,8 @@ def binary_cross_entropy(
     for x in (target, weight):
         if x is not None and x._a.dtype != input._a.dtype:
             raise RuntimeError(f"Found dtype {x.dtype} but expected {input.dtype}")
-    if not ((input >= 0) & (input <= 1)).all():
-        raise RuntimeError("all elements of input should be between 0 and 1")
+    text = "all elements of input should be between 0 and 1"
+    input._dev.backend.require(((input >= 0) & (input <= 1))._a, RuntimeError, text)
     if weight is not None:
         weight = weight.expand(ops.broadcast_shapes(target.shape, weight.shape))
     loss = rows.binary_cross_entropy(input, target)
@@ -414,8 +419,8 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = var * ops.ones_like(input)
-    elif (var < 0).any():
-        raise ValueError("var has negative entry/entries")
+    else:
+        var._dev.backend.require((~(var < 0))._a, ValueError, "var has negative entry/entries")
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:
             var = var.unsqueeze(-1)

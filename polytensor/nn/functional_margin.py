@@ -102,8 +102,7 @@ def multi_margin_loss(
     if weight is not None and weight.numel() != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     t = target.reshape(-1, 1)
-    if ((t < 0) | (t >= classes)).any():
-        raise RuntimeError("target out of range")
+    t._dev.backend.require_range(t._a, 0, classes, RuntimeError, "target out of range")
     z = (margin - ops.gather(x, 1, t) + x).relu()
     z = z if p == 1 else z * z
     if weight is not None:
@@ -127,8 +126,7 @@ def multilabel_margin_loss(
     if target.dtype is not int64:
         raise RuntimeError(f"expected scalar type Long but found {target.dtype}")
     t = target.reshape(x.shape)
-    if ((t < -1) | (t >= x.shape[1])).any():
-        raise RuntimeError("target out of range")
+    t._dev.backend.require_range(t._a, -1, x.shape[1], RuntimeError, "target out of range")
     valid = (t < 0).cumsum(1) == 0
     most = int(valid.sum(1).max()) if t.numel() else 0
     valid, t = valid[:, :most], t.masked_fill(~valid, 0)[:, :most]

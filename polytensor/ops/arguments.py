@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, isfinite, prod
 from typing import Any
 
-from .. import dtypes
+from .. import devices, dtypes
 from ..backends.base import DTYPE_OF, SCALARS
 from ..tensor import Tensor, wrap
 from .convert import (
@@ -21,8 +21,10 @@ CPP_NAME = {
 }  # fmt: skip
 
 
-def _finish(array: Any, dev: Any, requires_grad: Any) -> Tensor:
+def _finish(array: Any, dev: Any, requires_grad: Any, pin_memory: Any = False) -> Tensor:
     r = wrap(array, dev)
+    if pin_memory:
+        r = devices.pinned(r)
     if requires_grad is False:
         return r
     if requires_grad.__class__ is not bool:

@@ -93,7 +93,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Any, p: float, is_causal: boo
         else:
             dead = pw.eq(mask.detach().amax(-1, keepdim=True), float("-inf")) if mask._a.shape[-1] else None
             scores = pw.add(scores, mask)
-        dead = dead if dead is not None and sources and dead.any() else None
+        dead = dead if dead is not None and sources and q._dev.backend.may_hold(dead._a) else None
     if dead is not None:
         scores = scores.masked_fill(dead, 0.0)  # type: ignore[attr-defined]
     attention = softmax(scores, -1)

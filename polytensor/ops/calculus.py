@@ -229,12 +229,13 @@ def segment_reduce(
     given = given.to(dtypes.int64).reshape(rows, -1)
     counts = given if kind == "lengths" else given[:, 1:] - given[:, :-1]
     if kind == "lengths" and not unsafe:
-        if bool((counts < 0).any()):
-            raise RuntimeError("lengths contains negative value!")
-        if bool((counts.sum(-1) != n).any()):
-            raise RuntimeError(
-                "segment_reduce(): Expected all rows of lengths along axis to sum to data.size(lengths.dim()-1) when !unsafe."
-            )
+        backend = x._dev.backend
+        backend.require((counts >= 0)._a, RuntimeError, "lengths contains negative value!")
+        backend.require(
+            (counts.sum(-1) == n)._a,
+            RuntimeError,
+            "segment_reduce(): Expected all rows of lengths along axis to sum to data.size(lengths.dim()-1) when !unsafe.",
+        )
     k = counts.shape[1]
     places = arange(n, device=x.device).expand(rows, n).contiguous()
     member = searchsorted(counts.cumsum(-1), places, right=True)  # k: beyond the last segment

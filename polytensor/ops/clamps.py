@@ -78,7 +78,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
     if not tensors:
         if x._a.dtype.kind == "b":
             raise NotImplementedError("\"clamp_scalar_cpu\" not implemented for 'Bool'")
-        numbers = [b.item() for b in rest]
+        numbers = bounds if x._dev.backend.asynchronous else [b.item() for b in rest]
         return give(
             pw._clamp(x, numbers[0] if min is not None else None, numbers[-1] if max is not None else None), out
         )

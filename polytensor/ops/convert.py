@@ -14,8 +14,12 @@ from .table import ROWS, F, attach
 array_dtype = dtypes.need_array
 
 
-def to_device(x: Tensor, dev: Any) -> Tensor:
-    """`x` on another device: shared memory between CPU backends, a copy otherwise. Gradients pass."""
+def to_device(x: Tensor, dev: Any, non_blocking: bool = False) -> Tensor:
+    """`x` on another device: shared memory between CPU backends, a copy otherwise. Gradients pass.
+
+    non_blocking: a copy from or to page-locked memory goes on while the program does; one to the CPU may be read when the
+    stream has been waited for.
+    """
     if x._dev is dev:
         return x
     if x._dev.type == dev.type == "cpu":
@@ -24,7 +28,7 @@ def to_device(x: Tensor, dev: Any) -> Tensor:
         if x._fn is not None and mode.grad:
             ROWS["alias"].record((x,), (), (r,))
         return r
-    r = wrap(dev.backend.from_numpy(x._dev.backend.to_numpy(x._a)), dev)
+    r = wrap(dev.backend.take(x._a, x._dev.backend, non_blocking), dev)
     if x._fn is not None and mode.grad:
         _MoveNode.record(x, r)
     return r
@@ -45,7 +49,7 @@ class _MoveNode:
                 home = self.vers[0]
                 if tensors:
                     return [to_device(g, home)]
-                return [home.backend.from_numpy(self.dev.backend.to_numpy(g))]
+                return [home.backend.take(g, self.dev.backend)]
 
         n = new(ToCopyBackward0)
         n.edges, n.nrs = ((x if x._fn is LEAF else x._fn),), (x._nr,)
@@ -69,8 +73,8 @@ def _is_dtype(x: Any) -> bool:
     return isinstance(x, dtypes.dtype) or (isinstance(x, type) and x in dtypes._PYTHON)
 
 
-def to_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, bool, Any]:
-    """(device, dtype, copy, memory_format) of the arguments of .to(), in each of its forms."""
+def to_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, bool, bool, Any]:
+    """(device, dtype, non_blocking, copy, memory_format) of the arguments of .to(), in each of its forms."""
     kw = dict(kwargs)
     rest = list(args)
     device = dtype = None
@@ -97,7 +101,7 @@ def to_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, An
     known = (str, int, devices.Device)
     if kw or not (device is None or isinstance(device, known)) or not (dtype is None or _is_dtype(dtype)):
         raise _bad_to(args, kwargs)
-    return device, dtype, bool(flags[1]), wanted
+    return device, dtype, bool(flags[0]), bool(flags[1]), wanted
 
 
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -108,10 +112,15 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if len(args) == 1 and not kwargs and args[0].__class__ is dtypes.dtype:
         d = array_dtype(args[0])
         return self if self._a.dtype == d else F.cast(self, d)  # type: ignore[no-any-return]
-    device, dtype, copy, wanted = to_arguments(args, kwargs)
+    device, dtype, non_blocking, copy, wanted = to_arguments(args, kwargs)
     r = self
     if device is not None:
-        r = to_device(r, devices.resolve(device))
+        dev = devices.resolve(device)
+        if non_blocking and dev.type == "cpu" != self._dev.type:  # nothing may read what is still on its way
+            if dtype is not None:
+                r = F.cast(r, array_dtype(dtypes.of(dtype, "to")))
+            non_blocking = wanted is None or wanted is preserve_format
+        r = to_device(r, dev, non_blocking)
     if dtype is not None:
         d = array_dtype(dtypes.of(dtype, "to"))
         if r._a.dtype != d:
@@ -137,7 +146,7 @@ def cpu(self: Tensor, memory_format: Any = preserve_format) -> Tensor:
 
 def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = preserve_format) -> Tensor:
     """A copy on a CUDA device. Source: torch.Tensor.cuda."""
-    return to_device(self, devices.resolve("cuda" if device is None else device))
+    return to_device(self, devices.resolve("cuda" if device is None else device), non_blocking)
 
 
 # ---- legacy tensor types ---------------------------------------------------------------------------------------------

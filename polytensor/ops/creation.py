@@ -64,12 +64,12 @@ def _creator(name: str, value: Any) -> Any:
             else:
                 array = _filled(dev, shape, d, value)
             r = wrap(array, dev)
-            if requires_grad is False and out is None:
+            if requires_grad is False and out is None and not pin_memory:
                 return r
         else:
             r = wrap(_ordered(dev, shape, d, value, axis_order(wanted, None, shape)), dev)
-        if requires_grad is not False:
-            r = _finish(r._a, dev, requires_grad)
+        if requires_grad is not False or pin_memory:
+            r = _finish(r._a, dev, requires_grad, pin_memory)
         return r if out is None else _into(out, r, dtype, name)
 
     make.__name__ = name
@@ -98,7 +98,7 @@ def full(
         _into(out, wrap(_filled(dev, shape, out._a.dtype, checked(value, out.dtype)), dev), dtype, "full")
         return out  # type: ignore[no-any-return]
     d = dtypes.scalar_dtype(value) if dtype is None else dtypes.of(dtype, "full")
-    return _finish(_filled(dev, shape, array_dtype(d), checked(value, d)), dev, requires_grad)
+    return _finish(_filled(dev, shape, array_dtype(d), checked(value, d)), dev, requires_grad, pin_memory)
 
 
 def scalar_tensor(
@@ -124,7 +124,7 @@ def _like(name: str, value: Any) -> Any:
         a = input._a
         d = a.dtype if dtype is None else array_dtype(dtypes.of(dtype, name))
         order = axis_order(memory_format, a, a.shape)
-        return _finish(_ordered(dev, a.shape, d, value, order), dev, requires_grad)
+        return _finish(_ordered(dev, a.shape, d, value, order), dev, requires_grad, pin_memory)
 
     make.__name__ = name
     make.__doc__ = f"A tensor of input's size, dtype, device and layout. Source: torch.{name}."
@@ -171,7 +171,7 @@ def empty_strided(
     flat = _filled(dev, (count,), d, None)
     if count:
         flat = dev.backend.strided_view(flat, shape, tuple(s * d.itemsize for s in strides), 0, d)
-    return _finish(flat if count else flat.reshape(shape), dev, requires_grad)
+    return _finish(flat if count else flat.reshape(shape), dev, requires_grad, pin_memory)
 
 
 def empty_permuted(
@@ -194,7 +194,10 @@ def empty_permuted(
     check_pinned(pin_memory)
     dev = devices.resolve(device)
     return _finish(
-        _ordered(dev, shape, array_dtype(_default(dtype, "empty_permuted")), None, order), dev, requires_grad
+        _ordered(dev, shape, array_dtype(_default(dtype, "empty_permuted")), None, order),
+        dev,
+        requires_grad,
+        pin_memory,
     )
 
 
@@ -274,7 +277,7 @@ def arange(
     if d.category == dtypes.INT:  # as PyTorch: the count from the floats, the values from the ints
         start, step = int(start), int(step)
     dev = devices.resolve(device) if layout is None and not pin_memory else _range_options(layout, pin_memory, device)
-    r = _finish(dev.backend.arange(n, start, step, array_dtype(d)), dev, requires_grad)
+    r = _finish(dev.backend.arange(n, start, step, array_dtype(d)), dev, requires_grad, pin_memory)
     return r if out is None else _into(out, r, dtype, "arange")
 
 
@@ -295,7 +298,9 @@ def range(
     d = _default(dtype, "range") if out is None or dtype is not None else out.dtype
     start, end, step = _steps(start, end, step, d, "range")
     dev = _range_options(layout, pin_memory, device)
-    r = _finish(dev.backend.arange(int((end - start) / step) + 1, start, step, array_dtype(d)), dev, requires_grad)
+    r = _finish(
+        dev.backend.arange(int((end - start) / step) + 1, start, step, array_dtype(d)), dev, requires_grad, pin_memory
+    )
     return r if out is None else _into(out, r, dtype, "range")
 
 
@@ -328,7 +333,9 @@ def linspace(
 ) -> Tensor:  # fmt: skip
     """`steps` values from start to end, both included. Source: torch.linspace."""
     dev = _range_options(layout, pin_memory, device)
-    r = _finish(dev.backend.linspace(*_spaced("linspace", start, end, steps, dtype, out)), dev, requires_grad)
+    r = _finish(
+        dev.backend.linspace(*_spaced("linspace", start, end, steps, dtype, out)), dev, requires_grad, pin_memory
+    )
     return r if out is None else _into(out, r, dtype, "linspace")
 
 
@@ -339,7 +346,7 @@ def logspace(
     """base ** linspace(start, end, steps). Source: torch.logspace."""
     dev = _range_options(layout, pin_memory, device)
     arguments = _spaced("logspace", start, end, steps, dtype, out, float(base))
-    r = _finish(dev.backend.logspace(*arguments), dev, requires_grad)
+    r = _finish(dev.backend.logspace(*arguments), dev, requires_grad, pin_memory)
     return r if out is None else _into(out, r, dtype, "logspace")
 
 
@@ -356,7 +363,7 @@ def eye(
         if size[-1] < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {k}")
     dev = _range_options(layout, pin_memory, device)
-    r = _finish(dev.backend.eye(*size, array_dtype(_default(dtype, "eye"))), dev, requires_grad)
+    r = _finish(dev.backend.eye(*size, array_dtype(_default(dtype, "eye"))), dev, requires_grad, pin_memory)
     return r if out is None else _into(out, r, dtype, "eye")
 
 

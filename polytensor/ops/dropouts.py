@@ -7,13 +7,17 @@ from math import sqrt
 from typing import Any
 
 from .. import dtypes
+from ..autograd.modes import WATCH, mode
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
-from .random_ops import dropout_mask
-from .table import F, check_tensor
+from .random_ops import _reserve, dropout_mask
+from .table import ROWS, F, check_tensor, primitive
 
 __all__ = ["alpha_dropout", "alpha_dropout_", "dropout", "dropout_", "feature_alpha_dropout", "feature_dropout"]
 
+primitive(
+    "masked_scale", "x", (lambda F, g, mask, scale: F.masked_scale(g, mask, scale),), "mask scale", node="MulBackward0"
+)
 ALPHA = 1.7580993408473766  # of SELU: scale * alpha
 
 
@@ -39,7 +43,13 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         return x
     if p == 1.0:
         return _write(x, _nothing(x), inplace)
-    return _write(x, pw.mul(x, wrap(dropout_mask(x._a.shape, p, _mask_dtype(x), x._dev, None), x._dev)), inplace)
+    if x._a.dtype.kind != "f" or x._a.dtype.itemsize < 4 or WATCH:  # who watches what is saved sees PyTorch's noise
+        return _write(x, pw.mul(x, wrap(dropout_mask(x._a.shape, p, _mask_dtype(x), x._dev, None), x._dev)), inplace)
+    y, mask = x._dev.backend.dropout(x._a, *_reserve(None, x._a.size, "half"), p)
+    r = wrap(y, x._dev)
+    if x._fn is not None and mode.grad:
+        ROWS["masked_scale"].record((x,), (mask, 1.0 / (1.0 - p)), (r,))
+    return _write(x, r, inplace)
 
 
 def _mask_dtype(x: Tensor) -> Any:

@@ -46,8 +46,8 @@ def _indices(input: Tensor, rows: int, op: str) -> Any:
             f"torch.{input.dtype.name} instead (while checking arguments for {op})"
         )
     index = input._a if input.dtype is dtypes.int64 else F.cast(input, dtypes.int64.array)._a
-    if index.size and not bool(((index >= 0) & (index < rows)).all()):
-        raise IndexError(f"index out of range in self: an index is not in [0, {rows}) (indices {list(index.shape)})")
+    text = f"index out of range in self: an index is not in [0, {rows}) (indices {list(index.shape)})"
+    input._dev.backend.require_range(index, 0, rows, IndexError, text)
     return index
 
 
@@ -150,17 +150,21 @@ def embedding_bag(
         if offsets._a.ndim != 1:
             raise ValueError("offsets has to be a 1D Tensor")
         starts = offsets._a.astype(dtypes.int64.array)
-        if starts.size and int(starts[0]) != 0:
+        if backend.asynchronous:
+            text = f"offsets must begin with 0, not decrease, and not be greater than input's length {i._a.shape[0]}"
+            backend.require_range(starts[:1], 0, 1, RuntimeError, text)
+            backend.require_range(starts[-1:], 0, i._a.shape[0] + 1, RuntimeError, text)
+        elif starts.size and int(starts[0]) != 0:
             raise RuntimeError(
                 f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got "
                 f"{int(starts[0])}"
             )
-        if starts.size and int(starts[-1]) > i._a.shape[0]:
+        elif starts.size and int(starts[-1]) > i._a.shape[0]:
             raise RuntimeError(
                 f"offsets[-1] can not be greater than input's length {i._a.shape[0]} but got offsets[-1] of {int(starts[-1])}"
             )
-        if bool((starts[1:] < starts[:-1]).any()):
-            raise RuntimeError("Your input appears to be incorrect: offsets must not decrease")
+        text = "Your input appears to be incorrect: offsets must not decrease"
+        backend.require(starts[1:] >= starts[:-1], RuntimeError, text)
         if include_last_offset:  # it says where the last bag ends
             end = int(starts[-1])
             i, starts = i[:end], starts[:-1]

@@ -168,10 +168,12 @@ def _from_data(data: Any, dtype: dtypes.dtype | None, dev: Any) -> Any:
     backend = dev.backend
     if isinstance(data, Tensor):
         a = data._a
-        if data._dev.type != dev.type:
-            a = backend.from_numpy(data._dev.backend.to_numpy(a))
+        if data._dev != dev:
+            a = backend.take(a, data._dev.backend)
         d = a.dtype if dtype is None else array_dtype(dtype)
-        return backend.cast(a, d) if a.dtype != d else a.copy(order="K")
+        if a.dtype != d:
+            return backend.cast(a, d)
+        return a if a is not data._a else backend.copy_like(a)
     if data.__class__ in NUMBERS:
         d = dtype or dtypes.scalar_dtype(data)
         return backend.from_numpy(_host_cast(backend.host(data), d))
@@ -216,7 +218,9 @@ def make_tensor(
     if pin_memory:
         check_pinned(pin_memory)
     dev = data._dev if device is None and isinstance(data, Tensor) else devices.resolve(device)
-    return _finish(_from_data(data, None if dtype is None else dtypes.of(dtype, "tensor"), dev), dev, requires_grad)
+    return _finish(
+        _from_data(data, None if dtype is None else dtypes.of(dtype, "tensor"), dev), dev, requires_grad, pin_memory
+    )
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:

@@ -260,7 +260,7 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
         r = wrap(A._dev.backend.zeros(A._a.shape[:-2], A._a.dtype), A._dev)
         return r if out is None else write_out(out, r)
     inverse, info = F.linalg_inv_ex(A)
-    bad = pw.ne(info, 0) if info._a.any() else None
+    bad = pw.ne(info, 0) if A._dev.backend.may_hold(info._a != 0) else None
     if bad is not None:
         inverse = pw.where(as_scalars(F, bad), 0.0, inverse)
     r = pw.mul(matrix_norm(A, p), matrix_norm(inverse, p))

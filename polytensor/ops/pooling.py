@@ -448,8 +448,8 @@ def _unpool(
     if indices.dtype is not dtypes.int64:
         raise RuntimeError(f"elements in indices should be type int64 but got: {indices.dtype}")
     lead, area = x._a.shape[:-n], prod(size)
-    if indices._a.size and not bool(((indices._a >= 0) & (indices._a < area)).all()):
-        raise RuntimeError(f"Found an invalid max index outside of the output's size {size}")
+    text = f"Found an invalid max index outside of the output's size {size}"
+    indices._dev.backend.require_range(indices._a, 0, area, RuntimeError, text)
     flat = reshape(indices, (*lead, prod(x._a.shape[-n:])))
     zeros = wrap(x._dev.backend.zeros((*lead, area), x._a.dtype), x._dev)
     r = zeros.scatter(len(lead), flat, reshape(x, tuple(flat._a.shape)))

@@ -106,8 +106,11 @@ def _nothing(index: Tensor) -> Tensor:
 
 def _check_range(index: Tensor, n: int, dim: int, error: type[Exception] = RuntimeError, message: str = "") -> None:
     """An error unless all indices are in [0, n)."""
-    a = index._a
-    if a.size and int(a.view("uint64").max()) >= n:  # negative ones are large as unsigned
+    a, backend = index._a, index._dev.backend
+    if backend.asynchronous:
+        text = message or f"an index is out of bounds for dimension {dim} with size {n}"
+        backend.require_range(a, 0, n, error, text)
+    elif a.size and int(a.view("uint64").max()) >= n:  # negative ones are large as unsigned
         low = int(a.min())
         bad = low if low < 0 else int(a.max())
         raise error(message or f"index {bad} is out of bounds for dimension {dim} with size {n}")
@@ -353,10 +356,12 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
     if given and n != given[d]:
         raise IndexError(f"index_copy_(): Number of indices ({n}) should be equal to source.size(dim) ({given[d]})")
     x, source = (t if t._a.ndim else reshape(t, 1) for t in (input, source))
-    a = index._a
-    if a.size and (int(a.min()) < 0 or int(a.max()) >= x._a.shape[d]):
+    a, backend, bounds = index._a, index._dev.backend, f"is out of bounds for dimension {d} with size {x._a.shape[d]}"
+    if backend.asynchronous:
+        backend.require_range(a, 0, x._a.shape[d], IndexError, f"index_copy_(): an index {bounds}")
+    elif a.size and (int(a.min()) < 0 or int(a.max()) >= x._a.shape[d]):
         bad = int(a.min()) if int(a.min()) < 0 else int(a.max())
-        raise IndexError(f"index_copy_(): index {bad} is out of bounds for dimension {d} with size {x._a.shape[d]}")
+        raise IndexError(f"index_copy_(): index {bad} {bounds}")
     r = guard(_index_put(x, source, _vector(x, d, index)[1], False), index)
     return _exact_out(out, r if have else reshape(r, ()))
 
@@ -396,10 +401,12 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     x = input if input._a.ndim else reshape(input, 1)
     d, where = _vector(x, dim, index)
     n, a = x._a.shape[d], index._a
-    if a.size and (int(a.min()) < -n or int(a.max()) >= n):
+    backend, shape = x._dev.backend, [n if i == d else 1 for i in range(x._a.ndim)]
+    if backend.asynchronous:
+        backend.require_range(a, -n, n, IndexError, f"an index is out of bounds for dimension {d} with size {n}")
+    elif a.size and (int(a.min()) < -n or int(a.max()) >= n):
         bad = int(a.min()) if int(a.min()) < -n else int(a.max())
         raise IndexError(f"index {bad} is out of bounds for dimension {d} with size {n}")
-    backend, shape = x._dev.backend, [n if i == d else 1 for i in range(x._a.ndim)]
     mask = backend.zeros((n,), bool)
     backend.index_put(mask, where[d:], backend.full((), True, mask.dtype), False)
     r = where_(wrap(mask.reshape(shape), x._dev), number, x)
@@ -440,6 +447,15 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     _check_mask(mask, f"masked_scatter_ only supports boolean masks, but got mask with dtype {kind}")
     x, m = broadcast_tensors(input, mask)
     shape = x._a.shape
+    backend = x._dev.backend
+    if backend.asynchronous and source._a.size:
+        where = reshape(m, -1)
+        place = backend.cumsum(where._a, 0)
+        text = "Number of elements of source < number of ones in mask"
+        backend.require_range(place[-1:], 0, source._a.size + 1, RuntimeError, text)
+        place = backend.clamp(place - 1, 0, source._a.size - 1)
+        taken = index_select(reshape(contiguous(source), -1), 0, wrap(place, x._dev))
+        return reshape(where_(where, taken, reshape(x, -1)), shape)
     count = int(m._a.sum())
     if count > source.numel():
         raise RuntimeError("Number of elements of source < number of ones in mask")
@@ -472,7 +488,10 @@ def _flat_index(x: Tensor, index: Tensor, op: str) -> Any:
     kind = TYPE_NAME[DTYPE_OF[index._a.dtype].name]
     _long_index(index, f"{op}(): Expected a long tensor for index, but got {kind}", narrow=False)
     n, a = x._a.size, index._a
-    if a.size:
+    if x._dev.backend.asynchronous:
+        text = f"out of range: tried to access an index on a tensor of {n} elements."
+        x._dev.backend.require_range(a, -n, n, IndexError, text)
+    elif a.size:
         low, high = int(a.min()), int(a.max())
         if low < -n or high >= n:
             bad = low if low < -n else high

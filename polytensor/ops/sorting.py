@@ -157,8 +157,8 @@ def searchsorted(
                 "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
                 f"{TYPE_NAME[sorter.dtype.name]}"
             )
-        if sorter._a.size and (int(sorter._a.min()) < 0 or int(sorter._a.max()) >= shape[-1]):
-            raise RuntimeError("torch.searchsorted(): sorter index out of range")
+        text = "torch.searchsorted(): sorter index out of range"
+        sorter._dev.backend.require_range(sorter._a, 0, shape[-1], RuntimeError, text)
         x = gather(x.detach(), -1, sorter)
     scalar = not isinstance(input, Tensor) or input._a.ndim == 0
     if scalar and len(shape) != 1:

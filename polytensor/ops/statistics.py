@@ -102,8 +102,9 @@ def _quantile(
         raise RuntimeError("quantile() q must be a scalar or 1D tensor")
     elif q._a.dtype != x._a.dtype:
         raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
-    elif not bool(((q >= 0) & (q <= 1)).all()):  # type: ignore[operator, attr-defined]
-        raise RuntimeError("quantile() q values must be in the range [0, 1]")
+    else:
+        good = (q >= 0) & (q <= 1)  # type: ignore[operator]
+        q._dev.backend.require(good._a, RuntimeError, "quantile() q values must be in the range [0, 1]")
     if interpolation not in INTERPOLATIONS:
         raise RuntimeError(
             f"quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
@@ -190,8 +191,7 @@ def _weights(name: str, w: Tensor | None, n: int, integral: bool) -> None:
         raise RuntimeError(
             f"cov(): expected {name} to have the same numel as there are observations in the input but got {w._a.size} != {n}"
         )
-    if w._a.size and bool(amin(w) < 0):  # type: ignore[operator]
-        raise RuntimeError(f"cov(): {name} cannot be negative")
+    w._dev.backend.require(~(w._a < 0), RuntimeError, f"cov(): {name} cannot be negative")
 
 
 def cov(

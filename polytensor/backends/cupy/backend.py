@@ -21,6 +21,7 @@ from .gemm import GemmKernels
 from .kernels import REAL
 from .launch import CTYPES, grid
 from .layers import LayerKernels
+from .placement import Placement
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
 RUN_OPS = {"multiply": 0, "maximum": 1, "minimum": 2}
@@ -41,7 +42,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, GemmKernels, LayerKernels, Backend):
+class CupyBackend(FaultKernels, GemmKernels, LayerKernels, Placement, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
@@ -96,40 +97,13 @@ class CupyBackend(FaultKernels, GemmKernels, LayerKernels, Backend):
 
         self.xp = library(cupy)
         super().__init__()
+        self.memory().accounts()
         self._bind_products()
         self._refuse_missing()
         self._faults = None
         self._roots: dict[int, tuple[Any, Any]] = {}
 
     # ---- memory and devices -------------------------------------------------------------------------------------------
-    def pinned(self, a: Any) -> Any:
-        """A copy of a NumPy array in page-locked memory of the host, from which copies to the device may overlap."""
-        import cupyx
-
-        out = cupyx.empty_pinned(a.shape, a.dtype)
-        out[...] = a
-        return out
-
-    def from_numpy(self, a: Any) -> Any:
-        return self.xp.asarray(a)
-
-    def memory_info(self) -> dict[str, int]:
-        free, total = self.xp.cuda.runtime.memGetInfo()
-        return {"free": free, "total": total}
-
-    def device_count(self) -> int:
-        return int(self.xp.cuda.runtime.getDeviceCount())
-
-    def current_index(self) -> int:
-        return int(self.xp.cuda.runtime.getDevice())
-
-    def device_name(self) -> str:
-        return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
-
-    def empty_cache(self) -> None:
-        self.forget_workspaces()
-        self.xp.get_default_memory_pool().free_all_blocks()
-
     def data_ptr(self, x: Any) -> int:
         return int(x.data.ptr)
 
@@ -233,6 +207,7 @@ class CupyBackend(FaultKernels, GemmKernels, LayerKernels, Backend):
             self._at(ufunc, out, index, value.astype(wide))
             x[...] = out.astype(kind)
         else:
+            index = index % len(x)  # what is out of range is told later: it must not be written to
             order = xp.argsort(index, kind="stable")
             rows = index[order]
             fresh = xp.concatenate([xp.ones(1, bool), rows[1:] != rows[:-1]])
@@ -252,6 +227,28 @@ class CupyBackend(FaultKernels, GemmKernels, LayerKernels, Backend):
         places = run[:, None] * width + xp.arange(width)
         self._at("add", out.reshape(-1), places.reshape(-1), x.reshape(-1))
         return out
+
+    def counts(self, x: Any, weights: Any, n: int) -> Any:
+        # CuPy's bincount reads the largest and the smallest value
+        out = self.xp.zeros((n,), np.int64 if weights is None else np.float64)
+        self._at("add", out, x, self.xp.ones(x.shape, np.int64) if weights is None else weights.astype(np.float64))
+        return out
+
+    def unique_rows(self, index: Any) -> Any:
+        return index.reshape(-1)  # rows that come twice are written twice, with the same values
+
+    def triangle_indices(self, lower: bool, rows: int, columns: int, offset: int) -> Any:
+        # CuPy's functions look for what is not 0, whose number they must wait for
+        xp = self.xp
+        kept = np.clip(np.arange(rows) + offset + (1 if lower else 0), 0, columns)  # columns left of the diagonal
+        total = int(kept.sum() if lower else (columns - kept).sum())
+        left = xp.clip(xp.arange(rows) + (offset + (1 if lower else 0)), 0, columns)
+        counts = left if lower else columns - left
+        ends = xp.cumsum(counts)
+        places = xp.arange(total)
+        row = xp.searchsorted(ends, places, side="right")
+        column = places - (ends - counts)[row] + (0 if lower else left[row])
+        return xp.stack((row, column)).astype(np.int64)
 
     def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
         return self.xp.sum(x, axis=dim, keepdims=keepdim)  # CuPy adds in blocks on every axis

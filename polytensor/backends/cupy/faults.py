@@ -21,9 +21,10 @@ class Faults:
         self.flags, self.seen = flags, seen
         self.slots: dict[tuple[type[Exception], str], Any] = {}
         self.kinds: list[tuple[type[Exception], str]] = []
+        self.checks = 0
 
     def flag(self, error: type[Exception], text: str) -> Any:
-        """The flag of an error: one element (uint32) of the device; not 0 raises."""
+        """The flag of an error: one element (uint32) of the device; not 0 raises, and the smallest one first."""
         found = self.slots.get((error, text))
         if found is None:
             if len(self.kinds) == SLOTS:  # texts name sizes, so that there may be any number of them
@@ -37,11 +38,16 @@ class Faults:
             found = self.slots[error, text] = self.seen[k : k + 1]
         return found
 
+    def number(self) -> int:
+        """The number of the next check: what it writes into its flag, so that the first fault is told."""
+        self.checks = self.checks % (2**32 - 2) + 1
+        return self.checks
+
     def check(self) -> None:
         """Raise the first fault that a kernel has left; the device was just waited for."""
         if not self.flags.any():
             return
-        k = int(self.flags.argmax())
+        k = int(np.where(self.flags, self.flags, 2**32 - 1).argmin())
         self.flags[...] = 0
         error, text = self.kinds[k]
         raise error(text + LATE)
@@ -50,6 +56,7 @@ class Faults:
 class FaultKernels:
     """Mixed into CupyBackend, before Backend."""
 
+    asynchronous = True
     xp: Any
     _faults: Faults | None
 
@@ -68,8 +75,10 @@ class FaultKernels:
         return Faults(flags, self.xp.ndarray((SLOTS,), np.uint32, memory.MemoryPointer(owner, 0)))
 
     def require(self, good: Any, error: type[Exception], text: str) -> None:
-        flag = self.faults.flag(error, text)
-        flag |= self.xp.logical_not(good).any().astype(np.uint32)
+        faults, xp = self.faults, self.xp
+        flag = faults.flag(error, text)
+        bad = xp.logical_not(good.all()) & (flag == 0)  # the first one stays
+        flag += bad * np.uint32(faults.number())
 
     def require_range(self, index: Any, low: int, high: int, error: type[Exception], text: str) -> None:
         if index.size:

@@ -1,19 +1,35 @@
-"""Streams, events, memory counts and device properties for ``polytensor.cuda``. Imported only where CUDA is usable."""
+"""Devices, streams, events and libraries of CUDA for ``polytensor.cuda``. Imported only where CUDA is usable."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from types import SimpleNamespace
 from typing import Any
 
 import cupy
 
-_peak: dict[int, int] = {}
+from .memory import accounts as accounts
+from .memory import hold_for as hold_for
+from .memory import info as memory_info
+from .memory import limit as memory_limit
+from .memory import reset_peak as reset_peak
+from .memory import set_limit as set_memory_limit
+from .memory import stats as memory
+
+__all__ = [
+    "accounts", "can_access_peer", "capturing", "cublas_handle", "current_stream", "cusolver_handle", "elapsed",
+    "external_stream", "hold_for", "libraries", "memory", "memory_info", "memory_limit", "new_event", "new_stream",
+    "null_stream", "on", "profile", "properties", "reset_peak", "set_memory_limit", "synchronize", "use", "use_stream", "version",
+]  # fmt: skip
 
 
 def use(index: int) -> None:
     """Make a device the current one of this thread."""
     cupy.cuda.Device(index).use()
+
+
+def on(index: int) -> Any:
+    """A context in which a device is the current one."""
+    return cupy.cuda.Device(index)
 
 
 def properties(index: int) -> SimpleNamespace:
@@ -27,110 +43,99 @@ def properties(index: int) -> SimpleNamespace:
         multi_processor_count=int(p["multiProcessorCount"]),
         warp_size=int(p["warpSize"]),
         max_threads_per_multi_processor=int(p["maxThreadsPerMultiProcessor"]),
+        max_threads_per_block=int(p["maxThreadsPerBlock"]),
+        shared_memory_per_block=int(p["sharedMemPerBlock"]),
+        regs_per_multiprocessor=int(p["regsPerMultiprocessor"]),
+        L2_cache_size=int(p["l2CacheSize"]),
+        is_integrated=int(p["integrated"]),
+        is_multi_gpu_board=int(p["isMultiGpuBoard"]),
+        pci_bus_id=int(p["pciBusID"]),
+        pci_device_id=int(p["pciDeviceID"]),
+        pci_domain_id=int(p["pciDomainID"]),
     )
+
+
+def _dotted(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"
 
 
 def version() -> str:
     """The CUDA runtime's version, as '13.0'."""
-    number = cupy.cuda.runtime.runtimeGetVersion()
-    return f"{number // 1000}.{number % 1000 // 10}"
+    return _dotted(cupy.cuda.runtime.runtimeGetVersion())
 
 
-def memory(index: int) -> OrderedDict[str, int]:
-    """Bytes in use and held by the pool; the peak is the largest value that a call has seen."""
-    with cupy.cuda.Device(index):
-        pool = cupy.get_default_memory_pool()
-        used, held = int(pool.used_bytes()), int(pool.total_bytes())
-    _peak[index] = max(_peak.get(index, 0), used)
-    return OrderedDict(
-        {
-            "allocated_bytes.all.current": used,
-            "allocated_bytes.all.peak": _peak[index],
-            "reserved_bytes.all.current": held,
-            "reserved_bytes.all.peak": held,
-        }
-    )
+def libraries() -> dict[str, str]:
+    """The CUDA libraries in use and their versions."""
+    from cupy_backends.cuda.libs import cublas
+
+    return {
+        "driver": _dotted(cupy.cuda.runtime.driverGetVersion()),
+        "runtime": version(),
+        "cuBLAS": str(cublas.getVersion(cublas_handle())),
+    }
 
 
-def reset_peak(index: int) -> None:
-    _peak.pop(index, None)
+def cublas_handle() -> int:
+    return int(cupy.cuda.get_cublas_handle())
 
 
-class Stream:
-    """A queue of work (``torch.cuda.Stream``); a context manager that makes it the current one."""
-
-    def __init__(self, device: Any = None, priority: int = 0, *, base: Any = None) -> None:
-        self.base = cupy.cuda.Stream(non_blocking=True, priority=priority) if base is None else base
-
-    @property
-    def cuda_stream(self) -> int:
-        return int(self.base.ptr)
-
-    def synchronize(self) -> None:
-        self.base.synchronize()
-
-    def query(self) -> bool:
-        """Whether all queued work is done."""
-        return bool(self.base.done)
-
-    def record_event(self, event: Event | None = None) -> Event:
-        event = Event() if event is None else event
-        event.record(self)
-        return event
-
-    def wait_event(self, event: Event) -> None:
-        self.base.wait_event(event.base)
-
-    def wait_stream(self, stream: Stream) -> None:
-        self.wait_event(stream.record_event())
-
-    def __enter__(self) -> Stream:
-        self.base.__enter__()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.base.__exit__(*exc)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Stream) and self.cuda_stream == other.cuda_stream
-
-    def __hash__(self) -> int:
-        return hash(self.cuda_stream)
-
-    def __repr__(self) -> str:
-        return f"<torch.cuda.Stream cuda_stream={self.cuda_stream:#x}>"
+def cusolver_handle() -> int:
+    return int(cupy.cuda.device.get_cusolver_handle())
 
 
-class Event:
-    """A mark in a stream (``torch.cuda.Event``)."""
-
-    def __init__(self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False) -> None:
-        self.base = cupy.cuda.Event(block=blocking, disable_timing=not enable_timing, interprocess=interprocess)
-
-    def record(self, stream: Stream | None = None) -> None:
-        self.base.record(None if stream is None else stream.base)
-
-    def wait(self, stream: Stream | None = None) -> None:
-        (current_stream() if stream is None else stream).wait_event(self)
-
-    def query(self) -> bool:
-        return bool(self.base.done)
-
-    def synchronize(self) -> None:
-        self.base.synchronize()
-
-    def elapsed_time(self, end_event: Event) -> float:
-        """Milliseconds up to another event."""
-        return float(cupy.cuda.get_elapsed_time(self.base, end_event.base))
-
-
-def current_stream() -> Stream:
-    return Stream(base=cupy.cuda.get_current_stream())
-
-
-def default_stream() -> Stream:
-    return Stream(base=cupy.cuda.Stream.null)
+def synchronize(index: int) -> None:
+    """Wait for the work of all streams of a device."""
+    cupy.cuda.Device(index).synchronize()
 
 
 def can_access_peer(device: int, peer: int) -> bool:
     return bool(cupy.cuda.runtime.deviceCanAccessPeer(device, peer))
+
+
+def profile(start: bool) -> None:
+    """Let a profiler that waits for it begin or end to collect."""
+    (cupy.cuda.profiler.start if start else cupy.cuda.profiler.stop)()
+
+
+# ---- streams and events: CuPy's own objects ----------------------------------------------------------------------------
+def new_stream(index: int, priority: int) -> Any:
+    """A stream beside the default one, which does not wait for it."""
+    with cupy.cuda.Device(index):
+        return cupy.cuda.Stream(non_blocking=True, priority=priority)
+
+
+def external_stream(address: int, index: int) -> Any:
+    """A stream that another library made and keeps."""
+    with cupy.cuda.Device(index):
+        return cupy.cuda.Stream.from_external(SimpleNamespace(__cuda_stream__=lambda: (0, address)))
+
+
+def current_stream(index: int) -> Any:
+    """The stream of this thread on a device."""
+    return cupy.cuda.get_current_stream(index)
+
+
+def null_stream() -> Any:
+    """The default stream of every device."""
+    return cupy.cuda.Stream.null
+
+
+def use_stream(stream: Any, index: int) -> None:
+    """Make a stream the one of this thread on its device."""
+    with cupy.cuda.Device(index):
+        stream.use()
+
+
+def capturing() -> bool:
+    """Whether the current stream records a graph."""
+    return bool(cupy.cuda.get_current_stream().is_capturing())
+
+
+def new_event(index: int, timing: bool, blocking: bool, interprocess: bool) -> Any:
+    with cupy.cuda.Device(index):
+        return cupy.cuda.Event(block=blocking, disable_timing=not timing, interprocess=interprocess)
+
+
+def elapsed(start: Any, end: Any) -> float:
+    """Milliseconds between two events."""
+    return float(cupy.cuda.get_elapsed_time(start, end))

@@ -21,7 +21,7 @@ from .large import F4, F8, TINY, LargeKernels
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
 Array = Any
 Pair = tuple[int, ...]  # of two
-MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent products gelu".split()
+MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent products gelu fused".split()
 # the elements from which our kernels beat NumPy
 FEW = 4  # parameters
 POINTWISE = 4096
@@ -80,6 +80,7 @@ class NumbaBackend(LargeKernels):
     _products: Any
     _attention: Any
     _gelu: Any
+    _fused: Any
 
     # ---- threads and compilation ------------------------------------------------------------------------------
     def set_num_threads(self, n: int) -> None:
@@ -200,6 +201,17 @@ class NumbaBackend(LargeKernels):
             if self._products.takes(rows, w.T):
                 return self._products.gemm(rows, w.T, b).reshape(*x.shape[:-1], len(w))
         return NumpyBackend.linear(self, x, w, b)
+
+    # ---- fused chains -----------------------------------------------------------------------------------------
+    def dropout(self, x: Array, seed: int, counter: int, p: float) -> tuple[Array, Array]:
+        if x.size < self._fused.SMALLEST or not fits(x):
+            return super().dropout(x, seed, counter, p)
+        return self._fused.dropout(x, seed, counter, p)  # type: ignore[no-any-return]
+
+    def masked_scale(self, x: Array, mask: Array, scale: float) -> Array:
+        if x.size < self._fused.SMALLEST or not fits(x) or not mask.flags.carray or mask.shape != x.shape:
+            return super().masked_scale(x, mask, scale)
+        return self._fused.masked_scale(x, mask, scale)
 
     # ---- normalisation ----------------------------------------------------------------------------------------
     def normalize(self, x: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:

@@ -1,4 +1,5 @@
-"""Convolution: im2col in parallel over planes, then one GEMM per image and group (BLAS owns the threads there)."""
+"""Convolution: Winograd's or the direct one where they win; else im2col in parallel over planes, then one GEMM per image and
+group (BLAS owns the threads there)."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from numba import prange, types
 from numba.extending import intrinsic
 
 from ..conv import out_size
+from . import winograd
 from .direct import inside
 from .directly import correlate, weight_gradient
 from .threads import Kernel, team
@@ -189,8 +191,16 @@ class Windows:
         return get
 
 
+def _by_winograd(x: Any, kernel: Pair, stride: Pair, dilation: Pair, groups: int) -> bool:
+    return kernel == (3, 3) and stride == dilation == (1, 1) and groups == 1 and x.dtype.char == "f"
+
+
 def conv2d(x: Any, w: Any, b: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Any:
     """The contract's conv2d for contiguous arrays with elements."""
+    if _by_winograd(x, w.shape[2:], stride, dilation, groups):
+        y = winograd.correlate(x, w, b, padding, False)
+        if y is not None:
+            return y
     o = w.shape[0]
     size = [out_size(*a) for a in zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)]
     found = correlate("forward", x, w, b, tuple(size), stride, padding, dilation, groups)
@@ -214,6 +224,10 @@ def conv2d(x: Any, w: Any, b: Any, stride: Pair, padding: Pair, dilation: Pair, 
 def conv2d_grad_input(
     g: Any, w: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Any:
+    if _by_winograd(g, w.shape[2:], stride, dilation, groups):
+        dx = winograd.correlate(g, w, None, padding, True)
+        if dx is not None:
+            return dx
     found = correlate("input", g, w, None, shape[2:], stride, padding, dilation, groups)
     if found is not None:
         return found
@@ -241,6 +255,10 @@ def conv2d_grad_input(
 def conv2d_grad_weight(
     g: Any, x: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Any:
+    if _by_winograd(g, shape[2:], stride, dilation, groups):
+        dw = winograd.weight_gradient(g, x, padding)
+        if dw is not None:
+            return dw
     found = weight_gradient(g, x, shape, stride, padding, dilation, groups)
     if found is not None:
         return found

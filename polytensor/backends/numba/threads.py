@@ -25,6 +25,8 @@ from .cache import lock_cache
 
 PARALLEL_NS: float = 50_000  # serial work worth the 22 us that waking the threads costs
 
+SPINS = "3000"  # of an idle OpenMP thread; GOMP_SPINCOUNT in the environment overrides it
+
 TEAM_NS: float = 1_000_000  # and worth handing pieces of it to Python threads
 
 _lock = threading.Lock()  # the workqueue layer aborts on concurrent use, and two owners of the cores are slow
@@ -34,15 +36,15 @@ _forked = False
 
 
 def _load_openmp() -> None:
-    """Load Numba's OpenMP layer with threads that sleep at once when idle.
+    """Load Numba's OpenMP layer with threads that soon sleep when idle: SPINS rounds, some 40 us, from kernel to kernel.
 
-    Spinning OpenMP threads beside OpenBLAS's cost a training step 8 to 17 times its time. GNU OpenMP reads the
+    Threads that spin for long beside OpenBLAS's cost a training step 8 to 17 times its time. GNU OpenMP reads the
     variable while it is loaded, so it is set around the import only: a PyTorch in this process keeps its own default.
     """
     if numba.config.THREADING_LAYER != "default" or parallel._is_initialized:
         return  # the user has chosen
     spin = os.environ.get("GOMP_SPINCOUNT")
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         import_module("numba.np.ufunc.omppool")
     except ImportError:  # no OpenMP here: Numba falls back on its workqueue

@@ -1,0 +1,400 @@
+"""torch.cuda on a machine of two fake devices: memory, streams, pinned copies, tensors on several devices."""
+
+import ast
+import gc
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cupy")
+
+from fake_cuda import Machine, pretend  # noqa: E402
+from test_cupy import called, signature_of, used_names  # noqa: E402
+
+import polytensor as torch  # noqa: E402
+from polytensor import devices  # noqa: E402
+
+CUPY = Path(devices.__file__).parent / "backends" / "cupy"
+MINE = ("memory.py", "placement.py", "runtime.py")
+
+
+@pytest.fixture
+def machine():
+    with pretend(Machine()) as found:
+        yield found
+    gc.collect()
+
+
+# ---- what is used of CuPy is there --------------------------------------------------------------------------------
+@pytest.mark.parametrize("file", MINE)
+def test_names_and_arguments_fit_cupy(file):
+    import cupy
+
+    missing, wrong, seen = [], [], 0
+    for parts in used_names(CUPY / file):
+        found = cupy
+        for part in parts:
+            found = getattr(found, part, None)
+        if found is None:
+            missing.append(".".join(parts))
+    for node in ast.walk(ast.parse((CUPY / file).read_text())):
+        if not isinstance(node, ast.Call) or (name := called(node.func)) is None or not name[1] or name[0] != "xp":
+            continue
+        if (known := signature_of(cupy, *name)) is not None:
+            seen += 1
+            try:
+                known.bind(*node.args, **{k.arg: k.value for k in node.keywords})
+            except TypeError as error:
+                wrong.append(f"{ast.unparse(node)}: {error}")
+    assert not missing and not wrong and seen
+
+
+# ---- memory ---------------------------------------------------------------------------------------------------------
+def test_peaks_are_exact_and_by_device(machine):
+    torch.cuda.init()
+    from polytensor.backends.cupy import memory
+
+    memory.accounts()
+    take = machine.cuda.get_allocator()
+    a, b = take(1000), take(3000)
+    del b
+    c = take(100)
+    cuda = torch.cuda
+    assert (cuda.memory_allocated(), cuda.max_memory_allocated()) == (1024 + 512, 1024 + 3072)
+    assert cuda.memory_reserved() == cuda.max_memory_reserved() == 1024 + 3072 + 512
+    assert cuda.memory_allocated(1) == cuda.max_memory_allocated("cuda:1") == 0
+    with cuda.device(1):
+        d = take(5)
+    assert cuda.memory_allocated(torch.device("cuda", 1)) == 512
+    cuda.reset_peak_memory_stats()
+    assert cuda.max_memory_allocated() == 1536
+    del a
+    cuda.empty_cache()
+    assert cuda.memory_reserved() == 512 and cuda.max_memory_reserved() == 4608
+    assert cuda.mem_get_info() == (machine.room - 512, machine.room)
+    assert cuda.memory_stats_as_nested_dict()["allocated_bytes"]["all"] == {"current": 512, "peak": 1536}
+    assert "in use by arrays" in cuda.memory_summary()
+    assert c.device_id == 0 and d.device_id == 1
+    assert set(cuda.memory_stats()) <= {f"{n}_bytes.all.{k}" for n in ("active", "allocated", "reserved")
+                                        for k in ("current", "peak")} | {"num_ooms"}  # fmt: skip
+
+
+def test_peaks_count_all_threads(machine):
+    from polytensor.backends.cupy import memory
+
+    torch.cuda.init()
+    memory.accounts()
+    take, held = machine.cuda.get_allocator(), []
+    threads = [threading.Thread(target=lambda: held.append(take(512))) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    held.clear()
+    assert (torch.cuda.memory_allocated(), torch.cuda.max_memory_allocated()) == (0, 2048)
+
+
+def test_a_users_allocator_stays(machine):
+    def mine(size):
+        return machine.pool.malloc(size)
+
+    machine.cuda.set_allocator(mine)
+    torch.cuda.init()
+    assert torch.cuda.memory_allocated() == 0 and machine.cuda.get_allocator() is mine
+
+
+def test_out_of_memory_names_op_size_and_what_is_free(machine, monkeypatch):
+    from polytensor.backends.cupy import memory
+
+    backend = devices.resolve("cuda:0").backend
+    memory.accounts()
+    take = machine.cuda.get_allocator()
+    kept = take(300 << 10)
+    for name in ("matmul", "exp"):
+        monkeypatch.setattr(backend, name, lambda *xs: take(1 << 20))
+    x = torch.ones(3, 3, device="cuda:0")
+    with pytest.raises(torch.OutOfMemoryError) as caught:
+        x @ x
+    assert str(caught.value) == (
+        "CUDA out of memory. Tried to allocate 1024.00 KiB for matmul. GPU 0 has a total capacity of 1024.00 KiB of which "
+        "724.00 KiB is free. PolyTensor holds 300.00 KiB of it: 300.00 KiB in use by tensors and 0 bytes kept for reuse, "
+        "which torch.cuda.empty_cache() gives back."
+    )
+    assert torch.cuda.OutOfMemoryError is torch.OutOfMemoryError and isinstance(caught.value, RuntimeError)
+    with pytest.raises(RuntimeError, match="for exp"):
+        torch.nn.functional.softplus(x.exp())
+    assert torch.cuda.memory_stats()["num_ooms"] == 2 and kept
+    y = torch.ones(2, 2, device="cuda:0", requires_grad=True)
+    loss = y.sin().sum()
+    monkeypatch.setattr(backend, "cos", lambda x: take(1 << 20))
+    with pytest.raises(torch.OutOfMemoryError, match="for SinBackward0"):
+        loss.backward()
+    p = torch.ones(3, device="cuda:0", requires_grad=True)
+    p.grad = torch.ones(3, device="cuda:0")
+    optimizer = torch.optim.SGD([p], lr=0.1)
+    for name in ("sgd_step", "sgd", "multi_tensor_sgd", "optim_step"):
+        if hasattr(backend, name):
+            monkeypatch.setattr(backend, name, lambda *xs: take(1 << 20))
+            with pytest.raises(torch.OutOfMemoryError, match=r"for (SGD\.step|sgd)"):
+                optimizer.step()
+
+
+def test_limits(machine):
+    torch.cuda.init()
+    from polytensor.backends.cupy import memory
+
+    memory.accounts()
+    take = machine.cuda.get_allocator()
+    torch.cuda.set_per_process_memory_fraction(0.5, 1)
+    assert torch.cuda.get_per_process_memory_fraction(1) == 0.5 and torch.cuda.get_per_process_memory_fraction() == 1.0
+    with torch.cuda.device(1), pytest.raises(torch.OutOfMemoryError, match=r"GPU 1 .* It may hold 512.00 KiB"):
+        take(600 << 10)
+    assert take(600 << 10)
+    for bad, error in ((1, TypeError), (1.5, ValueError)):
+        with pytest.raises(error):
+            torch.cuda.set_per_process_memory_fraction(bad)
+
+
+@pytest.mark.parametrize(
+    "size, words", [(5, "5 bytes"), (1536, "1.50 KiB"), (3 << 20, "3.00 MiB"), (5 << 29, "2.50 GiB")]
+)
+def test_sizes_in_words(size, words):
+    from polytensor.backends.cupy.memory import in_words
+
+    assert in_words(size) == words
+
+
+# ---- devices ------------------------------------------------------------------------------------------------------------
+def test_devices(machine):
+    cuda = torch.cuda
+    assert cuda.is_available() and cuda.device_count() == 2 and cuda.current_device() == 0
+    with cuda.device("cuda:1"):
+        assert cuda.current_device() == 1 and torch.ones(2, device="cuda").device == torch.device("cuda:1")
+        with cuda.device(-1):
+            assert cuda.current_device() == 1
+    assert cuda.current_device() == 0
+    x = torch.ones(2, device="cuda:1")
+    with cuda.device_of(x):
+        assert cuda.current_device() == 1
+    cuda.set_device(1)
+    assert cuda.current_device() == 1 and cuda.get_device_name() == "Fake 1"
+    cuda.set_device(torch.device("cuda:0"))
+    assert cuda.get_device_capability(1) == (9, 0) and cuda.can_device_access_peer(0, 1)
+    with pytest.raises(RuntimeError, match="invalid device ordinal"):
+        torch.device("cuda:2")
+    with pytest.raises(ValueError, match="Expected a cuda device"):
+        cuda.get_device_name("cpu")
+    cuda.synchronize("cuda:1")
+    assert machine.calls["deviceSynchronize"] == 1
+
+
+def test_ops_run_on_their_operands_device(machine):
+    x = torch.arange(6.0, device="cuda:1").reshape(2, 3).requires_grad_()
+    w = torch.ones(3, 2, device="cuda:1", requires_grad=True)
+    y = ((x @ w).relu() + 1).softmax(1)
+    assert y.device == torch.device("cuda:1") and machine.current == 0
+    (y * y).sum().backward()
+    assert x.grad.device == x.device and w.grad[0].tolist() is not None
+    assert x[torch.tensor([1, 0], device="cuda:1")].shape == (2, 3) and (x > 2).sum().item() == 3
+    with pytest.raises(RuntimeError, match="two devices, cuda:1 and cuda:0!"):
+        x + torch.ones(3, device="cuda:0")
+    assert (x + torch.tensor(1.0)).device == x.device  # a 0-dim tensor of the CPU goes along
+    z = torch.ones(2, 2, device=1)
+    z += 1
+    z[0] = 5
+    assert z.tolist() == [[5, 5], [2, 2]]
+
+
+def test_copies_between_devices(machine):
+    x = torch.arange(6.0).reshape(2, 3).to("cuda:0").requires_grad_()
+    y = x.t().to("cuda:1")
+    assert y.device.index == 1 and y.tolist() == [[0, 3], [1, 4], [2, 5]] and machine.calls["peer"] == 1
+    (y * torch.tensor([1.0, 2.0], device="cuda:1")).sum().backward()
+    assert x.grad.device.index == 0 and x.grad.tolist() == [[1, 1, 1], [2, 2, 2]] and machine.calls["peer"] == 2
+    with pytest.warns(UserWarning, match="To copy construct"):
+        assert torch.tensor(y.detach(), device="cuda:0").device.index == 0
+    z = torch.zeros(3, 2, device="cuda:0")
+    z.copy_(y)
+    assert z.tolist() == y.tolist() and y.cuda() is not y and y.cuda(1) is y and y.to("cuda:1") is y
+    assert torch.as_tensor(y, device="cpu").device.type == "cpu"
+    assert torch.ones_like(y).device.index == 1 and y.new_ones(2).device.index == 1
+
+
+def test_a_peer_copy_keeps_the_order_of_both_streams(machine):
+    source = torch.ones(4, device="cuda:0")
+    machine.deferred = True
+    side = torch.cuda.Stream(0)
+    with torch.cuda.stream(side):
+        moved = source.to("cuda:1")
+    done = torch.cuda.Event()
+    done.record(side)
+    assert machine.queues[1, 0]
+    done.synchronize()  # the source's stream waits for the copy, so the source may be freed in its order
+    assert moved._a.view(np.ndarray).tolist() == [1, 1, 1, 1]
+
+
+def test_one_device_costs_nothing():
+    with pretend(Machine(devices=1)) as machine:
+        backend = devices.get_backend("cupy")
+        assert devices.resolve("cuda:0").backend is backend and torch.cuda.device_count() == 1
+        assert torch.ones(2, device="cuda").add(1).tolist() == [2, 2] and machine.calls["peer"] == 0
+
+
+# ---- streams and events ------------------------------------------------------------------------------------------------
+def test_streams(machine):
+    cuda = torch.cuda
+    s, t = cuda.Stream(), cuda.Stream("cuda:1", priority=-1)
+    assert (
+        isinstance(s, cuda.Stream) and s.device == torch.device("cuda:0") and t.device_index == 1 and t.priority == -1
+    )
+    assert cuda.current_stream() == cuda.default_stream() and cuda.current_stream().cuda_stream == 0
+    with cuda.stream(s) as nothing:
+        assert nothing is None and cuda.current_stream() == s and cuda.current_stream(1) != t
+        with t:
+            assert cuda.current_stream() == t and cuda.current_device() == 1
+        assert cuda.current_stream() == s and cuda.current_device() == 0
+    assert cuda.current_stream() == cuda.default_stream() != s
+    cuda.set_stream(t)
+    assert cuda.current_device() == 1 and cuda.current_stream() == t
+    cuda.set_stream(cuda.default_stream(1))
+    cuda.set_device(0)
+    assert len({s, t, cuda.Stream._of(s.base, 0)}) == 2 and "device=cuda:1" in repr(t)
+    mine = cuda.ExternalStream(s.cuda_stream, device="cuda:0")
+    assert mine == s and isinstance(mine, cuda.Stream) and cuda.get_stream_from_external(s.cuda_stream, 0) == s
+    assert s.__cuda_stream__() == (0, s.cuda_stream) and not cuda.is_current_stream_capturing()
+    with cuda.stream(None):
+        assert cuda.current_device() == 0
+
+
+def test_streams_belong_to_threads(machine):
+    seen = []
+    with torch.cuda.stream(torch.cuda.Stream()):
+        thread = threading.Thread(target=lambda: seen.append(torch.cuda.current_stream().cuda_stream))
+        thread.start()
+        thread.join()
+    assert seen == [0]
+
+
+def test_events(machine):
+    cuda = torch.cuda
+    s, order = cuda.Stream(), []
+    start, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
+    assert start.query() and repr(start) == "<torch.cuda.Event uninitialized>"
+    with pytest.raises(ValueError, match="recorded before"):
+        start.elapsed_time(end)
+    start.record(s)
+    s.base.queue.append(lambda: order.append("work"))
+    end.record(s)
+    assert not end.query() and not s.query()
+    other = cuda.Stream("cuda:1")
+    other.wait_event(end)
+    other.base.queue.append(lambda: order.append("after"))
+    other.synchronize()
+    assert order == ["work", "after"] and end.query() and start.elapsed_time(end) > 0
+    with pytest.raises(RuntimeError, match="does not match recording stream's device"):
+        end.record(other)
+    with pytest.raises(ValueError, match="enable_timing"):
+        cuda.Event().elapsed_time(end)
+    s.base.queue.append(lambda: order.append("first"))
+    other.wait_stream(s)
+    other.base.queue.append(lambda: order.append("second"))
+    other.synchronize()
+    assert order[2:] == ["first", "second"] and s.record_event().device == torch.device("cuda:0")
+
+
+# ---- page-locked memory ------------------------------------------------------------------------------------------------
+def test_pinned_memory(machine):
+    x = torch.arange(4.0)
+    p = x.pin_memory()
+    assert (
+        p.is_pinned()
+        and not x.is_pinned()
+        and p.pin_memory() is p
+        and p.tolist() == x.tolist()
+        and p.device == x.device
+    )
+    with pytest.raises(RuntimeError, match="only dense CPU tensors can be pinned"):
+        x.cuda().pin_memory()
+    for made in (
+        torch.empty(3, pin_memory=True), torch.zeros(2, pin_memory=True), torch.full((2,), 1.0, pin_memory=True),
+        torch.tensor([1, 2], pin_memory=True), torch.rand(2, pin_memory=True), torch.arange(3, pin_memory=True),
+        torch.randint(3, (2,), pin_memory=True), torch.ones_like(x, pin_memory=True), torch.randn_like(x, pin_memory=True),
+    ):  # fmt: skip
+        assert made.is_pinned()
+
+
+def test_copies_from_pinned_memory_overlap_and_keep_their_buffer(machine):
+    p = torch.arange(4.0).pin_memory()
+    machine.deferred = True
+    a = p.to("cuda", non_blocking=True)
+    assert a._a.view(np.ndarray).tolist() == [0, 0, 0, 0]  # still on its way
+    p.fill_(7)
+    torch.cuda.synchronize()
+    assert a.tolist() == [7, 7, 7, 7]  # what PyTorch warns of: the buffer was written to before
+    b = p.to("cuda")
+    p.fill_(8)
+    assert b.tolist() == [7, 7, 7, 7]  # a plain copy waits
+
+
+def test_copies_to_the_host_overlap(machine):
+    from polytensor.backends.cupy import memory
+
+    x = torch.arange(4.0, device="cuda")
+    machine.deferred = True
+    host = x.to("cpu", non_blocking=True)
+    assert host.is_pinned() and host.tolist() == [0, 0, 0, 0] and len(memory.accounts().pending) == 1
+    alive = memory.accounts().pending[0][1][0]
+    del x
+    assert alive.shape == (4,)
+    torch.cuda.synchronize()
+    assert host.tolist() == [0, 1, 2, 3]
+    memory.accounts().release()
+    assert not memory.accounts().pending
+    y = torch.arange(3.0, device="cuda")
+    cast = y.to("cpu", torch.float64, non_blocking=True)
+    torch.cuda.synchronize()
+    assert cast.dtype is torch.float64 and cast.tolist() == [0, 1, 2]
+    buffer = torch.empty(3, pin_memory=True).zero_()
+    version = buffer._version
+    buffer.copy_(y, non_blocking=True)
+    assert buffer.tolist() == [0, 0, 0] and buffer._version == version + 1
+    torch.cuda.synchronize()
+    assert buffer.tolist() == [0, 1, 2]
+    plain = torch.empty(3)
+    plain.copy_(y, non_blocking=True)
+    assert plain.tolist() == [0, 1, 2] and y.cpu().tolist() == [0, 1, 2]
+
+
+def test_memory_that_another_stream_uses_rests(machine):
+    from polytensor.backends.cupy import memory
+
+    x = torch.ones(4, device="cuda:1")
+    side = torch.cuda.Stream("cuda:1")
+    x.record_stream(side)
+    view = x[1:]
+    del x
+    gc.collect()
+    assert not memory.accounts().pending
+    side.base.queue.append(lambda: None)
+    del view
+    gc.collect()
+    assert len(memory.accounts().pending) == 1
+    memory.accounts().release()
+    assert len(memory.accounts().pending) == 1  # the stream is still at it
+    side.synchronize()
+    memory.accounts().release()
+    assert not memory.accounts().pending
+    for tensor, error in ((torch.ones(2), NotImplementedError), (torch.ones(2, device="cuda"), RuntimeError)):
+        with pytest.raises(error):
+            tensor.record_stream(side if error is NotImplementedError else None)
+
+
+def test_loader_pins_and_copies_without_waiting(machine):
+    data = torch.utils.data.TensorDataset(torch.arange(6.0), torch.arange(6))
+    loader = torch.utils.data.DataLoader(data, batch_size=3, pin_memory=True)
+    for x, y in loader:
+        assert x.is_pinned() and y.is_pinned()
+        assert x.to("cuda", non_blocking=True).tolist() == x.tolist()
+    assert machine.calls["pinned to device"] == 2
