@@ -275,3 +275,59 @@ def test_recurrent_layers(twin, kind, sizes, reverse, biased):
             assert (a is None) == (e is None)
             if e is not None:
                 same(a, e, 8)
+
+
+# ---- pointwise ----------------------------------------------------------------------------------------------------------
+NUMBERS = {
+    "elu": (1.5, 1.1, 0.9), "leaky_relu": (0.1,), "softplus": (2.0, 3.0), "hardtanh": (-0.5, 0.7), "hardshrink": (0.5,),
+    "softshrink": (0.5,), "threshold_": (0.2, 9.0), "smooth_l1": (0.7,), "clamp": (-0.5, 0.7),
+}  # fmt: skip
+UNARY = (
+    "relu sigmoid normal_cdf gelu gelu_tanh silu mish elu leaky_relu softplus log_sigmoid hardtanh hardsigmoid hardswish "
+    "hardshrink softshrink threshold_ soft_hinge smooth_l1 clamp"
+).split()
+BINARY = "relu_backward sigmoid_backward tanh_backward gelu_backward gelu_tanh_backward silu_backward".split()
+HALVES = ("relu", "relu_backward", "soft_hinge", "smooth_l1", "clamp")
+
+
+@pytest.mark.parametrize("name", [*UNARY, *BINARY])
+def test_pointwise(twin, name):
+    for dtype in (np.float32, np.float64, *([np.float16, BFLOAT16] if name in HALVES else [])):
+        edges = [0.0, -0.0, np.nan, np.inf, -np.inf, 30.0, -30.0, 90.0, -90.0, 0.5, -0.5]
+        if name in BINARY or name == "mish":  # where inf meets 0 formulas differ
+            edges = edges[:3]
+        for x in (np.array(edges, dtype), draw(name, (3, 700), dtype), draw(name, (40, 30), dtype).T, draw(name, (), dtype)):
+            arrays = (x,) if name in UNARY else (draw("g", x.shape, dtype), x)
+            actual, expected = on(twin, name, *arrays, *NUMBERS.get(name, ()))
+            same(actual, expected, 2)
+        assert getattr(twin, name)(*[twin.from_numpy(np.zeros((0, 3), dtype))] * len(arrays), *NUMBERS.get(name, ())).size == 0
+
+
+def test_pointwise_keeps_the_layout(twin):
+    x = twin.from_numpy(draw("x", (2, 5, 3, 4))).transpose(0, 3, 1, 2)
+    assert twin.silu(x).strides == x.strides
+    assert twin.silu(x[:, ::2]).flags.c_contiguous
+    wide = twin.xp.broadcast_to(x[:1], (3, *x.shape[1:]))
+    same(twin.silu(wide), BASE.silu(np.array(wide)))
+    g = twin.xp.ascontiguousarray(x)
+    same(twin.tanh_backward(g, x), BASE.tanh_backward(np.array(g), np.array(x)))
+
+
+def test_clamp_with_one_bound(twin):
+    x = draw("x", (5, 9))
+    for lo, hi in ((None, 0.5), (-0.5, None), (None, None), (0.7, -0.7), (float("nan"), 1.0)):
+        same(*on(twin, "clamp", x, lo, hi))
+
+
+def test_losses_and_averages(twin):
+    x, t, p = draw("x", (7, 9)), draw("t", (7, 9)), np.abs(np.tanh(draw("p", (7, 9))))
+    same(*on(twin, "binary_cross_entropy", p, t))
+    same(*on(twin, "binary_cross_entropy", np.array([0, 1, 1, np.nan], np.float32), np.array([1, 0, 1, 1], np.float32)))
+    for g, reduction in ((draw("g", ()), 1), (draw("g", ()), 2), (draw("g", (7, 9)), 0)):
+        same(*on(twin, "mse_loss_backward", g, x, t, reduction))
+    same(*on(twin, "masked_scale", np.where(x > 1, np.nan, x).astype(np.float32), t > 0, 1.25))
+    running, value = draw("r", (9,)), draw("v", (1, 9, 1))
+    there = twin.from_numpy(running)
+    twin.move_average(there, twin.from_numpy(value), 0.9, 0.11)
+    BASE.move_average(running, value, 0.9, 0.11)
+    same(there, running)
