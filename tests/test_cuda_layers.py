@@ -296,11 +296,19 @@ def test_pointwise(twin, name):
         edges = [0.0, -0.0, np.nan, np.inf, -np.inf, 30.0, -30.0, 90.0, -90.0, 0.5, -0.5]
         if name in BINARY or name == "mish":  # where inf meets 0 formulas differ
             edges = edges[:3]
-        for x in (np.array(edges, dtype), draw(name, (3, 700), dtype), draw(name, (40, 30), dtype).T, draw(name, (), dtype)):
+        for x in (
+            np.array(edges, dtype),
+            draw(name, (3, 700), dtype),
+            draw(name, (40, 30), dtype).T,
+            draw(name, (), dtype),
+        ):
             arrays = (x,) if name in UNARY else (draw("g", x.shape, dtype), x)
             actual, expected = on(twin, name, *arrays, *NUMBERS.get(name, ()))
             same(actual, expected, 2)
-        assert getattr(twin, name)(*[twin.from_numpy(np.zeros((0, 3), dtype))] * len(arrays), *NUMBERS.get(name, ())).size == 0
+        assert (
+            getattr(twin, name)(*[twin.from_numpy(np.zeros((0, 3), dtype))] * len(arrays), *NUMBERS.get(name, ())).size
+            == 0
+        )
 
 
 def test_pointwise_keeps_the_layout(twin):

@@ -22,6 +22,7 @@ from .kernels import REAL
 from .launch import CTYPES, grid
 from .layers import LayerKernels
 from .placement import Placement
+from .search import SearchKernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
 RUN_OPS = {"multiply": 0, "maximum": 1, "minimum": 2}
@@ -42,7 +43,7 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, GemmKernels, LayerKernels, Placement, Backend):
+class CupyBackend(FaultKernels, GemmKernels, LayerKernels, Placement, SearchKernels, Backend):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"

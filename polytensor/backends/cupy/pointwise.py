@@ -212,7 +212,9 @@ class CudaPointwise:
         if launch.CTYPES.get(str(x.dtype)) not in ALL or lo != lo or hi != hi:
             return super().clamp(x, lo, hi)  # type: ignore[misc]
         kind = x.dtype.type
-        return self._map("clamp_between", [x], (kind(-np.inf if lo is None else lo), kind(np.inf if hi is None else hi)))
+        return self._map(
+            "clamp_between", [x], (kind(-np.inf if lo is None else lo), kind(np.inf if hi is None else hi))
+        )
 
     def masked_scale(self, x: Array, mask: Array, scale: float) -> Array:
         if launch.CTYPES.get(str(x.dtype)) not in SINGLE or mask.shape != x.shape or mask.dtype != np.bool_:
@@ -228,9 +230,7 @@ class CudaPointwise:
             return super().mse_loss_backward(g, x, t, reduction)  # type: ignore[misc]
         g, x, t = (self.contiguous(a) for a in (g, x, t))
         out, scale = self.xp.empty(x.shape, x.dtype), x.dtype.type(2 / max(x.size, 1) if reduction == 1 else 2)
-        self._apart(
-            "mse_loss_backward", x.size, (g, x, t, out, *i64(x.size, 0 if g.size == 1 else 1), scale), x.dtype
-        )
+        self._apart("mse_loss_backward", x.size, (g, x, t, out, *i64(x.size, 0 if g.size == 1 else 1), scale), x.dtype)
         return out
 
     def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
