@@ -97,6 +97,7 @@ class Backend(
     device_type = "cpu"
     xp: Any = None
     scalar_types = SCALARS
+    takes_half = False  # whether convolution and attention take float16 and bfloat16: the front widens them if not
     asarray: Any  # (obj, dtype=None)
     empty: Any  # (shape, dtype)
     zeros: Any  # (shape, dtype)

@@ -16,8 +16,10 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import launch
+from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
+from .half import HalfKernels
 from .kernels import REAL
 from .launch import CTYPES, grid
 from .placement import Placement
@@ -42,11 +44,20 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, GemmKernels, Placement, SearchKernels, Backend):
+class CupyBackend(
+    CudnnKernels,
+    HalfKernels,
+    FaultKernels,
+    GemmKernels,
+    Placement,
+    SearchKernels,
+    Backend,
+):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
     device_type = "cuda"
+    takes_half = True
     attention_room = 1 << 24  # a launch costs more than a cache is worth
 
     @classmethod

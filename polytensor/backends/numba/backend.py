@@ -85,8 +85,7 @@ class NumbaBackend(LargeKernels):
     # ---- threads and compilation ------------------------------------------------------------------------------
     def set_num_threads(self, n: int) -> None:
         """One budget for kernels and BLAS."""
-        self._threads.set_num_threads(n)
-        super().set_num_threads(n)
+        self._threads.blas_alone.change(n, super().set_num_threads)
 
     @property
     def compile_seconds(self) -> float:
