@@ -176,7 +176,7 @@ class Protocols:
         return self._dev.backend.to_dlpack(self._a, stream, max_version, dl_device, copy)
 
     def __dlpack_device__(self) -> Any:
-        return (1, 0) if self._dev.index is None else (2, self._dev.index)
+        return self._dev.backend.dlpack_device(self._a)
 
     @property
     def __cuda_array_interface__(self) -> Any:

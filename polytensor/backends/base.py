@@ -202,6 +202,10 @@ class Backend(
             raise AssertionError("stream should be None on cpu.")
         return x.__dlpack__(max_version=max_version, dl_device=dl_device, copy=copy)
 
+    def dlpack_device(self, x: Array) -> tuple[int, int]:
+        """Type and number of x's device, as DLPack counts them."""
+        return 1, 0
+
     def from_dlpack(self, x: Any) -> Array:
         return self.xp.from_dlpack(x)
 

@@ -145,9 +145,12 @@ class Placement(Backend):
     def to_dlpack(self, x: Any, stream: int | None, max_version: Any, dl_device: Any, copy: bool | None) -> Any:
         if stream == 0:
             raise AssertionError("unsupported stream on CUDA: 0.")
-        if copy and dl_device in (None, (2, int(x.device.id))):  # CuPy copies to the CPU alone
+        if copy and dl_device in (None, self.dlpack_device(x)):  # CuPy copies to the CPU alone
             x, copy = self.copy(x), None
         return x.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+    def dlpack_device(self, x: Any) -> tuple[int, int]:
+        return 2, int(x.device.id)
 
     def interface(self, x: Any) -> Any:
         """__cuda_array_interface__ of an array, with the current stream, which readers wait for."""
