@@ -16,6 +16,7 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import launch
+from .attention import CudaAttentionKernels
 from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
@@ -49,6 +50,7 @@ def library(cupy: Any) -> Any:
 class CupyBackend(
     CudnnKernels,
     CudaConvKernels,
+    CudaAttentionKernels,
     HalfKernels,
     FaultKernels,
     GemmKernels,
