@@ -37,6 +37,10 @@ def info() -> None:
             )
     except ImportError:
         print("BLAS: install threadpoolctl to see which")
+    from polytensor.backends.cupy.cudnn import status
+
+    version, reason = status()
+    print(f"convolution and attention on CUDA: {f'cuDNN {version}' if version else f'our own kernels, since {reason}'}")
     for package in ("numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "ml_dtypes", "threadpoolctl"):
         try:
             print(f"{package}: {importlib.metadata.version(package)}")

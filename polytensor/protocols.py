@@ -286,7 +286,7 @@ class Protocols:
         shared = memo.setdefault(_SHARED, {})  # type: ignore[call-overload]
         if id(owner) not in shared:
             # the owner is kept, so that its id stays its own; copies share a version cell as they share memory
-            shared[id(owner)] = (owner, backend.bytes_of(owner).copy(), [0, 64])
+            shared[id(owner)] = (owner, backend.copy(backend.bytes_of(owner)), [0, 64])
         _, flat, cell = shared[id(owner)]
         a = self._a if backend.owner(self._a) is owner else owner
         r: Any = object.__new__(type(self))

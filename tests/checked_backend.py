@@ -17,7 +17,7 @@ CONTRACT = {
 # kernels that take masks or indices beside values
 MIXED = (
     "where", "keep", "index", "gather", "scatter", "cross_entropy", "ctc_loss", "max_pool2d_", "check_index", "write", "view_scatter",
-    "histogram", "bincount", "take_along", "add_along",
+    "histogram", "bincount", "counts", "take_along", "add_along",
     "permute_rows", "masked_scale", "attend", "linalg_ldl_solve", "ldexp", "embedding", "bag",
 )  # fmt: skip
 WRITES = {

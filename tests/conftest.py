@@ -49,7 +49,8 @@ def pytest_configure(config):
                 assert isinstance(getattr(module, threshold), int)
                 setattr(module, threshold, value)
         threads = import_module(folder + "threads")
-        threads.PARALLEL_NS = threads.TEAM_NS = 0 if form == "parallel" else float("inf")
+        work = 0 if form == "parallel" else float("inf")
+        threads.PARALLEL_NS = threads.TEAM_NS = import_module(folder + "spread").WORK = work
 
 
 @pytest.fixture(scope="session")

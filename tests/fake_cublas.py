@@ -119,19 +119,19 @@ class FakeCublas:
 
     def strided(self, handle, ta, tb, m, n, k, one, beta, args, count, compute, algo):
         """op(a) op(b) + beta * c for `count` matrices; args: (address, cudaDataType, leading dimension, stride)."""
-        kinds = {kind for _, kind, _, _ in args}
+        kind, other, to = (kind for _, kind, _, _ in args)
         state = self.handles[handle]
         stored = [(k, m) if ta else (m, k), (n, k) if tb else (k, n), (m, n)]
         if (
-            len(kinds) != 1 or ta not in (0, 1) or tb not in (0, 1) or algo != -1 or min(m, n, k, count) < 1
-            or compute not in COMPUTE[(kind := kinds.pop())] or state["space"] is None or count > 65535
+kind != other or (to != kind and (kind, to) not in ((2, 0), (14, 0))) or not {ta, tb} <= {0, 1}
+            or algo != -1 or min(m, n, k, count) < 1
+            or compute not in COMPUTE[kind] or state["space"] is None or count > 65535
             or any(ld < rows for (_, _, ld, _), (rows, _) in zip(args, stored, strict=True))
-            or (count > 1 and args[2][3] == 0) or any(not x or x % np.dtype(DATA[kind]).itemsize for x, *_ in args)
+            or (count > 1 and args[2][3] == 0) or any(not x or x % np.dtype(DATA[d]).itemsize for x, d, *_ in args)
         ):  # fmt: skip
             return INVALID
         a, b, c = (
-            at(x, DATA[kind], (count, *size), (step, 1, ld))
-            for (x, _, ld, step), size in zip(args, stored, strict=True)
+            at(x, DATA[d], (count, *size), (step, 1, ld)) for (x, d, ld, step), size in zip(args, stored, strict=True)
         )
         scale, keep = (at(x, SCALE[kind], (1,), (1,))[0] for x in (one, beta))
         wide = np.float32 if np.dtype(DATA[kind]).itemsize == 2 else DATA[kind]
@@ -139,7 +139,7 @@ class FakeCublas:
         if compute == 77:
             a, b = coarse(a), coarse(b)
         y = scale * np.matmul(a.swapaxes(1, 2) if ta else a, b.swapaxes(1, 2) if tb else b)
-        c[...] = (y + keep * c.astype(wide) if keep else y).astype(DATA[kind])
+        c[...] = (y + keep * c.astype(wide) if keep else y).astype(c.dtype)
         return OK
 
 

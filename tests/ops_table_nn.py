@@ -48,6 +48,16 @@ family(
     {k: (arr(*s), arr(4, 3), arr(4)) for k, s in LINEAR.items()},
 )
 family(
+    "linear.vector",
+    lambda t, x, w: t.nn.functional.linear(x, w),
+    {"2d": (arr(4, 3), arr(3)), "1d": (arr(3), arr(3)), "3d": (arr(2, 4, 3), arr(3)), "bad": (arr(2, 3), arr(2))},
+)
+family(
+    "linear.vector.bias",
+    lambda t, x, w, b: t.nn.functional.linear(x, w, b),
+    {"3d": (arr(2, 4, 3), arr(3), arr()), "bad": (arr(2, 3), arr(3), arr(2))},
+)
+family(
     "linear.nobias",
     lambda t, x, w: t.nn.functional.linear(x, w),
     {k: (arr(*s), arr(4, 3)) for k, s in LINEAR.items()},

@@ -176,12 +176,66 @@ def test_addmm_and_linear(backend):
     assert backend.linear(values((2, 3, 3)).view(Array), w, None).shape == (2, 3, 5)
 
 
-def test_integers_and_mixed_dtypes(backend):
+def test_a_table_of_addresses(backend):
+    """Batches that no one stride steps through: heads of attention, and operands that repeat in turn."""
+    for shape, other in (
+        ((6, 5, 4, 3), (6, 5, 3, 2)),
+        ((6, 1, 5, 1, 4, 3), (5, 1, 5, 3, 2)),
+        ((5, 6, 1, 3), (6, 3, 4)),
+    ):
+        a, b = values(shape), values(other)
+        for la, lb in (("inner", "inner"), ("inner", "rows"), ("rows", "columns")):
+            backend._blas.entries.calls.clear()
+            assert same(backend.matmul(laid(a, la), laid(b, lb)), a @ b)
+            assert len(calls(backend)) <= 5
+            if la == lb == "inner" and len(shape) == 4:
+                assert [name for name, _ in calls(backend)] == ["cublasGemmBatchedEx"]
+
+
+def test_more_dimensions_than_a_table_takes(backend):
+    shape = (2, 1, 3, 1, 2, 1, 3, 1, 2, 2)
+    other = (3, 1, 2, 1, 2, 1, 2, 1, 3, 2, 2)
+    for dtype in ("float32", "int32"):
+        a, b = values(shape, dtype), values(other, dtype)
+        assert same(backend.matmul(a.view(Array), b.view(Array)), a @ b)
+
+
+@pytest.mark.parametrize("dtype", [d for d in DTYPES if "float16" in d])
+def test_sixteen_bits_into_float32(backend, dtype):
+    a, b = values((6, 5, 4, 3), dtype) / 3, values((6, 5, 3, 2), dtype) / 3
+    a, b = a.astype(values(1, dtype).dtype), b.astype(values(1, dtype).dtype)
+    expected = a.astype("float32") @ b.astype("float32")
+    for layout, lc in product(("rows", "inner"), ("rows", "columns", "steps")):
+        out = laid(np.ones_like(expected), lc)
+        backend.product(laid(a, layout), laid(b, layout), out, True)
+        np.testing.assert_allclose(plain(out), expected + 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", gemm.INTEGERS)
+def test_integers(backend, dtype):
+    big = np.iinfo(dtype).max
+    for ashape, bshape in (
+        *SHAPES,
+        ((3,), (3,)),
+        ((4, 3), (3,)),
+        ((3,), (2, 3, 5)),
+        ((20, 33), (33, 18)),
+        ((2, 0), (0, 3)),
+    ):
+        a, b = (RNG.integers(0, big, s, dtype, endpoint=True) for s in (ashape, bshape))
+        for la, lb in (("rows", "columns"), ("steps", "rows"), ("inner", "reversed")):
+            got = backend.matmul(laid(a, la), laid(b, lb))
+            assert got.dtype == dtype
+            assert same(got, a @ b)
+    assert not calls(backend)
+
+
+def test_mixed_dtypes(backend):
     a, b = values((4, 3), "int64"), values((3, 5), "int64")
-    assert same(backend.matmul(a.view(Array), b.view(Array)), a @ b)
     got = backend.matmul(a.astype("float32").view(Array), b.astype("float64").view(Array))
     assert got.dtype == np.float64
     assert same(got, a @ b)
+    assert same(backend.matmul((a > 0).view(Array), (b > 0).view(Array)), (a > 0) @ (b > 0))
 
 
 def test_tf32_only_when_asked_for(backend):

@@ -1,8 +1,10 @@
 """torch.cuda on a machine of two fake devices: memory, streams, pinned copies, tensors on several devices."""
 
 import ast
+import dataclasses
 import gc
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,9 @@ import pytest
 
 pytest.importorskip("cupy")
 
+import test_ops  # noqa: E402
 from fake_cuda import Machine, pretend  # noqa: E402
-from test_cupy import called, signature_of, used_names  # noqa: E402
+from test_cupy import FAMILIES, called, signature_of, used_names  # noqa: E402
 
 import polytensor as torch  # noqa: E402
 from polytensor import devices  # noqa: E402
@@ -398,3 +401,32 @@ def test_loader_pins_and_copies_without_waiting(machine):
         assert x.is_pinned() and y.is_pinned()
         assert x.to("cuda", non_blocking=True).tolist() == x.tolist()
     assert machine.calls["pinned to device"] == 2
+
+
+# ---- every op on a device that is not the current one -----------------------------------------------------------------
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("part", range(4))
+def test_samples_on_the_second_device(part):
+    """The first case of each op, on cuda:1 while cuda:0 is current: no array is used on another device than its own."""
+    wrong = []
+    with pretend(Machine(room=1 << 40)) as machine:
+        dev = devices.resolve("cuda:1")
+        for cases in list(FAMILIES.values())[part::4]:
+            sample = dataclasses.replace(cases[0], strides=False)
+            if "pin_memory" in sample.name:  # of CPU tensors only
+                continue
+            expected = test_ops.on("numpy", sample)
+            devices.set_default_device(dev)
+            try:
+                actual = test_ops.outcome(torch, sample, dev, sample.grad)
+            finally:
+                devices.set_default_device(None)
+                with suppress(Exception):  # a check that failed beside the one that was told
+                    dev.backend.synchronize()
+            try:
+                assert machine.current == 0, f"{sample.name} leaves another device as the current one"
+                test_ops.compare(sample, actual, expected, exact_layout=False)
+            except AssertionError as error:
+                wrong.append(f"{sample.name}: {error}")
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)

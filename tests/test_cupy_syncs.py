@@ -37,7 +37,7 @@ MAY_WAIT = {
     "ops/fills.py _fill_value": NUMBER, "ops/from_data.py _plain": NUMBER, "ops/indexing.py _parse": NUMBER,
     "ops/shape.py narrow": NUMBER, "ops/shape.py select": NUMBER, "ops/calculus.py cond": NUMBER,
     "ops/elementwise.py allclose": ANSWER, "ops/fills.py is_nonzero": ANSWER, "ops/pointwise.py equal": ANSWER,
-    "ops/convert.py to_device": ANSWER, "printing.py tensor_str": ANSWER,
+    "backends/cupy/placement.py to_host": ANSWER, "backends/base.py take": ANSWER, "printing.py tensor_str": ANSWER,
     "backends/ldl.py _ldl": SOLVER, "backends/ldl.py linalg_ldl_solve": SOLVER, "backends/linalg.py _failed": SOLVER,
     "backends/linalg.py linalg_cholesky_ex": SOLVER, "backends/linalg.py _svd": SOLVER,
     "backends/linalg.py linalg_matrix_exp": SOLVER, "ops/linalg.py eig": SOLVER, "ops/linalg.py fail": SOLVER,

@@ -52,9 +52,9 @@ def test_products_of_many(mode, dtype, m, k, n, monkeypatch):
 def test_small_products_of_blas(monkeypatch):
     """They run on one thread, and the number is put back."""
     monkeypatch.setattr(THREADS, "_budget", 2)
-    x, seen, own = values((64, 700), "float32"), [], NUMBA._products
+    x, seen = values((64, 700), "float32"), []
     set_threads = THREADS.thread_setter()
-    monkeypatch.setattr(own, "thread_setter", lambda: lambda n: (seen.append(n), set_threads(n)))
+    monkeypatch.setattr(THREADS, "thread_setter", lambda: lambda n: (seen.append(n), set_threads(n)))
     w = values((700, 10), "float32", 1)
     np.testing.assert_allclose(NUMBA.matmul(x, w), x.astype("f8") @ w, 1e-4, 1e-3)
     assert seen == [1, 2]

@@ -115,18 +115,18 @@ def test_distributed_says_what_to_use():
         P.DistributedDataParallel(pt.nn.Linear(1, 1))
 
 
-def trained(seed):
+def trained(seed, wide=64, dtype=pt.float32):
     """Weights of a small network after some steps; its own Generator, since the default one is everybody's."""
     t, g = pt, pt.Generator().manual_seed(seed)
     model = t.nn.Sequential(
-        t.nn.Conv2d(1, 4, 3), t.nn.BatchNorm2d(4), t.nn.ReLU(), t.nn.MaxPool2d(2), t.nn.Flatten(), t.nn.Linear(4 * 49, 64),
-        t.nn.GELU(), t.nn.LayerNorm(64), t.nn.Linear(64, 10),
-    )  # fmt: skip
+        t.nn.Conv2d(1, 4, 3), t.nn.BatchNorm2d(4), t.nn.ReLU(), t.nn.MaxPool2d(2), t.nn.Flatten(), t.nn.Linear(4 * 49, wide),
+        t.nn.GELU(), t.nn.LayerNorm(wide), t.nn.Linear(wide, 10),
+    ).to(dtype)  # fmt: skip
     for p in model.parameters():
         t.nn.init.normal_(p, std=0.1, generator=g)
     optimizer = t.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(6):
-        x, y = t.randn(16, 1, 16, 16, generator=g), t.randint(0, 10, (16,), generator=g)
+        x, y = t.randn(16, 1, 16, 16, generator=g).to(dtype), t.randint(0, 10, (16,), generator=g)
         optimizer.zero_grad()
         t.nn.functional.cross_entropy(model(x), y).backward()
         optimizer.step()
@@ -157,3 +157,53 @@ def test_two_threads_train_two_models_at_once(polytensor_backend, monkeypatch, p
     for w in workers:
         w.join()
     assert together == [[alone[0]] * 3, [alone[1]] * 3] and alone[0] != alone[1]
+
+
+def test_the_budget_changes_while_two_threads_train(polytensor_backend, monkeypatch):
+    """They compute what they compute alone; in the end BLAS and kernels have the number of threads that was set last."""
+    if polytensor_backend == "numba":
+        from polytensor.backends.numba import products, threads
+
+        monkeypatch.setattr(threads, "TEAM_NS", 0)
+        monkeypatch.setattr(products, "takes", lambda x, w: False)  # products by BLAS, small ones on one thread
+    with pt.use_backend(polytensor_backend):
+        alone = [trained(seed, 1000, pt.float64) for seed in (1, 2)]
+    before, together, done = pt.get_num_threads(), [[], []], threading.Event()
+
+    def work(i):
+        with pt.use_backend(polytensor_backend):
+            together[i] = [trained(i + 1, 1000, pt.float64) for _ in range(2)]
+
+    def change():
+        with pt.use_backend(polytensor_backend):
+            while not done.wait(0.001):
+                for n in (1, 2):
+                    pt.set_num_threads(n)
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+    other = threading.Thread(target=change)
+    for w in (*workers, other):
+        w.start()
+    for w in workers:
+        w.join()
+    done.set()
+    other.join()
+    try:
+        for n in (2, 1):
+            with pt.use_backend(polytensor_backend):
+                pt.set_num_threads(n)
+                trained(3, 1000)
+            assert set(blas_threads()) <= {n}
+        for found, want in zip(together, alone, strict=True):
+            for weights in found:
+                assert (pt.tensor(weights) - pt.tensor(want)).abs().max() < 1e-9
+    finally:
+        with pt.use_backend(polytensor_backend):
+            pt.set_num_threads(before)
+
+
+def blas_threads():
+    controller = pytest.importorskip("threadpoolctl")
+    return [
+        x["num_threads"] for x in controller.threadpool_info() if x["user_api"] == "blas" and "numpy" in x["filepath"]
+    ]

@@ -73,9 +73,24 @@ openmp = _flags("openmp", is_available=_no)
 opt_einsum = _flags("opt_einsum", is_available=_opt_einsum, enabled=True, strategy=None)
 mha = _flags("mha", **dict(zip(("get_fastpath_enabled", "set_fastpath_enabled"), _switch("fastpath"), strict=True)))
 cpu = _flags("cpu", get_cpu_capability=lambda: "DEFAULT")
-cudnn = _flags(
-    "cudnn", is_available=_no, version=lambda: None, is_acceptable=lambda tensor: False, enabled=True, benchmark=False,
-    benchmark_limit=None, deterministic=False, allow_tf32=True, flags=_cudnn_flags,
+
+
+def _cudnn_version() -> int | None:
+    """As 91200, where there is a GPU."""
+    from ..cuda import is_available
+    from .cupy.cudnn import library, status
+
+    return int(library().backend_version()) if is_available() and status()[0] else None
+
+
+def _cudnn_acceptable(tensor: Any) -> bool:
+    return bool(tensor.is_cuda and cudnn.enabled and _cudnn_version())
+
+
+# allow_tf32 is off, unlike in PyTorch: the same convolution gives the same numbers on every device
+cudnn: Any = _flags(
+    "cudnn", is_available=lambda: _cudnn_version() is not None, version=_cudnn_version, enabled=True, benchmark=False,
+    is_acceptable=_cudnn_acceptable, benchmark_limit=None, deterministic=False, allow_tf32=False, flags=_cudnn_flags,
 )  # fmt: skip
 cuda = _flags("cuda", is_built=_cuda_built)
 for _name in ("flash_sdp", "math_sdp", "mem_efficient_sdp", "cudnn_sdp"):

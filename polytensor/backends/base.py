@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from math import copysign, prod
 from typing import Any
 
@@ -59,6 +60,7 @@ UFUNC = np.ufunc
 BITS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}  # by item size
 FLOAT16 = frozenset(d.array for d in (dtypes.float16, dtypes.bfloat16) if d.array is not None)
 REST = (Ellipsis,)
+NOWHERE = nullcontext()
 BLOCK = 512  # longest run that a float sum over an outer axis adds up without a block
 
 
@@ -95,6 +97,7 @@ class Backend(
     device_type = "cpu"
     xp: Any = None
     scalar_types = SCALARS
+    takes_half = False  # whether convolution and attention take float16 and bfloat16: the front widens them if not
     asarray: Any  # (obj, dtype=None)
     empty: Any  # (shape, dtype)
     zeros: Any  # (shape, dtype)
@@ -133,6 +136,10 @@ class Backend(
     def at(self, index: int) -> Backend:
         """The backend of one of several devices."""
         return self
+
+    def here(self) -> AbstractContextManager[Any]:
+        """A context in which arrays of this backend may be computed with as they are, without its kernels."""
+        return NOWHERE
 
     def to_host(self, a: Array, non_blocking: bool = False) -> Any:
         """A NumPy array; with non_blocking it may come later, when the device has been waited for."""

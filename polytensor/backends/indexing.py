@@ -389,7 +389,7 @@ class IndexKernels:
             return self.xp.zeros(values.shape, "int64")
         if boundaries.dtype.itemsize == 2 and boundaries.dtype.kind not in "iu":
             boundaries, values = boundaries.astype("float32"), values.astype("float32")
-        if boundaries.ndim == 1 and not self.asynchronous and bool(boundaries[-1] == boundaries[-1]):
+        if boundaries.ndim == 1 and bool(boundaries[-1] == boundaries[-1]):
             return self.xp.searchsorted(boundaries, values, "right" if right else "left").astype("int64")
         rows = boundaries.reshape(-1, n)
         wanted = values.reshape(len(rows), -1)

@@ -76,6 +76,10 @@ class OptimKernels:
         dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
     ) -> None:  # fmt: skip
         """sgd_rule for each parameter."""
+        if bufs is None and not (weight_decay or maximize):
+            for p, g in zip(params, grads, strict=True):
+                p -= g * (self.scalar(lr, p.dtype) if p.dtype.kind == "f" else lr)  # type: ignore[attr-defined]
+            return
         for i, (p, g) in enumerate(zip(params, grads, strict=True)):
             buf = None if bufs is None else bufs[i]
             sgd_rule(self, p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first)

@@ -144,13 +144,16 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Class indices (int64) to rows of 0 and 1 (int64)."""
     if tensor.dtype is not int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    tensor._dev.backend.require(tensor._a >= 0, RuntimeError, "Class values must be non-negative.")
+    backend = tensor._dev.backend
+    backend.require(
+        backend.ge(tensor._a, backend.scalar(0, tensor._a.dtype)), RuntimeError, "Class values must be non-negative."
+    )
     if num_classes == -1:
         if not tensor.numel():
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         num_classes = int(tensor.max()) + 1  # type: ignore[attr-defined]
     else:
         text = "Class values must be smaller than num_classes."
-        tensor._dev.backend.require(tensor._a < num_classes, RuntimeError, text)
+        backend.require(backend.lt(tensor._a, backend.scalar(num_classes, tensor._a.dtype)), RuntimeError, text)
     out = zeros(*tensor.shape, num_classes, dtype=int64, device=tensor.device)
     return out.scatter_(-1, tensor.unsqueeze(-1), value=1)  # type: ignore[attr-defined, no-any-return]

@@ -11,7 +11,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .creation import zeros
 from .joining import cat, stack
 from .shape import contiguous, expand, flatten, reshape, sizes, transpose, unsqueeze, view
-from .table import TYPE_NAME, F, attach, check_tensor, named, primitive, result_type
+from .table import TYPE_NAME, F, attach, check_tensor, named, placed, primitive, result_type
 from .views import _dim_of
 
 __all__ = [
@@ -62,6 +62,7 @@ def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     return repeat(input, (1,) * (input._a.ndim - len(dims)) + dims)
 
 
+@placed
 def _repeated_index(repeats: Tensor, output_size: int | None) -> Tensor:
     """0 as often as repeats[0], 1 as often as repeats[1], ..."""
     a = repeats._a
@@ -303,6 +304,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 
 @named("StackBackward0")
+@placed
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All r-element selections of a vector in lexicographic order, by rows. Source: torch.combinations."""
     if input._a.ndim != 1:

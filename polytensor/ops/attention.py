@@ -65,11 +65,15 @@ def scaled_dot_product_attention(
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
     if enable_gqa:
         k, v = _repeat_heads(q, k), _repeat_heads(q, v)
-    if q._a.dtype.itemsize == 2:  # half types compute in float32 and round once
-        q, k, v = (F.cast(t, dtypes.float32.array) for t in (q, k, v))
+    tiled = dropout_p <= 0 and not (attn_mask is not None and attn_mask.requires_grad)
     out: Any = None
-    large = q._a.size // max(1, q._a.shape[-1]) * k._a.shape[-2] >= (LARGE_CAUSAL if is_causal else LARGE)
-    if large and dropout_p <= 0 and not (attn_mask is not None and attn_mask.requires_grad):
+    if q._a.dtype.itemsize == 2:
+        if tiled and q._dev.backend.takes_half:
+            out = _tiled(q, k, v, attn_mask, is_causal, scale)
+        if out is not None:
+            return out  # type: ignore[no-any-return]
+        q, k, v = (F.cast(t, dtypes.float32.array) for t in (q, k, v))  # compute in float32 and round once
+    if tiled and q._a.size // max(1, q._a.shape[-1]) * k._a.shape[-2] >= (LARGE_CAUSAL if is_causal else LARGE):
         out = _tiled(q, k, v, attn_mask, is_causal, scale)
     if out is None:
         out = _attend(q, k, v, attn_mask, dropout_p, is_causal, scale)

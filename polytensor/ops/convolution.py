@@ -168,7 +168,7 @@ def _conv(
             )
     _check_bias(bias, w, outs, x)
     _check_empty(x, kernel)
-    half = x._a.dtype.itemsize == 2
+    half = x._a.dtype.itemsize == 2 and not x._dev.backend.takes_half
     if half:
         x, w, bias = _wide(x), _wide(w), None if bias is None else _wide(bias)
     plain, with_bias = CONV2D if n == 2 else CONVND
@@ -268,7 +268,7 @@ def _transposed(
         )
     _check_bias(bias, w, outs, x)
     _check_empty(x, w._a.shape[2:])
-    half = x._a.dtype.itemsize == 2
+    half = x._a.dtype.itemsize == 2 and (bias is not None or not x._dev.backend.takes_half)
     if half:
         x, w, bias = _wide(x), _wide(w), None if bias is None else _wide(bias)
     kernel = F.conv2d_grad_input if n == 2 else F.convnd_grad_input

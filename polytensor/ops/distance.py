@@ -12,7 +12,7 @@ from .products import matmul
 from .reduce import sum as _sum
 from .scattering import index_select
 from .shape import broadcast_tensors, permute, reshape
-from .table import TYPE_NAME, F, check_tensor, result_type, shape_error, write_out
+from .table import TYPE_NAME, F, check_tensor, placed, result_type, shape_error, write_out
 
 __all__ = ["bilinear", "cosine_similarity", "pairwise_distance", "pdist"]
 
@@ -69,6 +69,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-06
     return _norm(pw.add(pw.sub(a, b), eps), p, -1, keepdim)
 
 
+@placed
 def pdist(input: Tensor, p: float = 2) -> Tensor:
     """The p-norm distances of all pairs of rows of (n, d), in the order (0, 1), (0, 2), ..."""
     x = check_tensor(input, "pdist")

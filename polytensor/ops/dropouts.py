@@ -129,7 +129,7 @@ def _alpha(input: Tensor, p: float, training: bool, inplace: bool, features: boo
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     shape = (*x._a.shape[:2], *(1,) * (x._a.ndim - 2)) if features else x._a.shape
     mask = dropout_mask(shape, p, _mask_dtype(x), x._dev, None)
-    keep = F.cast(wrap(mask != 0, x._dev), mask.dtype)
+    keep = F.cast(pw.ne(wrap(mask, x._dev), 0), mask.dtype)
     a = 1.0 / sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
     shift = pw.add(pw.mul(pw.sub(keep, 1), ALPHA * a), ALPHA * a * p)  # -ALPHA where dropped, moved to mean 0
     return _write(x, pw.add(pw.mul(x, pw.mul(keep, a)), shift), inplace)

@@ -12,7 +12,7 @@ from . import pointwise as pw
 from .distance import _norm
 from .scattering import index_select
 from .shape import reshape
-from .table import F, check_tensor, guard, named, primitive
+from .table import F, check_tensor, guard, named, placed, primitive
 
 __all__ = ["embedding", "embedding_bag"]
 
@@ -59,6 +59,7 @@ def _padding(padding_idx: int | None, rows: int) -> int:
     return padding_idx % rows
 
 
+@placed
 def _renorm(weight: Tensor, index: Any, max_norm: float, norm_type: float) -> None:
     """Scale, in place, the rows that are looked up and longer than max_norm."""
     with no_grad():
@@ -103,6 +104,7 @@ def _refuse_sparse(sparse: bool) -> None:
 
 
 @named("EmbeddingBagBackward0")
+@placed
 def embedding_bag(
     input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None, norm_type: float = 2,
     scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, per_sample_weights: Tensor | None = None,

@@ -175,10 +175,12 @@ def _qr_rule(F: Any, g: Any, need: Any, out0: Any, out1: Any, x_shape: Any, kind
 
 def _phases(F: Any, parts: list[Any], op: str, what: str) -> None:
     """RuntimeError where a loss depends on the phase of complex vectors: the imaginary parts must add up to 0."""
+    backend = parts[0]._dev.backend if isinstance(parts[0], Tensor) else F
     arrays = [(p._a if isinstance(p, Tensor) else p).imag for p in parts]
-    total, last = sum(arrays), arrays[-1]
-    good = abs(total) <= 1e-2 + 1e-2 * (abs(last) if len(arrays) > 1 else 0)
-    (parts[0]._dev.backend if isinstance(parts[0], Tensor) else F).require(
+    with backend.here():
+        total, last = sum(arrays), arrays[-1]
+        good = abs(total) <= 1e-2 + 1e-2 * (abs(last) if len(arrays) > 1 else 0)
+    backend.require(
         good,
         RuntimeError,
         f"{op}: The {what}vectors in the complex case are specified up to multiplication by e^{{i phi}}. The specified "

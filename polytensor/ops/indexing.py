@@ -5,11 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from .. import dtypes
 from ..autograd.modes import mode
 from ..backends.base import SCALARS
 from ..tensor import Tensor
 from .shape import _select, _slice
 from .table import TYPE_NAME, F, attach, finish_inplace, guard, primitive, renamed
+
+INT64 = dtypes.int64.array
 
 _index = primitive(
     "index", "x", (lambda F, g, x_shape, index: F.index_backward(g, x_shape, index),), "index"
@@ -83,7 +86,7 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
             if kind == "b":
                 i = a
             elif kind in "iu":
-                i = int(a.item()) if a.ndim == 0 else a if a.dtype.itemsize == 8 else a.astype("int64")
+                i = int(a.item()) if a.ndim == 0 else a if a.dtype.itemsize == 8 else i._dev.backend.cast(a, INT64)
             else:
                 raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
         elif c in SCALARS:
@@ -99,7 +102,7 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
             if i.dtype.kind not in "biu":
                 if i.size:
                     raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-                i = i.astype("int64")
+                i = dev.backend.cast(i, INT64)
         elif isinstance(i, (str, bytes)):
             raise TypeError(f"new(): invalid data type '{c.__name__}'")
         else:

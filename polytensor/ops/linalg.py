@@ -14,7 +14,7 @@ from . import reduce as red
 from . import shape as sh
 from .factors import cut
 from .products import adjoint
-from .table import F, check_tensor, no_kernel, same_device, type_name, write_out
+from .table import F, check_tensor, no_kernel, placed, same_device, type_name, write_out
 
 __all__: list[str] = []  # ops/matrices.py names what torch itself has
 
@@ -65,6 +65,7 @@ def check_matrix(x: Any, op: str, square: bool = False, low: str = "", ints: str
     return x  # type: ignore[no-any-return]
 
 
+@placed
 def fail(info: Tensor, op: str, text: str, error: type = LinAlgError) -> None:
     """Raise for the first matrix whose `info` is not 0."""
     a = info._a
@@ -291,6 +292,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     return finish(r, out)  # type: ignore[no-any-return]
 
 
+@placed
 def eig(A: Tensor, *, out: Any = None) -> Any:
     """(eigenvalues, eigenvectors), complex, in no order. Source: torch.linalg.eig."""
     check_tensor(A, "linalg_eig", "A")
@@ -454,6 +456,7 @@ def pinv(
         raise LinAlgError(NOT_FINITE) from None
 
 
+@placed
 def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> Any:
     """(solution, residuals, rank, singular_values) of min |A X - B|, by the pseudo-inverse whatever the driver (gels, gelsy,
     gelsd, gelss), which decides what is returned beside the solution. Source: torch.linalg.lstsq."""

@@ -13,7 +13,7 @@ from . import reduce as red
 from . import shape as sh
 from .factors import as_scalars, dtype_of
 from .joining import stack
-from .table import F, attach, check_tensor, named, no_kernel, primitive, shape_error, type_name, write_out
+from .table import F, attach, check_tensor, named, no_kernel, placed, primitive, shape_error, type_name, write_out
 
 __all__ = ["cdist", "cross", "dist", "norm", "renorm"]
 
@@ -238,6 +238,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
 
 
 # ---- condition, rank --------------------------------------------------------------------------------------------------
+@placed
 def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     """norm(A) * norm(inv(A)), by singular values for p None, 2, -2; inf if singular. Source: torch.linalg.cond."""
     if check_tensor(A, "linalg_cond")._a.ndim < 2:

@@ -20,6 +20,7 @@ from .table import (
     inplace,
     is_complex,
     no_kernel,
+    placed,
     prepare,
     primitive,
     raw_dtype,
@@ -482,6 +483,7 @@ Tensor.__abs__ = F.abs  # type: ignore[attr-defined]
 Tensor.__invert__ = _invert  # type: ignore[attr-defined]
 
 
+@placed
 def equal(input: Tensor, other: Tensor) -> bool:
     """Same shape and same elements. Source: torch.equal."""
     for x, name in ((input, "input"), (other, "other")):

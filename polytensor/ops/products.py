@@ -58,17 +58,24 @@ _outer = primitive("outer", "x y", (lambda F, g, y: F.mv(g, F.conj(y)), lambda F
 
 def _linear_rule(F: Any, g: Any, need: Any, b_shape: Any, x: Any, w: Any, x_shape: Any, w_shape: Any) -> Any:
     """Gradients of x @ w.T + b in the order (b, x, w)."""
-    flat = F.reshape(g, (-1, w_shape[0]))
-    db = F.sum(flat, (0,), False) if need[0] else None
-    dx = F.reshape(F.matmul(flat, F.conj(w)), x_shape) if need[1] else None
-    dw = F.matmul(F.transpose(flat, 0, 1), F.conj(F.reshape(x, (-1, w_shape[1])))) if need[2] else None
-    return [db, dx, dw]
+    flat = g if len(x_shape) == 2 else F.reshape(g, (-1, w_shape[0]))
+    return [F.sum(flat, (0,), False) if need[0] else None, *_linear_products(F, flat, need[1:], x, w, x_shape, w_shape)]
 
 
 def _linear_rule_no_bias(F: Any, g: Any, need: Any, x: Any, w: Any, x_shape: Any, w_shape: Any) -> Any:
-    flat = F.reshape(g, (-1, w_shape[0]))
-    dx = F.reshape(F.matmul(flat, F.conj(w)), x_shape) if need[0] else None
-    dw = F.matmul(F.transpose(flat, 0, 1), F.conj(F.reshape(x, (-1, w_shape[1])))) if need[1] else None
+    flat = g if len(x_shape) == 2 else F.reshape(g, (-1, w_shape[0]))
+    return _linear_products(F, flat, need, x, w, x_shape, w_shape)
+
+
+def _linear_products(F: Any, g: Any, need: Any, x: Any, w: Any, x_shape: Any, w_shape: Any) -> Any:
+    """The gradients of x and w from g as a matrix."""
+    dx = dw = None
+    if need[0]:
+        dx = F.matmul(g, F.conj(w))
+        if len(x_shape) != 2:
+            dx = F.reshape(dx, x_shape)
+    if need[1]:
+        dw = F.matmul(F.transpose(g, 0, 1), F.conj(x if len(x_shape) == 2 else F.reshape(x, (-1, w_shape[1]))))
     return [dx, dw]
 
 
@@ -482,6 +489,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, x.shape))} and "
             f"{'x'.join(map(str, w.shape[::-1]))}) (linear: input {list(x.shape)}, weight {list(w.shape)})"
         )
+    if w.ndim == 1:
+        if bias is not None and bias._a.ndim:
+            raise RuntimeError("mat2 must be a matrix, got 1-D tensor (linear with a weight of one dimension)")
+        y = matmul(input, weight)
+        return y if bias is None else pw.add(y, bias)
     r: Tensor = _linear_plain(input, weight) if bias is None else _linear_bias(bias, input, weight)
     if x.ndim != 2 and r._fn is not None:
         if bias is not None:

@@ -12,7 +12,7 @@ from ..layouts import axis_order, check_layout, check_pinned
 from ..tensor import Tensor, wrap
 from .arguments import _finish, _into, _shape
 from .convert import array_dtype, to
-from .table import attach, check_tensor, named, no_kernel, renamed, write_out
+from .table import attach, check_tensor, named, no_kernel, placed, renamed, write_out
 
 __all__ = [
     "bernoulli", "binomial", "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
@@ -230,7 +230,7 @@ def randperm(
     seed, counter = _reserve(generator, n, "word")
     a = dev.backend.randperm(seed, counter, n)
     target = array_dtype(d)
-    r = _finish(a if a.dtype == target else a.astype(target), dev, requires_grad, pin_memory)
+    r = _finish(a if a.dtype == target else dev.backend.cast(a, target), dev, requires_grad, pin_memory)
     return r if out is None else _into(out, r, dtype, "randperm")
 
 
@@ -245,6 +245,7 @@ def _probability(p: float) -> float:
     return float(p)
 
 
+@placed
 def _probabilities(p: Tensor) -> Any:
     a = p._a
     text = "Expected p_in >= 0 && p_in <= 1 to be true, but got false."
@@ -253,6 +254,7 @@ def _probabilities(p: Tensor) -> Any:
 
 
 @named("BernoulliBackward0")
+@placed
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None, out: Any = None) -> Tensor:
     """0 or 1 with probability `input` (elementwise) or `p`. Source: torch.bernoulli."""
     check_tensor(input, "bernoulli")
@@ -276,7 +278,9 @@ def normal(
     if isinstance(std, Tensor):
         if std._a.dtype.kind == "c":
             raise RuntimeError("normal expects standard deviation to be non-complex")
-        std._dev.backend.require(std._a >= 0, RuntimeError, "normal expects all elements of std >= 0.0")
+        with std._dev.backend.here():
+            good = std._a >= 0
+        std._dev.backend.require(good, RuntimeError, "normal expects all elements of std >= 0.0")
     elif std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     like = mean if isinstance(mean, Tensor) else std if isinstance(std, Tensor) else None
@@ -306,6 +310,7 @@ def _value(x: Any) -> Any:
     return x.detach() if isinstance(x, Tensor) else x
 
 
+@placed
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None
 ) -> Tensor:
@@ -352,6 +357,7 @@ def _rounds(shape: Any, take: Any, large: Any, propose: Any, generator: Any) -> 
 
 
 @named("PoissonBackward0")
+@placed
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Poisson numbers of rates `input`, in its dtype. RuntimeError for negative rates and NaN. Source: torch.poisson."""
     check_tensor(input, "poisson")
@@ -369,6 +375,7 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     return r + input * 0 if input._fn is not None and mode.grad else r  # type: ignore[operator, return-value]
 
 
+@placed
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     """Binomial numbers; count and prob (floating, of one dtype) broadcast. Source: torch.binomial."""
     for name, x in (("count", count), ("prob", prob)):
@@ -402,9 +409,10 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
 def dropout_mask(shape: Any, p: float, dtype: Any, dev: Any, generator: Any) -> Any:
     """An array of 0 (with probability p) and 1 / (1 - p)."""
     keep = _bernoulli(tuple(shape), 1.0 - p, dev, generator)
-    mask = keep.astype(dtype)
-    if 0.0 < p < 1.0:
-        mask *= dev.backend.scalar(1.0 / (1.0 - p), mask.dtype)
+    with dev.backend.here():
+        mask = keep.astype(dtype)
+        if 0.0 < p < 1.0:
+            mask *= dev.backend.scalar(1.0 / (1.0 - p), mask.dtype)
     return mask
 
 
@@ -454,6 +462,7 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any
     return _fill(self, lambda: _normal(self._a.shape, d, self._dev, generator, mean, float(std)), "Normal")
 
 
+@placed
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with 0 and 1; p: a number, or a tensor that expands to self."""
     if isinstance(p, Tensor):

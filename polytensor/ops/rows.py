@@ -8,8 +8,9 @@ of derivatives); the names of its further parameters say what is saved: inputs, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from types import FunctionType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ref
 
 from ..autograd.modes import INFERRING, OFF, WATCH, mark, mode
@@ -18,6 +19,7 @@ from ..autograd.watch import watched
 from ..backends.base import DIRECT, HOST_ARRAY, SCALARS
 from ..tensor import LEAF, Tensor, blank, wrap
 
+Fn = TypeVar("Fn", bound=Callable[..., Any])
 F = SimpleNamespace()  # kernel name -> the same function on Tensors
 ROWS: dict[str, Row] = {}
 
@@ -281,6 +283,20 @@ def written(name: str, text: Callable[[], list[str]], names: dict[str, Any]) -> 
 
 def _first(*args: Any, **kwargs: Any) -> Any:
     return first(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
+
+
+def placed(fn: Fn) -> Fn:
+    """Decorator of a function that computes with its tensors' arrays as they are: the first one's device is the current one."""
+
+    @wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        dev = getattr(args[0] if args else next(iter(kwargs.values()), None), "_dev", None)
+        if dev is None or dev.index is None:
+            return fn(*args, **kwargs)
+        with dev.backend.here():
+            return fn(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 def apply(row: Row) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from .indexing import _index_put, getitem, index_put
 from .pointwise import remainder
 from .pointwise import where as where_
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
-from .table import TYPE_NAME, F, attach, guard, named, primitive, renamed, same_device, write_out
+from .table import TYPE_NAME, F, attach, guard, named, placed, primitive, renamed, same_device, write_out
 
 __all__ = [
     "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select",
@@ -436,6 +436,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
 
 
 @named("MaskedScatterBackward0")
+@placed
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """The elements of source, in order, where mask (bool, broadcast) holds. Source: torch.masked_scatter."""
     if input._a.dtype != source._a.dtype:

@@ -191,7 +191,9 @@ def _weights(name: str, w: Tensor | None, n: int, integral: bool) -> None:
         raise RuntimeError(
             f"cov(): expected {name} to have the same numel as there are observations in the input but got {w._a.size} != {n}"
         )
-    w._dev.backend.require(~(w._a < 0), RuntimeError, f"cov(): {name} cannot be negative")
+    with w._dev.backend.here():
+        good = ~(w._a < 0)
+    w._dev.backend.require(good, RuntimeError, f"cov(): {name} cannot be negative")
 
 
 def cov(

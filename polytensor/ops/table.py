@@ -21,6 +21,7 @@ from ..tensor import LEAF, Tensor, rebase, wrap
 from .rows import ROWS as ROWS
 from .rows import F as F
 from .rows import Row as Row
+from .rows import placed as placed
 from .rows import primitive as primitive
 
 FLOAT32 = dtypes.float32.array  # by identity: the usual dtype, tested before anything that costs more

@@ -30,7 +30,7 @@ from .shape import (
     unsqueeze,
     view,
 )  # fmt: skip
-from .table import CPP_NAME, ROWS, F, attach, give, no_kernel, primitive, renamed, write_out
+from .table import CPP_NAME, ROWS, F, attach, give, no_kernel, placed, primitive, renamed, write_out
 
 __all__ = [
     "adjoint",
@@ -296,6 +296,7 @@ def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None
     return _relayout(self, renamed(r, "AsStridedBackward1"), ("as_strided", (shape, *before, _geometry(r))))
 
 
+@placed
 def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = None) -> Tensor:
     """Change the size in place, C-contiguous; new elements are uninitialised. Source: torch.Tensor.resize_.
 

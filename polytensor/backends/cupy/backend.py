@@ -14,12 +14,15 @@ from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..indexing import span
 from . import kernels as kernels
+from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
+from .half import HalfKernels
 from .launch import grid, kernel
 from .placement import Placement
 from .pool import PoolKernels
 from .scatter import ScatterKernels
+from .search import SearchKernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
 
@@ -39,11 +42,22 @@ def library(cupy: Any) -> Any:
     return xp
 
 
-class CupyBackend(FaultKernels, GemmKernels, Placement, PoolKernels, ScatterKernels, Backend):
+class CupyBackend(
+    CudnnKernels,
+    HalfKernels,
+    FaultKernels,
+    GemmKernels,
+    Placement,
+    PoolKernels,
+    ScatterKernels,
+    SearchKernels,
+    Backend,
+):
     """CUDA through CuPy; see Backend for the contract."""
 
     name = "cupy"
     device_type = "cuda"
+    takes_half = True
     attention_room = 1 << 24  # a launch costs more than a cache is worth
 
     @classmethod

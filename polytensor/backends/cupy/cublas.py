@@ -207,29 +207,30 @@ class Blas:
 
     def gemm(
         self, kind: Kind, ops: tuple[int, int], sizes: tuple[int, int, int], a: int, lda: int, b: int, ldb: int, add: bool,
-        c: int, ldc: int, batch: tuple[int, ...] | None = None, table: int = 0,
+        c: int, ldc: int, batch: tuple[int, ...] | None = None, table: int = 0, wide: bool = False,
     ) -> None:  # fmt: skip
         """c = op(a) op(b), or c += with `add`, as cuBLAS has it: by columns; (m, n, k), addresses, leading dimensions.
 
-        batch: (count, strides of a, b and c); table: with it a, b and c are addresses of tables of addresses.
+        batch: (count, strides of a, b and c); table: the length of the tables of addresses that a,
+        b and c then are. wide: c is of float32, a and b of 16 bits.
         """
         handle = self._handle()
         compute = kind.coarse if kind.coarse != kind.compute and self.coarse() else kind.compute
         large = max(*sizes, lda, ldb, ldc, table) > INT_MAX
-        data, beta, tail = kind.data, kind.one if add else kind.zero, (compute, DEFAULT)
+        data, to, beta, tail = kind.data, 0 if wide else kind.data, kind.one if add else kind.zero, (compute, DEFAULT)
         head = (handle, *ops, *sizes, kind.one)
         if table:
             self._call(
-                "cublasGemmBatchedEx", large, (*head, a, data, lda, b, data, ldb, beta, c, data, ldc, table, *tail)
+                "cublasGemmBatchedEx", large, (*head, a, data, lda, b, data, ldb, beta, c, to, ldc, table, *tail)
             )
         elif batch is None:
-            self._call("cublasGemmEx", large, (*head, a, data, lda, b, data, ldb, beta, c, data, ldc, *tail))
+            self._call("cublasGemmEx", large, (*head, a, data, lda, b, data, ldb, beta, c, to, ldc, *tail))
         else:
             count, sa, sb, sc = batch
             for start in range(0, count, MOST_BATCHES):
                 skip = start * kind.width
                 matrices = (
-                    a + skip * sa, data, lda, sa, b + skip * sb, data, ldb, sb, beta, c + skip * sc, data, ldc, sc,
+                    a + skip * sa, data, lda, sa, b + skip * sb, data, ldb, sb, beta, c + start * (4 if wide else kind.width) * sc, to, ldc, sc,
                     min(MOST_BATCHES, count - start),
                 )  # fmt: skip
                 self._call("cublasGemmStridedBatchedEx", large, (*head, *matrices, *tail))

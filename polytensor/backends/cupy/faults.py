@@ -10,6 +10,22 @@ from typing import Any
 
 import numpy as np
 
+from .launch import CTYPES, grid, kernel, register
+
+CHECK_RANGE = r"""
+// What is not in [low, high) puts `number` into a flag that is 0. Which thread does it makes no difference.
+template <typename T>
+__global__ void check_range(const T* x, i64 n, i64 low, i64 high, unsigned int number, unsigned int* flag) {
+    bool bad = false;
+    for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
+        i64 v = (i64)x[i];
+        bad |= v < low || v >= high;
+    }
+    if (bad && *flag == 0) *flag = number;
+}
+"""
+INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
+register("check_range", CHECK_RANGE, [(CTYPES[d],) for d in INTEGERS])
 SLOTS = 1024
 LATE = " (found when the device was waited for: CUDA runs asynchronously)"
 
@@ -81,8 +97,16 @@ class FaultKernels:
         flag += bad * np.uint32(faults.number())
 
     def require_range(self, index: Any, low: int, high: int, error: type[Exception], text: str) -> None:
-        if index.size:
-            self.require((index >= low) & (index < high), error, text)
+        if not index.size:
+            return
+        if index.dtype.name not in INTEGERS:
+            return self.require((index >= low) & (index < high), error, text)
+        faults, n = self.faults, index.size
+        args = (
+            self.xp.ascontiguousarray(index), np.int64(n), np.int64(low), np.int64(high), np.uint32(faults.number()),
+            faults.flag(error, text),
+        )  # fmt: skip
+        kernel("check_range", CTYPES[index.dtype.name])(*grid(n), args)
 
     def may_hold(self, mask: Any) -> bool:
         return True

@@ -12,12 +12,69 @@ import numpy as np
 from ... import dtypes
 from ...settings import get_float32_matmul_precision
 from .cublas import KINDS, Blas, Kind, N, T, library, workspace_size
+from .launch import CTYPES, grid, kernel, register
 
 __all__ = ["GemmKernels"]
 
 Array = Any
 Ints = tuple[int, ...]
 KIND_OF = {d.array: KINDS[d.name] for d in dtypes.ALL if d.array is not None and d.name in KINDS}
+
+
+HALVES = tuple(d for d in KIND_OF if d.itemsize == 2)
+MOST_LOOPS = 4  # products that are worth a call each rather than a table of addresses
+MOST_DIMS = 4  # dimensions of a batch that our kernels take
+
+register(
+    "product_addresses",
+    r"""
+// The addresses of the operands and of the result of each product: out[0][i], out[1][i], out[2][i]; strides in bytes.
+__global__ void product_addresses(u64* out, i64 count, u64 a, u64 b, u64 c, i64 n1, i64 n2, i64 n3,
+                                  i64 a0, i64 a1, i64 a2, i64 a3, i64 b0, i64 b1, i64 b2, i64 b3,
+                                  i64 c0, i64 c1, i64 c2, i64 c3) {
+    for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) {
+        i64 i3 = i % n3, i2 = i / n3 % n2, i1 = i / n3 / n2 % n1, i0 = i / n3 / n2 / n1;
+        out[i] = a + (u64)(i0 * a0 + i1 * a1 + i2 * a2 + i3 * a3);
+        out[count + i] = b + (u64)(i0 * b0 + i1 * b1 + i2 * b2 + i3 * b3);
+        out[2 * count + i] = c + (u64)(i0 * c0 + i1 * c1 + i2 * c2 + i3 * c3);
+    }
+}
+""",
+)
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+register(
+    "integer_product",
+    r"""
+// c[i] = a[i] @ b[i] for C-contiguous c, in tiles of 16 x 16; sums wrap around. Strides count elements.
+template <int BYTES> struct Wrapping { typedef unsigned type; };
+template <> struct Wrapping<8> { typedef u64 type; };
+template <typename T>
+__global__ void integer_product(const T* a, const T* b, T* c, i64 count, i64 m, i64 n, i64 k,
+                                i64 a_row, i64 a_col, i64 b_row, i64 b_col, i64 n1, i64 n2, i64 n3,
+                                i64 a0, i64 a1, i64 a2, i64 a3, i64 b0, i64 b1, i64 b2, i64 b3) {
+    typedef typename Wrapping<sizeof(T)>::type U;
+    __shared__ U left[16][17], right[16][17];
+    int x = threadIdx.x % 16, y = threadIdx.x / 16;
+    i64 across = (n + 15) / 16, down = (m + 15) / 16;
+    for (i64 tile = blockIdx.x; tile < count * across * down; tile += gridDim.x) {
+        i64 i = tile / across / down, row = tile / across % down * 16 + y, col = tile % across * 16 + x;
+        i64 i3 = i % n3, i2 = i / n3 % n2, i1 = i / n3 / n2 % n1, i0 = i / n3 / n2 / n1;
+        const T* p = a + i0 * a0 + i1 * a1 + i2 * a2 + i3 * a3;
+        const T* q = b + i0 * b0 + i1 * b1 + i2 * b2 + i3 * b3;
+        U sum = 0;
+        for (i64 at = 0; at < k; at += 16) {
+            left[y][x] = row < m && at + x < k ? (U)p[row * a_row + (at + x) * a_col] : (U)0;
+            right[y][x] = col < n && at + y < k ? (U)q[(at + y) * b_row + col * b_col] : (U)0;
+            __syncthreads();
+            for (int j = 0; j < 16; ++j) sum += left[y][j] * right[j][x];
+            __syncthreads();
+        }
+        if (row < m && col < n) c[(i * m + row) * n + col] = (T)sum;
+    }
+}
+""",
+    [(CTYPES[d],) for d in INTEGERS],
+)
 
 
 class Plan(NamedTuple):
@@ -85,9 +142,17 @@ def repacked(shape: Ints, old: Ints, lead: Ints, size: int) -> Ints:
     return steps(shape, rowmajor(shape, size), lead)
 
 
-@lru_cache(maxsize=4096)
-def plan(a: tuple[Ints, Ints], b: tuple[Ints, Ints], c: tuple[Ints, Ints] | None, size: int) -> Plan:
-    """The plan for operands and, if given, a result of (shape, strides); `size` is an element's in bytes."""
+class Outline(NamedTuple):
+    """A product of all ranks as one of stacks of matrices (m, k) and (k, n)."""
+
+    a: tuple[Ints, Ints]  # shape and strides with a row in front of a vector
+    b: tuple[Ints, Ints]  # and with a column behind it
+    lead: Ints
+    sizes: tuple[int, int, int]
+    shape: Ints  # of the result, without what was added
+
+
+def outline(a: tuple[Ints, Ints], b: tuple[Ints, Ints]) -> Outline:
     (ashape, astrides), (bshape, bstrides) = a, b
     row, column = len(ashape) == 1, len(bshape) == 1
     if row:
@@ -98,19 +163,30 @@ def plan(a: tuple[Ints, Ints], b: tuple[Ints, Ints], c: tuple[Ints, Ints] | None
     if bshape[-2] != k:
         raise ValueError(f"matmul: inner dimensions differ, {a[0]} and {b[0]}")
     lead = np.broadcast_shapes(ashape[:-2], bshape[:-2])
-    full = (*lead, m, n)
     shape = (*lead, *(() if row else (m,)), *(() if column else (n,)))
+    return Outline((ashape, astrides), (bshape, bstrides), lead, (m, n, k), shape)
+
+
+@lru_cache(maxsize=4096)
+def plan(
+    a: tuple[Ints, Ints], b: tuple[Ints, Ints], c: tuple[Ints, Ints] | None, size: int, csize: int | None = None
+) -> Plan:
+    """The plan for operands and, if given, a result of (shape, strides); `size` and `csize` are bytes of an element."""
+    csize = csize or size
+    (ashape, astrides), (bshape, bstrides), lead, (m, n, k), shape = outline(a, b)
+    full = (*lead, m, n)
     if c is None:
-        cstrides = rowmajor(full, size)
+        cstrides = rowmajor(full, csize)
     else:
         if c[0] != shape:
             raise ValueError(f"matmul: out has the shape {c[0]}, the result {shape}")
-        cstrides = (*c[1][: len(lead)], *((0,) if row else ()), *c[1][len(lead) :], *((0,) if column else ()))
+        row, column = (((0,) if len(v[0]) == 1 else ()) for v in (a, b))
+        cstrides = (*c[1][: len(lead)], *row, *c[1][len(lead) :], *column)
     csteps = cstrides[: len(lead)]
-    into = order((m, n), cstrides[-2:], size)
-    copy_c = into is None or any(s % size or (s == 0 and e > 1) for s, e in zip(csteps, lead, strict=True))
+    into = order((m, n), cstrides[-2:], csize)
+    copy_c = into is None or any(s % csize or (s == 0 and e > 1) for s, e in zip(csteps, lead, strict=True))
     if copy_c:
-        cstrides, into = rowmajor(full, size), (N, n)
+        cstrides, into = rowmajor(full, csize), (N, n)
         csteps = cstrides[: len(lead)]
     asteps, bsteps = steps(ashape, astrides, lead), steps(bshape, bstrides, lead)
     how_a, how_b = order((m, k), astrides[-2:], size), order((k, n), bstrides[-2:], size)
@@ -122,7 +198,7 @@ def plan(a: tuple[Ints, Ints], b: tuple[Ints, Ints], c: tuple[Ints, Ints] | None
         bsteps, how_b = repacked(bshape, bsteps, lead, size), (N, n)
     assert how_a and how_b and into
     dims = merged(
-        [(e, (y // size, x // size, z // size)) for e, y, x, z in zip(lead, bsteps, asteps, csteps, strict=True)]
+        [(e, (y // size, x // size, z // csize)) for e, y, x, z in zip(lead, bsteps, asteps, csteps, strict=True)]
     )
     (op_a, lda), (op_b, ldb), (op_c, ldc) = how_a, how_b, into
     if dims and op_c == N and op_a == N and dims[-1][1][0] == 0:  # one b for many a: their rows follow each other
@@ -139,6 +215,13 @@ def plan(a: tuple[Ints, Ints], b: tuple[Ints, Ints], c: tuple[Ints, Ints] | None
     return Plan(copy_a, copy_b, copy_c, shape, op_c == N, ops, sizes, leads, tuple((e, *s) for e, s in dims))
 
 
+def flat(dims: tuple[Ints, ...], operands: int = 3) -> tuple[Ints, list[Ints]]:
+    """Sizes of MOST_DIMS dimensions, and strides for each operand, with 1 and 0 for those that are not there."""
+    missing = MOST_DIMS - len(dims)
+    sizes = (*(1,) * missing, *(d[0] for d in dims))
+    return sizes, [(*(0,) * missing, *(d[1 + i] for d in dims)) for i in range(operands)]
+
+
 def packed(xp: Any, x: Array) -> Array:
     """A C-contiguous copy without repetitions of leading dimensions."""
     if x.ndim > 2:
@@ -151,11 +234,9 @@ class GemmKernels:
 
     xp: Any
     _blas: Blas | None = None
-    _own_matmul: Any  # CuPy's
 
     def _bind_products(self) -> None:
         """Let `xp.matmul`, which many kernels of `base` call, be ours."""
-        self._own_matmul = self.xp.matmul
         self.xp.matmul = self.product
 
     def _place(self) -> tuple[int, int]:
@@ -174,64 +255,98 @@ class GemmKernels:
         return self._blas.forget_workspaces() if self._blas is not None else []
 
     def product(self, a: Array, b: Array, out: Array | None = None, add: bool = False) -> Array:
-        """a @ b as NumPy's matmul, into `out` if given, or added to it."""
+        """a @ b as NumPy's matmul, into `out` if given, or added to it. For 16 bits `out` may be of float32."""
         dtype = a.dtype
         kind = KIND_OF.get(dtype)
-        if kind is None or b.dtype != dtype or (out is not None and out.dtype != dtype):
+        wide = out is not None and out.dtype != dtype
+        if kind is None or b.dtype != dtype or (wide and (dtype not in HALVES or out.dtype.char != "f")):  # type: ignore[union-attr]
             return self._unusual(a, b, out, add)
-        way = plan(
-            (a.shape, a.strides), (b.shape, b.strides), None if out is None else (out.shape, out.strides), kind.width
-        )
+        into = None if out is None else (out.shape, out.strides)
+        way = plan((a.shape, a.strides), (b.shape, b.strides), into, kind.width, 4 if wide else None)
         xp = self.xp
-        c = xp.empty(way.shape, dtype) if out is None or way.copy_c else out
-        if c.size == 0:
-            return c if out is None else out
-        if way.sizes[2] == 0:
-            if not add:
-                (c if out is None else out).fill(0)
-            return c if out is None else out
-        if way.copy_a:
-            a = packed(xp, a)
-        if way.copy_b:
-            b = packed(xp, b)
-        if way.copy_c and add:
-            c[...] = out
-        pa, pb, pc = a.data.ptr, b.data.ptr, c.data.ptr
-        first, second = (pb, pa) if way.rows else (pa, pb)
-        blas = self._blas or self._load_blas()
-        if not way.batch:
-            blas.gemm(kind, way.ops, way.sizes, first, way.leads[0], second, way.leads[1], add, pc, way.leads[2])
-        else:
-            self._batched(blas, kind, way, first, second, pc, add)
+        c = out if out is not None and not way.copy_c else xp.empty(way.shape, dtype if out is None else out.dtype)
+        if c.size and way.sizes[2]:
+            if way.copy_c and add:
+                c[...] = out
+            a, b = packed(xp, a) if way.copy_a else a, packed(xp, b) if way.copy_b else b
+            pa, pb, pc = a.data.ptr, b.data.ptr, c.data.ptr
+            first, second = (pb, pa) if way.rows else (pa, pb)
+            lda, ldb, ldc = way.leads
+            blas = self._blas or self._load_blas()
+            if way.batch:
+                self._batched(blas, kind, way, first, second, pc, add, wide)
+            else:
+                blas.gemm(kind, way.ops, way.sizes, first, lda, second, ldb, add, pc, ldc, wide=wide)
+        elif not add:
+            c.fill(0)
+        elif way.copy_c:
+            return out
         if out is None or c is out:
             return c
         out[...] = c
         return out
 
-    def _batched(self, blas: Blas, kind: Kind, way: Plan, a: int, b: int, c: int, add: bool) -> None:
+    def _batched(self, blas: Blas, kind: Kind, way: Plan, a: int, b: int, c: int, add: bool, wide: bool) -> None:
+        """One call for each step of all dimensions of the batch but the largest, or one for a table of addresses."""
         largest = max(way.batch)
         rest = [d for d in way.batch if d is not largest]
         lda, ldb, ldc = way.leads
+        widths = (kind.width, kind.width, 4 if wide else kind.width)
+        if prod(d[0] for d in rest) > MOST_LOOPS and len(way.batch) <= MOST_DIMS:
+            count = prod(d[0] for d in way.batch)
+            sizes, strides = flat(way.batch)
+            scaled = [np.int64(s * w) for of, w in zip(strides, widths, strict=True) for s in of]
+            table = self.xp.empty(3 * count, np.uint64)
+            starts = [np.uint64(p) for p in (a, b, c)]
+            kernel("product_addresses")(
+                *grid(count), (table, np.int64(count), *starts, *map(np.int64, sizes[1:]), *scaled)
+            )
+            at = [table.data.ptr + 8 * count * i for i in range(3)]
+            blas.gemm(kind, way.ops, way.sizes, at[0], lda, at[1], ldb, add, at[2], ldc, table=count, wide=wide)
+            return
         for i in range(prod(d[0] for d in rest)):
             at = [a, b, c]
-            for n, *strides in rest:
+            for n, *steps in rest:
                 i, j = divmod(i, n)
-                at = [p + j * s * kind.width for p, s in zip(at, strides, strict=True)]
-            blas.gemm(kind, way.ops, way.sizes, at[0], lda, at[1], ldb, add, at[2], ldc, largest)
+                at = [p + j * s * w for p, s, w in zip(at, steps, widths, strict=True)]
+            blas.gemm(kind, way.ops, way.sizes, at[0], lda, at[1], ldb, add, at[2], ldc, largest, wide=wide)
 
     def _unusual(self, a: Array, b: Array, out: Array | None, add: bool) -> Array:
         """Integers, and operands of several dtypes."""
         dtype = a.dtype if a.dtype == b.dtype else np.result_type(a.dtype, b.dtype)
-        if dtype not in KIND_OF:
-            y = self._own_matmul(a, b)
-        elif out is not None and out.dtype == dtype:
-            return self.product(a.astype(dtype, copy=False), b.astype(dtype, copy=False), out, add)
+        a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
+        if dtype in KIND_OF:
+            if out is not None and out.dtype == dtype:
+                return self.product(a, b, out, add)
+            y = self.product(a, b)
         else:
-            y = self.product(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
+            y = self._integers(a, b)
         if out is None:
             return y
         out[...] = out + y if add else y
         return out
+
+    def _integers(self, a: Array, b: Array) -> Array:
+        xp, size = self.xp, a.dtype.itemsize
+        if a.dtype.kind == "b":
+            return self._integers(a.astype(np.uint8), b.astype(np.uint8)) != 0
+        (ashape, astrides), (bshape, bstrides), lead, (m, n, k), shape = outline(
+            (a.shape, a.strides), (b.shape, b.strides)
+        )
+        c = xp.empty(shape, a.dtype)
+        if c.size == 0:
+            return c
+        ways = zip(lead, steps(ashape, astrides, lead), steps(bshape, bstrides, lead), strict=True)
+        dims = merged([(e, (x // size, y // size)) for e, x, y in ways])
+        if len(dims) > MOST_DIMS:
+            whole = [xp.ascontiguousarray(xp.broadcast_to(x, (*lead, *x.shape[-2:]))) for x in (a, b)]
+            return self._integers(*whole)
+        sizes, strides = flat(tuple((e, *s) for e, s in dims), 2)
+        inner = [s // size for s in (*astrides[-2:], *bstrides[-2:])]
+        numbers = (prod(lead), m, n, k, *inner, *sizes[1:], *strides[0], *strides[1])
+        tiles = prod(lead) * -(-m // 16) * -(-n // 16)
+        kernel("integer_product", CTYPES[str(a.dtype)])(*grid(256 * tiles), (a, b, c, *map(np.int64, numbers)))
+        return c
 
     def matmul(self, a: Array, b: Array) -> Array:
         return self.product(a, b)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..base import Backend
+from ..base import NOWHERE, Backend
 
-UNBOUND = frozenset(("at", "availability", "capability", "current_index", "device_count", "scalar_types"))
+UNBOUND = frozenset(("at", "availability", "capability", "current_index", "device_count", "here", "scalar_types"))
 
 
 def bound(fn: Callable[..., Any], index: int, current: Callable[[], int], use: Callable[[int], Any]) -> Any:
@@ -58,6 +58,9 @@ class Placement(Backend):
             if callable(fn) and not isinstance(fn, type):
                 setattr(made, name, bound(fn, index, runtime.getDevice, runtime.setDevice))
         return made
+
+    def here(self) -> Any:
+        return NOWHERE if self.device_index is None else self.xp.cuda.Device(self.device_index)
 
     def device_count(self) -> int:
         return int(self.xp.cuda.runtime.getDeviceCount())

@@ -85,8 +85,7 @@ class NumbaBackend(LargeKernels):
     # ---- threads and compilation ------------------------------------------------------------------------------
     def set_num_threads(self, n: int) -> None:
         """One budget for kernels and BLAS."""
-        self._threads.set_num_threads(n)
-        super().set_num_threads(n)
+        self._threads.blas_alone.change(n, super().set_num_threads)
 
     @property
     def compile_seconds(self) -> float:
@@ -111,8 +110,7 @@ class NumbaBackend(LargeKernels):
 
     def relu_within(self, x: Array) -> None:
         if x.size >= POINTWISE and fits(x):
-            flat = x.reshape(-1)
-            self._pointwise.relu_kernel(0.1 * x.size, flat, flat)
+            self._pointwise.relu_within_kernel(0.05 * x.size, x.reshape(-1))
         else:
             super().relu_within(x)
 
@@ -528,7 +526,14 @@ class NumbaBackend(LargeKernels):
     ) -> None:  # fmt: skip
         attrs = (lr, momentum, dampening, weight_decay, nesterov, maximize, first)
         if len(params) <= FEW and all([p.size < TINY for p in params]):
-            return super().sgd_step(params, grads, bufs, *attrs)
+            d = params[0].dtype if params else None
+            if not (bufs is None and (d is F4 or d is F8)) or weight_decay or maximize:
+                return super().sgd_step(params, grads, bufs, *attrs)
+            if all([p.dtype is d for p in params]):
+                rate, descend = self.scalar(lr, d), self._ufuncs.descend
+                for p, g in zip(params, grads, strict=True):
+                    descend(p, g, rate, p)
+                return None
         rest: Any = range(len(params))
         if len(params) > 1:
             large: list[int] = []  # for BLAS, whose threads the products have left awake

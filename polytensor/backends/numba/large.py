@@ -24,9 +24,12 @@ class LargeKernels(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in ("threads", "copies", "scan", "sort", "random", "ufuncs"):
+        for module in ("threads", "copies", "scan", "sort", "random", "ufuncs", "spread"):
             setattr(self, "_" + module, import_module("." + module, __package__))
         self._small_first()
+        for name, ufunc in self._spread.spread().items():
+            if not hasattr(type(self), name):
+                setattr(self, name, ufunc)
 
     _threads: Any
     _copies: Any
@@ -34,6 +37,7 @@ class LargeKernels(NumpyBackend):
     _sort: Any
     _random: Any
     _ufuncs: Any
+    _spread: Any
 
     # ---- copies -----------------------------------------------------------------------------------------------
     def contiguous(self, x: Array) -> Array:

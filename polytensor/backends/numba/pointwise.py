@@ -89,6 +89,16 @@ def _relu(x: Any, out: Any) -> None:
             o[i] = zero if v <= zero else v  # NaN stays
 
 
+def _relu_within(x: Any) -> None:
+    """relu over its own input: as _relu(x, x) it would not run in vectors, which want arrays that do not overlap."""
+    zero = x.dtype.type(0)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        xs = x[span(b, x.size, BLOCK)]
+        for i in range(xs.size):
+            v = xs[i]
+            xs[i] = zero if v <= zero else v
+
+
 def _relu_backward(g: Any, y: Any, out: Any) -> None:
     zero = y.dtype.type(0)
     for b in prange((y.size + BLOCK - 1) // BLOCK):
@@ -181,6 +191,7 @@ def _mse_backward(g: Any, x: Any, t: Any, scale: Any, out: Any) -> None:
 
 
 relu_kernel = Kernel(_relu)
+relu_within_kernel = Kernel(_relu_within)
 silu_kernel = Kernel(_silu)
 gelu_tanh_kernel = Kernel(_gelu_tanh)
 normal_cdf_kernel = Kernel(_normal_cdf)

@@ -14,9 +14,8 @@ from llvmlite import ir
 from numba import njit, prange
 from numba.core import cgutils
 
-from .blas import thread_setter
 from .intrinsics import turn_tile
-from .threads import Kernel, get_num_threads
+from .threads import Kernel, blas_alone
 from .vectors import BYTES, I64, WIDE, Emit, routine
 
 ROWS = 8 if WIDE else 4
@@ -269,11 +268,7 @@ def by_blas(x: Any, w: Any) -> Any:
 
     Waking BLAS's threads for them costs more than it gains, and they would go on spinning beside our own.
     """
-    setter = thread_setter()
-    if setter is None or len(x) * w.size >= EACH:
+    if len(x) * w.size >= EACH:
         return x.dot(w)
-    setter(1)
-    try:
+    with blas_alone:
         return x.dot(w)
-    finally:
-        setter(get_num_threads())

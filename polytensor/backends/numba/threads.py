@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core import event
 from numba.np.ufunc import parallel
 
@@ -33,6 +34,10 @@ _lock = threading.Lock()  # the workqueue layer aborts on concurrent use, and tw
 _local = threading.local()
 _budget = numba.config.NUMBA_NUM_THREADS
 _forked = False
+
+# what machine code reads (spread.py): the budget, whether it is spending it, whether a kernel is, and Numba's parallel_for
+THREADS, BUSY, KERNEL, PARALLEL_FOR = range(4)
+words = np.array([_budget, 0, 0, 0], np.int64)
 
 
 def _load_openmp() -> None:
@@ -58,7 +63,9 @@ def _load_openmp() -> None:
 def _after_fork() -> None:
     global _forked, _lock
     _forked = True  # the threads are not there any more, and the OpenMP layer would abort
+    words[THREADS] = 1
     _lock = threading.Lock()
+    blas_alone.reset()
 
 
 _load_openmp()
@@ -74,6 +81,7 @@ def set_num_threads(n: int) -> None:
     """Let kernels use `n` threads, at most as many as Numba started with."""
     global _budget
     _budget = max(1, min(int(n), numba.config.NUMBA_NUM_THREADS))
+    words[THREADS] = get_num_threads()
 
 
 class Kernel:
@@ -91,15 +99,52 @@ class Kernel:
         self.parallel = lock_cache(numba.njit(parallel=True, **options)(twin))
 
     def __call__(self, work: float, *args: Any) -> Any:
-        if work < PARALLEL_NS or _budget == 1 or _forked or not _lock.acquire(False):
+        budget = _budget  # another thread may set it meanwhile
+        if work < PARALLEL_NS or budget == 1 or _forked or words[BUSY] or not _lock.acquire(False):
             return self.serial(*args)
         try:
-            if getattr(_local, "threads", None) != _budget:  # Numba's own setting is per thread
-                numba.set_num_threads(_budget)
-                _local.threads = _budget
+            words[KERNEL] = 1
+            if getattr(_local, "threads", None) != budget:  # Numba's own setting is per thread
+                numba.set_num_threads(budget)
+                _local.threads = budget
             return self.parallel(*args)
         finally:
+            words[KERNEL] = 0
             _lock.release()
+
+
+class BlasAlone:
+    """`with blas_alone:` BLAS works on one thread; when the last thread leaves, it gets the budget back."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.lock = threading.RLock()
+        self.inside = 0
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1 and (setter := thread_setter()) is not None:
+                setter(1)
+
+    def __exit__(self, *error: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0 and (setter := thread_setter()) is not None:
+                setter(get_num_threads())
+
+    def change(self, n: int, limit: Callable[[int], None]) -> None:
+        """Give kernels and, by `limit`, BLAS n threads; BLAS only once nobody is inside."""
+        with self.lock:
+            set_num_threads(n)
+            limit(n)
+            if self.inside and (setter := thread_setter()) is not None:
+                setter(1)
+
+
+blas_alone = BlasAlone()
 
 
 class Team:
@@ -116,21 +161,20 @@ class Team:
 
     def run(self, work: float, body: Callable[[Any, bool], Any], pieces: list[Any]) -> list[Any]:
         """[body(piece, alone)] in order; `work`: serial nanoseconds. `alone`: no other thread works on the pieces."""
-        setter = thread_setter()
-        if get_num_threads() == 1 or setter is None or not self._busy.acquire(False):
+        budget = get_num_threads()
+        if budget == 1 or thread_setter() is None or not self._busy.acquire(False):
             return [body(p, True) for p in pieces]
-        try:
-            setter(1)  # also for small work: BLAS's own threads go on spinning after a product and take the cores
-            if work < TEAM_NS or len(pieces) < 2:
-                return [body(p, True) for p in pieces]
-            made = (os.getpid(), _budget)
-            if self._made != made:  # another budget, or a fork, which leaves no threads
-                if self._pool is not None and made[0] == self._made[0]:  # type: ignore[index]
-                    self._pool.shutdown(wait=False)
-                self._pool, self._made = ThreadPoolExecutor(_budget, "polytensor"), made
-            return list(self._pool.map(lambda p: body(p, False), pieces))
+        try:  # BLAS is alone also for small work: its own threads go on spinning after a product and take the cores
+            with blas_alone:
+                if work < TEAM_NS or len(pieces) < 2:
+                    return [body(p, True) for p in pieces]
+                made = (os.getpid(), budget)
+                if self._made != made:  # another budget, or a fork, which leaves no threads
+                    if self._pool is not None and made[0] == self._made[0]:  # type: ignore[index]
+                        self._pool.shutdown(wait=False)
+                    self._pool, self._made = ThreadPoolExecutor(budget, "polytensor"), made
+                return list(self._pool.map(lambda p: body(p, False), pieces))
         finally:
-            setter(_budget)
             self._busy.release()
 
 
