@@ -191,6 +191,19 @@ class CupyBackend(
                 )
             position += i.ndim if hasattr(i, "dtype") and i.dtype.kind == "b" else 1
 
+    def triangle_indices(self, lower: bool, rows: int, columns: int, offset: int) -> Any:
+        # CuPy's functions look for what is not 0, whose number they must wait for
+        xp = self.xp
+        kept = np.clip(np.arange(rows) + offset + (1 if lower else 0), 0, columns)  # columns left of the diagonal
+        total = int(kept.sum() if lower else (columns - kept).sum())
+        left = xp.clip(xp.arange(rows) + (offset + (1 if lower else 0)), 0, columns)
+        counts = left if lower else columns - left
+        ends = xp.cumsum(counts)
+        places = xp.arange(total)
+        row = xp.searchsorted(ends, places, side="right")
+        column = places - (ends - counts)[row] + (0 if lower else left[row])
+        return xp.stack((row, column)).astype(np.int64)
+
     def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
         return self.xp.sum(x, axis=dim, keepdims=keepdim)  # CuPy adds in blocks on every axis
 

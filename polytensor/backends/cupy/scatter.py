@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...settings import are_deterministic_algorithms_enabled
+from ..base import FLOAT16
 from .launch import CTYPES, grid, kernel, register
 
 ADD_ROWS = r"""
@@ -148,9 +149,8 @@ class ScatterKernels:
         sizes = (np.int64(n), np.int64(chunks), np.int64(width))
         if n > CHUNK:
             kernel("run_heads", CTYPES[name])(*grid(chunks), (order, places, value, heads, *sizes))
-        args = (x, order, places, value, heads, np.int64(n), np.int64(total), np.int64(width), np.int64(rows),
-                np.int64(skip), np.bool_(mean))  # fmt: skip
-        kernel("add_runs", CTYPES[name])(*grid(total), args)
+        last = (np.int64(n), np.int64(total), np.int64(width), np.int64(rows), np.int64(skip), np.bool_(mean))
+        kernel("add_runs", CTYPES[name])(*grid(total), (x, order, places, value, heads, *last))
 
     def _sorted_places(self, index: Any) -> tuple[Any, Any]:
         """The order that sorts `index`, equal ones as they come, and index in it."""
@@ -178,8 +178,14 @@ class ScatterKernels:
             x[...] = out.astype(kind)
 
     def _add_at_rows(self, target: Any, n: int, flat: Any, value: Any) -> None:
+        width = prod(target.shape[n:])
+        if target.dtype in FLOAT16:  # each place's sum is rounded before it is added
+            sums = self.xp.zeros(target.shape, np.float32)
+            self._add_to_rows(sums, flat, value.astype(np.float32), width)
+            target += sums.astype(target.dtype)
+            return
         out = target if target.flags.c_contiguous else self.xp.ascontiguousarray(target)
-        self._add_to_rows(out, flat, value, prod(target.shape[n:]))
+        self._add_to_rows(out, flat, value, width)
         if out is not target:
             target[...] = out
 
@@ -188,3 +194,12 @@ class ScatterKernels:
         out = self.xp.zeros((count, *tail), x.dtype)
         self._add_to_rows(out, index.reshape(-1), x, prod(tail), skip, by_frequency)
         return out
+
+    def counts(self, x: Any, weights: Any, n: int) -> Any:
+        # CuPy's bincount reads the largest and the smallest value
+        out = self.xp.zeros((n,), np.int64 if weights is None else np.float64)
+        self._at("add", out, x, self.xp.ones(x.shape, np.int64) if weights is None else weights.astype(np.float64))
+        return out
+
+    def unique_rows(self, index: Any) -> Any:
+        return index.reshape(-1)  # rows that come twice are written twice, with the same values
