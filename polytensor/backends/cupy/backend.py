@@ -13,12 +13,11 @@ from ... import dtypes
 from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..indexing import span
-from . import kernels as kernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
 from .half import HalfKernels
-from .launch import grid, kernel
+from .layers import LayerKernels
 from .placement import Placement
 from .pool import PoolKernels
 from .scatter import ScatterKernels
@@ -47,6 +46,7 @@ class CupyBackend(
     HalfKernels,
     FaultKernels,
     GemmKernels,
+    LayerKernels,
     Placement,
     PoolKernels,
     ScatterKernels,
@@ -173,13 +173,6 @@ class CupyBackend(
 
     def erfinv(self, x: Any) -> Any:
         return self._by_scipy("erfinv", x)
-
-    def random_words(self, seed: int, counter: int, nblocks: int) -> Any:
-        out = self.xp.empty(4 * nblocks, np.uint64)
-        if nblocks:
-            args = (np.uint64(seed), np.uint64(counter), np.uint64(nblocks), out)
-            kernel("philox4x64")(*grid(nblocks), args)
-        return out
 
     def check_index(self, index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
         position = 0
