@@ -16,12 +16,14 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import launch
+from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
 from .half import HalfKernels
 from .kernels import REAL
 from .launch import CTYPES, grid
+from .layers import LayerKernels
 from .placement import Placement
 from .search import SearchKernels
 
@@ -46,9 +48,11 @@ def library(cupy: Any) -> Any:
 
 class CupyBackend(
     CudnnKernels,
+    CudaConvKernels,
     HalfKernels,
     FaultKernels,
     GemmKernels,
+    LayerKernels,
     Placement,
     SearchKernels,
     Backend,
@@ -173,13 +177,6 @@ class CupyBackend(
 
     def erfinv(self, x: Any) -> Any:
         return self._by_scipy("erfinv", x)
-
-    def random_words(self, seed: int, counter: int, nblocks: int) -> Any:
-        out = self.xp.empty(4 * nblocks, np.uint64)
-        if nblocks:
-            args = (np.uint64(seed), np.uint64(counter), np.uint64(nblocks), out)
-            launch.kernel("philox4x64")(*grid(nblocks), args)
-        return out
 
     def max_pool2d(
         self, x: Any, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
