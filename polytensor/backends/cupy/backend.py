@@ -16,6 +16,7 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import launch
+from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
@@ -47,6 +48,7 @@ def library(cupy: Any) -> Any:
 
 class CupyBackend(
     CudnnKernels,
+    CudaConvKernels,
     HalfKernels,
     FaultKernels,
     GemmKernels,
