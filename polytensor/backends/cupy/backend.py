@@ -16,6 +16,7 @@ from ..base import FLOAT16, Backend
 from ..conv import Pair, out_size
 from ..indexing import span
 from . import launch
+from .capture import CaptureKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
@@ -45,6 +46,7 @@ def library(cupy: Any) -> Any:
 
 
 class CupyBackend(
+    CaptureKernels,
     CudnnKernels,
     HalfKernels,
     FaultKernels,
@@ -177,7 +179,8 @@ class CupyBackend(
     def random_words(self, seed: int, counter: int, nblocks: int) -> Any:
         out = self.xp.empty(4 * nblocks, np.uint64)
         if nblocks:
-            args = (np.uint64(seed), np.uint64(counter), np.uint64(nblocks), out)
+            where, counter = self.draw_words(counter)
+            args = (np.uint64(seed), np.uint64(counter), np.uint64(where), np.uint64(nblocks), out)
             launch.kernel("philox4x64")(*grid(nblocks), args)
         return out
 

@@ -4,7 +4,12 @@ from .launch import CTYPES, register
 
 PHILOX = r"""
 // Philox4x64-10 (Salmon et al., 2011): block i of the stream is words 4i .. 4i+3, as numpy.random.Philox gives them.
-__global__ void philox4x64(u64 key0, u64 counter, u64 blocks, u64* out) {
+// where: the address of (key, first block), which a replay of a graph sets, or 0.
+__global__ void philox4x64(u64 key0, u64 counter, u64 where, u64 blocks, u64* out) {
+    if (where) {
+        key0 = ((const u64*)where)[0];
+        counter += ((const u64*)where)[1];
+    }
     for (u64 i = blockIdx.x * (u64)blockDim.x + threadIdx.x; i < blocks; i += (u64)gridDim.x * blockDim.x) {
         u64 c0 = counter + i, c1 = 0, c2 = 0, c3 = 0, k0 = key0, k1 = 0;
         for (int round = 0; round < 10; ++round) {
