@@ -104,7 +104,7 @@ static void thread_main() {
 }
 inline void* fresh(unsigned char* stack) {
 #if defined(__x86_64__)
-    void** top = reinterpret_cast<void**>(stack + stack_size) - 2;
+    void** top = reinterpret_cast<void**>(stack + stack_size) - 1;  // as a call leaves it
     *--top = reinterpret_cast<void*>(thread_main);
     return top - 6;
 #else
@@ -249,7 +249,7 @@ static void on_signal(int number, siginfo_t* info, void*) {
                  i == region_count - 1 ? "dynamic shared memory" : "an array", r.size);
         fail(text);
     }
-    if (number == SIGSEGV && at >= stacks && at < stacks + 1025 * stack_size) fail("the stack of a thread is full");
+    if (number == SIGSEGV && at + 2 * stack_size >= stacks && at < stacks + 1025 * stack_size) fail("the stack of a thread is full");
     if (number == SIGILL) fail("misaligned access, index out of a fixed array, division by zero, or a wide shift");
     snprintf(text, 200, "signal %d at address %p", number, static_cast<void*>(at));
     fail(text);

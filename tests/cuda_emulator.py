@@ -70,8 +70,9 @@ def folder():
 def stacks():
     """Memory for 1024 stacks, below each of them a page that cannot be touched."""
     libc = ctypes.CDLL(None)
-    region = mmap.mmap(-1, 1025 * STACK)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(region))
+    region = mmap.mmap(-1, 1027 * STACK)  # two at the bottom for frames that are too large
+    start = ctypes.addressof(ctypes.c_char.from_buffer(region)) + 2 * STACK
+    libc.mprotect(ctypes.c_void_p(start - 2 * STACK), ctypes.c_size_t(2 * STACK), 0)
     for k in range(1025):
         libc.mprotect(ctypes.c_void_p(start + k * STACK), ctypes.c_size_t(4096), 0)
     return region, start

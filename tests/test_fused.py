@@ -41,3 +41,15 @@ def test_dropout_keeps_a_mask_of_bytes(device):
     assert seen == [pt.float32]  # the noise, as in PyTorch
     z = x * 1
     assert F.dropout(z, 0.25, inplace=True) is z
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_layer_norm_without_gradients_has_the_same_bits(device, dtype):  # noqa: F811
+    kind = getattr(pt, dtype)
+    x, w, b = (pt.randn(*shape, dtype=kind, device=device) for shape in ((3, 40, 70), (70,), (70,)))
+    plain = F.layer_norm(x, (70,), w, b)
+    assert plain.grad_fn is None and plain.dtype is kind
+    y = F.layer_norm(x.clone().requires_grad_(), (70,), w, b)
+    assert y.grad_fn is not None and pt.equal(y.detach(), plain)
+    with pt.no_grad():
+        assert pt.equal(F.layer_norm(x, (70,), w.clone().requires_grad_(), b), plain)

@@ -41,6 +41,9 @@ def test_norms(mode, dtype, shape, dims, special):
             for a, e in zip(actual, expected, strict=True):
                 assert a.shape == e.shape and a.dtype == e.dtype
                 np.testing.assert_allclose(a, e, rtol, atol)
+        for B in (NUMBA, NUMPY):
+            whole = B.normalize_affine(x, w, b, dims, 1e-5)[0]
+            assert B.layer_normalize(x, w, b, dims, 1e-5).tobytes() == whole.tobytes()
         y, _, var = NUMPY.normalize(x, dims, 1e-5)
         for kernel in ("normalize_backward", "rms_backward"):
             actual, expected = (getattr(B, kernel)(g, y, var, dims, 1e-5) for B in (NUMBA, NUMPY))

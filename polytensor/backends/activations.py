@@ -54,6 +54,12 @@ class ActivationKernels:
         y *= 0.5
         return y
 
+    def gelu_tanh_backward(self, g: Array, x: Array) -> Array:
+        square = x * x
+        t = self.xp.tanh(x * (square * TANH_GELU + 1) * ROOT_2_OVER_PI)
+        slope = x * (1 - t * t) * ((square * (3 * TANH_GELU) + 1) * ROOT_2_OVER_PI)
+        return g * 0.5 * (t + 1 + slope)
+
     def elu(self, x: Array, alpha: float, scale: float, input_scale: float) -> Array:
         low = self.xp.expm1(x * input_scale) * (alpha * scale)
         return self.xp.where(x <= 0, low, x * scale if scale != 1 else x)
@@ -73,6 +79,10 @@ class ActivationKernels:
 
     def silu(self, x: Array) -> Array:
         return x / (1 + self.xp.exp(-x))
+
+    def silu_backward(self, g: Array, x: Array) -> Array:
+        s = self.sigmoid(x)  # type: ignore[attr-defined]
+        return g * (s * (x * (1 - s) + 1))
 
     def mish(self, x: Array) -> Array:
         return x * self.xp.tanh(self.xp.logaddexp(x, 0))

@@ -47,17 +47,20 @@ def _density(F: Any, x: Any) -> Any:
     return F.mul(F.exp(F.mul(F.mul(x, x), -0.5)), 1 / sqrt(2 * pi))
 
 
-def _gelu_tanh_rule(F: Any, g: Any, x: Any) -> Any:
+def _gelu_tanh_backward(g: Tensor, x: Tensor) -> Tensor:
     square = F.mul(x, x)
     t = F.tanh(F.mul(F.mul(x, F.add(F.mul(square, TANH_GELU), 1)), ROOT_2_OVER_PI))
     inner = F.mul(F.add(F.mul(square, 3 * TANH_GELU), 1), ROOT_2_OVER_PI)
     slope = F.mul(F.mul(x, F.sub(1, F.mul(t, t))), inner)
-    return F.mul(F.mul(g, 0.5), F.add(F.add(t, 1), slope))
+    return F.mul(F.mul(g, 0.5), F.add(F.add(t, 1), slope))  # type: ignore[no-any-return]
 
 
-def _silu_rule(F: Any, g: Any, x: Any) -> Any:
+def _silu_backward(g: Tensor, x: Tensor) -> Tensor:
     s = F.sigmoid(x)
-    return F.mul(g, F.mul(s, F.add(F.mul(x, F.sub(1, s)), 1)))
+    return F.mul(g, F.mul(s, F.add(F.mul(x, F.sub(1, s)), 1)))  # type: ignore[no-any-return]
+
+
+F.gelu_tanh_backward, F.silu_backward = _gelu_tanh_backward, _silu_backward
 
 
 def _mish_rule(F: Any, g: Any, x: Any) -> Any:
@@ -82,7 +85,7 @@ def _shrink_rule(F: Any, g: Any, x: Any, lambd: float) -> Any:
 primitive("normal_cdf", "x", (lambda F, g, x: F.mul(g, _density(F, x)),), node="NormalCdfBackward0")
 _elu = primitive("elu", "x", (_elu_rule,), "alpha scale input_scale")
 _gelu = primitive("gelu", "x", (_gelu_rule,))
-_gelu_tanh = primitive("gelu_tanh", "x", (_gelu_tanh_rule,), node="GeluBackward0")
+_gelu_tanh = primitive("gelu_tanh", "x", (lambda F, g, x: F.gelu_tanh_backward(g, x),), node="GeluBackward0")
 _leaky_relu = primitive(
     "leaky_relu", "x", (lambda F, g, x, slope: F.where(F.gt(x, 0), g, F.mul(g, slope)),), "slope"
 )  # fmt: skip
@@ -98,7 +101,7 @@ _prelu = primitive(
 )
 _softplus = primitive("softplus", "x", (_softplus_rule,), "beta threshold")
 _log_sigmoid = primitive("log_sigmoid", "x", (lambda F, g, x: F.mul(g, F.sigmoid(F.neg(x))),))
-_silu = primitive("silu", "x", (_silu_rule,))
+_silu = primitive("silu", "x", (lambda F, g, x: F.silu_backward(g, x),))
 _mish = primitive("mish", "x", (_mish_rule,))
 _hardtanh = primitive("hardtanh", "x", (lambda F, g, x, lo, hi: _between(F, g, x, lo, hi),), "lo hi")
 _hardsigmoid = primitive("hardsigmoid", "x", (lambda F, g, x: F.mul(_between(F, g, x, -3, 3), 1 / 6),))

@@ -159,7 +159,19 @@ def layer_norm(
 ) -> Tensor:  # fmt: skip
     """Mean 0 and variance 1 over the last dimensions, which are `normalized_shape`; then times weight plus bias."""
     x, dims = _last("layer_norm", input, normalized_shape, weight, bias)
-    return _with_half(x, lambda x, w, b: _affine(x, w, b, dims, eps)[0], weight, bias)
+    return _with_half(x, lambda x, w, b: _layer_norm(x, w, b, dims, eps), weight, bias)
+
+
+def _layer_norm(x: Tensor, w: Any, b: Any, dims: Any, eps: float) -> Any:
+    if (
+        w is None
+        or b is None
+        or x._a.dtype.kind != "f"
+        or is_grad_enabled()
+        and not (x._fn is None and w._fn is None and b._fn is None)
+    ):
+        return _affine(x, w, b, dims, eps)[0]
+    return wrap(x._dev.backend.layer_normalize(x._a, w._a, b._a, dims, eps), x._dev)
 
 
 def _last(op: str, input: Any, normalized_shape: Any, *params: Any) -> tuple[Tensor, tuple[int, ...]]:

@@ -23,6 +23,7 @@ from .gemm import GemmKernels
 from .half import HalfKernels
 from .kernels import REAL
 from .launch import CTYPES, grid
+from .layers import LayerKernels
 from .placement import Placement
 from .search import SearchKernels
 
@@ -51,6 +52,7 @@ class CupyBackend(
     HalfKernels,
     FaultKernels,
     GemmKernels,
+    LayerKernels,
     Placement,
     SearchKernels,
     Backend,
@@ -175,14 +177,6 @@ class CupyBackend(
 
     def erfinv(self, x: Any) -> Any:
         return self._by_scipy("erfinv", x)
-
-    def random_words(self, seed: int, counter: int, nblocks: int) -> Any:
-        out = self.xp.empty(4 * nblocks, np.uint64)
-        if nblocks:
-            where, counter = self.draw_words(counter)
-            args = (np.uint64(seed), np.uint64(counter), np.uint64(where), np.uint64(nblocks), out)
-            launch.kernel("philox4x64")(*grid(nblocks), args)
-        return out
 
     def max_pool2d(
         self, x: Any, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool

@@ -227,6 +227,12 @@ class NumbaBackend(LargeKernels):
             return super().normalize_affine(x, w, b, dims, eps)
         return self._norms.normalize(x, dims, form, eps, w, b)  # type: ignore[no-any-return]
 
+    def layer_normalize(self, x: Array, w: Array, b: Array, dims: Pair, eps: float) -> Array:
+        form = self._norms.blocks(x.shape, dims) if fits(x) and fits(w) and fits(b) else None
+        if form is None or form[0] != 1 or not w.shape == b.shape == x.shape[x.ndim - len(dims) :]:
+            return super().layer_normalize(x, w, b, dims, eps)
+        return self._norms.normalize(x, dims, form, eps, w, b, False)[0]
+
     def batch_normalize(self, x: Array, w: Array, b: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
         if not (fits(x) and fits(w) and fits(b) and self._batchnorm.takes(x.shape, dims, w)):
             return super().batch_normalize(x, w, b, dims, eps)

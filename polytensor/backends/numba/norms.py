@@ -49,8 +49,8 @@ def total(x: Any, first: Any, n: Any, t: Any) -> Any:
 
 
 def _normalize(x: Any, a: int, n: int, eps: Any, w: Any, bias: Any, y: Any, out: Any, mean: Any, var: Any) -> None:
-    """y = (x - mean) / sqrt(var + eps), and out = y * w + bias where w has elements."""
-    c, one, affine = mean.size, x.dtype.type(1), w.size > 0
+    """y = (x - mean) / sqrt(var + eps), and out = y * w + bias where w has elements; without y where that has none."""
+    c, one, affine, plain = mean.size, x.dtype.type(1), w.size > 0, y.size > 0
     per = max(1, TASK // (a * n))
     for task in prange((c + per - 1) // per):
         t = np.empty(BLOCK // 8, x.dtype)
@@ -68,7 +68,11 @@ def _normalize(x: Any, a: int, n: int, eps: Any, w: Any, bias: Any, y: Any, out:
             for j in range(a):
                 first = (j * c + k) * n
                 xs, o = x[first : first + n], y[first : first + n]
-                if affine:
+                if affine and not plain:
+                    z = out[first : first + n]
+                    for i in range(z.size):
+                        z[i] = (xs[i] - m) * scale * w[i] + bias[i]
+                elif affine:
                     z = out[first : first + n]
                     for i in range(z.size):
                         u = (xs[i] - m) * scale
@@ -162,9 +166,12 @@ def _small(x: Array, dims: Ints) -> Array:
     return np.empty(tuple([1 if i in dims else n for i, n in enumerate(x.shape)]), x.dtype)
 
 
-def normalize(x: Array, dims: Ints, form: tuple[int, int], eps: float, w: Array | None = None, b: Any = None) -> Any:
-    """(out or y, y, mean, variance)."""
-    y, mean, var = np.empty(x.shape, x.dtype), _small(x, dims), _small(x, dims)
+def normalize(
+    x: Array, dims: Ints, form: tuple[int, int], eps: float, w: Array | None = None, b: Any = None, plain: bool = True
+) -> Any:
+    """(out or y, y, mean, variance); y is empty if w is given and nobody asks for the `plain` result."""
+    mean, var = _small(x, dims), _small(x, dims)
+    y = np.empty(x.shape if plain else 0, x.dtype)
     none = mean[:0].reshape(-1)
     out = y if w is None else np.empty(x.shape, x.dtype)
     scale, shift = (none, none) if w is None else (w.reshape(-1), b.reshape(-1))

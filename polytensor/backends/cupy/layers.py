@@ -1,0 +1,14 @@
+"""All kernel families behind layers, optimizers and random draws."""
+
+from __future__ import annotations
+
+from .norms import CudaNorms
+from .optim import CudaOptim
+from .pointwise import CudaPointwise
+from .random import CudaRandom
+from .recurrent import CudaRecurrent
+from .softmax import CudaSoftmax
+
+
+class LayerKernels(CudaNorms, CudaOptim, CudaPointwise, CudaRandom, CudaRecurrent, CudaSoftmax):
+    """Mixed into CupyBackend, before Backend."""

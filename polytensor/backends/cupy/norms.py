@@ -1,0 +1,509 @@
+"""Normalisation: rows in the registers of a warp or a block, channels by partial sums in a fixed order.
+
+The gradients of weights are sums over many rows: blocks leave partial sums, which one more launch adds up in order.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from . import launch
+from .rows import ROWS, VECTOR, forms, i64, spread, width
+
+Array = Any
+Ints = tuple[int, ...]
+
+FLOATS = ("float", "double")
+CHUNK = 8192  # elements of a channel to a block
+PARTS = 256  # blocks to a channel, and to a strip of columns
+TOGETHER = 8  # rows at least to a block that leaves partial sums
+
+NORM_ROWS = r"""
+// y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w + b. Without `centred` the mean is 0 and
+// var the mean square. Row r has the weights (r % groups) * each + i / area, each * area = n.
+template <typename T, int V, int K>
+__global__ void norm_rows(const T* x, const T* w, const T* b, T* y, T* out, T* mean, T* var, i64 rows, i64 n, i64 groups,
+                          i64 each, i64 area, T eps, bool centred, bool affine) {
+    for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
+        Row<T, V, K> row(x + r * n, n);
+        T m = 0, part = 0;
+        if (centred) {
+            sweep<V, K>(n, [&](int k, i64 i) {
+                T v[V];
+                row.pack(k, i, v);
+                #pragma unroll
+                for (int j = 0; j < V; ++j) part += v[j];
+            });
+            m = block_sum(part) / (T)n;
+            part = 0;
+        }
+        sweep<V, K>(n, [&](int k, i64 i) {
+            T v[V];
+            row.pack(k, i, v);
+            #pragma unroll
+            for (int j = 0; j < V; ++j) part += (v[j] - m) * (v[j] - m);
+        });
+        T square = block_sum(part) / (T)n, scale = 1 / sqrt(square + eps);
+        if (threadIdx.x == 0) {
+            if (centred) mean[r] = m;
+            var[r] = square;
+        }
+        i64 first = (r % groups) * each;
+        sweep<V, K>(n, [&](int k, i64 i) {
+            T v[V], z[V];
+            row.pack(k, i, v);
+            #pragma unroll
+            for (int j = 0; j < V; ++j) {
+                v[j] = (v[j] - m) * scale;
+                if (affine) {
+                    i64 c = first + (area == 1 ? i + j : quotient(i + j, area));
+                    z[j] = v[j] * w[c] + b[c];
+                }
+            }
+            put<T, V>(y + r * n + i, v);
+            if (affine) put<T, V>(out + r * n + i, z);
+        });
+    }
+}
+"""
+
+NORM_ROWS_BACKWARD = r"""
+// dx = (d - y * mean(d * y) - mean(d)) / sqrt(var + eps) with d = g, or g * w with `affine`; no mean(d) unless `centred`.
+// With `sums` (for weights of one row, in registers) block p leaves its rows' sums of g * y and of g in parts[p].
+template <typename T, int V, int K>
+__global__ void norm_rows_backward(const T* g, const T* w, const T* y, const T* var, T* dx, T* parts, i64 rows, i64 n,
+                                   i64 groups, i64 each, i64 area, T eps, bool centred, bool affine, bool sums) {
+    const int held = K > 0 ? K * V : 1;
+    T dw[held], db[held];
+    #pragma unroll
+    for (int j = 0; j < held; ++j) dw[j] = db[j] = 0;
+    for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
+        Row<T, V, K> gs(g + r * n, n), ys(y + r * n, n);
+        i64 first = (r % groups) * each;
+        auto weight = [&](i64 i) { return affine ? w[first + (area == 1 ? i : quotient(i, area))] : (T)1; };
+        T slope = 0, shift = 0;
+        sweep<V, K>(n, [&](int k, i64 i) {
+            T u[V], v[V];
+            gs.pack(k, i, u);
+            ys.pack(k, i, v);
+            #pragma unroll
+            for (int j = 0; j < V; ++j) {
+                T d = u[j] * weight(i + j);
+                slope += d * v[j];
+                shift += d;
+                if constexpr (K > 0) {
+                    dw[k * V + j] += u[j] * v[j];
+                    db[k * V + j] += u[j];
+                }
+            }
+        });
+        slope = block_sum(slope) / (T)n;
+        shift = centred ? block_sum(shift) / (T)n : (T)0;
+        T scale = 1 / sqrt(var[r] + eps);
+        sweep<V, K>(n, [&](int k, i64 i) {
+            T u[V], v[V];
+            gs.pack(k, i, u);
+            ys.pack(k, i, v);
+            #pragma unroll
+            for (int j = 0; j < V; ++j) v[j] = (u[j] * weight(i + j) - (v[j] * slope + shift)) * scale;
+            put<T, V>(dx + r * n + i, v);
+        });
+    }
+    if constexpr (K > 0) {
+        if (!sums) return;
+        T* mine = parts + (blockIdx.x * (i64)blockDim.y + threadIdx.y) * 2 * n;
+        sweep<V, K>(n, [&](int k, i64 i) {
+            put<T, V>(mine + i, dw + k * V);
+            put<T, V>(mine + n + i, db + k * V);
+        });
+    }
+}
+"""
+
+ADD_PARTS = r"""
+// out[i] = the sum of parts[p][i] over p, in a fixed order; a block takes 32 columns.
+template <typename T>
+__global__ void add_parts(const T* parts, T* out, i64 count, i64 n) {
+    __shared__ T sums[8][32];
+    int lane = threadIdx.x & 31, part = threadIdx.x >> 5;
+    for (i64 first = blockIdx.x * (i64)32; first < n; first += gridDim.x * (i64)32) {
+        i64 i = first + lane;
+        T mine = 0;
+        if (i < n) for (i64 p = part; p < count; p += 8) mine += parts[p * n + i];
+        __syncthreads();
+        sums[part][lane] = mine;
+        __syncthreads();
+        if (part == 0 && i < n) {
+            for (int j = 1; j < 8; ++j) mine += sums[j][lane];
+            out[i] = mine;
+        }
+    }
+}
+"""
+
+CHANNELS = r"""
+// x as (a, c, n): the elements of channel k are j = 0 .. a * n - 1, at (j / n * c + k) * n + j % n. A block takes a chunk
+// of one channel's elements; for n = 1 ("columns") the chunk is one of 32 channels, a warp takes every eighth row.
+template <bool COLUMNS> struct Chunk {
+    i64 k, begin, end, step, c, n;
+    bool live;
+    __device__ __forceinline__ Chunk(i64 a, i64 c, i64 n, i64 size) : c(c), n(n) {
+        k = COLUMNS ? blockIdx.x * (i64)32 + (threadIdx.x & 31) : (i64)blockIdx.x;
+        live = k < c;
+        i64 first = blockIdx.y * size, last = first + size < a * n ? first + size : a * n;
+        step = COLUMNS ? blockDim.x >> 5 : blockDim.x;
+        begin = first + (COLUMNS ? threadIdx.x >> 5 : threadIdx.x);
+        end = live ? last : 0;
+    }
+    __device__ __forceinline__ i64 at(i64 j) const {
+        if (COLUMNS) return j * c + k;
+        i64 q = quotient(j, n);
+        return (q * c + k) * n + (j - q * n);
+    }
+    // Whether this thread writes the channel's results.
+    __device__ __forceinline__ bool writes() const { return live && (COLUMNS ? threadIdx.x < 32 : threadIdx.x == 0); }
+};
+// The sum over the threads of one channel; the block has 256 threads.
+template <bool COLUMNS, typename A> __device__ A channel_sum(A v) {
+    if constexpr (COLUMNS) {
+        __shared__ A sums[8][32];
+        __syncthreads();
+        sums[threadIdx.x >> 5][threadIdx.x & 31] = v;
+        __syncthreads();
+        v = sums[0][threadIdx.x & 31];
+        for (int j = 1; j < 8; ++j) v += sums[j][threadIdx.x & 31];
+        return v;
+    } else {
+        return block_sum(v);
+    }
+}
+"""
+
+CHANNEL_STATS = r"""
+// Each chunk's mean and sum of squares about it, in parts[chunk][0 and 1][c].
+template <typename T, bool COLUMNS>
+__global__ void channel_stats(const T* x, T* parts, i64 a, i64 c, i64 n, i64 size) {
+    Chunk<COLUMNS> chunk(a, c, n, size);
+    i64 first = blockIdx.y * size, last = first + size < a * n ? first + size : a * n;
+    T part = 0;
+    for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) part += x[chunk.at(j)];
+    T m = channel_sum<COLUMNS>(part) / (T)(last - first);
+    part = 0;
+    for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
+        T d = x[chunk.at(j)] - m;
+        part += d * d;
+    }
+    part = channel_sum<COLUMNS>(part);
+    if (chunk.writes()) {
+        parts[2 * blockIdx.y * c + chunk.k] = m;
+        parts[(2 * blockIdx.y + 1) * c + chunk.k] = part;
+    }
+}
+"""
+
+MERGE_STATS = r"""
+// The mean and the biased variance of all chunks of a channel (Chan, Golub and LeVeque, 1979). total: its elements.
+template <typename T>
+__global__ void merge_stats(const T* parts, T* mean, T* var, i64 count, i64 c, i64 size, i64 total) {
+    for (i64 k = blockIdx.x * (i64)blockDim.x + threadIdx.x; k < c; k += (i64)gridDim.x * blockDim.x) {
+        double m = 0, squares = 0, seen = 0;
+        for (i64 p = 0; p < count; ++p) {
+            double here = p + 1 < count ? size : total - p * size;
+            double d = parts[2 * p * c + k] - m, all = seen + here;
+            m += d * (here / all);
+            squares += parts[(2 * p + 1) * c + k] + d * d * (seen * here / all);
+            seen = all;
+        }
+        mean[k] = (T)m;
+        var[k] = (T)(squares / seen);
+    }
+}
+"""
+
+CHANNEL_SUMS = r"""
+// Each chunk's sums of g * (x - mean) and of g, in parts[chunk][0 and 1][c]. Without `centred` the mean is 0.
+template <typename T, bool COLUMNS>
+__global__ void channel_sums(const T* g, const T* x, const T* mean, T* parts, i64 a, i64 c, i64 n, i64 size, bool centred) {
+    Chunk<COLUMNS> chunk(a, c, n, size);
+    T m = centred && chunk.live ? mean[chunk.k] : (T)0, slope = 0, shift = 0;
+    for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
+        i64 at = chunk.at(j);
+        T u = g[at];
+        slope += u * (x[at] - m);
+        shift += u;
+    }
+    slope = channel_sum<COLUMNS>(slope);
+    shift = channel_sum<COLUMNS>(shift);
+    if (chunk.writes()) {
+        parts[2 * blockIdx.y * c + chunk.k] = slope;
+        parts[(2 * blockIdx.y + 1) * c + chunk.k] = shift;
+    }
+}
+"""
+
+CHANNEL_APPLY = (
+    ROWS
+    + r"""
+// y = (x - mean) * w / sqrt(var + eps) + b for x (a, c, n); a pack lies in one channel, or for n = 1 spans V of them.
+template <typename T, int V>
+__global__ void channel_apply(const T* x, const T* w, const T* b, const T* mean, const T* var, T* y, i64 total, i64 c,
+                              i64 n, T eps) {
+    for (i64 i = (blockIdx.x * (i64)blockDim.x + threadIdx.x) * V; i < total; i += (i64)gridDim.x * blockDim.x * V) {
+        i64 plane = n == 1 ? i : quotient(i, n), k = plane - quotient(plane, c) * c;
+        T v[V];
+        get<T, V>(x + i, v);
+        #pragma unroll
+        for (int j = 0; j < V; ++j) {
+            i64 q = n == 1 ? k + j : k;
+            v[j] = (v[j] - mean[q]) * (w[q] / sqrt(var[q] + eps)) + b[q];
+        }
+        put<T, V>(y + i, v);
+    }
+}
+"""
+)
+
+CHANNEL_APPLY_BACKWARD = (
+    ROWS
+    + r"""
+// dx = (g - mean(g) - d * mean(g * d) / (var + eps)) * w / sqrt(var + eps) with d = x - mean, given sums of g * d and of g
+// over the `count` elements of each channel; dw and db too.
+template <typename T, int V>
+__global__ void channel_apply_backward(const T* g, const T* x, const T* w, const T* mean, const T* var, const T* sums, T* dx,
+                                       T* dw, T* db, i64 total, i64 c, i64 n, i64 count, T eps) {
+    i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    for (i64 k = start; k < c; k += stride) {
+        dw[k] = sums[k] / sqrt(var[k] + eps);
+        db[k] = sums[c + k];
+    }
+    T share = (T)1 / (T)count;
+    for (i64 i = start * V; i < total; i += stride * V) {
+        i64 plane = n == 1 ? i : quotient(i, n), k = plane - quotient(plane, c) * c;
+        T u[V], v[V];
+        get<T, V>(g + i, u);
+        get<T, V>(x + i, v);
+        #pragma unroll
+        for (int j = 0; j < V; ++j) {
+            i64 q = n == 1 ? k + j : k;
+            T scale = 1 / sqrt(var[q] + eps), d = (v[j] - mean[q]) * scale;
+            v[j] = (u[j] - (d * (sums[q] * scale * share) + sums[c + q] * share)) * (w[q] * scale);
+        }
+        put<T, V>(dx + i, v);
+    }
+}
+"""
+)
+
+_PAIRS = [(c, flag) for c in FLOATS for flag in ("false", "true")]
+_PACKS = [(c, str(v)) for c in FLOATS for v in (VECTOR[c], 1)]
+launch.register("norm_rows", ROWS + NORM_ROWS, forms(FLOATS))
+launch.register("norm_rows_backward", ROWS + NORM_ROWS_BACKWARD, forms(FLOATS))
+launch.register("add_parts", ADD_PARTS, [(c,) for c in FLOATS])
+launch.register("channel_stats", ROWS + CHANNELS + CHANNEL_STATS, _PAIRS)
+launch.register("merge_stats", MERGE_STATS, [(c,) for c in FLOATS])
+launch.register("channel_sums", ROWS + CHANNELS + CHANNEL_SUMS, _PAIRS)
+launch.register("channel_apply", CHANNEL_APPLY, _PACKS)
+launch.register("channel_apply_backward", CHANNEL_APPLY_BACKWARD, _PACKS)
+
+
+def _type(*arrays: Array) -> str | None:
+    """The C type of arrays of one dtype that the kernels take, and have elements."""
+    found = launch.CTYPES.get(str(arrays[0].dtype))
+    if found not in FLOATS or any([a.dtype != arrays[0].dtype or not a.size for a in arrays]):
+        return None
+    return found
+
+
+def trailing(shape: Ints, dims: Ints) -> tuple[int, int] | None:
+    """(rows, n) for a reduction over the last axes, else None."""
+    kept = len(shape) - len(dims)
+    if not dims or sorted(dims) != list(range(kept, len(shape))):
+        return None
+    return prod(shape[:kept]), prod(shape[kept:])
+
+
+def channels(shape: Ints, dims: Ints) -> tuple[int, int, int] | None:
+    """(a, c, n) for a reduction over all but the second axis, else None."""
+    if len(shape) < 2 or [i for i in range(len(shape)) if i not in dims] != [1]:
+        return None
+    return shape[0], shape[1], prod(shape[2:])
+
+
+def weights(shape: Ints, kept: int, w_shape: Ints) -> tuple[int, int, int] | None:
+    """(groups, each, area): row r's element i has the weight (r % groups) * each + i / area. None for other forms.
+
+    w_shape broadcasts to shape, whose first `kept` axes are rows.
+    """
+    full = (1,) * (len(shape) - len(w_shape)) + tuple(w_shape)
+    axes = [i for i, n in enumerate(full) if n != 1]
+    if not axes:
+        return 1, 1, prod(shape[kept:])
+    if any(full[i] != shape[i] for i in range(axes[0], axes[-1] + 1)):
+        return None
+    if axes[0] < kept and any(shape[i] != 1 for i in range(axes[-1] + 1, kept)):
+        return None  # the weight stays for several rows
+    groups, each = prod(full[:kept]), prod(full[kept:])
+    if axes[0] > kept and any(shape[i] != 1 for i in range(kept, axes[0])):
+        return None  # it comes again within a row
+    return groups, each, prod(shape[kept:]) // each
+
+
+class CudaNorms:
+    """Mixed into CupyBackend."""
+
+    xp: Any
+    contiguous: Any
+    empty: Any
+
+    def _small(self, x: Array, dims: Ints) -> Array:
+        return self.empty(tuple([1 if i in dims else n for i, n in enumerate(x.shape)]), x.dtype)
+
+    # ---- rows -------------------------------------------------------------------------------------------------------
+    def _norm_rows(
+        self, x: Array, dims: Ints, eps: float, form: tuple[int, int], centred: bool, w: Array = None, b: Array = None,
+        of: Ints = (1, 1, 1),
+    ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
+        """(y * w + b or y, y, mean, var)."""
+        ctype: Any = _type(x)
+        x, (rows, n) = self.contiguous(x), form
+        y, var = self.empty(x.shape, x.dtype), self._small(x, dims)
+        mean = self._small(x, dims) if centred else var
+        out = y if w is None else self.empty(x.shape, x.dtype)
+        w, b = (var, var) if w is None else (self.contiguous(w), self.contiguous(b))
+        v = width(n, ctype, x, y, out)
+        held, blocks, threads = spread(rows, n, v)
+        flags = (x.dtype.type(eps), np.bool_(centred), np.bool_(out is not y))
+        launch.kernel("norm_rows", ctype, str(v), held)(
+            blocks, threads, (x, w, b, y, out, mean, var, *i64(rows, n, *of), *flags)
+        )
+        return out, y, mean, var
+
+    def _norm_rows_backward(
+        self, g: Array, y: Array, var: Array, eps: float, form: tuple[int, int], centred: bool, w: Array = None,
+        of: Ints = (1, 1, 1),
+    ) -> tuple[Array, Array | None]:  # fmt: skip
+        """dx, and the partial sums of g * y and g where the weights are those of a row."""
+        ctype: Any = _type(g)
+        g, y, var, (rows, n) = self.contiguous(g), self.contiguous(y), self.contiguous(var), form
+        dx = self.empty(y.shape, y.dtype)
+        v = width(n, ctype, g, y, dx)
+        held, blocks, threads = spread(rows, n, v)
+        sums = w is not None and of[0] == of[2] == 1 and held != "0"
+        parts = None
+        if sums:
+            blocks = (max(1, min(blocks[0], PARTS, -(-rows // (TOGETHER * threads[1])))),)
+            parts = self.empty((blocks[0] * threads[1], 2, n), y.dtype)
+        flags = (y.dtype.type(eps), np.bool_(centred), np.bool_(w is not None), np.bool_(sums))
+        arrays = (g, var if w is None else self.contiguous(w), y, var, dx, dx if parts is None else parts)
+        launch.kernel("norm_rows_backward", ctype, str(v), held)(blocks, threads, (*arrays, *i64(rows, n, *of), *flags))
+        return dx, parts
+
+    def _add_parts(self, parts: Array) -> Array:
+        """The sum over the first axis."""
+        if len(parts) == 1:
+            return parts[0]
+        n = parts.size // len(parts)
+        out = self.empty(parts.shape[1:], parts.dtype)
+        kernel = launch.kernel("add_parts", launch.CTYPES[str(parts.dtype)])
+        kernel(*launch.grid(n * 8, 256), (parts, out, *i64(len(parts), n)))
+        return out
+
+    def normalize(self, x: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
+        form = trailing(x.shape, dims) if _type(x) else None
+        if form is not None:
+            return self._norm_rows(x, dims, eps, form, True)[1:]
+        return super().normalize(x, dims, eps)  # type: ignore[misc, no-any-return]
+
+    def normalize_affine(
+        self, x: Array, w: Array, b: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array, Array, Array]:
+        form = trailing(x.shape, dims) if _type(x, w, b) and w.shape == b.shape else None
+        of = None if form is None else weights(x.shape, x.ndim - len(dims), w.shape)
+        if form is None or of is None:
+            return super().normalize_affine(x, w, b, dims, eps)  # type: ignore[misc, no-any-return]
+        return self._norm_rows(x, dims, eps, form, True, w, b, of)
+
+    def normalize_backward(self, g: Array, y: Array, var: Array, dims: Ints, eps: float) -> Array:
+        form = trailing(y.shape, dims) if _type(y, g, var) and g.shape == y.shape else None
+        if form is None:
+            return super().normalize_backward(g, y, var, dims, eps)  # type: ignore[misc]
+        return self._norm_rows_backward(g, y, var, eps, form, True)[0]
+
+    def normalize_affine_backward(
+        self, g: Array, w: Array, y: Array, var: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array, Array]:
+        form = trailing(y.shape, dims) if _type(y, g, w, var) and g.shape == y.shape else None
+        of = None if form is None else weights(y.shape, y.ndim - len(dims), w.shape)
+        if form is None or of is None:
+            return super().normalize_affine_backward(g, w, y, var, dims, eps)  # type: ignore[misc, no-any-return]
+        g, y = self.contiguous(g), self.contiguous(y)
+        dx, parts = self._norm_rows_backward(g, y, var, eps, form, True, w, of)
+        if parts is not None:
+            sums = self._add_parts(parts)
+        else:  # as a sum for each channel
+            c = of[0] * of[1]
+            sums = self._channel_sums(g, y, None, (y.size // (c * of[2]), c, of[2]))
+        return dx, sums[0].reshape(w.shape), sums[1].reshape(w.shape)
+
+    def rms_normalize(self, x: Array, dims: Ints, eps: float) -> tuple[Array, Array]:
+        form = trailing(x.shape, dims) if _type(x) else None
+        if form is None:
+            return super().rms_normalize(x, dims, eps)  # type: ignore[misc, no-any-return]
+        _, y, _, square = self._norm_rows(x, dims, eps, form, False)
+        return y, square
+
+    def rms_backward(self, g: Array, y: Array, square: Array, dims: Ints, eps: float) -> Array:
+        form = trailing(y.shape, dims) if _type(y, g, square) and g.shape == y.shape else None
+        if form is None:
+            return super().rms_backward(g, y, square, dims, eps)  # type: ignore[misc]
+        return self._norm_rows_backward(g, y, square, eps, form, False)[0]
+
+    # ---- channels ---------------------------------------------------------------------------------------------------
+    def _chunks(self, form: tuple[int, int, int]) -> tuple[int, tuple[int, int], str]:
+        """(elements to a chunk, the grid, whether the channels are columns, as C++ writes it)."""
+        a, c, n = form
+        columns = n == 1
+        size = max(CHUNK // 32 if columns else CHUNK, -(-a * n // PARTS))
+        return size, (-(-c // 32) if columns else c, -(-a * n // size)), "true" if columns else "false"
+
+    def _channel_sums(self, g: Array, x: Array, mean: Array | None, form: tuple[int, int, int]) -> Array:
+        """(2, c): the sums of g * (x - mean) and of g."""
+        size, blocks, columns = self._chunks(form)
+        parts = self.empty((blocks[1], 2, form[1]), x.dtype)
+        args = (g, x, g if mean is None else mean, parts, *i64(*form, size), np.bool_(mean is not None))
+        launch.kernel("channel_sums", launch.CTYPES[str(x.dtype)], columns)(blocks, (256,), args)
+        return self._add_parts(parts)
+
+    def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
+        form, ctype = channels(x.shape, dims), _type(x, w, b)
+        if form is None or ctype is None or not w.size == b.size == form[1]:
+            return super().batch_normalize(x, w, b, dims, eps)  # type: ignore[misc, no-any-return]
+        x, w, b = self.contiguous(x), self.contiguous(w), self.contiguous(b)
+        a, c, n = form
+        y, mean, var = self.empty(x.shape, x.dtype), self._small(x, dims), self._small(x, dims)
+        size, blocks, columns = self._chunks(form)
+        parts = self.empty((blocks[1], 2, c), x.dtype)
+        launch.kernel("channel_stats", ctype, columns)(blocks, (256,), (x, parts, *i64(*form, size)))
+        launch.kernel("merge_stats", ctype)(*launch.grid(c), (parts, mean, var, *i64(blocks[1], c, size, a * n)))
+        v = width(c if n == 1 else n, ctype, x, y)
+        args = (x, w, b, mean, var, y, *i64(x.size, c, n), x.dtype.type(eps))
+        launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
+        return y, mean, var
+
+    def batch_normalize_backward(
+        self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array, Array]:
+        form, ctype = channels(x.shape, dims), _type(x, g, w, mean, var)
+        if form is None or ctype is None or g.shape != x.shape or not w.size == mean.size == var.size == form[1]:
+            return super().batch_normalize_backward(g, x, w, mean, var, dims, eps)  # type: ignore[misc, no-any-return]
+        g, x, w, mean, var = (self.contiguous(t) for t in (g, x, w, mean, var))
+        a, c, n = form
+        sums = self._channel_sums(g, x, mean, form)
+        dx, dw, db = self.empty(x.shape, x.dtype), self.empty(w.shape, x.dtype), self.empty(w.shape, x.dtype)
+        v = width(c if n == 1 else n, ctype, g, x, dx)
+        args = (g, x, w, mean, var, sums, dx, dw, db, *i64(x.size, c, n, a * n), x.dtype.type(eps))
+        launch.kernel("channel_apply_backward", ctype, str(v))(*launch.grid(x.size, each=v), args)
+        return dx, dw, db

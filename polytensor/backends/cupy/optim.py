@@ -1,0 +1,236 @@
+"""Optimizer steps over many arrays in one launch: blocks find their pieces through tables of addresses on the device."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+from . import launch
+from .rows import ROWS, i64
+
+Array = Any
+
+FLOATS = ("float", "double", "__half", "__nv_bfloat16")
+CHUNK = 4096  # elements to a block
+TABLES = 64  # kept
+
+MANY = (
+    ROWS
+    + r"""
+// f on the elements [first, first + size) of N arrays, 16 bytes at a time where all of them are aligned. Array 1 (the
+// gradient) is only read. f takes one element of each.
+template <typename T, int N, int V, typename F>
+__device__ __forceinline__ void packs(T* const (&at)[N], i64 begin, i64 end, F f) {
+    typedef acc_t<T> A;
+    for (i64 i = begin + (i64)threadIdx.x * V; i < end; i += (i64)blockDim.x * V) {
+        A v[N][V];
+        #pragma unroll
+        for (int a = 0; a < N; ++a) get<T, V>(at[a] + i, v[a]);
+        #pragma unroll
+        for (int j = 0; j < V; ++j) {
+            A e[N];
+            #pragma unroll
+            for (int a = 0; a < N; ++a) e[a] = v[a][j];
+            f(e);
+            #pragma unroll
+            for (int a = 0; a < N; ++a) v[a][j] = e[a];
+        }
+        #pragma unroll
+        for (int a = 0; a < N; ++a) if (a != 1) put<T, V>(at[a] + i, v[a]);
+    }
+}
+// places: the addresses of the first arrays of all lists, and of the second ones, ...: `count` for each list. chunks: (number
+// of the array, first element, size) each.
+template <typename T, int N, typename F>
+__device__ __forceinline__ void each_chunk(T* const* places, const i64* chunks, i64 tasks, i64 count, F f) {
+    const int wide = 16 / sizeof(T);
+    for (i64 t = blockIdx.x; t < tasks; t += gridDim.x) {
+        i64 k = chunks[3 * t], first = chunks[3 * t + 1], size = chunks[3 * t + 2], whole = 0;
+        T* at[N];
+        bool fits = true;
+        #pragma unroll
+        for (int a = 0; a < N; ++a) {
+            at[a] = places[a * count + k] + first;
+            fits = fits && aligned16(at[a]);
+        }
+        if (fits) {
+            whole = size / wide * wide;
+            packs<T, N, wide>(at, 0, whole, f);
+        }
+        packs<T, N, 1>(at, whole, size, f);
+    }
+}
+"""
+)
+
+SGD_MANY = r"""
+template <typename T>
+__global__ void sgd_many(T* const* places, const i64* chunks, i64 tasks, i64 count, acc_t<T> lr, acc_t<T> sign,
+                         acc_t<T> decay) {
+    typedef acc_t<T> A;
+    each_chunk<T, 2>(places, chunks, tasks, count, [=](A (&e)[2]) {
+        A d = sign * e[1];
+        if (decay != 0) d += decay * e[0];  // 0 * inf would be NaN
+        e[0] -= lr * d;
+    });
+}
+"""
+
+SGD_MOMENTUM_MANY = r"""
+// buf = momentum * buf + keep * d, or d on the `first` step; p -= lr * (d + momentum * buf with nesterov, else buf).
+template <typename T>
+__global__ void sgd_momentum_many(T* const* places, const i64* chunks, i64 tasks, i64 count, acc_t<T> lr, acc_t<T> sign,
+                                  acc_t<T> decay, acc_t<T> momentum, acc_t<T> keep, bool nesterov, bool first) {
+    typedef acc_t<T> A;
+    each_chunk<T, 3>(places, chunks, tasks, count, [=](A (&e)[3]) {
+        A d = sign * e[1];
+        if (decay != 0) d += decay * e[0];
+        e[2] = first ? d : momentum * e[2] + keep * d;
+        e[0] -= lr * (nesterov ? d + momentum * e[2] : e[2]);
+    });
+}
+"""
+
+ADAM_MANY = r"""
+// The bias corrections come in as `scale` (of the root) and `size` (of the step): one root, one division. With N = 5 the
+// root is that of the largest second moment so far (AMSGrad).
+template <typename T, int N>
+__global__ void adam_many(T* const* places, const i64* chunks, i64 tasks, i64 count, acc_t<T> sign, acc_t<T> decay,
+                          acc_t<T> shrink, acc_t<T> one1, acc_t<T> beta2, acc_t<T> one2, acc_t<T> scale, acc_t<T> size,
+                          acc_t<T> eps) {
+    typedef acc_t<T> A;
+    each_chunk<T, N>(places, chunks, tasks, count, [=](A (&e)[N]) {
+        A d = sign * e[1];
+        if (decay != 0) d += decay * e[0];
+        e[2] += one1 * (d - e[2]);
+        e[3] = beta2 * e[3] + one2 * (d * d);
+        A square = e[3];
+        if constexpr (N == 5) {
+            if (square > e[4] || square != square) e[4] = square;
+            square = e[4];
+        }
+        e[0] = e[0] * shrink - size * (e[2] / (sqrt(square) * scale + eps));
+    });
+}
+"""
+
+launch.register("sgd_many", MANY + SGD_MANY, [(c,) for c in FLOATS])
+launch.register("sgd_momentum_many", MANY + SGD_MOMENTUM_MANY, [(c,) for c in FLOATS])
+launch.register("adam_many", MANY + ADAM_MANY, [(c, n) for c in FLOATS for n in ("4", "5")])
+
+
+def numbers(dtype: Any, *values: float) -> tuple[Any, ...]:
+    """Values as what arrays of a dtype are computed in."""
+    kind = np.float64 if dtype == np.float64 else np.float32
+    return tuple([kind(v) for v in values])
+
+
+def apart(places: list[int], sizes: list[int], itemsize: int) -> bool:
+    """Whether no two arrays share memory: what is written twice has to be written in turn."""
+    end = 0
+    for start, n in sorted(zip(places, sizes, strict=True)):
+        if start < end:
+            return False
+        end = start + n * itemsize
+    return True
+
+
+class Tables:
+    """Small arrays of the device, by what they hold; the ones used last are kept."""
+
+    def __init__(self) -> None:
+        self.kept: OrderedDict[Any, Any] = OrderedDict()
+
+    def find(self, key: Any, make: Any) -> Any:
+        found = self.kept.get(key)
+        if found is None:
+            found = self.kept[key] = make()
+            if len(self.kept) > TABLES:
+                self.kept.popitem(last=False)
+        else:
+            self.kept.move_to_end(key)
+        return found
+
+
+def chunks_of(sizes: tuple[int, ...]) -> Any:
+    """(number of the array, first element, size) of each piece, as int64."""
+    pieces = [(i, first, min(CHUNK, n - first)) for i, n in enumerate(sizes) for first in range(0, n, CHUNK)]
+    return np.array(pieces, np.int64).reshape(-1, 3)
+
+
+class CudaOptim:
+    """Mixed into CupyBackend."""
+
+    xp: Any
+    current_index: Any
+    is_dense: Any
+
+    def _sorted_out(self, lists: list[list[Array]]) -> tuple[dict[Any, list[int]], list[int]]:
+        """The numbers of the arrays that a kernel takes, by dtype, and those of the others."""
+        fine: dict[Any, list[int]] = {}
+        rest = []
+        for i, parts in enumerate(zip(*lists, strict=True)):
+            p = parts[0]
+            dtype, shape, strides = p.dtype, p.shape, p.strides
+            if not p.size:
+                continue
+            like = all([a.dtype == dtype and a.shape == shape and a.strides == strides for a in parts[1:]])
+            if like and launch.CTYPES.get(str(dtype)) in FLOATS and (p.flags.c_contiguous or self.is_dense(p)):
+                fine.setdefault(dtype, []).append(i)
+            else:
+                rest.append(i)
+        return fine, rest
+
+    def _many(self, name: str, more: tuple[str, ...], lists: list[list[Array]], args: Any) -> list[int]:
+        """Run a kernel over lists of arrays; args(dtype): its numbers. Those of the arrays that it does not take."""
+        fine, rest = self._sorted_out(lists)
+        tables = self.__dict__.setdefault("_tables", Tables())
+        for dtype, members in fine.items():
+            sizes = tuple([lists[0][i].size for i in members])
+            at = tuple([part[i].data.ptr for part in lists for i in members])
+            count, device = len(members), self.current_index()
+            places = tables.find((device, at), lambda at=at: self.xp.asarray(np.array(at, np.uint64)))
+            ok = tables.find((at[:count], sizes), lambda: [apart(list(at[:count]), list(sizes), dtype.itemsize)])  # noqa: B023
+            if not ok[0]:
+                rest += members
+                continue
+            chunks = tables.find((device, sizes), lambda sizes=sizes: self.xp.asarray(chunks_of(sizes)))
+            tasks = len(chunks)
+            launch.kernel(name, launch.CTYPES[str(dtype)], *more)(
+                (min(tasks, 65535),), (256,), (places, chunks, *i64(tasks, count), *args(dtype))
+            )
+        return rest
+
+    def sgd_step(
+        self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
+        dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
+    ) -> None:  # fmt: skip
+        sign, more = -1 if maximize else 1, (np.bool_(nesterov), np.bool_(first))
+        if bufs is None:
+            rest = self._many("sgd_many", (), [params, grads], lambda d: numbers(d, lr, sign, weight_decay))
+        else:
+            values = (lr, sign, weight_decay, momentum, 1 - dampening)
+            rest = self._many("sgd_momentum_many", (), [params, grads, bufs], lambda d: (*numbers(d, *values), *more))
+        for i in rest:
+            buf = None if bufs is None else [bufs[i]]
+            super().sgd_step(  # type: ignore[misc]
+                [params[i]], [grads[i]], buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first
+            )
+
+    def adam_step(
+        self, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
+        step: int, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
+        maximize: bool,
+    ) -> None:  # fmt: skip
+        values = (
+            -1 if maximize else 1, 0 if decoupled else weight_decay, 1 - lr * weight_decay if decoupled else 1,
+            1 - beta1, beta2, 1 - beta2, 1 / (1 - beta2**step) ** 0.5, lr / (1 - beta1**step), eps,
+        )  # fmt: skip
+        lists = [params, grads, ms, vs] + ([] if vmaxs is None else [vmaxs])
+        for i in self._many("adam_many", (str(len(lists)),), lists, lambda d: numbers(d, *values)):
+            super().adam_step(  # type: ignore[misc]
+                [params[i]], [grads[i]], [ms[i]], [vs[i]], None if vmaxs is None else [vmaxs[i]], step, lr, beta1, beta2, eps,
+                weight_decay, decoupled, maximize,
+            )  # fmt: skip

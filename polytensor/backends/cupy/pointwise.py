@@ -1,0 +1,242 @@
+"""Pointwise kernels that layers use, one launch each: their texts are made from one table of formulas.
+
+Arrays that fill their memory are read in its order, 16 bytes at a time; others are copied first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..activations import ROOT_2_OVER_PI, ROOT_HALF, TANH_GELU
+from . import launch
+from .rows import ROWS, i64
+
+Array = Any
+
+SINGLE, ALL = ("float", "double"), ("float", "double", "__half", "__nv_bfloat16")
+NARROW = ("__half", "__nv_bfloat16")
+
+MAP = (
+    ROWS
+    + rf"""
+// f on n elements of N arrays, where `step` is 0 for an array of one element.
+template <typename T, int N, typename F>
+__device__ __forceinline__ void map(const T* const (&in)[N], T* out, i64 n, F f) {{
+    typedef acc_t<T> A;
+    const int V = 16 / sizeof(T);
+    i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    bool fits = aligned16(out);
+    #pragma unroll
+    for (int a = 0; a < N; ++a) fits = fits && aligned16(in[a]);
+    i64 packs = fits ? n / V : 0;
+    for (i64 p = start; p < packs; p += stride) {{
+        A v[N][V];
+        #pragma unroll
+        for (int a = 0; a < N; ++a) get<T, V>(in[a] + p * V, v[a]);
+        #pragma unroll
+        for (int j = 0; j < V; ++j) {{
+            A e[N];
+            #pragma unroll
+            for (int a = 0; a < N; ++a) e[a] = v[a][j];
+            v[0][j] = f(e);
+        }}
+        put<T, V>(out + p * V, v[0]);
+    }}
+    for (i64 i = packs * V + start; i < n; i += stride) {{
+        A e[N];
+        #pragma unroll
+        for (int a = 0; a < N; ++a) e[a] = load(in[a] + i);
+        store(out + i, f(e));
+    }}
+}}
+template <typename A> __device__ __forceinline__ A sigmoid(A x) {{ return 1 / (1 + exp(-x)); }}
+template <typename A> __device__ __forceinline__ A normal_cdf(A x) {{ return (A)0.5 * erfc(x * (A){-ROOT_HALF!r}); }}
+template <typename A> __device__ __forceinline__ A density(A x) {{ return exp(x * x * (A)-0.5) * (A)0.3989422804014327; }}
+// NaN stays.
+template <typename A> __device__ __forceinline__ A between(A x, A lo, A hi) {{
+    x = x < lo ? lo : x;
+    return x > hi ? hi : x;
+}}
+template <typename A> __device__ __forceinline__ A soft_plus(A x) {{ return (x > 0 ? x : (A)0) + log1p(exp(-fabs(x))); }}
+// (1 + tanh(u)) / 2, the slope of u by its side
+template <typename A> __device__ __forceinline__ A tanh_half(A x) {{
+    return sigmoid(x * ((A){2 * ROOT_2_OVER_PI!r} + (A){2 * ROOT_2_OVER_PI * TANH_GELU!r} * (x * x)));
+}}
+"""
+)
+
+# name: (arrays, numbers, formula, C types). 16-bit floats only where the base backend rounds once.
+TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "relu": ("x", "", "x <= 0 ? (A)0 : x", ALL),
+    "relu_backward": ("g y", "", "y <= 0 ? (A)0 : g", ALL),
+    "sigmoid": ("x", "", "sigmoid(x)", SINGLE),
+    "sigmoid_backward": ("g y", "", "g * ((1 - y) * y)", SINGLE),
+    "tanh_backward": ("g y", "", "g * (1 - y * y)", SINGLE),
+    "normal_cdf": ("x", "", "normal_cdf(x)", SINGLE),
+    "gelu": ("x", "", "x * normal_cdf(x)", SINGLE),
+    "gelu_backward": ("g x", "", "g * (normal_cdf(x) + x * density(x))", SINGLE),
+    "gelu_tanh": ("x", "", "x * tanh_half(x)", SINGLE),
+    "gelu_tanh_backward": (
+        "g x", "", f"g * (tanh_half(x) * (1 + x * (1 - tanh_half(x)) * ((A){2 * ROOT_2_OVER_PI!r} + "
+        f"(A){6 * ROOT_2_OVER_PI * TANH_GELU!r} * (x * x))))", SINGLE,
+    ),
+    "silu": ("x", "", "x * sigmoid(x)", SINGLE),
+    "silu_backward": ("g x", "", "g * (sigmoid(x) * (1 + x * (1 - sigmoid(x))))", SINGLE),
+    "mish": ("x", "", "x * tanh(soft_plus(x))", SINGLE),
+    "elu": (
+        "x", "alpha scale input_scale", "x <= 0 ? expm1(x * input_scale) * (alpha * scale) : x * scale", SINGLE,
+    ),
+    "leaky_relu": ("x", "slope", "x > 0 ? x : x * slope", SINGLE),
+    "softplus": ("x", "beta threshold", "x * beta > threshold ? x : log1p(exp(x * beta)) / beta", SINGLE),
+    "log_sigmoid": ("x", "", "-soft_plus(-x)", SINGLE),
+    "hardtanh": ("x", "lo hi", "between(x, lo, hi)", SINGLE),
+    "hardsigmoid": ("x", "", "between(x + 3, (A)0, (A)6) / 6", SINGLE),
+    "hardswish": ("x", "", "x * between(x + 3, (A)0, (A)6) / 6", SINGLE),
+    "hardshrink": ("x", "lambd", "x >= -lambd && x <= lambd ? (A)0 : x", SINGLE),
+    "softshrink": ("x", "lambd", "x > lambd ? x - lambd : x < -lambd ? x + lambd : x * 0", SINGLE),
+    "threshold_": ("x", "limit value", "x <= limit ? value : x", SINGLE),
+    "soft_hinge": ("x", "", "soft_plus(-x)", ALL),
+    "smooth_l1": ("d", "beta", "fabs(d) < beta ? (A)0.5 * d * d / beta : fabs(d) - (A)0.5 * beta", ALL),
+    "binary_cross_entropy": (
+        "x t", "", "(t - 1) * (log1p(-x) < -100 ? (A)-100 : log1p(-x)) - t * (log(x) < -100 ? (A)-100 : log(x))", ALL,
+    ),
+    "clamp_between": ("x", "lo hi", "between(x, lo, hi)", ALL),
+}  # fmt: skip
+
+# name: (parameters beside T, the text of the element i); arrays of several dtypes or lengths
+APART = {
+    "masked_scale": (
+        "const T* x, const bool* mask, T* out, i64 n, acc_t<T> scale", "load(x + i) * (mask[i] ? scale : (A)0)",
+    ),
+    "mse_loss_backward": (
+        "const T* g, const T* x, const T* t, T* out, i64 n, i64 step, acc_t<T> scale",
+        "(load(x + i) - load(t + i)) * (load(g + i * step) * scale)",
+    ),
+    "move_average": (
+        "T* out, const T* value, i64 n, acc_t<T> keep, acc_t<T> rate", "load(out + i) * keep + load(value + i) * rate",
+    ),
+}  # fmt: skip
+
+
+def _text(name: str, arrays: str, numbers: str, formula: str) -> str:
+    """The kernel of a formula."""
+    names, values = arrays.split(), numbers.split()
+    parameters = [*(f"const T* {a}_" for a in names), "T* out", "i64 n", *(f"acc_t<T> {v}" for v in values)]
+    elements = " ".join(f"A {a} = e[{k}];" for k, a in enumerate(names))
+    return f"""
+template <typename T>
+__global__ void {name}({", ".join(parameters)}) {{
+    typedef acc_t<T> A;
+    const T* in[] = {{{", ".join(a + "_" for a in names)}}};
+    map<T, {len(names)}>(in, out, n, [=](const A (&e)[{len(names)}]) -> A {{ {elements} return {formula}; }});
+}}
+"""
+
+
+for _name, (_arrays, _numbers, _formula, _types) in TABLE.items():
+    launch.register("map_" + _name, MAP + _text("map_" + _name, _arrays, _numbers, _formula), [(c,) for c in _types])
+for _name, (_parameters, _formula) in APART.items():
+    _made = f"""
+template <typename T>
+__global__ void map_{_name}({_parameters}) {{
+    typedef acc_t<T> A;
+    i64 stride = (i64)gridDim.x * blockDim.x;
+    for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += stride) store(out + i, {_formula});
+}}
+"""
+    launch.register("map_" + _name, _made, [(c,) for c in SINGLE])
+
+
+def _method(name: str) -> Any:
+    """The kernel as the base backend calls it: arrays, then numbers."""
+    count, types = len(TABLE[name][0].split()), TABLE[name][3]
+
+    def method(self: CudaPointwise, *args: Any) -> Array:
+        arrays = args[:count]
+        if launch.CTYPES.get(str(arrays[0].dtype)) not in types or (
+            count == 2 and (arrays[0].dtype != arrays[1].dtype or arrays[0].shape != arrays[1].shape)
+        ):
+            return getattr(super(CudaPointwise, self), name)(*args)
+        return self._map(name, list(arrays), args[count:])
+
+    method.__name__ = name
+    return method
+
+
+class CudaPointwise:
+    """Mixed into CupyBackend."""
+
+    xp: Any
+    contiguous: Any
+    is_dense: Any
+
+    def _alike(self, arrays: list[Array]) -> tuple[list[Array], Array]:
+        """Arrays of one shape in one layout without gaps, and an empty one like them."""
+        first = arrays[0]
+        if not first.flags.c_contiguous and not (all(first.strides) and self.is_dense(first)):
+            arrays = [self.contiguous(a) for a in arrays]
+        elif any([a.strides != first.strides for a in arrays[1:]]):
+            arrays = [self.contiguous(a) for a in arrays]
+        out = self.xp.empty_like(arrays[0])
+        if out.strides != arrays[0].strides:
+            arrays, out = [self.contiguous(a) for a in arrays], self.xp.empty(first.shape, first.dtype)
+        return arrays, out
+
+    def _map(self, name: str, arrays: list[Array], numbers: tuple[Any, ...]) -> Array:
+        arrays, out = self._alike(arrays)
+        if out.size:
+            kind = np.float64 if out.dtype == np.float64 else np.float32
+            kernel = launch.kernel("map_" + name, launch.CTYPES[str(out.dtype)])
+            block = launch.grid(out.size, each=16 // out.dtype.itemsize)
+            kernel(*block, (*arrays, out, *i64(out.size), *[kind(v) for v in numbers]))
+        return out
+
+    def _apart(self, name: str, n: int, args: tuple[Any, ...], dtype: Any) -> None:
+        if n:
+            launch.kernel("map_" + name, launch.CTYPES[str(dtype)])(*launch.grid(n), args)
+
+    relu, relu_backward, sigmoid = _method("relu"), _method("relu_backward"), _method("sigmoid")
+    sigmoid_backward, tanh_backward = _method("sigmoid_backward"), _method("tanh_backward")
+    normal_cdf, gelu, gelu_backward = _method("normal_cdf"), _method("gelu"), _method("gelu_backward")
+    gelu_tanh, gelu_tanh_backward = _method("gelu_tanh"), _method("gelu_tanh_backward")
+    silu, silu_backward, mish, elu = _method("silu"), _method("silu_backward"), _method("mish"), _method("elu")
+    leaky_relu, softplus, log_sigmoid = _method("leaky_relu"), _method("softplus"), _method("log_sigmoid")
+    hardtanh, hardsigmoid, hardswish = _method("hardtanh"), _method("hardsigmoid"), _method("hardswish")
+    hardshrink, softshrink, threshold_ = _method("hardshrink"), _method("softshrink"), _method("threshold_")
+    soft_hinge, smooth_l1 = _method("soft_hinge"), _method("smooth_l1")
+    binary_cross_entropy = _method("binary_cross_entropy")
+
+    def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
+        if launch.CTYPES.get(str(x.dtype)) not in ALL or lo != lo or hi != hi:
+            return super().clamp(x, lo, hi)  # type: ignore[misc]
+        kind = x.dtype.type
+        return self._map(
+            "clamp_between", [x], (kind(-np.inf if lo is None else lo), kind(np.inf if hi is None else hi))
+        )
+
+    def masked_scale(self, x: Array, mask: Array, scale: float) -> Array:
+        if launch.CTYPES.get(str(x.dtype)) not in SINGLE or mask.shape != x.shape or mask.dtype != np.bool_:
+            return super().masked_scale(x, mask, scale)  # type: ignore[misc]
+        x, mask = self.contiguous(x), self.contiguous(mask)
+        out = self.xp.empty(x.shape, x.dtype)
+        self._apart("masked_scale", x.size, (x, mask, out, *i64(x.size), x.dtype.type(scale)), x.dtype)
+        return out
+
+    def mse_loss_backward(self, g: Array, x: Array, t: Array, reduction: int) -> Array:
+        fits = x.dtype == t.dtype == g.dtype and x.shape == t.shape and (g.size == 1 or g.shape == x.shape)
+        if launch.CTYPES.get(str(x.dtype)) not in SINGLE or not fits:
+            return super().mse_loss_backward(g, x, t, reduction)  # type: ignore[misc]
+        g, x, t = (self.contiguous(a) for a in (g, x, t))
+        out, scale = self.xp.empty(x.shape, x.dtype), x.dtype.type(2 / max(x.size, 1) if reduction == 1 else 2)
+        self._apart("mse_loss_backward", x.size, (g, x, t, out, *i64(x.size, 0 if g.size == 1 else 1), scale), x.dtype)
+        return out
+
+    def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
+        dtype = running.dtype
+        fits = value.dtype == dtype and value.size == running.size and running.flags.c_contiguous
+        if launch.CTYPES.get(str(dtype)) not in SINGLE or not fits:
+            return super().move_average(running, value, keep, rate)  # type: ignore[misc, no-any-return]
+        args = (running, self.contiguous(value), *i64(running.size), dtype.type(keep), dtype.type(rate))
+        return self._apart("move_average", running.size, args, dtype)

@@ -1,0 +1,110 @@
+"""What kernels over rows share: a row is spread over the threads of a warp or of a block, in packs of 16 bytes.
+
+A row that fits is held in registers and read once; a longer one is read again at each pass, mostly from the caches.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+VECTOR = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements in 16 bytes
+HELD = (0, 1, 4)  # packs that a thread holds; 0: none
+LONGEST = 512  # threads to a row
+BLOCKS = 1 << 20
+
+ROWS = r"""
+// Elements [i, i + V) of a row are a pack; pack k of a thread begins at (k * blockDim.x + threadIdx.x) * V.
+template <typename T, int V> __device__ __forceinline__ void get(const T* p, acc_t<T>* v) {
+    Pack<T, V> pack = *reinterpret_cast<const Pack<T, V>*>(p);
+    #pragma unroll
+    for (int j = 0; j < V; ++j) v[j] = to_acc(pack.v[j]);
+}
+template <typename T, int V> __device__ __forceinline__ void put(T* p, const acc_t<T>* v) {
+    Pack<T, V> pack;
+    #pragma unroll
+    for (int j = 0; j < V; ++j) pack.v[j] = from_acc<T>(v[j]);
+    *reinterpret_cast<Pack<T, V>*>(p) = pack;
+}
+template <typename T, int V, int K> struct Row {
+    typedef acc_t<T> A;
+    A held[K > 0 ? K * V : 1];
+    const T* from;
+    __device__ __forceinline__ Row(const T* p, i64 n) : from(p) {
+        if constexpr (K > 0) {
+            #pragma unroll
+            for (int k = 0; k < K; ++k) {
+                i64 i = ((i64)k * blockDim.x + threadIdx.x) * V;
+                if (i < n) get<T, V>(p + i, held + k * V);
+            }
+        }
+    }
+    __device__ __forceinline__ void pack(int k, i64 i, A* v) const {
+        if constexpr (K > 0) {
+            #pragma unroll
+            for (int j = 0; j < V; ++j) v[j] = held[k * V + j];
+        } else {
+            get<T, V>(from + i, v);
+        }
+    }
+};
+// f(k, i) for each pack of this thread.
+template <int V, int K, typename F> __device__ __forceinline__ void sweep(i64 n, F f) {
+    if constexpr (K > 0) {
+        #pragma unroll
+        for (int k = 0; k < K; ++k) {
+            i64 i = ((i64)k * blockDim.x + threadIdx.x) * V;
+            if (i < n) f(k, i);
+        }
+    } else {
+        for (i64 i = (i64)threadIdx.x * V; i < n; i += (i64)blockDim.x * V) f(0, i);
+    }
+}
+__device__ __forceinline__ float lowest(float) { return -3.402823466e+38f; }
+__device__ __forceinline__ double lowest(double) { return -1.7976931348623157e+308; }
+// Division is several times cheaper in 32 bits.
+__device__ __forceinline__ i64 quotient(i64 a, i64 b) {
+    return ((a | b) >> 32) == 0 ? (i64)((unsigned)a / (unsigned)b) : a / b;
+}
+"""
+
+
+def forms(ctypes: Any) -> list[tuple[str, ...]]:
+    """The template arguments (type, elements to a pack, packs held) of a kernel over rows."""
+    return [(c, str(v), str(k)) for c in ctypes for v in (VECTOR[c], 1) for k in HELD]
+
+
+def width(n: int, ctype: str, *arrays: Array) -> int:
+    """Elements to a pack for rows of n."""
+    v = VECTOR[ctype]
+    return v if n % v == 0 and not any([a.data.ptr % 16 for a in arrays]) else 1
+
+
+def spread(rows: int, n: int, v: int) -> tuple[str, tuple[int], tuple[int, int]]:
+    """(packs that a thread holds, blocks, threads: those of a row by rows)."""
+    packs = -(-n // v)
+    threads, held = 32, 1
+    if packs > 4 * LONGEST:
+        threads, held = LONGEST, 0
+    elif packs > 32:
+        held = 4
+        threads = -(-packs // 128) * 32
+    together = 4 if threads == 32 else 1
+    return str(held), (max(1, min(-(-rows // together), BLOCKS)),), (threads, together)
+
+
+def split(shape: tuple[int, ...], dim: int) -> tuple[int, int, int]:
+    """The elements before, along and after a dimension."""
+    outer, inner = 1, 1
+    for n in shape[:dim]:
+        outer *= n
+    for n in shape[dim + 1 :]:
+        inner *= n
+    return outer, shape[dim], inner
+
+
+def i64(*values: int) -> tuple[Any, ...]:
+    return tuple([np.int64(v) for v in values])
