@@ -14,6 +14,7 @@ from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..indexing import span
 from .attention import CudaAttentionKernels
+from .capture import CaptureKernels
 from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
@@ -44,6 +45,7 @@ def library(cupy: Any) -> Any:
 
 
 class CupyBackend(
+    CaptureKernels,
     CudnnKernels,
     CudaConvKernels,
     CudaAttentionKernels,
