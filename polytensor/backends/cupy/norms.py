@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import ROWS, VECTOR, forms, i64, spread, width
+from .rows import CTYPE, ROWS, VECTOR, forms, i64, spread, width
 
 Array = Any
 Ints = tuple[int, ...]
@@ -311,7 +311,7 @@ launch.register("channel_apply_backward", CHANNEL_APPLY_BACKWARD, _PACKS)
 
 def _type(*arrays: Array) -> str | None:
     """The C type of arrays of one dtype that the kernels take, and have elements."""
-    found = launch.CTYPES.get(str(arrays[0].dtype))
+    found = CTYPE.get(arrays[0].dtype)
     if found not in FLOATS or any([a.dtype != arrays[0].dtype or not a.size for a in arrays]):
         return None
     return found
@@ -407,7 +407,7 @@ class CudaNorms:
             return parts[0]
         n = parts.size // len(parts)
         out = self.empty(parts.shape[1:], parts.dtype)
-        kernel = launch.kernel("add_parts", launch.CTYPES[str(parts.dtype)])
+        kernel = launch.kernel("add_parts", CTYPE[parts.dtype])
         kernel(*launch.grid(n * 8, 256), (parts, out, *i64(len(parts), n)))
         return out
 
@@ -474,7 +474,7 @@ class CudaNorms:
         size, blocks, columns = self._chunks(form)
         parts = self.empty((blocks[1], 2, form[1]), x.dtype)
         args = (g, x, g if mean is None else mean, parts, *i64(*form, size), np.bool_(mean is not None))
-        launch.kernel("channel_sums", launch.CTYPES[str(x.dtype)], columns)(blocks, (256,), args)
+        launch.kernel("channel_sums", CTYPE[x.dtype], columns)(blocks, (256,), args)
         return self._add_parts(parts)
 
     def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
