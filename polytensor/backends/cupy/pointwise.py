@@ -16,7 +16,6 @@ from .rows import CTYPE, ROWS, i64
 Array = Any
 
 SINGLE, ALL = ("float", "double"), ("float", "double", "__half", "__nv_bfloat16")
-NARROW = ("__half", "__nv_bfloat16")
 
 MAP = (
     ROWS
@@ -67,23 +66,24 @@ template <typename A> __device__ __forceinline__ A tanh_half(A x) {{
 """
 )
 
-# name: (arrays, numbers, formula, C types). 16-bit floats only where the base backend rounds once.
+# name: (arrays, numbers, formula, C types). 16-bit floats where the base backend rounds once, or where the front leaves
+# it to the kernel (see takes_half).
 TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "relu": ("x", "", "x <= 0 ? (A)0 : x", ALL),
     "relu_backward": ("g y", "", "y <= 0 ? (A)0 : g", ALL),
     "sigmoid": ("x", "", "sigmoid(x)", SINGLE),
     "sigmoid_backward": ("g y", "", "g * ((1 - y) * y)", SINGLE),
     "tanh_backward": ("g y", "", "g * (1 - y * y)", SINGLE),
-    "normal_cdf": ("x", "", "normal_cdf(x)", SINGLE),
-    "gelu": ("x", "", "x * normal_cdf(x)", SINGLE),
-    "gelu_backward": ("g x", "", "g * (normal_cdf(x) + x * density(x))", SINGLE),
-    "gelu_tanh": ("x", "", "x * tanh_half(x)", SINGLE),
+    "normal_cdf": ("x", "", "normal_cdf(x)", ALL),
+    "gelu": ("x", "", "x * normal_cdf(x)", ALL),
+    "gelu_backward": ("g x", "", "g * (normal_cdf(x) + x * density(x))", ALL),
+    "gelu_tanh": ("x", "", "x * tanh_half(x)", ALL),
     "gelu_tanh_backward": (
         "g x", "", f"g * (tanh_half(x) * (1 + x * (1 - tanh_half(x)) * ((A){2 * ROOT_2_OVER_PI!r} + "
-        f"(A){6 * ROOT_2_OVER_PI * TANH_GELU!r} * (x * x))))", SINGLE,
+        f"(A){6 * ROOT_2_OVER_PI * TANH_GELU!r} * (x * x))))", ALL,
     ),
-    "silu": ("x", "", "x * sigmoid(x)", SINGLE),
-    "silu_backward": ("g x", "", "g * (sigmoid(x) * (1 + x * (1 - sigmoid(x))))", SINGLE),
+    "silu": ("x", "", "x * sigmoid(x)", ALL),
+    "silu_backward": ("g x", "", "g * (sigmoid(x) * (1 + x * (1 - sigmoid(x))))", ALL),
     "mish": ("x", "", "x * tanh(soft_plus(x))", SINGLE),
     "elu": (
         "x", "alpha scale input_scale", "x <= 0 ? expm1(x * input_scale) * (alpha * scale) : x * scale", SINGLE,
