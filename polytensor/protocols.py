@@ -161,13 +161,22 @@ class Protocols:
             array = array.astype("uint8")
         return wrap(self._dev.backend.asarray(array), self._dev)
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = -1, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
+        """A capsule of this memory for another library, whose CUDA stream `stream` waits for what the current one has.
+
+        stream: its address, 1 or None for the default one, -1 for none that waits. BufferError for a tensor that requires
+        grad. The tensor's device need not be the current one, as PyTorch demands.
+        """
         if self._fn is not None:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self._a.__dlpack__(**kwargs)
+        if stream is not None and type(stream) is not int:
+            raise TypeError("stream must be ``int`` or ``none``")
+        return self._dev.backend.to_dlpack(self._a, stream, max_version, dl_device, copy)
 
     def __dlpack_device__(self) -> Any:
-        return self._a.__dlpack_device__()
+        return self._dev.backend.dlpack_device(self._a)
 
     @property
     def __cuda_array_interface__(self) -> Any:
@@ -176,7 +185,12 @@ class Protocols:
                 f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {self.type()} "  # type: ignore[attr-defined]
                 "If CUDA data is required use tensor.cuda() to copy tensor to device memory."
             )
-        return self._a.__cuda_array_interface__
+        if self._fn is not None:
+            raise RuntimeError(
+                "Can't get __cuda_array_interface__ on Variable that requires grad. If gradients aren't required, use "
+                "var.detach() to get Variable that doesn't require grad."
+            )
+        return self._dev.backend.interface(self._a)
 
     # ---- memory -----------------------------------------------------------------------------------------------------
     def untyped_storage(self) -> Any:

@@ -430,6 +430,11 @@ class TwinBackend(CupyBackend):
     def device_count(self):
         return 1
 
+    def to_dlpack(self, x, stream, max_version, dl_device, copy):
+        return Backend.to_dlpack(self, x, None, max_version, dl_device, copy)
+
+    dlpack_device = Backend.dlpack_device
+
     def current_index(self):
         return 0
 

@@ -373,6 +373,7 @@ def backend(machine):
             )
 
         device_count, current_index = CupyBackend.device_count, CupyBackend.current_index
+        to_dlpack, dlpack_device = CupyBackend.to_dlpack, CupyBackend.dlpack_device
 
     return FakeBackend
 

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("cupy")
 
 import test_ops  # noqa: E402
+from cupy_watch import watching  # noqa: E402
 from fake_cuda import Machine, pretend  # noqa: E402
 from test_cupy import FAMILIES, called, signature_of, used_names  # noqa: E402
 
@@ -413,7 +414,9 @@ def test_samples_on_the_second_device(part):
         dev = devices.resolve("cuda:1")
         for cases in list(FAMILIES.values())[part::4]:
             sample = dataclasses.replace(cases[0], strides=False)
-            if "pin_memory" in sample.name:  # of CPU tensors only
+            if (
+                "pin_memory" in sample.name or "dlpack" in sample.name
+            ):  # of CPU tensors; by NumPy, which knows no devices
                 continue
             expected = test_ops.on("numpy", sample)
             devices.set_default_device(dev)
@@ -430,3 +433,129 @@ def test_samples_on_the_second_device(part):
                 wrong.append(f"{sample.name}: {error}")
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+# ---- mixed precision ------------------------------------------------------------------------------------------------------
+def transformer_losses(device, scaled, steps=4):
+    """Losses of a small encoder under bfloat16 autocast, and the places that waited for the device in the last step."""
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+    model = torch.nn.Sequential(
+        torch.nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), torch.nn.Linear(16, 4)
+    )
+    x, y = torch.randn(4, 6, 16), torch.randint(4, (4, 6))
+    model, x, y = model.to(device), x.to(device), y.to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    scaler = torch.amp.GradScaler(torch.device(device).type, enabled=scaled)
+    losses = []
+    for _ in range(steps):
+        with watching() as watch:
+            optimizer.zero_grad()
+            with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
+                out = model(x)
+                loss = torch.nn.functional.cross_entropy(out.flatten(0, 1).float(), y.flatten())
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+        assert out.dtype is torch.bfloat16
+        losses.append(loss.detach())
+    return [round(x.item(), 6) for x in losses], [place for _, place in watch.found]
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_bfloat16_training_of_a_transformer(scaled):
+    expected, _ = transformer_losses("cpu", scaled)
+    assert expected[-1] < expected[0]
+    with pretend(Machine(devices=1, room=1 << 40)):
+        losses, waits = transformer_losses("cuda", scaled)
+    assert losses == pytest.approx(expected, rel=0.03)
+    assert len(waits) == scaled, waits  # the scaler asks once whether to step
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_the_scale_follows_infinite_gradients(machine):
+    p = torch.nn.Parameter(torch.ones(3, device="cuda:1"))
+    q = torch.nn.Parameter(torch.ones(3, device="cuda:0"))
+    optimizer = torch.optim.SGD([p, q], lr=1.0)
+    scaler = torch.amp.GradScaler("cuda", init_scale=8.0, growth_interval=1)
+    for factor, scale in ((1.0, 16.0), (float("inf"), 8.0), (1.0, 16.0)):
+        before = q.detach().clone()
+        optimizer.zero_grad()
+        scaler.scale((p.sum() * factor).to("cuda:0") + q.sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        assert scaler.get_scale() == scale and torch.equal(before, q.detach()) == (factor == float("inf"))
+    assert p.tolist() == q.tolist() == [-1, -1, -1]
+
+
+# ---- DLPack and the CUDA array interface -----------------------------------------------------------------------------
+class Foreign:
+    """Another library's array on a device."""
+
+    def __init__(self, array, index):
+        self.array, self.index, self.asked = array, index, []
+
+    def __dlpack_device__(self):
+        return 2, self.index
+
+    def __dlpack__(self, **kwargs):
+        self.asked.append(kwargs)
+        return self.array
+
+
+def test_dlpack(machine, monkeypatch):
+    from cupy_twin import Array
+
+    seen = []
+
+    def export(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        seen.append((machine.current, stream, max_version, dl_device, copy))
+        return "capsule"
+
+    monkeypatch.setattr(Array, "__dlpack__", export)
+    x = torch.ones(2, device="cuda:1")
+    assert x.__dlpack_device__() == (2, 1) and torch.ones(2).__dlpack_device__() == (1, 0)
+    assert x.__dlpack__(stream=77, max_version=(1, 0)) == "capsule" == torch.utils.dlpack.to_dlpack(x)
+    x.__dlpack__(stream=None, copy=True)
+    x.__dlpack__(dl_device=(1, 0), copy=True)
+    assert seen == [(1, 77, (1, 0), None, None), (1, -1, None, None, None), (1, None, None, None, None),
+                    (1, -1, None, (1, 0), True)]  # fmt: skip
+    assert machine.current == 0
+    for error, call in (
+        (TypeError, lambda: x.__dlpack__(stream="a")), (AssertionError, lambda: x.__dlpack__(stream=0)),
+        (BufferError, lambda: x.requires_grad_().__dlpack__()), (AssertionError, lambda: torch.ones(2).__dlpack__(stream=5)),
+        (RuntimeError, lambda: torch.from_dlpack(type("F", (Foreign,), {"__dlpack_device__": lambda s: (4, 0)})(0, 0))),
+    ):  # fmt: skip
+        with pytest.raises(error):
+            call()
+    backend = devices.resolve("cuda:1").backend
+    array = backend.from_numpy(np.arange(3.0))
+    monkeypatch.setattr(backend, "from_dlpack", lambda f: f.__dlpack__(stream=1))
+    f = Foreign(array, 1)
+    y = torch.from_dlpack(f)
+    assert y.device == torch.device("cuda:1") and y._a is array and f.asked == [{"stream": 1}]
+
+
+def test_versioned_capsules_tell_their_device():
+    capsule = np.arange(3.0).__dlpack__(max_version=(1, 0))
+    assert "versioned" in repr(capsule) and torch.from_dlpack(capsule).tolist() == [0, 1, 2]
+    with pytest.raises(RuntimeError, match="only once"):
+        torch.from_dlpack(capsule)
+
+
+def test_objects_of_other_libraries_on_the_device(machine):
+    backend = devices.resolve("cuda:1").backend
+    array = backend.from_numpy(np.arange(3.0))
+
+    class Other:
+        __cuda_array_interface__ = {"version": 3}
+
+    plain = devices.get_backend("cupy").xp.asarray
+    for b in (devices.get_backend("cupy"), backend, devices.resolve("cuda:0").backend):
+        taking = lambda x, *a, **k: array if isinstance(x, Other) else plain(x, *a, **k)  # noqa: E731
+        b.xp.__dict__["asarray"] = b.asarray = taking
+    shared, copied = torch.as_tensor(Other()), torch.tensor(Other())
+    assert shared._a is array and shared.device == copied.device == torch.device("cuda:1") and copied._a is not array
+    assert torch.as_tensor(Other(), device="cpu").tolist() == [0, 1, 2]
+    with pytest.raises(RuntimeError, match="requires grad"):
+        _ = shared.requires_grad_().__cuda_array_interface__

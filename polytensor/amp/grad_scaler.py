@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import dtypes
 from ..autograd.modes import no_grad
-from ..ops import full
+from ..ops import full, stack, where
 from ..tensor import Tensor
 
 __all__ = ["GradScaler", "OptState"]
@@ -34,6 +34,7 @@ class GradScaler:
     """scale(loss).backward(); step(optimizer); update(). Steps whose gradients are not finite are left out.
 
     The scale falls by `backoff_factor` after such a step and grows by `growth_factor` after `growth_interval` good ones.
+    step reads one number from the device, as PyTorch's does for optimizers that are not fused; nothing else waits for it.
     Source: torch.amp.GradScaler.
     """
 
@@ -89,7 +90,8 @@ class GradScaler:
     @no_grad()
     def _unscale_grads_(self, optimizer: Any, inv_scale: Any, found_inf: Any, allow_fp16: bool) -> dict[Any, Any]:
         """Multiply all gradients by inv_scale; for each device whether one of them was not finite (1.0)."""
-        found: dict[Any, Any] = {}
+        finite: dict[Any, list[Any]] = {}
+        factors: dict[Any, Any] = {}
         for group in optimizer.param_groups:
             for p in group["params"]:
                 g = p.grad
@@ -97,10 +99,12 @@ class GradScaler:
                     continue
                 if not allow_fp16 and g.dtype is dtypes.float16:
                     raise ValueError("Attempting to unscale FP16 gradients.")
-                bad = g.isfinite().all().logical_not().to(dtypes.float32)
-                found[g.device] = bad if g.device not in found else found[g.device].maximum(bad)
-                g.mul_(inv_scale.to(g.device).to(g.dtype))
-        return found
+                finite.setdefault(g.device, []).append(g.isfinite().all())
+                kind = g.device, g.dtype
+                if kind not in factors:
+                    factors[kind] = inv_scale.to(g.device).to(g.dtype)
+                g.mul_(factors[kind])
+        return {dev: stack(good).all().logical_not().to(dtypes.float32) for dev, good in finite.items()}  # type: ignore[attr-defined]
 
     def unscale_(self, optimizer: Any) -> None:
         """Divide the gradients of an optimizer by the scale, e.g. to clip them before step."""
@@ -132,9 +136,16 @@ class GradScaler:
         found = state["found_inf_per_device"].values()
         if not found:
             raise AssertionError("No inf checks were recorded for this optimizer.")
-        result = None if any(f.item() for f in found) else optimizer.step(*args, **kwargs)
+        bad = bool(self._any(list(found), self._scale.device))  # the one number that the program must know
+        result = None if bad else optimizer.step(*args, **kwargs)
         state["stage"] = OptState.STEPPED
         return result
+
+    @staticmethod
+    def _any(found: list[Any], device: Any) -> Any:
+        """Whether one of these numbers of several devices is not 0, as a bool tensor on `device`."""
+        flags = [f.to(device) for f in found]
+        return (flags[0] if len(flags) == 1 else stack(flags).amax(0)) != 0  # type: ignore[attr-defined]
 
     def update(self, new_scale: Any = None) -> None:
         """Let the scale grow or fall by what the optimizers found, or set it."""
@@ -154,16 +165,13 @@ class GradScaler:
             found = [f for s in self._per_optimizer_states.values() for f in s["found_inf_per_device"].values()]
             if not found:
                 raise AssertionError("No inf checks were recorded prior to update.")
-            if any(f.item() for f in found):
-                scale.mul_(self._backoff_factor)
-                tracker.zero_()
-            elif tracker.item() + 1 == self._growth_interval:
-                grown = scale * self._growth_factor
-                if grown.isfinite():
-                    scale.copy_(grown)
-                tracker.zero_()
-            else:
-                tracker.add_(1)
+            # without a look at the numbers, so that nothing waits for the device
+            bad = self._any(found, scale.device)
+            grown, counted = scale * self._growth_factor, tracker + 1
+            ripe = counted == self._growth_interval
+            kept = where(ripe.logical_and(grown.isfinite()), grown, scale)
+            scale.copy_(where(bad, scale * self._backoff_factor, kept))
+            tracker.copy_(where(bad.logical_or(ripe), 0, counted))
         self._per_optimizer_states = defaultdict(_fresh)
 
     def _get_scale_async(self) -> Any:

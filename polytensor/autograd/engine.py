@@ -113,7 +113,7 @@ def _chain(n: Any, nr: int, g: Any, retain: bool) -> list[tuple[Any, int, Any]]:
                 if e.is_node:
                     on.append((e, n.nrs[i], g))
                 else:
-                    _accumulate(e, g, dev)
+                    _accumulate(e, g, e._dev)
             i += 1
         if len(on) != 1:
             return on
@@ -202,12 +202,12 @@ def run(
                                 grads[i] = None  # so that a leaf may take an array that nobody else holds
                                 if not e.is_node:
                                     if plain:
-                                        _accumulate(e, gi, dev)
+                                        _accumulate(e, gi, e._dev)
                                     elif leaves is not None and id(e) in leaves:
                                         slot = leaves[id(e)]
-                                        slot[1] = gi if slot[1] is None else _sum(dev, slot[1], gi)
+                                        slot[1] = gi if slot[1] is None else _sum(e._dev, slot[1], gi)
                                     else:
-                                        _leaf(e, gi, create, targets, accumulate, dev)
+                                        _leaf(e, gi, create, targets, accumulate, e._dev)
                                 elif e.outputs == 1 and e not in acc:
                                     acc[e] = gi
                                 else:
@@ -224,7 +224,7 @@ def run(
                     slot[0] -= 1
                     if slot[0] == 0 and slot[1] is not None:
                         g, slot[1] = slot[1], None
-                        _leaf(e, g, create, targets, accumulate, n.dev)
+                        _leaf(e, g, create, targets, accumulate, e._dev)
     except Exception:
         if check and n is not None:
             report(n)

@@ -197,6 +197,16 @@ class Backend(
         except ValueError:
             return np.empty((), object)  # ragged; the front says so
 
+    def to_dlpack(self, x: Array, stream: int | None, max_version: Any, dl_device: Any, copy: bool | None) -> Any:
+        """A DLPack capsule of x's memory."""
+        if stream not in (None, -1):
+            raise AssertionError("stream should be None on cpu.")
+        return x.__dlpack__(max_version=max_version, dl_device=dl_device, copy=copy)
+
+    def dlpack_device(self, x: Array) -> tuple[int, int]:
+        """Type and number of x's device, as DLPack counts them."""
+        return 1, 0
+
     def from_dlpack(self, x: Any) -> Array:
         return self.xp.from_dlpack(x)
 

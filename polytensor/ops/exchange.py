@@ -27,12 +27,14 @@ class Capsule:
         """(kind, index), which stand behind the data pointer. RuntimeError for a capsule already used."""
         read = ctypes.pythonapi.PyCapsule_GetPointer
         read.restype, read.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-        try:
-            start = read(self.capsule, b"dltensor")
-        except ValueError:
-            raise RuntimeError("from_dlpack received an invalid capsule: it can be used only once") from None
-        kind, index = (ctypes.c_int32 * 2).from_address(start + ctypes.sizeof(ctypes.c_void_p))
-        return kind, index
+        for name, before in ((b"dltensor", 0), (b"dltensor_versioned", 32)):  # version, context, deleter, flags
+            try:
+                start = read(self.capsule, name)
+            except ValueError:
+                continue
+            kind, index = (ctypes.c_int32 * 2).from_address(start + before + ctypes.sizeof(ctypes.c_void_p))
+            return kind, index
+        raise RuntimeError("from_dlpack received an invalid capsule: it can be used only once")
 
 
 def from_file(

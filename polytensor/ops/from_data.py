@@ -20,6 +20,7 @@ from .exchange import Capsule
 __all__ = ["as_tensor", "asarray", "from_dlpack", "from_numpy", "frombuffer", "tensor"]
 
 SEQUENCES = frozenset((list, tuple))
+PLAIN = SEQUENCES | NUMBERS
 
 
 def _scan(data: Any, kinds: set[Any]) -> None:
@@ -181,10 +182,8 @@ def _from_data(data: Any, dtype: dtypes.dtype | None, dev: Any) -> Any:
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
     if data.__class__ in SCALARS:
         return backend.from_numpy(_host_cast(backend.host(data), dtype or _known(data)))
-    if hasattr(data, "__array_interface__") or hasattr(data, "__cuda_array_interface__"):
+    if hasattr(data, "__array_interface__"):
         host = data if hasattr(data, "strides") else backend.host(data)
-        if hasattr(data, "__cuda_array_interface__"):
-            host = backend.to_numpy(backend.asarray(data))
         d = array_dtype(dtype or _foreign(host))
         _foreign(host)
         return backend.from_numpy(host.astype(d, order="K", copy=True))
@@ -217,16 +216,26 @@ def make_tensor(
     """`tensor` without its advice."""
     if pin_memory:
         check_pinned(pin_memory)
+    if data.__class__ not in PLAIN and hasattr(data, "__cuda_array_interface__") and not isinstance(data, Tensor):
+        data = _on_cuda(data)
     dev = data._dev if device is None and isinstance(data, Tensor) else devices.resolve(device)
     return _finish(
         _from_data(data, None if dtype is None else dtypes.of(dtype, "tensor"), dev), dev, requires_grad, pin_memory
     )
 
 
+def _on_cuda(data: Any) -> Tensor:
+    """A tensor over the memory of an object with a __cuda_array_interface__."""
+    dev = devices.resolve("cuda", devices.resolve("cuda").backend.index_of(data))
+    return wrap(dev.backend.asarray(data), dev)
+
+
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Like `tensor`, without a copy where dtype and device allow it. Source: torch.as_tensor."""
     if isinstance(data, Tensor):
         return to(data, device=device, dtype=dtype) if dtype is not None or device is not None else data
+    if hasattr(data, "__cuda_array_interface__"):
+        return to(_on_cuda(data), device=device, dtype=dtype)
     dev = devices.resolve(device)
     if hasattr(data, "__array_interface__") and data.__class__ not in SCALARS and dev.type == "cpu":
         r = from_numpy(data, dev)
@@ -306,7 +315,9 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
             f"from_dlpack received an invalid capsule: {type(ext_tensor).__name__} has no __dlpack__ method."
         )
     kind, index = ext_tensor.__dlpack_device__()
-    dev = devices.cpu_device() if kind == 1 else devices.resolve("cuda", index)
+    if kind not in (1, 2, 3, 13):  # the CPU, CUDA, its page-locked and its managed memory
+        raise RuntimeError(f"from_dlpack: PolyTensor knows no memory of DLPack's device type {int(kind)}")
+    dev = devices.cpu_device() if kind in (1, 3) else devices.resolve("cuda", index)
     r = wrap(dev.backend.from_dlpack(ext_tensor), dev)
     if device is not None and devices.resolve(device) != dev:
         if copy is False:

@@ -141,6 +141,25 @@ class Placement(Backend):
         """Once the memory of `a` is free, let it rest until the work that `stream` has by then is done."""
         self.memory().hold_for(stream, self.owner(a))
 
+    # ---- other libraries on the device -------------------------------------------------------------------------------
+    def to_dlpack(self, x: Any, stream: int | None, max_version: Any, dl_device: Any, copy: bool | None) -> Any:
+        if stream == 0:
+            raise AssertionError("unsupported stream on CUDA: 0.")
+        if copy and dl_device in (None, self.dlpack_device(x)):  # CuPy copies to the CPU alone
+            x, copy = self.copy(x), None
+        return x.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+    def dlpack_device(self, x: Any) -> tuple[int, int]:
+        return 2, int(x.device.id)
+
+    def interface(self, x: Any) -> Any:
+        """__cuda_array_interface__ of an array, with the current stream, which readers wait for."""
+        return x.__cuda_array_interface__
+
+    def index_of(self, x: Any) -> int:
+        """The device that any object with a __cuda_array_interface__ lies on."""
+        return int(self.xp.asarray(x).device.id)
+
     # ---- page-locked memory of the host ------------------------------------------------------------------------------
     def pinned(self, a: Any) -> Any:
         """A copy of a NumPy array in page-locked memory of the host, from which copies to the device may overlap."""

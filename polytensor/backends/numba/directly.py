@@ -27,7 +27,7 @@ Ints = tuple[int, ...]
 FEW = 4  # output channels to a group that go one by one
 PIECE = 1 << 16  # elements of a packed source: they should stay in the second cache
 PIECES = 8  # at least so many for a batch
-SMALL = 1 << 18  # vectors of products that threads are not woken for
+SMALL = 1 << 17  # vectors of products that threads are not woken for
 PARTIAL = 1 << 22  # elements of the weight's gradient summed apart
 WORST = 0.6  # of the lanes in use, below which im2col is better
 
@@ -200,7 +200,7 @@ def _none(n: int, dtype: Any) -> Array:
 
 def _work(x: Array, outs: int, ins: int, taps: int, area: int) -> float:
     """Serial nanoseconds."""
-    return float(x.shape[0] * area * (outs * ins * taps * x.itemsize / 400 + 0.1 * ins))
+    return float(x.shape[0] * area * (outs * ins * taps * x.itemsize / 400 + 0.2 * ins))
 
 
 def correlate(

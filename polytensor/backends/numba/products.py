@@ -15,7 +15,7 @@ from numba import njit, prange
 from numba.core import cgutils
 
 from .intrinsics import turn_tile
-from .threads import Kernel, blas_alone
+from .threads import Kernel, blas_alone, get_num_threads
 from .vectors import BYTES, I64, WIDE, Emit, routine
 
 ROWS = 8 if WIDE else 4
@@ -25,7 +25,7 @@ CHUNK = 256  # rows to a task
 RATE = 200  # floating-point operations a nanosecond
 LARGEST = 1 << 27  # products of two elements, from which BLAS wins
 LEAST, SMALL = 1 << 17, 10**6  # and those up to which it wins, too: always, and where no factor is turned over
-EACH = 1 << 22  # and up to which one thread takes a matrix
+EACH = 1 << 22  # and up to which one thread takes a matrix; those of float64 above go to BLAS on several threads
 
 
 def product(rows: int) -> Any:
@@ -175,6 +175,8 @@ def takes(x: Any, w: Any) -> bool:
     size = m * k * n
     if depth != k or m < 4 or k < 32 or n < 32 or size >= LARGEST:
         return False
+    if size >= EACH and x.dtype.char == "d" and get_num_threads() > 1:
+        return False  # a panel of float64 has half the columns: BLAS's threads do more with them
     turned = not w.flags.c_contiguous
     if size <= SMALL and (not turned or m < 32 or size < LEAST):  # BLAS packs nothing there
         return False

@@ -1,6 +1,6 @@
 """Reductions over contiguous runs.
 
-Sums go by fixed blocks, folded in halves (pairwise, as fast as vectors go, and the same bits however it is compiled);
+Sums go by fixed blocks, in streams side by side (as fast as vectors go, and the same bits however it is compiled);
 the sums of blocks are added in float64 and rounded once.
 """
 
@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, prange, types
+from numba.core import cgutils
 from numba.extending import overload
 
 from .pointwise import span
 from .threads import Kernel
+from .vectors import I64, Emit, routine
 
 BLOCK, SHORT = 2048, 256
 GROUP = 16  # blocks to a task
@@ -44,23 +47,34 @@ def lane_sum(x: Any, first: Any, n: Any) -> Any:
     return total
 
 
+@routine("X x0 count T")
+def streams(e: Emit, X: Any, x0: Any, count: Any, T: Any) -> None:
+    """`count` vectors of 64 bytes from x0 on, added up as eight streams of them, into T's first 64 bytes."""
+    b, n = e.b, 64 // e.size
+    sums = [cgutils.alloca_once_value(b, ir.Constant(e.vector(n), None)) for _ in range(8)]
+    rounds = b.lshr(count, I64(3))
+    with cgutils.for_range(b, rounds) as loop:
+        start = b.add(x0, b.mul(loop.index, I64(8 * n)))
+        for v, total in enumerate(sums):
+            b.store(b.fadd(b.load(total), e.load(X, b.add(start, I64(v * n)), n)), total)
+    rest = b.add(x0, b.mul(rounds, I64(8 * n)))
+    with cgutils.for_range(b, b.and_(count, I64(7))) as loop:
+        b.store(b.fadd(b.load(sums[0]), e.load(X, b.add(rest, b.mul(loop.index, I64(n))), n)), sums[0])
+    xs = [b.load(total) for total in sums]
+    while len(xs) > 1:
+        xs = [b.fadd(xs[i], xs[i + len(xs) // 2]) for i in range(len(xs) // 2)]
+    e.store(xs[0], T, I64(0), n)
+
+
 @njit(error_model="numpy", forceinline=True)
 def block_sum(x: Any, first: Any, n: Any, t: Any) -> Any:
-    """The sum of n elements, at most BLOCK, as 16 streams side by side; t is room for a sixteenth of them."""
-    start = np.uint64(first)
-    h = np.uint64(n) // np.uint64(16) if n > SHORT else np.uint64(0)
-    h2, h3, h4, h8 = np.uint64(2) * h, np.uint64(3) * h, np.uint64(4) * h, np.uint64(8) * h
-    for k in range(h):
-        i = start + np.uint64(k)
-        a = (x[i] + x[i + h]) + (x[i + h2] + x[i + h3])
-        j = i + h4
-        b = (x[j] + x[j + h]) + (x[j + h2] + x[j + h3])
-        j = i + h8
-        c = (x[j] + x[j + h]) + (x[j + h2] + x[j + h3])
-        j = i + h8 + h4
-        d = (x[j] + x[j + h]) + (x[j + h2] + x[j + h3])
-        t[k] = (a + b) + (c + d)
-    return lane_sum(t, 0, h) + lane_sum(x, start + h8 + h8, np.uint64(n) - h8 - h8)
+    """The sum of n elements, at most BLOCK, as 128 streams side by side (64 of float64); t is room for 16."""
+    lanes = np.uint64(64 // x.itemsize)
+    start, n = np.uint64(first), np.uint64(n)
+    count = n // lanes if n > SHORT else np.uint64(0)
+    streams(x, start, count, t)
+    done = count * lanes
+    return lane_sum(t, 0, lanes) + lane_sum(x, start + done, n - done)
 
 
 @njit(error_model="numpy", forceinline=True)
@@ -101,7 +115,7 @@ def block_squares(x: Any, mean: Any, first: Any, n: Any, t: Any) -> Any:
 def _sum_flat(x: Any, out: Any) -> None:
     """The sum of each block of x, into out."""
     for group in prange((out.size + GROUP - 1) // GROUP):
-        t = np.empty(BLOCK // 16, x.dtype)
+        t = np.empty(16, x.dtype)
         for b in range(group * GROUP, min(out.size, group * GROUP + GROUP)):
             out[b] = block_sum(x, b * BLOCK, min(BLOCK, x.size - b * BLOCK), t)
 
@@ -110,7 +124,7 @@ def _sum_rows(x: Any, n: int, out: Any) -> None:
     """The sum of each row of n elements."""
     per = max(1, GROUP * BLOCK // n)
     for task in prange((out.size + per - 1) // per):
-        t = np.empty(BLOCK // 16, x.dtype)
+        t = np.empty(16, x.dtype)
         for r in range(task * per, min(out.size, task * per + per)):
             if n <= SHORT:
                 out[r] = lane_sum(x, r * n, n)
@@ -165,7 +179,7 @@ def _mse_flat(x: Any, t: Any, out: Any) -> None:
     """The sum of (x - t)**2 of each block."""
     for group in prange((out.size + GROUP - 1) // GROUP):
         room = np.empty(BLOCK, x.dtype)
-        part = np.empty(BLOCK // 16, x.dtype)
+        part = np.empty(16, x.dtype)
         for b in range(group * GROUP, min(out.size, group * GROUP + GROUP)):
             s = span(b, x.size, BLOCK)
             xs, ts = x[s], t[s]
@@ -238,11 +252,11 @@ extreme_rows_kernel = Kernel(_extreme_rows)
 
 
 def _total(parts: Any, dtype: Any) -> Any:
-    return np.add.reduce(parts, dtype=np.float64).astype(dtype)
+    return dtype.type(np.add.reduce(parts))
 
 
 def _blocks(x: Any) -> Any:
-    return np.empty(-(-x.size // BLOCK), x.dtype)
+    return np.empty(-(-x.size // BLOCK), np.float64)
 
 
 def sum_all(x: Any) -> Any:

@@ -33,9 +33,9 @@ MOVE, WEIGH = (
 )  # nanoseconds for a tile and channel to be brought in or out, and for a pair of channels' weights
 WINS = 0.95  # of the direct convolution's time, below which this is taken
 FEW = 8  # channels that it is never taken for
-TILES, LEAST = 1 << 14, 64  # tiles to a unit, times channels: their numbers should stay in the second cache
+TILES, LEAST = 1 << 13, 64  # tiles to a unit, times channels: their numbers should stay in the second cache
 PIECES = 8  # at least so many for a batch
-PARTIAL = 1 << 22  # elements of the weight's gradient summed apart
+PARTIAL = 1 << 18  # elements of the weight's gradient summed apart: more take longer to bring to memory than to compute
 
 
 def turning() -> Any:
@@ -290,13 +290,14 @@ def unit(number: int, cut: Any) -> tuple[int, int, int, int]:
 
 
 @njit(error_model="numpy")
-def enter_input(x: Any, number: int, cut: Any, xs: Any, v: Any, gap: int) -> int:
-    """The tiles of a unit of x as v[16, tile, channel]; their number."""
-    _, c, cp, h, w, _, _, _, _, ph, pw, tw, _, _, _ = cut
+def enter_input(x: Any, number: int, cut: Any, c0: int, cp: int, xs: Any, v: Any, gap: int) -> int:
+    """The tiles of a unit of x as v[16, tile, channel], of `cp` channels from c0 on; their number."""
+    _, c, _, h, w, _, _, _, _, ph, pw, tw, _, _, _ = cut
     i0, i1, t0, t1 = unit(number, cut)
     columns, height = 2 * tw + 2, t1 - t0
     for i in range(i0, i1):
-        turn_in(x, i * c * h * w, h * w, c, h, w, 2 * t0 - ph, -pw, 2 * height + 2, columns, cp, xs, 0)
+        start = (i * c + c0) * h * w
+        turn_in(x, start, h * w, min(cp, c - c0), h, w, 2 * t0 - ph, -pw, 2 * height + 2, columns, cp, xs, 0)
         for r in range(height):
             enter(xs, 2 * r * columns * cp, columns * cp, cp, v, ((i - i0) * height + r) * tw * cp, gap, tw)
     return int((i1 - i0) * height * tw)
@@ -314,7 +315,7 @@ def _winograd(x: Any, u: Any, gap_u: int, bias: Any, cut: Any, y: Any, watch: An
             most * op + LANES,
         )  # not a power of two: those fall on the same lines of the cache
         v, m = room(16 * gap_v, x), room(16 * gap_m, x)
-        tiles = enter_input(x, number, cut, room((2 * band + 2) * (2 * tw + 2) * cp, x), v, gap_v)
+        tiles = enter_input(x, number, cut, 0, cp, room((2 * band + 2) * (2 * tw + 2) * cp, x), v, gap_v)
         rows = (tiles + ROWS - 1) // ROWS * ROWS
         for t in range(16):
             v[t * gap_v + tiles * cp : t * gap_v + rows * cp] = 0
@@ -336,18 +337,23 @@ def _winograd(x: Any, u: Any, gap_u: int, bias: Any, cut: Any, y: Any, watch: An
             turn_out(ys, 0, 2 * tw, op, y, i * o * oh * ow + 2 * t0 * ow, oh * ow, o, left, ow)
 
 
-def _winograd_weight(x: Any, g: Any, cut: Any, pieces: int, part: Any) -> None:
-    """part[piece, 16, input, output]: the sums over the units of each piece of the products of x's and g's tiles."""
-    n, _, cp, _, _, o, op, oh, ow, _, _, tw, images, bands, band = cut
+def _winograd_weight(x: Any, g: Any, cut: Any, pieces: int, parts: int, part: Any) -> None:
+    """part[piece, 16, input, output]: the sums over the units of each piece of the products of x's and g's tiles.
+
+    A task has one of `parts` of the inputs, too.
+    """
+    n, _, inputs, _, _, o, op, oh, ow, _, _, tw, images, bands, band = cut
     most = images * band * tw
     units = (n + images - 1) // images * bands
-    for piece in prange(pieces):
+    for task in prange(pieces * parts):
+        piece, c0 = task // parts, task % parts * (inputs // LANES) // parts * LANES
+        cp = (task % parts + 1) * (inputs // LANES) // parts * LANES - c0
         gap_v, gap_z = most * cp + LANES, most * op + LANES
         xs, v, z = room((2 * band + 2) * (2 * tw + 2) * cp, x), room(16 * gap_v, x), room(16 * gap_z, x)
         gs = room(2 * band * 2 * tw * op, x)
         first = piece * units // pieces
         for number in range(first, (piece + 1) * units // pieces):
-            tiles = enter_input(x, number, cut, xs, v, gap_v)
+            tiles = enter_input(x, number, cut, c0, cp, xs, v, gap_v)
             i0, i1, t0, t1 = unit(number, cut)
             height = t1 - t0
             for i in range(i0, i1):
@@ -359,7 +365,7 @@ def _winograd_weight(x: Any, g: Any, cut: Any, pieces: int, part: Any) -> None:
             for t in range(16):
                 for p in range(0, op, PANEL):
                     for r in range(0, cp, ROWS):
-                        a0, y0 = t * gap_v + r, ((piece * 16 + t) * cp + r) * op + p
+                        a0, y0 = t * gap_v + r, ((piece * 16 + t) * inputs + c0 + r) * op + p
                         if op - p >= PANEL:
                             wide_turned(v, a0, cp, z, t * gap_z + p, op, tiles, part, y0, op, keep)
                         else:
@@ -479,9 +485,16 @@ def weight_gradient(g: Any, x: Any, padding: tuple[int, int]) -> Any:
         return None
     size = 16 * cut.cp * cut.op
     pieces = max(1, min(PIECES, _units(cut), PARTIAL // size))
+    parts = min(cut.cp // LANES, -(-PIECES // pieces))
     part = np.empty(pieces * size, x.dtype)
     winograd_weight_kernel(
-        _work(cut.n * cut.oh * cut.ow // 4, cut.cp, cut.op), x.reshape(-1), g.reshape(-1), tuple(cut), pieces, part
+        _work(cut.n * cut.oh * cut.ow // 4, cut.cp, cut.op),
+        x.reshape(-1),
+        g.reshape(-1),
+        tuple(cut),
+        pieces,
+        parts,
+        part,
     )
     dw, watch = np.empty((cut.o, cut.c, 3, 3), x.dtype), np.empty(size // 16 // LANES, x.dtype)
     add_up_kernel(0.1 * part.size, part, pieces, cut.c, cut.cp, cut.o, cut.op, dw.reshape(-1), watch)

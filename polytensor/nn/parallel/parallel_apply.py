@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from ...amp.autocast_mode import autocast, get_autocast_dtype, is_autocast_enabled
 from ...autograd.modes import is_grad_enabled, set_grad_enabled
+from ...devices import Device
+from ...tensor import Tensor
+from .scatter_gather import as_device
 
 __all__ = ["parallel_apply"]
+
+
+def _place(x: Any) -> Any:
+    """The CUDA device of the first Tensor in `x` (or `x` itself, if it is a device); None for another one."""
+    if isinstance(x, Device):
+        return x if x.type == "cuda" else None
+    if isinstance(x, Tensor):
+        return _place(x.device)
+    parts = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else ()
+    return next((p for p in map(_place, parts) if p is not None), None)
+
+
+def _stream(place: Device) -> Any:
+    """The caller's stream on a CUDA device."""
+    from ...cuda import current_stream
+
+    return current_stream(place)
 
 
 def parallel_apply(
@@ -17,20 +38,23 @@ def parallel_apply(
 ) -> list[Any]:
     """modules[i](*inputs[i], **kwargs_tup[i]), each in a thread of its own; the first error is raised.
 
-    Grad mode and autocast are those of the caller.
+    Grad mode and autocast are those of the caller; on a CUDA device also its current stream.
     """
     if len(modules) != len(inputs):
         raise AssertionError(f"The number of modules {len(modules)} is not equal to the number of inputs {len(inputs)}")
     named = [{}] * len(modules) if kwargs_tup is None else kwargs_tup
     grad = is_grad_enabled()
     casts = [(d, get_autocast_dtype(d), is_autocast_enabled(d)) for d in ("cpu", "cuda")]
+    places = [_place(x if devices is None else as_device(devices[i])) for i, x in enumerate(inputs)]
+    streams = [None if p is None else _stream(p) for p in places]
     results: list[Any] = [None] * len(modules)
     errors: dict[int, BaseException] = {}
 
     def work(i: int) -> None:
         args = inputs[i] if isinstance(inputs[i], (list, tuple)) else (inputs[i],)
         try:
-            with set_grad_enabled(grad):
+            # a thread begins on device 0 and on its default stream
+            with streams[i] or nullcontext(), set_grad_enabled(grad):
                 contexts = [autocast(d, dtype) for d, dtype, on in casts if on]
                 for c in contexts:
                     c.__enter__()
