@@ -198,7 +198,7 @@ def set_rng_state_all(new_states: Any) -> None:
 
 
 # ---- what is loaded when it is first used ----------------------------------------------------------------------------
-_MODULES = ("amp", "memory", "nccl", "nvtx", "profiler", "sparse", "streams")
+_MODULES = ("amp", "graphs", "memory", "nccl", "nvtx", "profiler", "sparse", "streams")
 _LATER = {
     "memory": (
         "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
@@ -207,6 +207,7 @@ _LATER = {
         "memory_stats_as_nested_dict", "memory_summary", "reset_accumulated_memory_stats", "reset_max_memory_allocated",
         "reset_max_memory_cached", "reset_peak_memory_stats", "set_per_process_memory_fraction",
     ),
+    "graphs": ("CUDAGraph", "graph", "graph_pool_handle", "make_graphed_callables"),
     "streams": (
         "Event", "ExternalStream", "Stream", "StreamContext", "current_stream", "default_stream",
         "get_stream_from_external", "is_current_stream_capturing", "set_stream", "stream",
