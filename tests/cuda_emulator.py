@@ -32,8 +32,10 @@ from polytensor.backends.cupy import launch
 COMPILER = shutil.which("g++")
 HEADER = Path(__file__).with_name("cuda_emulator.h")
 CHECKS = "alignment,bounds,integer-divide-by-zero,shift"
-FLAGS = ("-std=c++2a", "-O1", "-w", "-fPIC", "-shared", "-nostartfiles", "-Wl,--no-undefined", "-U_FORTIFY_SOURCE", "-ffp-contract=off",
-         f"-fsanitize={CHECKS}", "-fsanitize-undefined-trap-on-error")  # fmt: skip
+FLAGS = (
+    "-std=c++2a", "-O1", "-w", "-fPIC", "-shared", "-nostartfiles", "-Wl,--no-undefined", "-U_FORTIFY_SOURCE",
+    "-fstack-clash-protection", "-ffp-contract=off", f"-fsanitize={CHECKS}", "-fsanitize-undefined-trap-on-error",
+)  # fmt: skip
 STACK = 1 << 16
 MOST_SHARED = 99 << 10  # bytes that a block may have on every card since sm_80
 LOCK = threading.Lock()

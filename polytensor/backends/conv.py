@@ -237,8 +237,11 @@ class ConvKernels:
         columns = columns + best % kernel[1] * dilation[1]
         return y, rows * w + columns
 
-    def max_pool2d_grad(self, g: Array, index: Array, shape: tuple[int, ...]) -> Array:
-        """Add each gradient to the element that its window took its value from."""
+    def max_pool2d_grad(self, g: Array, index: Array, shape: tuple[int, ...], window: Any = None) -> Array:
+        """Add each gradient to the element that its window took its value from.
+
+        window: (kernel, stride, padding, dilation) of the max_pool2d that gave `index`; None: from any place of the plane.
+        """
         n, c, h, w = shape
         out = self.xp.zeros((n * c * h * w,), g.dtype)
         flat = index.reshape(n * c, index.shape[2] * index.shape[3]) + self.xp.arange(n * c)[:, None] * (h * w)

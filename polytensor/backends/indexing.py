@@ -241,7 +241,11 @@ class IndexKernels:
         value = self.xp.moveaxis(value, list(places), list(range(len(shape)))).reshape(-1, *rest)
         if not rest and target.flags.c_contiguous:
             self._at("add", target.reshape(-1), flat, value)
-            return
+        else:
+            self._add_at_rows(target, n, flat, value)
+
+    def _add_at_rows(self, target: Array, n: int, flat: Array, value: Array) -> None:
+        """Add each of `value` to the part of target that `flat` names in its first n dimensions; equal places in order."""
         order = self.xp.argsort(flat, kind="stable")
         rows = flat[order]
         starts = self.xp.flatnonzero(self.xp.concatenate([self.xp.ones(1, bool), rows[1:] != rows[:-1]]))

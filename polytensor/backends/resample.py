@@ -24,6 +24,7 @@ class Plan:
             self.scale, weights = float(weights[0]), None
         self._entries = (outs, ins, weights)
         self._adjoint: Plan | None = None
+        self.tables: dict[Any, Any] = {}  # what a backend makes of it
         order = np.lexsort((ins, outs))
         outs, ins = outs[order], ins[order]
         weights = None if weights is None else weights[order]
@@ -32,6 +33,13 @@ class Plan:
         for k in range(int(rank.max()) + 1 if len(rank) else 0):
             sel = rank == k
             self.taps.append((as_slice(outs[sel]), as_slice(ins[sel]), None if weights is None else weights[sel]))
+
+    def rows(self) -> tuple[Any, Any, Any]:
+        """The entries by output: where each output's start (size + 1 numbers), their inputs, their weights."""
+        outs, ins, weights = self._entries
+        order = np.lexsort((ins, outs))
+        starts = np.searchsorted(outs[order], np.arange(self.size + 1))
+        return starts, ins[order], np.ones(len(ins)) if weights is None else weights[order]
 
     @property
     def adjoint(self) -> Plan:

@@ -21,8 +21,11 @@ def _pair(v: Any, what: str) -> tuple[int, int]:
 
 
 # ---- pooling -----------------------------------------------------------------------------------------------------------
-def _pool_rule(F: Any, g: Any, need: Any, x_shape: Any, out1: Any) -> Any:
-    return [F.max_pool2d_grad(g[0], out1._a if isinstance(out1, Tensor) else out1, x_shape)]
+def _pool_rule(
+    F: Any, g: Any, need: Any, x_shape: Any, out1: Any, kernel: Any, stride: Any, padding: Any, dilation: Any
+) -> Any:
+    window = (kernel, stride, padding, dilation)
+    return [F.max_pool2d_grad(g[0], out1._a if isinstance(out1, Tensor) else out1, x_shape, window)]
 
 
 _pool = primitive(
@@ -33,8 +36,8 @@ _pool = primitive(
     outs=2,
     node="MaxPool2DWithIndicesBackward0",
 )
-primitive("max_pool2d_grad", "g", (lambda F, u, index: F.max_pool2d_gather(u, index),), "index shape")
-primitive("max_pool2d_gather", "x", (lambda F, u, x_shape, index: F.max_pool2d_grad(u, index, x_shape),), "index")
+primitive("max_pool2d_grad", "g", (lambda F, u, index: F.max_pool2d_gather(u, index),), "index shape window")
+primitive("max_pool2d_gather", "x", (lambda F, u, x_shape, index: F.max_pool2d_grad(u, index, x_shape, None),), "index")
 
 
 def max_pool2d(

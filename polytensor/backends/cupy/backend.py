@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from functools import wraps
-from math import prod
 from types import ModuleType
 from typing import Any
 
@@ -13,22 +12,19 @@ import numpy as np
 from ... import dtypes
 from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
-from ..conv import Pair, out_size
 from ..indexing import span
-from . import launch
 from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
 from .half import HalfKernels
-from .kernels import REAL
-from .launch import CTYPES, grid
 from .layers import LayerKernels
 from .placement import Placement
+from .pool import PoolKernels
+from .scatter import ScatterKernels
 from .search import SearchKernels
 
 HINT = "pip install 'polytensor[cuda12]' (CUDA 12) or 'polytensor[cuda13]' (CUDA 13)"
-RUN_OPS = {"multiply": 0, "maximum": 1, "minimum": 2}
 
 
 def library(cupy: Any) -> Any:
@@ -54,6 +50,8 @@ class CupyBackend(
     GemmKernels,
     LayerKernels,
     Placement,
+    PoolKernels,
+    ScatterKernels,
     SearchKernels,
     Backend,
 ):
@@ -178,23 +176,6 @@ class CupyBackend(
     def erfinv(self, x: Any) -> Any:
         return self._by_scipy("erfinv", x)
 
-    def max_pool2d(
-        self, x: Any, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
-    ) -> tuple[Any, Any]:
-        if str(x.dtype) not in REAL:
-            return super().max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
-        xp = self.xp
-        n, c, h, w = x.shape
-        oh = out_size(h, kernel[0], stride[0], padding[0], dilation[0], ceil_mode)
-        ow = out_size(w, kernel[1], stride[1], padding[1], dilation[1], ceil_mode)
-        y = xp.empty((n, c, oh, ow), x.dtype)
-        index = xp.empty((n, c, oh, ow), np.int64)
-        if y.size:
-            sizes = [np.int32(v) for v in (h, w, oh, ow, *kernel, *stride, *padding, *dilation)]
-            args = (xp.ascontiguousarray(x), y, index, np.int64(y.size), *sizes)
-            launch.kernel("max_pool2d", CTYPES[str(x.dtype)])(*grid(y.size), args)
-        return y, index
-
     def check_index(self, index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
         position = 0
         for i in index:
@@ -204,53 +185,6 @@ class CupyBackend(
                     i, -n, n, IndexError, f"index is out of bounds for dimension {position} with size {n}"
                 )
             position += i.ndim if hasattr(i, "dtype") and i.dtype.kind == "b" else 1
-
-    def _at(self, ufunc: str, x: Any, index: Any, value: Any) -> None:
-        # CuPy's atomics know few dtypes; those for the maximum of floats drop NaN and round float64 to float32
-        xp, kind = self.xp, x.dtype
-        if not value.size:
-            return
-        if ufunc == "add" and kind.char in "ilqILQfd":
-            xp.add.at(x, index, value)
-        elif ufunc == "add" and kind.kind == "c":
-            pairs = (index[:, None] * 2 + xp.arange(2)).reshape(-1)
-            real = x.real.dtype
-            self._at(ufunc, x.view(real), pairs, xp.ascontiguousarray(value).view(real))
-        elif kind.itemsize <= 2:
-            wide = np.dtype(np.int32 if kind.kind in "biu" else np.float32)
-            out = x.astype(wide)
-            self._at(ufunc, out, index, value.astype(wide))
-            x[...] = out.astype(kind)
-        else:
-            index = index % len(x)  # what is out of range is told later: it must not be written to
-            order = xp.argsort(index, kind="stable")
-            rows = index[order]
-            fresh = xp.concatenate([xp.ones(1, bool), rows[1:] != rows[:-1]])
-            self._scatter_runs(ufunc, x, rows, xp.flatnonzero(fresh), order, xp.ascontiguousarray(value))
-
-    def _scatter_runs(self, ufunc: str, x: Any, rows: Any, starts: Any, order: Any, value: Any) -> None:
-        """x[rows[k]] = ufunc(x[rows[k]], value[order[k]]), one after the other in each run of equal rows."""
-        args = (x, rows, starts, order, value, np.int64(len(starts)), np.int64(len(rows)), np.int32(RUN_OPS[ufunc]))
-        launch.kernel("scatter_runs", CTYPES[str(x.dtype)])(*grid(len(starts)), args)
-
-    def _sum_runs(self, x: Any, starts: Any) -> Any:
-        # CuPy's reduceat subtracts running sums: NaN and rounding errors of one run would reach all that follow
-        xp = self.xp
-        out = xp.zeros((len(starts), *x.shape[1:]), x.dtype)
-        width = prod(x.shape[1:])
-        run = xp.searchsorted(starts, xp.arange(len(x)), side="right") - 1
-        places = run[:, None] * width + xp.arange(width)
-        self._at("add", out.reshape(-1), places.reshape(-1), x.reshape(-1))
-        return out
-
-    def counts(self, x: Any, weights: Any, n: int) -> Any:
-        # CuPy's bincount reads the largest and the smallest value
-        out = self.xp.zeros((n,), np.int64 if weights is None else np.float64)
-        self._at("add", out, x, self.xp.ones(x.shape, np.int64) if weights is None else weights.astype(np.float64))
-        return out
-
-    def unique_rows(self, index: Any) -> Any:
-        return index.reshape(-1)  # rows that come twice are written twice, with the same values
 
     def triangle_indices(self, lower: bool, rows: int, columns: int, offset: int) -> Any:
         # CuPy's functions look for what is not 0, whose number they must wait for

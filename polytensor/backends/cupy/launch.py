@@ -70,6 +70,14 @@ template <typename T> __device__ __forceinline__ void store(T* p, acc_t<T> v) { 
 template <typename T, int N> struct alignas(sizeof(T) * N) Pack { T v[N]; };
 __device__ __forceinline__ bool aligned16(const void* p) { return ((u64)p & 15) == 0; }
 
+// i = quotient * n + rest for i >= 0 and n > 0; a division of 64 bits takes several times as long as one of 32.
+struct Split { i64 quotient, rest; };
+__device__ __forceinline__ Split split(i64 i, i64 n) {
+    if (((u64)i | (u64)n) >> 32) return {i / n, i % n};
+    unsigned q = (unsigned)i / (unsigned)n;
+    return {q, (unsigned)i - q * (unsigned)n};
+}
+
 // Reductions in a fixed order. NaN wins in max and min. All threads of the warp, or of the block, must call them; every
 // thread has the result. A block has one dimension, of a multiple of 32 threads.
 template <typename A> __device__ __forceinline__ A shuffle_xor(A v, int lane) {

@@ -426,7 +426,7 @@ class NumbaBackend(LargeKernels):
             return super().max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
         return self._pool.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)  # type: ignore[no-any-return]
 
-    def max_pool2d_grad(self, g: Array, index: Array, shape: tuple[int, ...]) -> Array:
+    def max_pool2d_grad(self, g: Array, index: Array, shape: tuple[int, ...], window: Any = None) -> Array:
         if not fits(g) or not index.flags.carray:
             return super().max_pool2d_grad(g, index, shape)
         return self._pool.max_pool2d_grad(g, index, shape)
