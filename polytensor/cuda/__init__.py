@@ -224,7 +224,7 @@ class DeferredCudaCallError(Exception):
 
 
 # ---- what is loaded when it is first used ----------------------------------------------------------------------------
-_MODULES = ("amp", "memory", "nvml", "nvtx", "profiler", "streams")
+_MODULES = ("amp", "graphs", "memory", "nvml", "nvtx", "profiler", "streams")
 _LATER = {
     "memory": (
         "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
@@ -236,6 +236,7 @@ _LATER = {
     "nvml": (
         "clock_rate", "device_memory_used", "list_gpu_processes", "memory_usage", "power_draw", "temperature", "utilization",
     ),
+    "graphs": ("CUDAGraph", "graph", "graph_pool_handle", "make_graphed_callables"),
     "streams": (
         "Event", "ExternalStream", "Stream", "StreamContext", "current_stream", "default_stream",
         "get_stream_from_external", "is_current_stream_capturing", "set_stream", "stream",

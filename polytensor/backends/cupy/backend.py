@@ -13,6 +13,7 @@ from ... import dtypes
 from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..indexing import span
+from .capture import CaptureKernels
 from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
@@ -43,6 +44,7 @@ def library(cupy: Any) -> Any:
 
 
 class CupyBackend(
+    CaptureKernels,
     CudnnKernels,
     CudaConvKernels,
     HalfKernels,
