@@ -98,6 +98,7 @@ class Backend(
     xp: Any = None
     scalar_types = SCALARS
     takes_half = False  # whether convolution and attention take float16 and bfloat16: the front widens them if not
+    attends_small = False  # whether `attend` is the faster way for few scores too
     asarray: Any  # (obj, dtype=None)
     empty: Any  # (shape, dtype)
     zeros: Any  # (shape, dtype)
