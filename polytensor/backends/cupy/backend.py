@@ -13,6 +13,8 @@ from ... import dtypes
 from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..indexing import span
+from .attention import CudaAttentionKernels
+from .capture import CaptureKernels
 from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
@@ -44,8 +46,10 @@ def library(cupy: Any) -> Any:
 
 
 class CupyBackend(
+    CaptureKernels,
     CudnnKernels,
     CudaConvKernels,
+    CudaAttentionKernels,
     HalfKernels,
     FaultKernels,
     GemmKernels,
@@ -62,6 +66,7 @@ class CupyBackend(
     name = "cupy"
     device_type = "cuda"
     takes_half = True
+    attends_small = True
     attention_room = 1 << 24  # a launch costs more than a cache is worth
 
     @classmethod

@@ -211,6 +211,19 @@ class NumbaBackend(LargeKernels):
             return super().masked_scale(x, mask, scale)
         return self._fused.masked_scale(x, mask, scale)
 
+    def batch_normalize_relu(self, x: Array, w: Array, b: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
+        if not (fits(x) and fits(w) and fits(b) and self._batchnorm.takes(x.shape, dims, w)):
+            return super().batch_normalize_relu(x, w, b, dims, eps)
+        return self._batchnorm.batch_norm(x, w, b, eps, True)  # type: ignore[no-any-return]
+
+    def batch_normalize_relu_backward(
+        self, g: Array, x: Array, w: Array, y: Array, mean: Array, var: Array, dims: Pair, eps: float
+    ) -> tuple[Array, Array, Array]:
+        known = fits(g) and fits(x) and fits(w) and fits(y) and g.shape == x.shape
+        if not (known and self._batchnorm.takes(x.shape, dims, w)):
+            return super().batch_normalize_relu_backward(g, x, w, y, mean, var, dims, eps)
+        return self._batchnorm.batch_norm_backward(g, x, w, mean, var, eps, y)  # type: ignore[no-any-return]
+
     # ---- normalisation ----------------------------------------------------------------------------------------
     def normalize(self, x: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
         form = self._norms.blocks(x.shape, dims) if fits(x) else None
