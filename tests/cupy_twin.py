@@ -401,6 +401,7 @@ class TwinBackend(CupyBackend):
         self._refuse_missing()
 
     def to_numpy(self, a):
+        self.refuse_captured("a copy to the host")
         found = np.array(plain(a))
         self.waited()
         return found

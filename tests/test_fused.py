@@ -53,3 +53,101 @@ def test_layer_norm_without_gradients_has_the_same_bits(device, dtype):  # noqa:
     assert y.grad_fn is not None and pt.equal(y.detach(), plain)
     with pt.no_grad():
         assert pt.equal(F.layer_norm(x, (70,), w.clone().requires_grad_(), b), plain)
+
+
+@pytest.mark.parametrize("special", [False, True])
+@pytest.mark.parametrize("shape", [(4, 3, 10, 8), (2, 5, 4), (3, 2, 70, 70), (20, 40, 4, 4)])
+def test_batch_norm_and_relu_as_one_kernel(mode, dtype, shape, special):  # noqa: F811
+    """The bits of both one after the other."""
+    dims, g = (0, *range(2, len(shape))), values(shape, dtype, seed=3)
+    w, b = values((shape[1],), dtype, seed=1), values((shape[1],), dtype, seed=2)
+    for x in layouts(values(shape, dtype, special=special) * 2 + 30):
+        for backend in (NUMBA, NUMPY):
+            with np.errstate(all="ignore"):
+                y, mean, var = backend.batch_normalize(x, w, b, dims, 1e-5)
+                y = backend.relu(y)
+                fused = backend.batch_normalize_relu(x, w, b, dims, 1e-5)
+                assert np.array_equal(fused[0], y, equal_nan=True)
+                back = backend.batch_normalize_backward(backend.relu_backward(g, y), x, w, mean, var, dims, 1e-5)
+                found = backend.batch_normalize_relu_backward(g, x, w, y, mean, var, dims, 1e-5)
+            for a, e in zip(found, back, strict=True):
+                assert np.array_equal(a, e, equal_nan=True)
+
+
+class OwnNorm(pt.nn.BatchNorm2d):
+    def forward(self, input):
+        return super().forward(input) + 1
+
+
+class OwnRelu(pt.nn.ReLU):
+    def forward(self, input):
+        return super().forward(input) * 2
+
+
+def _trained(net, x):
+    net.zero_grad()
+    x = x.clone().requires_grad_()
+    y = net(x)
+    (y * y).sum().backward()
+    grads = [p.grad for p in net.parameters()]
+    return [y.detach(), x.grad, *grads, *[b.clone() for b in net.buffers()], net.eval()(x).detach()]
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("inplace", [False, True])
+def test_norm_and_relu_in_a_sequential(device, affine, inplace):
+    """One Node, and the bits of two; two wherever somebody could tell."""
+    nn = pt.nn
+    x = pt.randn(3, 4, 9, 9, device=device)
+
+    def net():
+        pt.manual_seed(1)
+        conv = nn.Conv2d(4, 5, 3)
+        return nn.Sequential(conv, nn.BatchNorm2d(5, affine=affine), nn.ReLU(inplace)).to(device)
+
+    def steps(net, **kw):
+        return net(x.clone().requires_grad_()).grad_fn.next_functions[0][0].name()
+
+    plain = net()
+    one = "ConvolutionBackward0" if affine else "NativeBatchNormBackward0"
+    assert steps(plain) == one
+    seen = []
+    for where in (1, 2):
+        hooked = net()
+        hooked[where].register_forward_hook(lambda m, args, out: seen.append(type(m).__name__))
+        assert steps(hooked) == "NativeBatchNormBackward0"
+        alone = net()
+        assert steps(alone) == one  # which moves the averages too
+        for a, e in zip(_trained(alone, x), _trained(hooked, x), strict=True):
+            assert pt.equal(a, e)
+    assert set(seen) == {"BatchNorm2d", "ReLU"}
+    own = net()
+    own[1].forward = lambda input: input
+    assert steps(own) == "ConvolutionBackward0"
+    assert pt.equal(own(x), own[0](x).relu())
+    for place, layer in ((1, OwnNorm(5, affine=affine)), (2, OwnRelu())):
+        own = net()
+        own[place] = layer.to(device)
+        other = nn.Sequential(own[0], own[1])
+        assert pt.equal(own(x), own[2](other(x)))
+    packed = []
+    with pt.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t) or t, lambda t: t):
+        assert steps(net()) == "NativeBatchNormBackward0"
+    assert packed
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda n: n.InstanceNorm2d(3), lambda n: n.BatchNorm2d(3, affine=False), lambda n: n.GroupNorm(1, 3, affine=False),
+        lambda n: n.LayerNorm(5, elementwise_affine=False), lambda n: n.RMSNorm(5, elementwise_affine=False),
+    ],
+)  # fmt: skip
+def test_relu_may_overwrite_the_result_of_a_norm(both, layer):
+    x = both.leaf(np.linspace(-1, 2, 150).reshape(2, 3, 5, 5).tolist())
+    norm = layer(both.nn).double()
+    norm(x).relu_().sum().backward()
+    grad = x.grad.clone()
+    x.grad = None
+    norm(x).relu().sum().backward()
+    assert both.allclose(x.grad, grad)

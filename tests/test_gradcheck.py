@@ -8,6 +8,7 @@ import pytest
 import polytensor as torch
 from polytensor.autograd.gradcheck import GradcheckError
 from polytensor.nn import functional as F
+from polytensor.ops.normalization import batch_norm_relu
 from polytensor.testing import gradcheck, gradgradcheck
 
 POSITIVE = {"log", "sqrt", "rsqrt", "log1p", "log2", "log10", "pow"}
@@ -39,12 +40,17 @@ def dropped(x):
     return F.dropout(x, 0.4) * x
 
 
+def normalized_relu(x, w, b):
+    return batch_norm_relu(x, None, None, w, b, True, 0.1, 1e-3) * x
+
+
 def self_attention(x, w, b, v):
     return F.multi_head_attention_forward(x, x, x, 4, 2, w, b, None, None, False, 0.0, v, None, need_weights=False)[0]
 
 
 # name: (function, shapes of its inputs)
 PRIMITIVES = {
+    "batch_norm_relu": (normalized_relu, [(4, 2, 3), (2,), (2,)]),
     **{
         op: (lambda x, op=op: getattr(torch, op)(x), [(2, 3)])
         for op in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 Array = Any
+Ints = tuple[int, ...]
 
 
 class FusedKernels:
@@ -20,3 +21,16 @@ class FusedKernels:
         factor = mask.astype(x.dtype)
         factor *= self.scalar(scale, factor.dtype)  # type: ignore[attr-defined]
         return self.mul(x, factor)  # type: ignore[attr-defined, no-any-return]
+
+    def batch_normalize_relu(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
+        """relu of batch_normalize's first result, and its mean and variance."""
+        y, mean, var = self.batch_normalize(x, w, b, dims, eps)  # type: ignore[attr-defined]
+        self.relu_within(y)  # type: ignore[attr-defined]
+        return y, mean, var
+
+    def batch_normalize_relu_backward(
+        self, g: Array, x: Array, w: Array, y: Array, mean: Array, var: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array, Array]:
+        """The gradients of x, w and b given that of the result y."""
+        g = self.relu_backward(g, y)  # type: ignore[attr-defined]
+        return self.batch_normalize_backward(g, x, w, mean, var, dims, eps)  # type: ignore[attr-defined, no-any-return]

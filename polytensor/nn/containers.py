@@ -10,6 +10,7 @@ from typing import Any
 
 from ..settings import typename
 from ..tensor import Parameter, Tensor
+from .fusing import norm_relu
 from .module import Module
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
@@ -126,9 +127,15 @@ class Sequential(_Ordered):
         return self
 
     def forward(self, input: Any) -> Any:
+        norm: Any = None  # is called together with what comes after it
         for m in self._modules.values():
-            input = m(input)
-        return input
+            if norm is not None:
+                input, norm = norm_relu(norm, m, input), None
+            elif m._fuses == "norm":
+                norm = m
+            else:
+                input = m(input)
+        return input if norm is None else norm(input)
 
 
 class ModuleList(_Ordered):

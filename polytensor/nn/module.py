@@ -31,6 +31,8 @@ class Module(StateDict):
     dump_patches = False
     call_super_init = False
     _hooked = False  # whether a call has to look for hooks
+    _fuses = ""  # "norm" or "relu": may be one op with its neighbour (fusing.norm_relu) while `forward` is `_plain`
+    _plain: Any = None
     _is_full_backward_hook: bool | None = None
     _forward_hooks: Any
     _forward_hooks_with_kwargs: Any

@@ -32,8 +32,10 @@ def _through(F: Any, g: Any, gmean: Any, gvar: Any, y: Any, var: Any, shape: Any
     return dx
 
 
-def _plain_rule(F: Any, g: Any, need: Any, out0: Any, out2: Any, x_shape: Any, dims: Any, eps: float) -> Any:
-    return [_through(F, g[0], g[1], g[2], out0, out2, x_shape, dims, eps)]
+def _plain_rule(F: Any, g: Any, need: Any, x: Any, out1: Any, out2: Any, x_shape: Any, dims: Any, eps: float) -> Any:
+    """From x and not from the result, which a relu in place may have overwritten."""
+    y = F.mul(F.sub(x, out1), F.rsqrt(F.add(out2, eps)))
+    return [_through(F, g[0], g[1], g[2], y, out2, x_shape, dims, eps)]
 
 
 def _affine_rule(
@@ -74,10 +76,33 @@ def _batch_rule(
     return [d if n else None for d, n in zip(grads, need, strict=True)]
 
 
-def _rms_rule(F: Any, g: Any, need: Any, x: Any, out0: Any, out1: Any, x_shape: Any, dims: Any, eps: float) -> Any:
+def _layer_rule(
+    F: Any, g: Any, need: Any, x: Any, w: Any, out1: Any, out2: Any, x_shape: Any, dims: Any, eps: float
+) -> Any:  # fmt: skip
+    grads = [None] * 3
+    if g[0] is not None:
+        grads = list(F.rows_normalize_backward(g[0], x, w, out1, out2, dims, eps))
+    if need[0] and (g[1] is not None or g[2] is not None):
+        y = F.div(F.sub(x, out1), F.sqrt(F.add(out2, eps)))
+        more = F.cast(_through(F, None, g[1], g[2], y, out2, x_shape, dims, eps), getattr(x, "_a", x).dtype)
+        grads[0] = more if grads[0] is None else F.add(grads[0], more)
+    return [d if n else None for d, n in zip(grads, need, strict=True)]
+
+
+def _batch_relu_rule(
+    F: Any, g: Any, need: Any, x: Any, w: Any, out0: Any, out1: Any, out2: Any, dims: Any, eps: float
+) -> Any:  # fmt: skip
+    if g[0] is None:
+        return [None] * 3
+    grads = F.batch_normalize_relu_backward(g[0], x, w, out0, out1, out2, dims, eps)
+    return [d if n else None for d, n in zip(grads, need, strict=True)]
+
+
+def _rms_rule(F: Any, g: Any, need: Any, x: Any, out1: Any, x_shape: Any, dims: Any, eps: float) -> Any:
     if is_complex(x):  # the mean of x * x is no modulus: its derivative is conjugated like any
-        x, out0, out1 = F.conj(x), F.conj(out0), F.conj(out1)
-    dx = None if g[0] is None else F.rms_backward(g[0], out0, out1, dims, eps)
+        x, out1 = F.conj(x), F.conj(out1)
+    y = F.div(x, F.sqrt(F.add(out1, eps)))
+    dx = None if g[0] is None else F.rms_backward(g[0], y, out1, dims, eps)
     if g[1] is not None:
         part = F.mul(x, F.mul(g[1], 2 / count(x_shape, dims)))
         dx = part if dx is None else F.add(dx, part)
@@ -90,6 +115,10 @@ _normalize_affine = primitive(
 )
 _batch_normalize = primitive(
     "batch_normalize", "x w b", _batch_rule, "dims eps", outs=3, node="NativeBatchNormBackward0"
+)
+_rows_normalize = primitive("rows_normalize", "x w b", _layer_rule, "dims eps", outs=3, node="NativeLayerNormBackward0")
+_batch_normalize_relu = primitive(  # the mean and the variance are not handed out
+    "batch_normalize_relu", "x w b", _batch_relu_rule, "dims eps", outs=3, node="ReluBackward0"
 )
 _rms = primitive("rms_normalize", "x", _rms_rule, "dims eps", outs=2, node="FusedRmsNormBackward0")
 
@@ -119,6 +148,25 @@ def _normalize_affine_backward(
     return dx, F.sum_to(pw.mul(g, y), w._a.shape), F.sum_to(g, w._a.shape)
 
 
+def _rows_normalize_backward(
+    g: Tensor, x: Tensor, w: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
+) -> tuple[Tensor, ...]:
+    y = pw.mul(pw.sub(_wide(x), mean), pw.rsqrt(pw.add(var, eps)))
+    grads = _normalize_affine_backward(_wide(g), _wide(w), y, var, dims, eps)
+    return tuple(F.cast(d, t._a.dtype) for d, t in zip(grads, (x, w, w), strict=True))
+
+
+def _batch_normalize_relu_backward(
+    g: Tensor, x: Tensor, w: Tensor, y: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """mean and var anew from x, to which their own derivatives lead."""
+    mean = F.mean(x, dims, True)
+    d = pw.sub(x, mean)
+    return _batch_normalize_backward(F.relu_backward(g, y), x, w, mean, F.mean(pw.mul(d, d), dims, True), dims, eps)
+
+
+F.batch_normalize_relu_backward = _batch_normalize_relu_backward
+F.rows_normalize_backward = _rows_normalize_backward
 F.normalize_affine_backward = _normalize_affine_backward
 F.normalize_backward, F.rms_backward = _normalize_backward, _rms_backward
 F.batch_normalize_backward = _batch_normalize_backward
@@ -137,8 +185,13 @@ def _refuse_complex(x: Tensor) -> None:
         raise NotImplementedError(f"the norm is not implemented for '{TYPE_NAME[x.dtype.name]}'")
 
 
-def _affine(x: Tensor, weight: Any, bias: Any, dims: Any, eps: float, constant: bool = False) -> Any:
-    """(result, mean, variance); weight and bias broadcast to x already, or are `constant` along `dims` and flat."""
+def _affine(
+    x: Tensor, weight: Any, bias: Any, dims: Any, eps: float, constant: bool = False, clip: bool = False
+) -> Any:
+    """(result, mean, variance); weight and bias broadcast to x already, or are `constant` along `dims` and flat.
+
+    `clip`: relu of the result, with such a weight.
+    """
     _refuse_complex(x)
     if weight is None:
         y, mean, var = _normalize(x, dims, eps)
@@ -148,7 +201,7 @@ def _affine(x: Tensor, weight: Any, bias: Any, dims: Any, eps: float, constant: 
     if bias is None:
         bias = wrap(x._dev.backend.zeros(weight._a.shape, x._a.dtype), x._dev)
     if constant:
-        return _batch_normalize(contiguous(x), weight, bias, dims, eps)
+        return (_batch_normalize_relu if clip else _batch_normalize)(contiguous(x), weight, bias, dims, eps)
     y, _, mean, var = _normalize_affine(x, weight, bias, dims, eps)
     return y, mean, var
 
@@ -159,6 +212,9 @@ def layer_norm(
 ) -> Tensor:  # fmt: skip
     """Mean 0 and variance 1 over the last dimensions, which are `normalized_shape`; then times weight plus bias."""
     x, dims = _last("layer_norm", input, normalized_shape, weight, bias)
+    if x._dev.backend.remakes_norms and weight is not None and bias is not None and x._a.dtype.kind in "fV":
+        if weight._a.dtype == bias._a.dtype == x._a.dtype:
+            return _rows_normalize(contiguous(x), weight, bias, dims, eps)[0]  # type: ignore[no-any-return]
     return _with_half(x, lambda x, w, b: _layer_norm(x, w, b, dims, eps), weight, bias)
 
 
@@ -254,6 +310,25 @@ def batch_norm(
 
     In training the running statistics move by `momentum` towards the batch's (the variance unbiased).
     """
+    return _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps, False)
+
+
+@named("ReluBackward0")
+def batch_norm_relu(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None, bias: Tensor | None,
+    training: bool, momentum: float, eps: float,
+) -> Tensor:  # fmt: skip
+    """relu(batch_norm(...)), in one pass where the statistics are the batch's."""
+    clip = training and weight is not None and input._a.ndim > 1 and input._a.dtype.kind == "f"
+    clip = clip and input._a.dtype.itemsize > 2 and 0 not in input._a.shape
+    args = (input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return _batch_norm(*args, True) if clip else batch_norm(*args).relu_()  # type: ignore[attr-defined, no-any-return]
+
+
+def _batch_norm(
+    input: Tensor, running_mean: Any, running_var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float,
+    clip: bool,
+) -> Tensor:  # fmt: skip
     x = check_tensor(input, "batch_norm")
     shape = x._a.shape
     if training and x._a.ndim > 1 and prod(shape) == shape[1] and shape[1]:
@@ -283,7 +358,7 @@ def batch_norm(
                 return pw.add(pw.mul(x, scale), pw.neg(shift) if b is None else pw.sub(b, shift))
             y = pw.mul(pw.sub(x, m), scale)
             return y if b is None else pw.add(y, b)
-        y, m, v = _affine(x, w, b, dims, eps, True)
+        y, m, v = _affine(x, w, b, dims, eps, True, clip)
         n = prod(shape) // shape[1]
         if running_mean is not None:
             _move(running_mean, m, momentum)

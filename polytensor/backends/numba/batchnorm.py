@@ -79,8 +79,10 @@ def all_sums(g: Any, x: Any, a: int, c: int, n: int, k: int, m: Any, backward: b
                 forward_sums(x, i, x, i, size, m, 0, out)
 
 
-def _batch_norm(x: Any, a: int, n: int, eps: Any, w: Any, bias: Any, mean: Any, var: Any, y: Any) -> None:
+def _batch_norm(x: Any, a: int, n: int, eps: Any, w: Any, bias: Any, clip: bool, mean: Any, var: Any, y: Any) -> None:
+    """y: the normalised x, with `clip` relu of that."""
     c, kind = mean.size, x.dtype.type
+    zero = kind(0)
     for k in prange(c):
         s, m = np.empty(2), np.zeros(1, x.dtype)
         all_sums(x, x, a, c, n, k, m, False, s)
@@ -92,18 +94,35 @@ def _batch_norm(x: Any, a: int, n: int, eps: Any, w: Any, bias: Any, mean: Any, 
         for j in range(a):
             start = (j * c + k) * n
             xs, o = x[start : start + n], y[start : start + n]
-            for i in range(o.size):
-                o[i] = (xs[i] - centre) * scale + shift
+            if clip:
+                for i in range(o.size):
+                    u = (xs[i] - centre) * scale + shift
+                    o[i] = zero if u <= zero else u  # NaN stays
+            else:
+                for i in range(o.size):
+                    o[i] = (xs[i] - centre) * scale + shift
 
 
 def _batch_norm_backward(
-    g: Any, x: Any, a: int, n: int, eps: Any, w: Any, mean: Any, var: Any, dx: Any, dw: Any, db: Any
+    g: Any, x: Any, y: Any, a: int, n: int, eps: Any, w: Any, mean: Any, var: Any, dx: Any, dw: Any, db: Any
 ) -> None:
-    """dx = (g - mean(g) - d * mean(g * d) / (var + eps)) * w / sqrt(var + eps), where d is x - mean."""
+    """dx = (g - mean(g) - d * mean(g * d) / (var + eps)) * w / sqrt(var + eps), where d is x - mean.
+
+    If y has elements, it is relu of the normalised x, and what passes it lies in dx while g stands for that.
+    """
     c, kind = mean.size, x.dtype.type
+    zero, clip = kind(0), y.size > 0
     for k in prange(c):
         s, m = np.empty(2), mean[k : k + 1]
-        all_sums(g, x, a, c, n, k, m, True, s)
+        if clip:
+            for j in range(a):
+                start = (j * c + k) * n
+                gs, ys, o = g[start : start + n], y[start : start + n], dx[start : start + n]
+                for i in range(o.size):
+                    o[i] = zero if ys[i] <= zero else gs[i]  # NaN passes the gradient, as in PyTorch
+            all_sums(dx, x, a, c, n, k, m, True, s)
+        else:
+            all_sums(g, x, a, c, n, k, m, True, s)
         root = np.sqrt(np.float64(var[k]) + eps)
         db[k], dw[k] = s[0], s[1] / root
         centre, shift, slope = m[0], kind(s[0] / (a * n)), kind(s[1] / (a * n) / (root * root))
@@ -111,8 +130,12 @@ def _batch_norm_backward(
         for j in range(a):
             start = (j * c + k) * n
             gs, xs, o = g[start : start + n], x[start : start + n], dx[start : start + n]
-            for i in range(o.size):
-                o[i] = (gs[i] - ((xs[i] - centre) * slope + shift)) * scale
+            if clip:
+                for i in range(o.size):
+                    o[i] = (o[i] - ((xs[i] - centre) * slope + shift)) * scale
+            else:
+                for i in range(o.size):
+                    o[i] = (gs[i] - ((xs[i] - centre) * slope + shift)) * scale
 
 
 batch_norm_kernel = Kernel(_batch_norm)
@@ -125,18 +148,28 @@ def takes(shape: Ints, dims: Ints, w: Array) -> bool:
     return kept == [1] and prod(shape[2:]) >= SHORTEST and w.size == shape[1]
 
 
-def batch_norm(x: Array, w: Array, b: Array, eps: float) -> tuple[Array, Array, Array]:
+def batch_norm(x: Array, w: Array, b: Array, eps: float, clip: bool = False) -> tuple[Array, Array, Array]:
     c = x.shape[1]
     small = (1, c, *[1] * (x.ndim - 2))
     y, mean, var = np.empty(x.shape, x.dtype), np.empty(small, x.dtype), np.empty(small, x.dtype)
-    sizes = (x.shape[0], prod(x.shape[2:]), x.dtype.type(eps), w.reshape(-1), b.reshape(-1))
+    sizes = (x.shape[0], prod(x.shape[2:]), x.dtype.type(eps), w.reshape(-1), b.reshape(-1), clip)
     batch_norm_kernel(COST * x.size, x.reshape(-1), *sizes, mean.reshape(-1), var.reshape(-1), y.reshape(-1))
     return y, mean, var
 
 
-def batch_norm_backward(g: Array, x: Array, w: Array, mean: Array, var: Array, eps: float) -> tuple[Any, Any, Any]:
+def batch_norm_backward(
+    g: Array, x: Array, w: Array, mean: Array, var: Array, eps: float, y: Array | None = None
+) -> tuple[Any, Any, Any]:
+    """`y`: the result, where relu was taken of it."""
     dx, dw, db = np.empty(x.shape, x.dtype), np.empty(w.shape, x.dtype), np.empty(w.shape, x.dtype)
     sizes = (x.shape[0], prod(x.shape[2:]), x.dtype.type(eps), w.reshape(-1), mean.reshape(-1), var.reshape(-1))
     flat = (dx.reshape(-1), dw.reshape(-1), db.reshape(-1))
-    batch_norm_backward_kernel(1.5 * COST * x.size, g.reshape(-1), x.reshape(-1), *sizes, *flat)
+    batch_norm_backward_kernel(
+        1.5 * COST * x.size,
+        g.reshape(-1),
+        x.reshape(-1),
+        x.reshape(-1)[:0] if y is None else y.reshape(-1),
+        *sizes,
+        *flat,
+    )
     return dx, dw, db

@@ -67,6 +67,7 @@ def _run(backend: Any, dtype: Any) -> None:
     channels = x[0, :4].reshape(1, 4, 1, 1).copy()
     y, mean, var = backend.batch_normalize(image, channels, channels, (0, 2, 3), 1e-5)
     backend.batch_normalize_backward(y, image, channels, mean, var, (0, 2, 3), 1e-5)
+    backend.batch_normalize_relu_backward(y, image, channels, y, mean, var, (0, 2, 3), 1e-5)
     for kernel in ((2, 2), (3, 3)):
         pooled, index = backend.max_pool2d(image, kernel, (2, 2), NONE, ONE, False)
         backend.max_pool2d_grad(pooled, index, image.shape)

@@ -38,8 +38,12 @@ def _too(inplace: bool) -> str:
 class ReLU(_InPlace):
     """max(0, x). Source: torch.nn.ReLU."""
 
+    _fuses = "relu"
+
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input, self.inplace)
+
+    _plain = forward
 
 
 class Threshold(Module):

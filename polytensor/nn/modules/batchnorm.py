@@ -83,7 +83,14 @@ class _NormBase(Module):
 
 
 class _BatchNorm(_NormBase):
+    _fuses = "norm"
+
     def forward(self, input: Tensor) -> Tensor:
+        return self._through(F.batch_norm, input)
+
+    _plain = forward
+
+    def _through(self, batch_norm: Any, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         b = self._buffers
         factor = 0.0 if self.momentum is None else self.momentum
@@ -95,7 +102,7 @@ class _BatchNorm(_NormBase):
         batch = self.training or (mean is None and var is None)
         if self.training and not self.track_running_stats:
             mean = var = None
-        return F.batch_norm(input, mean, var, *held(self), batch, factor, self.eps)
+        return batch_norm(input, mean, var, *held(self), batch, factor, self.eps)  # type: ignore[no-any-return]
 
 
 class BatchNorm1d(_BatchNorm):

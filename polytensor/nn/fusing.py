@@ -1,0 +1,25 @@
+"""Neighbouring layers as one op, where nobody could tell: no hooks, no forward of the user's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd.modes import WATCH
+from ..ops.normalization import batch_norm_relu
+from ..tensor import Tensor
+from .hooks import HOOKED
+from .module import Module
+
+CALL = Module.__call__
+
+
+def norm_relu(norm: Any, act: Any, x: Any) -> Any:
+    """act(norm(x)); for a batch norm and a ReLU in one pass over the values, and one Node."""
+    a, b = norm.__class__, act.__class__
+    if (
+        norm._fuses == "norm" and act._fuses == "relu" and not (norm._hooked or act._hooked or HOOKED or WATCH)
+        and a.forward is a._plain and b.forward is b._plain and a.__call__ is CALL and b.__call__ is CALL
+        and x.__class__ is Tensor and "forward" not in norm.__dict__ and "forward" not in act.__dict__
+    ):  # fmt: skip
+        return norm._through(batch_norm_relu, x)
+    return act(norm(x))
