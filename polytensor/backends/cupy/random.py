@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import i64
+from .rows import CTYPE, i64
 
 Array = Any
 
@@ -186,7 +186,7 @@ class CudaRandom:
     def uniform(
         self, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, lo: float = 0.0, hi: float = 1.0
     ) -> Array:
-        ctype = launch.CTYPES.get(str(dtype))
+        ctype = CTYPE.get(dtype)
         if ctype not in FLOATS:
             return super().uniform(seed, counter, shape, dtype, lo, hi)  # type: ignore[misc]
         kind = np.float64 if ctype == "double" else np.float32
@@ -197,7 +197,7 @@ class CudaRandom:
     def normal(
         self, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, mean: float = 0.0, std: float = 1.0
     ) -> Array:
-        ctype = launch.CTYPES.get(str(dtype))
+        ctype = CTYPE.get(dtype)
         if ctype not in FLOATS or hasattr(mean, "dtype") or hasattr(std, "dtype"):
             return super().normal(seed, counter, shape, dtype, mean, std)  # type: ignore[misc]
         kind = np.float64 if ctype == "double" else np.float32
@@ -211,7 +211,7 @@ class CudaRandom:
         return self._draw("philox_bernoulli", (), seed, counter, self.empty(tuple(shape), np.bool_), 8, _below(p))
 
     def dropout(self, x: Array, seed: int, counter: int, p: float) -> tuple[Array, Array]:
-        ctype = launch.CTYPES.get(str(x.dtype))
+        ctype = CTYPE.get(x.dtype)
         if ctype not in FLOATS:
             return super().dropout(x, seed, counter, p)  # type: ignore[misc, no-any-return]
         x = self.contiguous(x)
