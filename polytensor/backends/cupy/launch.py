@@ -29,6 +29,14 @@ PRELUDE = r"""
 typedef long long i64;
 typedef unsigned long long u64;
 
+// NVRTC has no math.h
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7f800000)
+#endif
+#ifndef NAN
+#define NAN __int_as_float(0x7fffffff)
+#endif
+
 // Dynamic shared memory, as T* name.
 #ifndef SHARED
 #define SHARED(T, name) \
