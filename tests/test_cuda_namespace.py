@@ -1,8 +1,10 @@
 """torch.cuda on a machine of two fake devices: memory, streams, pinned copies, tensors on several devices."""
 
 import ast
+import copy
 import dataclasses
 import gc
+import pickle
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -652,3 +654,62 @@ def test_names_of_the_namespace():
     assert [n for n in USED if not hasattr(torch.cuda, n)] == [] and set(USED) <= set(dir(torch.cuda))
     oracle = pytest.importorskip("torch")
     assert [n for n in USED if not hasattr(oracle.cuda, n)] == []
+
+
+# ---- whole programs ---------------------------------------------------------------------------------------------------
+def trained(device, make):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 3, 3, bias=False), torch.nn.BatchNorm2d(3), torch.nn.GELU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(),
+        torch.nn.Linear(27, 8), torch.nn.LayerNorm(8), torch.nn.Dropout(0.2), torch.nn.Linear(8, 4),
+    )  # fmt: skip
+    x, y = torch.randn(6, 1, 8, 8), torch.randint(4, (6,))
+    model, x, y = model.to(device), x.to(device), y.to(device)
+    optimizer = make(list(model.parameters()))
+    torch.manual_seed(1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    state = optimizer.state_dict()
+    return torch.cat([p.detach().cpu().flatten() for p in model.parameters()]), model, state
+
+
+OPTIMIZERS = {
+    "sgd": lambda t, ps: t.optim.SGD(ps, 0.1, momentum=0.9), "adam": lambda t, ps: t.optim.Adam(ps, 0.01, weight_decay=0.1),
+    "adamw": lambda t, ps: t.optim.AdamW(ps, 0.01, amsgrad=True), "rmsprop": lambda t, ps: t.optim.RMSprop(ps, 0.01),
+    "adagrad": lambda t, ps: t.optim.Adagrad(ps, 0.01), "adadelta": lambda t, ps: t.optim.Adadelta(ps),
+    "nadam": lambda t, ps: t.optim.NAdam(ps), "radam": lambda t, ps: t.optim.RAdam(ps),
+    "adamax": lambda t, ps: t.optim.Adamax(ps), "asgd": lambda t, ps: t.optim.ASGD(ps), "rprop": lambda t, ps: t.optim.Rprop(ps),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_on_the_second_device(name, tmp_path):
+    make = lambda ps: OPTIMIZERS[name](torch, ps)  # noqa: E731
+    expected, _, _ = trained("cpu", make)
+    with pretend(Machine(room=1 << 40)) as machine:
+        found, model, state = trained("cuda:1", make)
+        assert machine.current == 0 and (found - expected).abs().max().item() < 1e-4
+        other = copy.deepcopy(model)
+        assert {p.device for p in other.parameters()} == {torch.device("cuda:1")}
+        torch.save({"model": model.state_dict(), "optimizer": state}, tmp_path / "a.pt")
+        for place, wanted in ((None, "cuda:1"), ("cpu", "cpu"), ("cuda:0", "cuda:0"), ({"cuda:1": "cuda:0"}, "cuda:0")):
+            loaded = torch.load(tmp_path / "a.pt", map_location=place)
+            assert {str(t.device) for t in loaded["model"].values()} == {wanted}
+        moved = model.to("cuda:0")
+        assert torch.equal(torch.cat([p.detach().cpu().flatten() for p in moved.parameters()]), found)
+        x = pickle.loads(pickle.dumps(torch.arange(3.0, device="cuda:1")))
+        assert x.device.index == 1 and x.untyped_storage().to("cuda:0").device.index == 0
+
+
+def test_a_default_stream_for_each_device(machine):
+    machine.queues[1, 0].append(lambda: None)
+    here, there = torch.cuda.default_stream(0), torch.cuda.default_stream(1)
+    assert here.query() and not there.query() and here != there
+    here.synchronize()
+    assert not there.query()
+    there.synchronize()
+    assert there.query()

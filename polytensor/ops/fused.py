@@ -42,7 +42,8 @@ def update(
         return
     backend = p._dev.backend
     view = backend.real_view if p._a.dtype.kind == "c" else lambda a: a
-    rule(backend, view(p._a), view(g._a), {k: view(v._a) for k, v in state.items()}, *rest)
+    with backend.here():
+        rule(backend, view(p._a), view(g._a), {k: view(v._a) for k, v in state.items()}, *rest)
     p._bump()
 
 
@@ -57,7 +58,7 @@ def sgd_step(
     if isinstance(lr, Tensor):  # a learning rate that stays on the device
         backend = params[0]._dev.backend
         for i, p in enumerate(params):
-            rate = lr._a.astype(p._a.dtype) if p._a.dtype.kind != "c" else lr._a
+            rate = p._dev.backend.cast(lr._a, p._a.dtype) if p._a.dtype.kind != "c" else lr._a
             backend.sgd_rule(p._a, grads[i]._a, None if bufs is None else bufs[i]._a, rate, *rest)
             p._bump()
         return

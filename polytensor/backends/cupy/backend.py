@@ -23,6 +23,7 @@ from .half import HalfKernels
 from .layers import LayerKernels
 from .placement import Placement
 from .pool import PoolKernels
+from .reduce import ReduceKernels
 from .scatter import ScatterKernels
 from .search import SearchKernels
 
@@ -55,6 +56,7 @@ class CupyBackend(
     LayerKernels,
     Placement,
     PoolKernels,
+    ReduceKernels,
     ScatterKernels,
     SearchKernels,
     Backend,
@@ -203,15 +205,6 @@ class CupyBackend(
         row = xp.searchsorted(ends, places, side="right")
         column = places - (ends - counts)[row] + (0 if lower else left[row])
         return xp.stack((row, column)).astype(np.int64)
-
-    def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
-        return self.xp.sum(x, axis=dim, keepdims=keepdim)  # CuPy adds in blocks on every axis
-
-    def amax(self, x: Any, dim: Any, keepdim: bool) -> Any:
-        return self.xp.amax(x, axis=dim, keepdims=keepdim)
-
-    def amin(self, x: Any, dim: Any, keepdim: bool) -> Any:
-        return self.xp.amin(x, axis=dim, keepdims=keepdim)
 
     def prod(self, x: Any, dim: Any, keepdim: bool) -> Any:
         if x.dtype in FLOAT16:

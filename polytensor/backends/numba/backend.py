@@ -27,9 +27,11 @@ FEW = 4  # parameters
 POINTWISE = 4096
 REDUCE = 32768
 PRODUCT = 512
+PLAIN = 1 << 14  # and those of an image up to which a 1 x 1 convolution is left to BLAS
 BLAS_ALONE = 1 << 18  # products of two elements up to which BLAS wakes no threads
 ZERO = np.zeros((), F4)
 NONE: dict[Any, Any] = {}
+ONE, NONE_AROUND = (1, 1), (0, 0)
 _empty = np.empty
 
 
@@ -413,7 +415,8 @@ class NumbaBackend(LargeKernels):
     def conv2d(
         self, x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
     ) -> Array:
-        if x.dtype.char not in "fd" or not x.size or not w.size:
+        few = x.size <= PLAIN and w.shape[2:] == stride == ONE and padding == NONE_AROUND and groups == 1
+        if few or x.dtype.char not in "fd" or not x.size or not w.size:
             return super().conv2d(x, w, b, stride, padding, dilation, groups)
         b = None if b is None else _own(b)
         return self._conv.conv2d(_own(x), _own(w), b, stride, padding, dilation, groups)
@@ -428,7 +431,8 @@ class NumbaBackend(LargeKernels):
     def conv2d_grad_weight(
         self, g: Array, x: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
     ) -> Array:
-        if g.dtype.char not in "fd" or not g.size or not x.size:
+        few = x.size <= PLAIN and shape[2:] == stride == ONE and padding == NONE_AROUND and groups == 1
+        if few or g.dtype.char not in "fd" or not g.size or not x.size:
             return super().conv2d_grad_weight(g, x, shape, stride, padding, dilation, groups)
         return self._conv.conv2d_grad_weight(_own(g), _own(x), shape, stride, padding, dilation, groups)
 
