@@ -314,7 +314,7 @@ class CudaOptim:
             rest = self._many("adam_many", (str(len(lists)),), lists, args)
             rest += [i for i, p in enumerate(params) if not p.size]  # their counters
         for i in rest:
-            super().adam_step_on_device(
+            super().adam_step_on_device(  # type: ignore[misc]
                 [params[i]], [grads[i]], [ms[i]], [vs[i]], None if vmaxs is None else [vmaxs[i]], [steps[i]], lr, beta1,
                 beta2, eps, weight_decay, decoupled, maximize,
             )  # fmt: skip
