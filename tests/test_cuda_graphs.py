@@ -1,6 +1,7 @@
 """torch.cuda graphs on a twin that records and repeats: whole training steps, random draws, what cannot be captured."""
 
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -255,3 +256,66 @@ def test_modes_and_pools(cuda):
     made.reset()
     with pytest.raises(RuntimeError, match="without a preceding successful capture"):
         made.replay()
+
+
+def small_models(n):
+    """Small kin of the benchmarks' models: name -> (net, input's shape, or the number of words and a shape)."""
+
+    class Block(n.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm, self.relu = (
+                n.Conv2d(4, 4, 3, padding=1, bias=False),
+                n.BatchNorm2d(4),
+                n.ReLU(inplace=True),
+            )
+
+        def forward(self, x):
+            return self.relu(self.norm(self.conv(x)) + x)
+
+    class Words(n.Module):
+        def __init__(self, inside):
+            super().__init__()
+            self.embed, self.inside, self.head = n.Embedding(9, 8), inside, n.Linear(8, 3)
+
+        def forward(self, x):
+            out = self.inside(self.embed(x))
+            return self.head((out[0] if isinstance(out, tuple) else out).mean(1))
+
+    layer = n.TransformerEncoderLayer(8, 2, 16, dropout=0.1, activation="gelu", batch_first=True)
+    return {
+        "LeNet": (n.Sequential(n.Conv2d(2, 4, 3), n.ReLU(), n.MaxPool2d(2, 2), n.Flatten(), n.Linear(36, 3)), (2, 2, 8, 8)),
+        "ResNet": (n.Sequential(n.Conv2d(2, 4, 3, padding=1), Block(), n.AdaptiveAvgPool2d(1), n.Flatten(), n.Linear(4, 3)), (2, 2, 6, 6)),
+        "Transformer": (Words(n.TransformerEncoder(layer, 1, enable_nested_tensor=False)), (9, (2, 5))),
+        "GRU": (Words(n.GRU(8, 8, num_layers=2, batch_first=True)), (9, (2, 5))),
+        "LSTM": (Words(n.LSTM(8, 8, batch_first=True)), (9, (2, 5))),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["LeNet", "ResNet", "Transformer", "GRU", "LSTM"])
+def test_models_are_captured(cuda, monkeypatch, name):
+    """No op of these training steps waits for the device or reads a number that changes. By the benchmarks' own function."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    import gpu
+    from cases import _step
+
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: graphs.Stream())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: graphs.current_stream())
+    monkeypatch.setattr(torch.cuda, "stream", lambda s: graphs.stream(s))
+    runs = []
+    for graph in (False, True):
+        torch.manual_seed(0)
+        with torch.device(cuda):
+            net, shape = small_models(torch.nn)[name]
+            x = torch.randint(0, *shape) if shape[0] == 9 else torch.randn(*shape)
+            y = torch.randint(0, 3, (2,))
+        step = _step(
+            torch, net, torch.nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9), x, y
+        )
+        replay = gpu.graphed(torch, step) if graph else step
+        for _ in range(2 if graph else 5):
+            replay()
+        state = [*net.parameters(), *(b for b in net.buffers() if b.is_floating_point())]
+        runs.append([p.detach().cpu().numpy() for p in state])
+    for a, b in zip(*runs, strict=True):
+        np.testing.assert_allclose(b, a, rtol=2e-3, atol=2e-4)

@@ -713,3 +713,21 @@ def test_a_default_stream_for_each_device(machine):
     assert not there.query()
     there.synchronize()
     assert there.query()
+
+
+def test_pools_of_graphs_count(machine):
+    from polytensor.backends.cupy import memory
+
+    torch.cuda.init()
+    memory.accounts()
+    usual = machine.cuda.get_allocator()(512)
+    pool = devices.get_backend("cupy").new_pool()
+    held = pool.malloc(2048)
+    assert torch.cuda.memory_allocated() == torch.cuda.max_memory_allocated() == 2560 == torch.cuda.memory_reserved()
+    del held
+    assert torch.cuda.memory_allocated() == 512 and torch.cuda.memory_reserved() == 2560 and usual
+    with pytest.raises(torch.OutOfMemoryError, match="PolyTensor holds 512 bytes of it: 512 bytes in use"):
+        pool.malloc(machine.room + 1)
+    del pool
+    gc.collect()
+    assert torch.cuda.memory_reserved() == 512

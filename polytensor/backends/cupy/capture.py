@@ -69,7 +69,7 @@ class CaptureKernels:
     # ---- the driver's part ------------------------------------------------------------------------------------------
     def new_pool(self) -> Any:
         """A memory pool for graphs alone."""
-        return self.xp.cuda.MemoryPool()
+        return self.memory().private_pool()
 
     def _current_stream(self) -> Any:
         return self.xp.cuda.get_current_stream()
