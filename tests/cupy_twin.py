@@ -436,6 +436,9 @@ class TwinBackend(CupyBackend):
 
     dlpack_device = Backend.dlpack_device
 
+    def _shared_room(self):
+        return cuda_emulator.MOST_SHARED
+
     def current_index(self):
         return 0
 

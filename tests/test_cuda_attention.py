@@ -6,9 +6,11 @@ import pytest
 pytest.importorskip("cupy")
 import cuda_emulator
 from cupy_twin import Array, TwinBackend, plain
+from test_cupy import cuda_headers
 
 import polytensor
 from polytensor.backends.base import Backend
+from polytensor.backends.cupy import attention, launch
 from polytensor.backends.numpy import NumpyBackend
 
 pytestmark = pytest.mark.skipif(cuda_emulator.COMPILER is None, reason="there is no g++ to run CUDA kernels on the CPU")
@@ -147,6 +149,33 @@ def test_nan_and_inf(backend, reference):
         got, got_logs = backend.attend(*map(on_twin, (q, k, v, mask)), 1.0, causal)
         np.testing.assert_allclose(plain(got), expected, rtol=1e-11)
         np.testing.assert_allclose(plain(got_logs), logs, rtol=1e-11)
+
+
+def test_shared_memory_fits_every_card():
+    for kernel, tile in (("attend", attention.forward_tile), ("attend_grad_keys", attention.backward_tile)):
+        for dtype in attention.TYPES:
+            for size in (64, 128):
+                assert attention.shared_size(kernel, dtype, tile(dtype, size)[0], (size, size)) <= attention.MOST_SHARED
+
+
+@pytest.mark.parametrize("name", ["attend", "attend_grad_keys", "attend_grad_queries"])
+def test_sums_stay_in_registers(name):
+    """An array that is indexed by anything but constants would go to memory."""
+    nvrtc = pytest.importorskip("cupy").cuda.nvrtc
+    try:
+        program = nvrtc.createProgram(launch.code(name), f"{name}.cu", (), ())
+    except (RuntimeError, ImportError, OSError) as error:
+        pytest.skip(f"NVRTC is not installed: {error}")
+    for types in launch.KERNELS[name].types:
+        if types[0] == "float":
+            nvrtc.addNameExpression(program, launch.expression(name, types))
+    try:
+        nvrtc.compileProgram(program, ("-arch=sm_90", *launch.OPTIONS, *cuda_headers()))
+    except nvrtc.NVRTCError:
+        pytest.skip("the CUDA headers are not installed")  # other errors: see test_cupy.py
+    ptx = nvrtc.getPTX(program)
+    assert b"attend" in ptx
+    assert b"__local_depot" not in ptx
 
 
 def test_large_heads_take_the_base_kernel():

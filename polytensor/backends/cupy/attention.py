@@ -8,7 +8,7 @@ over keys for that of the queries. Each sum has a fixed order. Source: Dao, Flas
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ Array = Any
 Ints = tuple[int, ...]
 WIDEST = 128  # size of a head
 TYPES = {"float32": 1, "float64": 2, "float16": 1, "bfloat16": 1}  # and how often a tile must be halved to fit
+MOST_SHARED = 99 << 10  # bytes in a block: all cards since compute capability 8.0 have them
 SUMS = {"float64": np.float64}  # float32 for all others
 
 COMMON = r"""
@@ -44,13 +45,19 @@ __device__ void fill(const T* from, i64 row, i64 col, i64 first, i64 rows, int w
 template <int R, typename A>
 __device__ void pairs(const A* left, int left_pitch, const A* right, int right_pitch, int width, A (&s)[R][R]) {
     int x = threadIdx.x % 16, y = threadIdx.x / 16;
+#pragma unroll
     for (int i = 0; i < R; ++i)
+#pragma unroll
         for (int j = 0; j < R; ++j) s[i][j] = 0;
     for (int e = 0; e < width; ++e) {
         A a[R], b[R];
+#pragma unroll
         for (int i = 0; i < R; ++i) a[i] = left[(y + 16 * i) * left_pitch + e];
+#pragma unroll
         for (int j = 0; j < R; ++j) b[j] = right[(x + 16 * j) * right_pitch + e];
+#pragma unroll
         for (int i = 0; i < R; ++i)
+#pragma unroll
             for (int j = 0; j < R; ++j) s[i][j] += a[i] * b[j];
     }
 }
@@ -61,10 +68,13 @@ __device__ void mix(const A* weights, int down, int across, const A* values, int
     int x = threadIdx.x % 16, y = threadIdx.x / 16, cols = (width - x + 15) / 16;
     for (int n = 0; n < TILE; ++n) {
         A a[R];
+#pragma unroll
         for (int i = 0; i < R; ++i) a[i] = weights[(y + 16 * i) * down + n * across];
+#pragma unroll
         for (int j = 0; j < COLS; ++j)
             if (j < cols) {
                 A b = values[n * pitch + x + 16 * j];
+#pragma unroll
                 for (int i = 0; i < R; ++i) sum[i][j] += a[i] * b;
             }
     }
@@ -103,10 +113,12 @@ __global__ void attend(const T* q, const T* k, const T* v, const void* mask, T* 
         INDICES(item);
         A sum[R][COLS], top[R], whole[R];
         int alive[R];
+#pragma unroll
         for (int i = 0; i < R; ++i) {
             top[i] = -infinity<A>();
             whole[i] = 0;
             alive[i] = 0;
+#pragma unroll
             for (int j = 0; j < COLS; ++j) sum[i][j] = 0;
         }
         fill<TILE>(q + AT(q), q_row, q_col, first, length, width, queries, pitch, scale);
@@ -116,9 +128,11 @@ __global__ void attend(const T* q, const T* k, const T* v, const void* mask, T* 
             __syncthreads();
             A s[R][R];
             pairs<R>(queries, pitch, keys, pitch, width, s);
+#pragma unroll
             for (int i = 0; i < R; ++i) {
                 i64 row = first + y + 16 * i;
                 A best = top[i];
+#pragma unroll
                 for (int j = 0; j < R; ++j) {
                     i64 col = start + x + 16 * j;
                     if (row >= length || col >= sources || (causal && col > row)) s[i][j] = -infinity<A>();
@@ -129,6 +143,7 @@ __global__ void attend(const T* q, const T* k, const T* v, const void* mask, T* 
                 A from = best == -infinity<A>() ? (A)0 : best;  // a row of nothing but -inf so far
                 A shrink = exp(top[i] - from), part = 0;
                 top[i] = best;
+#pragma unroll
                 for (int j = 0; j < R; ++j) {
                     A p = exp(s[i][j] - from);
                     part += p;
@@ -136,6 +151,7 @@ __global__ void attend(const T* q, const T* k, const T* v, const void* mask, T* 
                 }
                 for (int lane = 8; lane > 0; lane >>= 1) part += shuffle_xor(part, lane);
                 whole[i] = whole[i] * shrink + part;
+#pragma unroll
                 for (int j = 0; j < COLS; ++j) sum[i][j] *= shrink;
             }
             __syncthreads();
@@ -144,6 +160,7 @@ __global__ void attend(const T* q, const T* k, const T* v, const void* mask, T* 
             mix<TILE>(weights, TILE + 1, 1, keys, deep, depth, sum);
             __syncthreads();
         }
+#pragma unroll
         for (int i = 0; i < R; ++i) {
             i64 row = first + y + 16 * i;
             for (int lane = 8; lane > 0; lane >>= 1) alive[i] |= __shfl_xor_sync(0xffffffffu, alive[i], lane);
@@ -151,6 +168,7 @@ __global__ void attend(const T* q, const T* k, const T* v, const void* mask, T* 
             i64 at = item * length + row;
             A from = top[i] == -infinity<A>() ? (A)0 : top[i];
             if (x == 0) logs[at] = alive[i] ? from + log(whole[i]) : (A)0;
+#pragma unroll
             for (int j = 0; j < COLS; ++j)
                 if (x + 16 * j < depth) store(out + at * depth + x + 16 * j, alive[i] ? sum[i][j] / whole[i] : (A)0);
         }
@@ -180,8 +198,10 @@ __device__ void weigh(acc_t<T> (&s)[R][R], acc_t<T> (&d)[R][R], const void* mask
                       i64 m_col, i64 first, i64 start, i64 length, i64 sources, const acc_t<T>* logs,
                       const acc_t<T>* inner) {
     int x = threadIdx.x % 16, y = threadIdx.x / 16;
+#pragma unroll
     for (int i = 0; i < R; ++i) {
         i64 row = first + y + 16 * i;
+#pragma unroll
         for (int j = 0; j < R; ++j) {
             i64 col = start + x + 16 * j;
             if (row >= length || col >= sources || (causal && col > row)) {
@@ -215,7 +235,9 @@ __global__ void attend_grad_keys(const T* q, const T* k, const T* v, const void*
         i64 item = job / down, start = job % down * TILE;
         INDICES(item);
         A to_keys[R][COLS], to_values[R][COLS];
+#pragma unroll
         for (int i = 0; i < R; ++i)
+#pragma unroll
             for (int j = 0; j < COLS; ++j) to_keys[i][j] = to_values[i][j] = 0;
         fill<TILE>(k + AT(k), k_row, k_col, start, sources, width, keys, pitch, (A)1);
         fill<TILE>(v + AT(v), v_row, v_col, start, sources, depth, values, deep, (A)1);
@@ -228,7 +250,9 @@ __global__ void attend_grad_keys(const T* q, const T* k, const T* v, const void*
             pairs<R>(seen, deep, values, deep, depth, d);
             weigh<T, R>(s, d, mask, kind, causal, AT(m), m_row, m_col, first, start, length, sources,
                         logs + item * length, inner + item * length);
+#pragma unroll
             for (int i = 0; i < R; ++i)
+#pragma unroll
                 for (int j = 0; j < R; ++j) {
                     int at = (y + 16 * i) * (TILE + 1) + x + 16 * j;
                     weights[at] = s[i][j];
@@ -239,9 +263,11 @@ __global__ void attend_grad_keys(const T* q, const T* k, const T* v, const void*
             mix<TILE>(scores, 1, TILE + 1, queries, pitch, width, to_keys);
             __syncthreads();
         }
+#pragma unroll
         for (int i = 0; i < R; ++i) {
             i64 row = start + y + 16 * i;
             if (row >= sources) continue;
+#pragma unroll
             for (int j = 0; j < COLS; ++j) {
                 int col = x + 16 * j;
                 if (col < width) store(dk + (item * sources + row) * width + col, to_keys[i][j]);
@@ -271,7 +297,9 @@ __global__ void attend_grad_queries(const T* q, const T* k, const T* v, const vo
         i64 item = job / down, first = job % down * TILE;
         INDICES(item);
         A sum[R][COLS];
+#pragma unroll
         for (int i = 0; i < R; ++i)
+#pragma unroll
             for (int j = 0; j < COLS; ++j) sum[i][j] = 0;
         fill<TILE>(q + AT(q), q_row, q_col, first, length, width, queries, pitch, scale);
         fill<TILE>(g + item * length * depth, (i64)depth, (i64)1, first, length, depth, seen, deep, (A)1);
@@ -285,15 +313,19 @@ __global__ void attend_grad_queries(const T* q, const T* k, const T* v, const vo
             pairs<R>(seen, deep, values, deep, depth, d);
             weigh<T, R>(s, d, mask, kind, causal, AT(m), m_row, m_col, first, start, length, sources,
                         logs + item * length, inner + item * length);
+#pragma unroll
             for (int i = 0; i < R; ++i)
+#pragma unroll
                 for (int j = 0; j < R; ++j) scores[(y + 16 * i) * (TILE + 1) + x + 16 * j] = d[i][j];
             __syncthreads();
             mix<TILE>(scores, TILE + 1, 1, keys, pitch, width, sum);
             __syncthreads();
         }
+#pragma unroll
         for (int i = 0; i < R; ++i) {
             i64 row = first + y + 16 * i;
             if (row >= length) continue;
+#pragma unroll
             for (int j = 0; j < COLS; ++j)
                 if (x + 16 * j < width) store(dq + (item * length + row) * width + x + 16 * j, sum[i][j] * scale);
         }
@@ -335,10 +367,18 @@ register("attend_grad_queries", COMMON + BACKWARD, _instances(backward_tile))
 
 
 class CudaAttentionKernels:
-    """Mixed into CupyBackend; see AttentionKernels for the contract. Heads of more than 128 take its tiles."""
+    """Mixed into CupyBackend; see AttentionKernels for the contract. Heads of more than 128, and older cards, take its tiles."""
 
     xp: Any
     contiguous: Any
+    _rooms: ClassVar[dict[int, int]] = {}
+
+    def _shared_room(self) -> int:
+        """Bytes of shared memory that a block of the current device may have."""
+        device = self.xp.cuda.Device()
+        if device.id not in self._rooms:
+            self._rooms[device.id] = device.attributes["MaxSharedMemoryPerBlockOptin"]
+        return self._rooms[device.id]
 
     def _attention(
         self, q: Array, k: Array, v: Array, mask: Array, scale: float, causal: bool
@@ -348,6 +388,8 @@ class CudaAttentionKernels:
         (length, width), (sources, depth) = q.shape[-2:], v.shape[-2:]
         of_bool = mask.dtype.kind == "b"
         if name not in TYPES or max(width, depth) > WIDEST or not (of_bool or mask.dtype == q.dtype):
+            return None
+        if self._shared_room() < MOST_SHARED:
             return None
         sums = np.dtype(SUMS.get(name, np.float32))
         arrays = [q, k, v, xp.broadcast_to(mask, (*lead, length, sources)) if mask.size else q]

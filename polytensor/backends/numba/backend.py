@@ -307,6 +307,8 @@ class NumbaBackend(LargeKernels):
             return np.add.reduce(x, axis=dim, keepdims=keepdim)
         if x.size < REDUCE or not fits(x) or dim == ():
             return NumpyBackend._reduce_add(self, x, dim, keepdim)
+        if dim is None and not keepdim:
+            return self._reduce.sum_all(x)
         dims, k = self._trailing(x, dim)
         shape = self._shape(x, dims, keepdim)
         if k == x.ndim:
