@@ -52,6 +52,8 @@ def small_backward(t: Any) -> dict[str, Case]:
 
 
 def _step(t: Any, net: Any, loss_fn: Any, opt: Any, x: Any, y: Any) -> Case:
+    """A training step; its parts are attributes of it, for gpu.py."""
+
     def step() -> Any:
         opt.zero_grad()
         loss = loss_fn(net(x), y)
@@ -59,6 +61,7 @@ def _step(t: Any, net: Any, loss_fn: Any, opt: Any, x: Any, y: Any) -> Case:
         opt.step()
         return loss
 
+    step.net, step.loss_fn, step.opt, step.x, step.y = net, loss_fn, opt, x, y  # type: ignore[attr-defined]
     return step
 
 
@@ -66,24 +69,24 @@ def _classes(t: Any, n: int) -> Any:
     return t.randint(0, 10, (n,))
 
 
-def linear_regression(t: Any) -> Case:
+def linear_regression(t: Any, batch: int = 16) -> Case:
     net = t.nn.Linear(1, 1)
-    return _step(t, net, t.nn.MSELoss(), t.optim.SGD(net.parameters(), lr=0.01), t.randn(16, 1), t.randn(16, 1))
+    return _step(t, net, t.nn.MSELoss(), t.optim.SGD(net.parameters(), lr=0.01), t.randn(batch, 1), t.randn(batch, 1))
 
 
-def mlp_sgd(t: Any) -> Case:
+def mlp_sgd(t: Any, batch: int = 64) -> Case:
     n = t.nn
     net = n.Sequential(n.Flatten(), n.Linear(784, 512), n.ReLU(), n.Linear(512, 512), n.ReLU(), n.Linear(512, 10))
     return _step(
-        t, net, n.CrossEntropyLoss(), t.optim.SGD(net.parameters(), lr=1e-3), t.randn(64, 28, 28), _classes(t, 64)
+        t, net, n.CrossEntropyLoss(), t.optim.SGD(net.parameters(), lr=1e-3), t.randn(batch, 28, 28), _classes(t, batch)
     )
 
 
-def mlp_adam(t: Any) -> Case:
+def mlp_adam(t: Any, batch: int = 64) -> Case:
     n = t.nn
     net = n.Sequential(n.Linear(1000, 100), n.ReLU(), n.Linear(100, 10))
     loss = n.MSELoss(reduction="sum")
-    return _step(t, net, loss, t.optim.Adam(net.parameters(), lr=1e-4), t.randn(64, 1000), t.randn(64, 10))
+    return _step(t, net, loss, t.optim.Adam(net.parameters(), lr=1e-4), t.randn(batch, 1000), t.randn(batch, 10))
 
 
 def _lenet(t: Any, batch: int) -> Case:
@@ -96,7 +99,7 @@ def _lenet(t: Any, batch: int) -> Case:
     return _step(t, net, n.CrossEntropyLoss(), opt, t.randn(batch, 3, 32, 32), _classes(t, batch))
 
 
-def _resnet(t: Any) -> Case:
+def _resnet(t: Any, batch: int = 32) -> Case:
     """A stem and three stages of two basic blocks, 16 to 64 channels, on 3x32x32 images."""
     n = t.nn
 
@@ -120,11 +123,11 @@ def _resnet(t: Any) -> Case:
         n.Linear(64, 10),
     )  # fmt: skip
     opt = t.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
-    return _step(t, net, n.CrossEntropyLoss(), opt, t.randn(32, 3, 32, 32), _classes(t, 32))
+    return _step(t, net, n.CrossEntropyLoss(), opt, t.randn(batch, 3, 32, 32), _classes(t, batch))
 
 
-def _transformer(t: Any) -> Case:
-    """Two encoder layers of width 128 over 16 sequences of 64 tokens, with AdamW."""
+def _transformer(t: Any, batch: int = 16) -> Case:
+    """Two encoder layers of width 128 over sequences of 64 tokens, with AdamW."""
     n = t.nn
 
     class Net(n.Module):
@@ -140,11 +143,11 @@ def _transformer(t: Any) -> Case:
 
     net = Net()
     opt = t.optim.AdamW(net.parameters(), lr=1e-3)
-    return _step(t, net, n.CrossEntropyLoss(), opt, t.randint(0, 1000, (16, 64)), _classes(t, 16))
+    return _step(t, net, n.CrossEntropyLoss(), opt, t.randint(0, 1000, (batch, 64)), _classes(t, batch))
 
 
-def _recurrent(t: Any, kind: str) -> Case:
-    """A tagger: embedding, two recurrent layers of 128 units, 32 sequences of 50 steps."""
+def _recurrent(t: Any, kind: str, batch: int = 32) -> Case:
+    """A tagger: embedding, two recurrent layers of 128 units, sequences of 50 steps."""
     n = t.nn
 
     class Net(n.Module):
@@ -159,7 +162,7 @@ def _recurrent(t: Any, kind: str) -> Case:
 
     net = Net()
     opt = t.optim.Adam(net.parameters(), lr=1e-3)
-    return _step(t, net, n.CrossEntropyLoss(), opt, t.randint(0, 1000, (32, 50)), _classes(t, 32 * 50))
+    return _step(t, net, n.CrossEntropyLoss(), opt, t.randint(0, 1000, (batch, 50)), _classes(t, batch * 50))
 
 
 STEPS: dict[str, Callable[[Any], Case]] = {
@@ -169,6 +172,11 @@ STEPS: dict[str, Callable[[Any], Case]] = {
     "LSTM b32x50": lambda t: _recurrent(t, "LSTM"),
 }  # fmt: skip
 DENSE = list(STEPS)[:5]
+MODELS: dict[str, Callable[[Any, int], Case]] = {
+    "linear regression": linear_regression, "MLP SGD": mlp_sgd, "MLP Adam": mlp_adam, "LeNet": _lenet, "ResNet": _resnet,
+    "Transformer": _transformer, "GRU": lambda t, batch: _recurrent(t, "GRU", batch),
+    "LSTM": lambda t, batch: _recurrent(t, "LSTM", batch),
+}  # fmt: skip
 
 
 def steps(t: Any, dense: bool) -> dict[str, Case]:

@@ -27,6 +27,7 @@ def info() -> None:
         for i, text in enumerate(dict.fromkeys(row.values())):
             print(f"  {'' if i else name:8} {text}: {', '.join(d for d in row if row[d] == text)}")
     print(f"devices: cpu{''.join(f', cuda:{i}' for i in range(polytensor.cuda.device_count()))}")
+    print(f"CUDA: {cuda_libraries()}")
     print(f"threads: {polytensor.get_num_threads()} of {os.cpu_count()} cores")
     try:
         from threadpoolctl import threadpool_info
@@ -46,6 +47,17 @@ def info() -> None:
             print(f"{package}: {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             print(f"{package}: not installed")
+
+
+def cuda_libraries() -> str:
+    """The CUDA libraries that the cupy backend uses, with versions, in one line."""
+    from importlib.util import find_spec
+
+    if find_spec("cupy") is None:
+        return "CuPy is not installed"
+    from polytensor.backends.cupy.runtime import libraries
+
+    return "; ".join(f"{name} {text}" for name, text in libraries().items())
 
 
 def warmup(dtypes: list[str]) -> None:

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import OrderedDict
 from typing import Any
 
-from . import cuda, devices
+from . import cuda, devices, dtypes
+from .backends import MISSING
+
+__all__ = [
+    "current_accelerator", "current_device_idx", "current_device_index", "current_stream", "device_count", "device_index",
+    "empty_cache", "empty_host_cache", "get_device_capability", "get_memory_info", "is_available", "max_memory_allocated",
+    "max_memory_reserved", "memory_allocated", "memory_reserved", "memory_stats", "reset_accumulated_memory_stats",
+    "reset_peak_memory_stats", "set_device_idx", "set_device_index", "set_stream", "synchronize",
+]  # fmt: skip
+
+
+def _need() -> None:
+    if not cuda.is_available():
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+
+
+def _deprecated(now: str) -> None:
+    warnings.warn(f"Use `{now}` instead.", FutureWarning, stacklevel=3)
 
 
 def is_available() -> bool:
@@ -21,16 +40,111 @@ def current_accelerator(check_available: bool = False) -> Any:
 
 
 def current_device_index() -> int:
+    """The number of the current device. RuntimeError, as all that follow, where none is usable."""
+    _need()
     return cuda.current_device()
 
 
-def set_device_index(device: Any) -> None:
+def current_device_idx() -> int:
+    """current_device_index by its older name."""
+    _deprecated("current_device_index")
+    return current_device_index()
+
+
+def set_device_index(device: Any, /) -> None:
+    _need()
     cuda.set_device(device)
 
 
-def synchronize(device: Any = None) -> None:
+def set_device_idx(device: Any, /) -> None:
+    """set_device_index by its older name."""
+    _deprecated("set_device_index")
+    set_device_index(device)
+
+
+class device_index(cuda.device):
+    """A context in which another device is the current one; None: nothing changes."""
+
+    def __init__(self, device: int | None, /) -> None:
+        super().__init__(device)
+
+    def __enter__(self) -> None:
+        if self.idx is not None:
+            _need()
+        super().__enter__()
+
+
+def get_device_capability(device: Any = None, /) -> dict[str, Any]:
+    """{"supported_dtypes": the dtypes of a device's tensors}."""
+    _need()
+    backend = devices.resolve("cuda", cuda._index(device)).backend
+    return {"supported_dtypes": {d for d in dtypes.ALL if not backend.capability(d).startswith(MISSING)}}
+
+
+def current_stream(device: Any = None, /) -> Any:
+    _need()
+    return cuda.current_stream(device)
+
+
+def set_stream(stream: Any) -> None:
+    _need()
+    cuda.set_stream(stream)
+
+
+def synchronize(device: Any = None, /) -> None:
+    _need()
     cuda.synchronize(device)
 
 
+# ---- memory ----------------------------------------------------------------------------------------------------------
 def empty_cache() -> None:
+    """Give cached blocks back to the driver."""
+    _need()
     cuda.empty_cache()
+
+
+def empty_host_cache() -> None:
+    """Give cached blocks of page-locked memory back to the system."""
+    _need()
+    cuda.memory.empty_host_cache()
+
+
+def memory_stats(device_index: Any = None, /) -> OrderedDict[str, int]:
+    _need()
+    return cuda.memory_stats(device_index)  # type: ignore[no-any-return]
+
+
+def memory_allocated(device_index: Any = None, /) -> int:
+    _need()
+    return int(cuda.memory_allocated(device_index))
+
+
+def max_memory_allocated(device_index: Any = None, /) -> int:
+    _need()
+    return int(cuda.max_memory_allocated(device_index))
+
+
+def memory_reserved(device_index: Any = None, /) -> int:
+    _need()
+    return int(cuda.memory_reserved(device_index))
+
+
+def max_memory_reserved(device_index: Any = None, /) -> int:
+    _need()
+    return int(cuda.max_memory_reserved(device_index))
+
+
+def reset_accumulated_memory_stats(device_index: Any = None, /) -> None:
+    _need()
+    cuda.reset_accumulated_memory_stats(device_index)
+
+
+def reset_peak_memory_stats(device_index: Any = None, /) -> None:
+    _need()
+    cuda.reset_peak_memory_stats(device_index)
+
+
+def get_memory_info(device_index: Any = None, /) -> tuple[int, int]:
+    """Free and total bytes of a device."""
+    _need()
+    return cuda.mem_get_info(device_index)  # type: ignore[no-any-return]

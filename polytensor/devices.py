@@ -102,7 +102,7 @@ def _intern(backend: Any, index: int | None = None) -> Device:
         found.index = index
         found.backend = backend if index is None or isinstance(backend, _Absent) else backend.at(index)
         found._hash = hash((found.type, index))
-        _interned[key] = found
+        found = _interned.setdefault(key, found)  # another thread may have been quicker
     return found
 
 

@@ -47,6 +47,12 @@ class Generator:
             own = getattr(_per_thread, "generator", None)
             if own is not None:
                 return own.reserve(nblocks)  # type: ignore[no-any-return]
+        elif (
+            _per_thread is not None
+            and getattr(thread_generator(), "captures", False)
+            and self is not thread_generator()
+        ):
+            raise RuntimeError("Attempt to increase offset for a CUDA generator not in capture mode.")
         with self._lock:
             first = self._counter
             self._counter = first + nblocks
@@ -126,6 +132,11 @@ def _restore(seed: int, counter: int) -> Generator:
 
 default_generator = Generator()
 _per_thread: threading.local | None = None  # made with the first thread that has a generator of its own
+
+
+def thread_generator() -> Generator | None:
+    """The generator that stands in for the default one in this thread, if any."""
+    return None if _per_thread is None else getattr(_per_thread, "generator", None)
 
 
 def set_thread_generator(generator: Generator | None) -> None:

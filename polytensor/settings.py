@@ -53,7 +53,9 @@ def get_float32_matmul_precision() -> str:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """'highest', 'high' or 'medium': how coarse float32 products may be. CPU backends compute them in full anyway.
+    """'highest', 'high' or 'medium': how coarse float32 products may be: CUDA rounds the factors to TF32 below 'highest'.
+
+    CPU backends compute in full anyway.
 
     Source: torch.set_float32_matmul_precision.
     """

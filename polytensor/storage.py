@@ -28,7 +28,7 @@ class UntypedStorage:
         dev = resolve(device)
         if dev == self.device:
             return self
-        return UntypedStorage(dev.backend.from_numpy(self.device.backend.to_numpy(self._bytes)), dev)
+        return UntypedStorage(dev.backend.take(self._bytes, self.device.backend), dev)
 
     def cpu(self) -> UntypedStorage:
         return self.to("cpu")
@@ -55,7 +55,8 @@ class UntypedStorage:
         return self._bytes[i].tolist()
 
     def __setitem__(self, i: Any, value: Any) -> None:
-        self._bytes[i] = value
+        with self.device.backend.here():
+            self._bytes[i] = value
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.tolist())

@@ -24,7 +24,7 @@ if not any(point.value == "polytensor.testing.plugin" for point in entry_points(
 
 # sizes from which the Numba backend's own kernels take over, and what they are forced to
 THRESHOLDS = {
-    "backend": {"TINY": 0, "FEW": 0, "POINTWISE": 1, "REDUCE": 1, "PRODUCT": 1},
+    "backend": {"TINY": 0, "FEW": 0, "POINTWISE": 1, "REDUCE": 1, "PRODUCT": 1, "PLAIN": 0},
     "large": {"LEAST": 1, "MANY": 1, "FEWEST": 1},
     "random": {"SMALLEST": 4},
     "sort": {"SHORTEST": 2},

@@ -401,6 +401,7 @@ class TwinBackend(CupyBackend):
         self._refuse_missing()
 
     def to_numpy(self, a):
+        self.refuse_captured("a copy to the host")
         found = np.array(plain(a))
         self.waited()
         return found
@@ -434,6 +435,9 @@ class TwinBackend(CupyBackend):
         return Backend.to_dlpack(self, x, None, max_version, dl_device, copy)
 
     dlpack_device = Backend.dlpack_device
+
+    def _shared_room(self):
+        return cuda_emulator.MOST_SHARED
 
     def current_index(self):
         return 0

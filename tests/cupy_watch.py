@@ -13,6 +13,11 @@ WAITING = ("nonzero", "flatnonzero", "argwhere", "unique", "compress", "extract"
            "triu_indices")  # functions of CuPy that copy something to the host (or check a value there)  # fmt: skip
 
 
+def masked(index):
+    """Whether a mask is among the indices."""
+    return any(isinstance(i, Array) and i.dtype.kind == "b" for i in (index if isinstance(index, tuple) else (index,)))
+
+
 class Watch:
     """`found`: (what was read, the line of ours that did) for each wait."""
 
@@ -54,11 +59,6 @@ def watching():
     for name in READS:
         put(Array, name, reading(name))
     getitem, setitem, call = Array.__getitem__, Array.__setitem__, cupy_twin.call
-
-    def masked(index):
-        return any(
-            isinstance(i, Array) and i.dtype.kind == "b" for i in (index if isinstance(index, tuple) else (index,))
-        )
 
     def get(self, index):
         if masked(index):

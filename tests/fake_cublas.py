@@ -6,11 +6,12 @@ converted through the declared C types and checked as cuBLAS checks them; anythi
 
 import ctypes
 from functools import partial
+from itertools import count
 
 import numpy as np
 
 from polytensor import dtypes
-from polytensor.backends.cupy.cublas import Blas
+from polytensor.backends.cupy.cublas import PRODUCTS, Blas
 from polytensor.settings import get_float32_matmul_precision
 
 DATA = {0: np.float32, 1: np.float64, 2: np.float16, 4: np.complex64, 5: np.complex128}
@@ -19,6 +20,7 @@ if dtypes.bfloat16.array is not None:
 COMPUTE = {0: (68, 77), 1: (70,), 2: (68,), 4: (68, 77), 5: (70,), 14: (68,)}
 SCALE = {0: np.float32, 1: np.float64, 2: np.float32, 4: np.complex64, 5: np.complex128, 14: np.float32}
 OK, INVALID = 0, 7
+ADDRESSES = count(0x1000)
 
 
 def at(address, dtype, shape, strides):
@@ -38,22 +40,24 @@ def coarse(x):
 
 
 class Entry:
-    """A C function: its arguments pass through argtypes first."""
+    """A C function. Without argtypes an argument must be of its C type already, or a number where that is an int."""
 
     def __init__(self, name, run):
         self.name, self.run, self.argtypes = name, run, None
 
     def __call__(self, *args):
-        assert len(args) == len(self.argtypes), f"{self.name} takes {len(self.argtypes)} arguments, got {len(args)}"
+        types = self.argtypes or PRODUCTS[self.name]
+        assert len(args) == len(types), f"{self.name} takes {len(types)} arguments, got {len(args)}"
         values = []
-        for kind, value in zip(self.argtypes, args, strict=True):
-            if kind in (ctypes.c_int, ctypes.c_int64, ctypes.c_longlong, ctypes.c_size_t):
+        for kind, value in zip(types, args, strict=True):
+            if self.argtypes is None and kind is not ctypes.c_int:
+                assert isinstance(value, kind), f"{self.name}: {value!r} is no {kind.__name__}"
+            if isinstance(value, ctypes._SimpleCData):
+                value = value.value
+            elif kind in (ctypes.c_int, ctypes.c_size_t):
                 assert type(value) is int, f"{self.name}: {value!r}"
-                if kind(value).value != value:
-                    raise OverflowError(f"{self.name}: {value} does not fit {kind.__name__}")
-                values.append(value)
-            else:
-                values.append(value if value is None or not isinstance(value, ctypes.c_void_p) else value.value)
+                assert kind(value).value == value, f"{self.name}: {value} does not fit {kind.__name__}"
+            values.append(value)
         return self.run(*values)
 
 
@@ -78,7 +82,7 @@ class FakeCublas:
         return self.fail.get(name, OK) or run(*args)
 
     def create(self, out):
-        address = 0x1000 + len(self.handles)
+        address = next(ADDRESSES)  # of a handle that lives on in calls that are ready
         out._obj.value = address
         self.handles[address] = {"stream": 0, "space": None, "math": 0}
         return OK

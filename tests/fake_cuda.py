@@ -195,6 +195,10 @@ class Device:
     def __exit__(self, *exc):
         self.machine.current = self.machine.local.stack.pop()
 
+    @property
+    def pci_bus_id(self):
+        return f"0000:0{self.id}:00.0"
+
     def synchronize(self):
         self.machine.calls["deviceSynchronize"] += 1
         for place in list(self.machine.queues):
@@ -231,12 +235,17 @@ class Machine:
         self.cuda = SimpleNamespace(
             runtime=runtime, Device=type("Device", (Device,), machine), Stream=stream, Event=type("Event", (Event,), machine),
             get_current_stream=lambda device_id=-1: self.stream(device_id), get_elapsed_time=lambda a, b: b.time - a.time,
+            MemoryPool=type("MemoryPool", (Pool,), {"__init__": lambda pool: Pool.__init__(pool, self)}),
             get_allocator=lambda: self.allocator, set_allocator=self.set_allocator, is_available=lambda: True,
-            memory=SimpleNamespace(OutOfMemoryError=Full), get_cublas_handle=lambda: 7,
+            memory=SimpleNamespace(OutOfMemoryError=Full), nvrtc=SimpleNamespace(getVersion=lambda: (13, 5)), get_cublas_handle=lambda: 7,
             device=SimpleNamespace(get_cusolver_handle=lambda: 8),
             profiler=SimpleNamespace(start=lambda: self.calls.update(["start"]), stop=lambda: self.calls.update(["stop"])),
         )  # fmt: skip
-        self.cupy = SimpleNamespace(cuda=self.cuda, get_default_memory_pool=lambda: self.pool)
+        pinned = SimpleNamespace(free_all_blocks=lambda: self.calls.update(["free pinned"]))
+        self.cupy = SimpleNamespace(
+            cuda=self.cuda, get_default_memory_pool=lambda: self.pool, __version__="fake",
+            get_default_pinned_memory_pool=lambda: pinned,
+        )  # fmt: skip
 
     @property
     def current(self):

@@ -14,7 +14,7 @@ from fake_cublas import FakeCublas, fake_blas
 
 import polytensor
 from polytensor.backends.cupy import cublas, gemm
-from polytensor.backends.cupy.cublas import Blas, CublasError
+from polytensor.backends.cupy.cublas import CublasError
 
 RNG = np.random.default_rng(0)
 DTYPES = ["float16", "float32", "float64", "complex64", "complex128"]
@@ -263,34 +263,34 @@ def test_streams_and_workspaces():
     where = [(0, 0)]
     blas = fake_blas(place=lambda: where[0])
     entries = blas.entries
-    handle = blas._handle()
-    assert blas._handle() == handle
+    handle = blas.handle().address
+    assert blas.handle().address == handle
     assert [name for name, _ in entries.calls] == [
         "cublasCreate_v2", "cublasSetMathMode", "cublasSetStream_v2", "cublasSetWorkspace_v2",
     ]  # fmt: skip
     assert entries.handles[handle]["math"] == 16
     first = entries.handles[handle]["space"]
     where[0] = (0, 0x500)
-    assert blas._handle() == handle
+    assert blas.handle().address == handle
     other = entries.handles[handle]
     assert other["stream"] == 0x500
     assert other["space"] not in (None, first)  # two streams at once may not share one
     where[0] = (0, 0)
-    assert entries.handles[blas._handle()]["space"] == first
+    assert entries.handles[blas.handle().address]["space"] == first
     where[0] = (1, 0)
-    assert blas._handle() != handle  # a handle belongs to its device
+    assert blas.handle().address != handle  # a handle belongs to its device
 
     where[0] = (0, 0)
     old = blas.forget_workspaces()
     assert {p.ptr for p in old} >= {first[0], other["space"][0]}
-    assert entries.handles[blas._handle()]["space"][0] not in {p.ptr for p in old}
+    assert entries.handles[blas.handle().address]["space"][0] not in {p.ptr for p in old}
 
 
 def test_threads_have_their_own_handles_and_leave_them_behind():
     blas = fake_blas()
-    mine, found = blas._handle(), []
+    mine, found = blas.handle().address, []
     for _ in range(2):
-        thread = threading.Thread(target=lambda: found.append(blas._handle()))
+        thread = threading.Thread(target=lambda: found.append(blas.handle().address))
         thread.start()
         thread.join()
     assert found[0] == found[1] != mine
@@ -298,7 +298,7 @@ def test_threads_have_their_own_handles_and_leave_them_behind():
 
 def test_no_workspace_where_none_is_wanted():
     blas = fake_blas(size=0)
-    assert blas.entries.handles[blas._handle()]["space"] == (None, 0)
+    assert blas.entries.handles[blas.handle().address]["space"] == (None, 0)
     assert cublas.workspace_size(":0:0", 90) == 0
     assert cublas.workspace_size(":4096:2:16:8", 90) == (8192 + 128) << 10
     assert cublas.workspace_size(None, 90) == 32 << 20
@@ -327,10 +327,13 @@ def test_large_dimensions_take_the_64_bit_entries():
         entries = FakeCublas(large, fail={"cublasGemmEx_64": 15, "cublasGemmStridedBatchedEx_64": 15})
         blas = fake_blas(entries)
         for batch in (None, (2, wide, 3, wide)):
-            match = f"_64.*{wide}" if large else "needs cuBLAS 12"
+            match = f"NOT_SUPPORTED when calling .*_64.*{wide}" if large else "needs cuBLAS 12"
             with pytest.raises(CublasError, match=match):
-                blas.gemm(kind, (0, 0), (wide, 1, 3), 512, wide, 512, 3, False, 512, wide, batch)
-    way = gemm.plan(((3, 2**31), (2**33, 4)), ((2**31, 2), (8, 4)), None, 4)
+                ready = blas.ready(
+                    blas.handle(), kind, (0, 0), (wide, 1, 3), (wide, 3, wide), False, False, batch=batch
+                )
+                ready(512, 512, 512)
+    way = gemm.plan(((3, 2**31), (2**33, 4)), ((2**31, 2), (8, 4)), None, kind)
     assert way.sizes == (2, 3, 2**31)
     assert way.leads == (2, 2**31, 2)
 
@@ -360,7 +363,7 @@ def test_c_types():
         if "Gemm" in name:
             found[name + "_64"] = [ctypes.c_int64 if t == "int" else c for t, c in zip(types, found[name], strict=True)]
     found["cublasCreate_v2"] = [ctypes.POINTER(ctypes.c_void_p)]
-    assert {k: list(v) for k, v in {**cublas.SIGNATURES, **cublas.LARGE}.items()} == found
+    assert {k: list(v) for k, v in {**cublas.SIGNATURES, **cublas.PRODUCTS}.items()} == found
 
 
 def test_the_library():
@@ -370,6 +373,16 @@ def test_the_library():
     except RuntimeError as error:
         assert "need cuBLAS" in str(error)
         return
-    blas = Blas(entries, lambda: (0, 0), bytearray, lambda: False, 0)
-    for name, types in {**cublas.SIGNATURES, **cublas.LARGE}.items():
-        assert getattr(blas.entries, name).argtypes == types
+    assert [name for name in {**cublas.SIGNATURES, **cublas.PRODUCTS} if not hasattr(entries, name)] == []
+
+
+def test_calls_are_made_ready_once(backend):
+    a, b = values((4, 3)).view(Array), values((3, 5)).view(Array)
+    ready = backend._blas.ready
+    made = []
+    backend._blas.ready = lambda *args, **kwargs: (made.append(args), ready(*args, **kwargs))[1]
+    gemm.plan.cache_clear()
+    for _ in range(3):
+        assert same(backend.matmul(a, b), plain(a) @ plain(b))
+        assert same(backend.matmul(a.astype("float64"), b.astype("float64")), plain(a) @ plain(b))
+    assert len(made) == 2

@@ -126,6 +126,7 @@ def test_layer_and_rms_norm(twin, shape, kept, dtype):
     y, var = (np.asarray(a) for a in (expected[0], expected[2]))
     same(*on(twin, "normalize_backward", g, y, var, dims, 1e-5), scale=4)
     same(*on(twin, "normalize_affine", x, w, b, dims, 1e-5))
+    same(*on(twin, "layer_normalize", x, w, b, dims, 1e-5))
     same(*on(twin, "normalize_affine_backward", g, w, y, var, dims, 1e-5), scale=8)
     same(*on(twin, "rms_normalize", x, dims, 1e-5))
     same(*on(twin, "rms_backward", g, y, var, dims, 1e-5), scale=4)
@@ -339,3 +340,49 @@ def test_losses_and_averages(twin):
     twin.move_average(there, twin.from_numpy(value), 0.9, 0.11)
     BASE.move_average(running, value, 0.9, 0.11)
     same(there, running)
+
+
+# ---- layer norm without the plain result ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(("shape", "kept"), NORMS, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, BFLOAT16], ids=str)
+def test_layer_norm_from_its_input(twin, shape, kept, dtype):
+    dims = tuple(range(kept, len(shape)))
+    x, g = draw((shape, 0), shape) + 3, draw((shape, 1), shape)
+    w, b = draw((shape, 2), shape[kept:]), draw((shape, 3), shape[kept:])
+    x, g, w, b = (a.astype(dtype) for a in (x, g, w, b))
+    got, expected = on(twin, "rows_normalize", x, w, b, dims, 1e-5)
+    same(got, expected)
+    mean, var = (np.asarray(a) for a in expected[1:])
+    same(*on(twin, "rows_normalize_backward", g, x, w, mean, var, dims, 1e-5), scale=8)
+
+
+def test_layer_norm_on_tensors(twin):
+    """The derivatives of layer norm where its input alone is kept."""
+    import polytensor as torch
+    from polytensor import devices
+    from polytensor.testing import gradcheck, gradgradcheck
+
+    devices.register_backend("twin", type(twin))
+    try:
+        with devices.use_backend("twin"):
+            inputs = [
+                torch.tensor(draw(k, s, np.float64), device=devices.backend_device("twin"), requires_grad=True)
+                for k, s in enumerate([(3, 2, 4), (2, 4), (2, 4)])
+            ]
+            assert inputs[0].is_cuda
+            norm = lambda x, w, b: torch.nn.functional.layer_norm(x, (2, 4), w, b)  # noqa: E731
+            assert gradcheck(norm, inputs)
+            assert gradgradcheck(norm, inputs)
+            for act in (torch.nn.functional.silu, torch.nn.functional.gelu, torch.nn.GELU("tanh")):
+                x = torch.tensor(draw("act", (3, 50)), device=inputs[0].device).bfloat16().requires_grad_()
+                wide = x.detach().float().requires_grad_()
+                y = act(x)
+                y.sum().backward()
+                act(wide).sum().backward()
+                assert y.dtype is x.grad.dtype is torch.bfloat16
+                same(x.grad.float()._a, wide.grad.bfloat16().float()._a, 400)
+            half = [x.detach().half().requires_grad_() for x in inputs]
+            norm(*half).sum().backward()
+            assert [x.grad.dtype for x in half] == [torch.float16] * 3
+    finally:
+        devices._factories.pop("twin")

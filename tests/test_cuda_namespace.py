@@ -1,8 +1,10 @@
 """torch.cuda on a machine of two fake devices: memory, streams, pinned copies, tensors on several devices."""
 
 import ast
+import copy
 import dataclasses
 import gc
+import pickle
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -559,3 +561,173 @@ def test_objects_of_other_libraries_on_the_device(machine):
     assert torch.as_tensor(Other(), device="cpu").tolist() == [0, 1, 2]
     with pytest.raises(RuntimeError, match="requires grad"):
         _ = shared.requires_grad_().__cuda_array_interface__
+
+
+# ---- the rest of the namespace ---------------------------------------------------------------------------------------
+def test_accelerator(machine):
+    a = torch.accelerator
+    assert a.is_available() and a.device_count() == 2 and a.current_accelerator() == torch.device("cuda:0")
+    with a.device_index(1):
+        assert a.current_device_index() == 1
+    a.set_device_index(1)
+    assert a.current_stream() == torch.cuda.current_stream(1)
+    a.set_stream(torch.cuda.default_stream(0))
+    assert a.current_device_index() == 0 and torch.bfloat16 in a.get_device_capability()["supported_dtypes"]
+    x = machine.cuda.get_allocator()
+    a.synchronize()
+    assert a.memory_allocated() == a.max_memory_allocated() == 0 and a.get_memory_info(1) == (
+        machine.room,
+        machine.room,
+    )
+    assert a.memory_reserved() == a.max_memory_reserved() == 0 and a.memory_stats()["num_ooms"] == 0 and x
+    a.reset_peak_memory_stats()
+    a.reset_accumulated_memory_stats()
+    a.empty_cache()
+    a.empty_host_cache()
+    assert machine.calls["free pinned"] == 1
+
+
+def test_libraries_and_profilers(machine, monkeypatch):
+    from polytensor.__main__ import cuda_libraries
+    from polytensor.backends.cupy import runtime
+
+    line = cuda_libraries()
+    assert line.startswith("CuPy fake; driver 13.1; runtime 13.0; NVRTC 13.5; cuBLAS ") and "\n" not in line
+    torch.cuda.profiler.start()
+    torch.cuda.profiler.stop()
+    with torch.cuda.profiler.profile():
+        assert machine.calls["start"] == 2
+    marks = []
+    fake = type("Nvtx", (), {n: staticmethod(lambda *a, n=n: marks.append((n, *a)) or 5)
+                             for n in ("Mark", "RangePush", "RangePop", "RangeStart", "RangeEnd")})  # fmt: skip
+    monkeypatch.setattr(runtime, "nvtx", lambda: fake)
+    nvtx = torch.cuda.nvtx
+    with nvtx.range("step {}", 3):
+        assert nvtx.range_push("inner") == 1 and nvtx.range_pop() == 1
+    nvtx.range_end(nvtx.range_start("a"))
+    nvtx.mark("b")
+    assert [m[0] for m in marks] == ["RangePush", "RangePush", "RangePop", "RangePop", "RangeStart", "RangeEnd", "Mark"]
+    assert marks[0][1] == "step 3" and marks[5][1] == 5
+    assert torch.cuda.current_blas_handle() == 7 and torch.cuda.current_solver_handle() == 8
+    assert torch.cuda.default_generators == (torch.default_generator,) * 2
+
+
+def test_what_the_management_library_tells(machine, monkeypatch):
+    import sys
+    from types import SimpleNamespace
+
+    with pytest.raises(ModuleNotFoundError, match="nvidia-ml-py"):
+        torch.cuda.utilization()
+    assert torch.cuda.list_gpu_processes().startswith("pynvml module not found")
+    nvml = SimpleNamespace(
+        nvmlInit=lambda: None, nvmlDeviceGetHandleByPciBusId=lambda b: b,
+        nvmlDeviceGetUtilizationRates=lambda h: SimpleNamespace(gpu=30, memory=20), NVML_TEMPERATURE_GPU=0, NVML_CLOCK_SM=1,
+        nvmlDeviceGetMemoryInfo=lambda h: SimpleNamespace(used=99), nvmlDeviceGetTemperature=lambda h, k: 50,
+        nvmlDeviceGetPowerUsage=lambda h: 7000, nvmlDeviceGetClockInfo=lambda h, k: 1500,
+        nvmlDeviceGetComputeRunningProcesses=lambda h: [SimpleNamespace(pid=12, usedGpuMemory=1 << 20)],
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    c = torch.cuda
+    assert [f(1) for f in (c.utilization, c.memory_usage, c.device_memory_used, c.temperature, c.power_draw, c.clock_rate)] == [
+        30, 20, 99, 50, 7000, 1500,
+    ]  # fmt: skip
+    assert "12 uses        1.000 MB" in c.list_gpu_processes()
+
+
+USED = """
+AcceleratorError CudaError DeferredCudaCallError Event ExternalStream OutOfMemoryError Stream StreamContext amp
+can_device_access_peer clock_rate current_blas_handle current_device current_stream default_generators default_stream device
+device_count device_memory_used device_of empty_cache get_allocator_backend get_arch_list get_device_capability
+get_device_name get_device_properties get_gencode_flags get_per_process_memory_fraction get_rng_state get_rng_state_all
+get_stream_from_external has_half has_magma host_memory_stats init initial_seed ipc_collect is_available is_bf16_supported
+is_current_stream_capturing is_initialized is_tf32_supported list_gpu_processes manual_seed manual_seed_all
+max_memory_allocated max_memory_cached max_memory_reserved mem_get_info memory memory_allocated memory_cached
+memory_reserved memory_stats memory_stats_as_nested_dict memory_summary memory_usage nvtx power_draw profiler
+reset_accumulated_memory_stats reset_max_memory_allocated reset_max_memory_cached reset_peak_memory_stats seed seed_all
+set_device set_per_process_memory_fraction set_rng_state set_rng_state_all set_stream stream streams synchronize
+temperature utilization FloatTensor HalfTensor BFloat16Tensor
+""".split()
+
+
+def test_names_of_the_namespace():
+    """Without a device too, so that scripts import and look before they leap."""
+    assert [n for n in USED if not hasattr(torch.cuda, n)] == [] and set(USED) <= set(dir(torch.cuda))
+    oracle = pytest.importorskip("torch")
+    assert [n for n in USED if not hasattr(oracle.cuda, n)] == []
+
+
+# ---- whole programs ---------------------------------------------------------------------------------------------------
+def trained(device, make):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 3, 3, bias=False), torch.nn.BatchNorm2d(3), torch.nn.GELU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(),
+        torch.nn.Linear(27, 8), torch.nn.LayerNorm(8), torch.nn.Dropout(0.2), torch.nn.Linear(8, 4),
+    )  # fmt: skip
+    x, y = torch.randn(6, 1, 8, 8), torch.randint(4, (6,))
+    model, x, y = model.to(device), x.to(device), y.to(device)
+    optimizer = make(list(model.parameters()))
+    torch.manual_seed(1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    state = optimizer.state_dict()
+    return torch.cat([p.detach().cpu().flatten() for p in model.parameters()]), model, state
+
+
+OPTIMIZERS = {
+    "sgd": lambda t, ps: t.optim.SGD(ps, 0.1, momentum=0.9), "adam": lambda t, ps: t.optim.Adam(ps, 0.01, weight_decay=0.1),
+    "adamw": lambda t, ps: t.optim.AdamW(ps, 0.01, amsgrad=True), "rmsprop": lambda t, ps: t.optim.RMSprop(ps, 0.01),
+    "adagrad": lambda t, ps: t.optim.Adagrad(ps, 0.01), "adadelta": lambda t, ps: t.optim.Adadelta(ps),
+    "nadam": lambda t, ps: t.optim.NAdam(ps), "radam": lambda t, ps: t.optim.RAdam(ps),
+    "adamax": lambda t, ps: t.optim.Adamax(ps), "asgd": lambda t, ps: t.optim.ASGD(ps), "rprop": lambda t, ps: t.optim.Rprop(ps),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_on_the_second_device(name, tmp_path):
+    make = lambda ps: OPTIMIZERS[name](torch, ps)  # noqa: E731
+    expected, _, _ = trained("cpu", make)
+    with pretend(Machine(room=1 << 40)) as machine:
+        found, model, state = trained("cuda:1", make)
+        assert machine.current == 0 and (found - expected).abs().max().item() < 1e-4
+        other = copy.deepcopy(model)
+        assert {p.device for p in other.parameters()} == {torch.device("cuda:1")}
+        torch.save({"model": model.state_dict(), "optimizer": state}, tmp_path / "a.pt")
+        for place, wanted in ((None, "cuda:1"), ("cpu", "cpu"), ("cuda:0", "cuda:0"), ({"cuda:1": "cuda:0"}, "cuda:0")):
+            loaded = torch.load(tmp_path / "a.pt", map_location=place)
+            assert {str(t.device) for t in loaded["model"].values()} == {wanted}
+        moved = model.to("cuda:0")
+        assert torch.equal(torch.cat([p.detach().cpu().flatten() for p in moved.parameters()]), found)
+        x = pickle.loads(pickle.dumps(torch.arange(3.0, device="cuda:1")))
+        assert x.device.index == 1 and x.untyped_storage().to("cuda:0").device.index == 0
+
+
+def test_a_default_stream_for_each_device(machine):
+    machine.queues[1, 0].append(lambda: None)
+    here, there = torch.cuda.default_stream(0), torch.cuda.default_stream(1)
+    assert here.query() and not there.query() and here != there
+    here.synchronize()
+    assert not there.query()
+    there.synchronize()
+    assert there.query()
+
+
+def test_pools_of_graphs_count(machine):
+    from polytensor.backends.cupy import memory
+
+    torch.cuda.init()
+    memory.accounts()
+    usual = machine.cuda.get_allocator()(512)
+    pool = devices.get_backend("cupy").new_pool()
+    held = pool.malloc(2048)
+    assert torch.cuda.memory_allocated() == torch.cuda.max_memory_allocated() == 2560 == torch.cuda.memory_reserved()
+    del held
+    assert torch.cuda.memory_allocated() == 512 and torch.cuda.memory_reserved() == 2560 and usual
+    with pytest.raises(torch.OutOfMemoryError, match="PolyTensor holds 512 bytes of it: 512 bytes in use"):
+        pool.malloc(machine.room + 1)
+    del pool
+    gc.collect()
+    assert torch.cuda.memory_reserved() == 512

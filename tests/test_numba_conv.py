@@ -8,6 +8,12 @@ from numba_checks import NUMBA, NUMPY, THREADS, layouts, same, values
 mode, dtype = numba_checks.mode, numba_checks.dtype
 
 
+@pytest.fixture(autouse=True)
+def _no_few(monkeypatch):
+    """Small 1 x 1 convolutions are done by the kernels, too."""
+    monkeypatch.setattr("polytensor.backends.numba.backend.PLAIN", 0)
+
+
 POOLS = [
     ((2, 2), (2, 2), (0, 0), (1, 1), False), ((2, 2), (2, 2), (0, 0), (1, 1), True),
     ((3, 2), (1, 2), (1, 1), (1, 1), False), ((3, 3), (2, 2), (1, 1), (1, 2), True), ((1, 1), (3, 1), (0, 0), (1, 1), False),

@@ -84,7 +84,7 @@ class Checks:
     def convolution(self):
         if self.random.random() < 0.4:  # what Winograd's takes
             groups, ins, outs = 1, self.pick([16, 32, 33]), self.pick([16, 32, 47])
-            kernel, stride, dilation, padding = (3, 3), (1, 1), (1, 1), self.pick([0, 1, 2], 2)
+            kernel, stride, dilation, padding = (self.pick([3, 5]),) * 2, (1, 1), (1, 1), self.pick([0, 1, 2], 2)
         else:
             groups = self.pick([1, 1, 2, 4])
             ins, outs = CHANNELS[self.pick(len(CHANNELS))]

@@ -11,9 +11,10 @@ pytestmark = pytest.mark.skipif(not winograd.WIDE, reason="needs AVX-512")
 mode = numba_checks.mode
 ONE = (1, 1)
 ERROR = 1.5e-6  # of the largest result; a sum in order has 1e-6
-SHAPES = [  # images, channels, outputs, height, width, padding
-    (3, 16, 32, 8, 8, (1, 1)), (1, 1, 1, 1, 1, (1, 1)), (2, 33, 17, 5, 19, (0, 2)), (17, 5, 40, 6, 7, (2, 1)),
-    (1, 32, 64, 40, 21, (1, 1)), (9, 64, 48, 4, 4, (0, 0)), (2, 20, 3, 9, 33, (2, 2)), (1, 3, 3, 3, 70, (0, 0)),
+SHAPES = [  # images, channels, outputs, height, width, padding, side of the kernel
+    (3, 16, 32, 8, 8, (1, 1), 3), (1, 1, 1, 1, 1, (1, 1), 3), (2, 33, 17, 5, 19, (0, 2), 3), (17, 5, 40, 6, 7, (2, 1), 3),
+    (1, 32, 64, 40, 21, (1, 1), 3), (9, 64, 48, 4, 4, (0, 0), 3), (2, 20, 3, 9, 33, (2, 2), 3), (1, 3, 3, 3, 70, (0, 0), 3),
+    (2, 16, 32, 9, 20, (2, 2), 5), (1, 32, 16, 6, 5, (0, 1), 5), (9, 48, 16, 7, 12, (4, 3), 5),
 ]  # fmt: skip
 
 
@@ -35,9 +36,9 @@ def always(monkeypatch):
 
 
 def case(shape):
-    n, c, o, h, w, padding = shape
-    g = values((n, o, h + 2 * padding[0] - 2, w + 2 * padding[1] - 2), "float32", 3)
-    made = values((n, c, h, w), "float32"), values((o, c, 3, 3), "float32", 1), values((o,), "float32", 2), g
+    n, c, o, h, w, padding, k = shape
+    g = values((n, o, h + 2 * padding[0] - k + 1, w + 2 * padding[1] - k + 1), "float32", 3)
+    made = values((n, c, h, w), "float32"), values((o, c, k, k), "float32", 1), values((o,), "float32", 2), g
     return (*made, padding)
 
 
@@ -45,7 +46,7 @@ def case(shape):
 def test_any_shape(always, mode, shape):
     x, w, b, g, padding = case(shape)
     direct = winograd.correlate(x, w, b, padding, False)
-    assert direct is not None and winograd.weight_gradient(g, x, padding) is not None
+    assert direct is not None and winograd.weight_gradient(g, x, padding, shape[-1]) is not None
     for run in results(x, w, b, g, padding):
         found, exact = run(NUMBA, "float32"), run(NUMPY, "float64")
         assert found.shape == exact.shape and found.dtype == np.float32
@@ -96,5 +97,8 @@ def test_taken_where_it_was_faster():
     for shape, taken in {(32, 16, 32, 32, 16): (0, 1), (32, 32, 16, 16, 32): (1, 1), (32, 64, 8, 8, 64): (1, 1),
                          (16, 64, 28, 28, 64): (1, 1), (4, 8, 16, 16, 8): (0, 0), (64, 3, 32, 32, 64): (0, 0)}.items():  # fmt: skip
         assert tuple(winograd.cut_of(weight, *shape, ONE) is not None for weight in (False, True)) == taken, shape
+    assert winograd.cut_of(False, 16, 64, 28, 28, 64, (2, 2), 5) and not winograd.cut_of(
+        True, 4, 16, 16, 16, 16, (2, 2), 5
+    )
     x, w = values((8, 32, 12, 12), "float64"), values((32, 32, 3, 3), "float64", 1)
     same(NUMBA.conv2d(x, w, None, ONE, ONE, ONE, 1), NUMPY.conv2d(x, w, None, ONE, ONE, ONE, 1), 50)

@@ -37,7 +37,7 @@ class ActivationKernels:
         return self.xp.absolute((x > 0) - tail)  # `where` guesses a branch an element
 
     def gelu(self, x: Array) -> Array:
-        return x * self.normal_cdf(x)
+        return self.in_spans(lambda x: x * self._normal_cdf(x), x)  # type: ignore[attr-defined, no-any-return]
 
     def gelu_backward(self, g: Array, x: Array) -> Array:
         density = self.xp.exp(x * x * -0.5) * 0.3989422804014327  # 1 / sqrt(2 pi)

@@ -97,7 +97,9 @@ class Backend(
     device_type = "cpu"
     xp: Any = None
     scalar_types = SCALARS
-    takes_half = False  # whether convolution and attention take float16 and bfloat16: the front widens them if not
+    takes_half = False  # whether convolution, attention, GELU and SiLU take 16-bit floats: the front widens them if not
+    remakes_norms = False  # whether layer norm keeps its input alone, not the plain result too: less memory to write
+    attends_small = False  # whether `attend` is the faster way for few scores too
     asarray: Any  # (obj, dtype=None)
     empty: Any  # (shape, dtype)
     zeros: Any  # (shape, dtype)

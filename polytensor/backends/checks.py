@@ -12,6 +12,11 @@ class CheckKernels:
 
     asynchronous = False  # whether reading a value waits for a device
 
+    @property
+    def capturing(self) -> bool:
+        """Whether this thread's work is recorded for a CUDA graph."""
+        return False
+
     def require(self, good: Array, error: type[Exception], text: str) -> None:
         """`error` unless all of `good` (bool) hold."""
         if not good.all():

@@ -51,6 +51,22 @@ class NormKernels:
         dx = self.normalize_backward(g * w, y, var, dims, eps)
         return dx, self.sum_to(g * y, w.shape), self.sum_to(g, w.shape)  # type: ignore[attr-defined]
 
+    def rows_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
+        """normalize_affine over the last axes, without the plain result, which backward makes anew from x.
+
+        Takes float16 and bfloat16: they compute in float32, the dtype of the mean and the variance.
+        """
+        out, _, mean, var = self.normalize_affine(_wide(x), _wide(w), _wide(b), dims, eps)
+        return out.astype(x.dtype), mean, var
+
+    def rows_normalize_backward(
+        self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array, Array]:
+        """The gradients of x, and of w and b in the dtype of w."""
+        y = (_wide(x) - mean) * (1 / self.xp.sqrt(var + eps))
+        dx, dw, db = self.normalize_affine_backward(_wide(g), _wide(w), y, var, dims, eps)
+        return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
+
     def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
         """normalize_affine without the plain result, which backward makes anew from x; w and b have an element for each mean."""
         y, mean, var = self.normalize(x, dims, eps)
@@ -88,3 +104,7 @@ class NormKernels:
 
 def count(shape: Ints, dims: Ints) -> int:
     return prod(shape[d] for d in dims)
+
+
+def _wide(x: Array) -> Array:
+    return x.astype("float32") if x.dtype.itemsize == 2 else x

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 Array = Any
 
@@ -71,6 +74,10 @@ class OptimKernels:
         """`x` as a constant."""
         return x
 
+    def sgd_rule(self, p: Array, g: Array, buf: Any, lr: Array, *rest: Any) -> None:
+        """sgd_rule with a learning rate that is an array."""
+        sgd_rule(self, p, g, buf, lr, *rest)
+
     def sgd_step(
         self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
         dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
@@ -83,6 +90,30 @@ class OptimKernels:
         for i, (p, g) in enumerate(zip(params, grads, strict=True)):
             buf = None if bufs is None else bufs[i]
             sgd_rule(self, p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first)
+
+    def adam_step_on_device(
+        self: Any, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
+        steps: list[Array], lr: Any, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
+        maximize: bool,
+    ) -> None:  # fmt: skip
+        """Adam with counters that are arrays (0-d, float) and are raised here; lr: a number or such an array."""
+        for i, (p, g, m, v, step) in enumerate(zip(params, grads, ms, vs, steps, strict=True)):
+            step += 1
+            dtype = p.dtype if p.dtype.itemsize > 2 else np.dtype(np.float32)
+            # 1 - beta ** step, without the digits that the difference would lose
+            left1, left2 = (-self.xp.expm1(step * math.log(b)) if b else 1.0 + 0 * step for b in (beta1, beta2))
+            scale, size = (1 / self.xp.sqrt(left2)).astype(dtype), (lr / left1).astype(dtype)
+            if maximize:
+                g = -g
+            if weight_decay and decoupled:
+                p *= (1 - lr * weight_decay) if isinstance(lr, float) else (1 - lr * weight_decay).astype(dtype)
+            elif weight_decay:
+                g = g + weight_decay * p
+            m += (1 - beta1) * (g - m)
+            v *= beta2
+            v += (1 - beta2) * (g * g)
+            top = v if vmaxs is None else self.assign(vmaxs[i], self.xp.maximum(vmaxs[i], v))
+            p -= (size * (m / (self.xp.sqrt(top) * scale + eps))).astype(p.dtype)
 
     def adam_step(
         self, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,

@@ -197,8 +197,34 @@ def set_rng_state_all(new_states: Any) -> None:
         set_rng_state(state)
 
 
+def current_blas_handle() -> int:
+    """The address of cuBLAS's handle of this thread and device."""
+    return int(_runtime().cublas_handle())
+
+
+def current_solver_handle() -> int:
+    """The address of cuSOLVER's handle of this thread and device."""
+    return int(_runtime().cusolver_handle())
+
+
+def get_gencode_flags() -> str:
+    """Empty, as get_arch_list."""
+    return ""
+
+
+has_half, has_magma = True, False
+
+
+class CudaError(RuntimeError):
+    """A CUDA call failed. Source: torch.cuda.CudaError."""
+
+
+class DeferredCudaCallError(Exception):
+    """Here by name: no calls are deferred. Source: torch.cuda.DeferredCudaCallError."""
+
+
 # ---- what is loaded when it is first used ----------------------------------------------------------------------------
-_MODULES = ("amp", "memory", "nccl", "nvtx", "profiler", "sparse", "streams")
+_MODULES = ("amp", "graphs", "memory", "nvml", "nvtx", "profiler", "streams")
 _LATER = {
     "memory": (
         "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
@@ -207,6 +233,10 @@ _LATER = {
         "memory_stats_as_nested_dict", "memory_summary", "reset_accumulated_memory_stats", "reset_max_memory_allocated",
         "reset_max_memory_cached", "reset_peak_memory_stats", "set_per_process_memory_fraction",
     ),
+    "nvml": (
+        "clock_rate", "device_memory_used", "list_gpu_processes", "memory_usage", "power_draw", "temperature", "utilization",
+    ),
+    "graphs": ("CUDAGraph", "graph", "graph_pool_handle", "make_graphed_callables"),
     "streams": (
         "Event", "ExternalStream", "Stream", "StreamContext", "current_stream", "default_stream",
         "get_stream_from_external", "is_current_stream_capturing", "set_stream", "stream",
@@ -218,6 +248,8 @@ _HOME = {name: module for module, names in _LATER.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
+    if name == "default_generators":
+        return (random.default_generator,) * device_count()
     if name in _HOME:
         found = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
         return found
@@ -225,4 +257,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_HOME})
+    return sorted({*globals(), *_MODULES, *_HOME, "default_generators"})

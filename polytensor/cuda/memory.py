@@ -147,6 +147,12 @@ def ipc_collect() -> None:
     _runtime()
 
 
+def empty_host_cache() -> None:
+    """Give cached blocks of page-locked memory back to the system."""
+    if is_available():
+        _runtime().empty_host_cache()
+
+
 def _checked_fraction(fraction: Any) -> float:
     if not isinstance(fraction, float):
         raise TypeError("Invalid type for fraction argument, must be `float`")

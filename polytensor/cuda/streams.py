@@ -69,7 +69,8 @@ class Stream:
 
     @property
     def priority(self) -> int:
-        return int(self.base.priority)
+        with _runtime().on(self.device_index):
+            return int(self.base.priority)
 
     @staticmethod
     def priority_range() -> tuple[int, int]:
@@ -78,12 +79,14 @@ class Stream:
 
     def synchronize(self) -> None:
         """Wait for all work that is queued here."""
-        self.base.synchronize()
+        with _runtime().on(self.device_index):  # every device has a default stream of this address
+            self.base.synchronize()
         self.device.backend.waited()
 
     def query(self) -> bool:
         """Whether all queued work is done."""
-        return bool(self.base.done)
+        with _runtime().on(self.device_index):
+            return bool(self.base.done)
 
     def record_event(self, event: Event | None = None) -> Event:
         """A mark (a new one by default) behind the work that is queued here."""

@@ -73,7 +73,8 @@ def scaled_dot_product_attention(
         if out is not None:
             return out  # type: ignore[no-any-return]
         q, k, v = (F.cast(t, dtypes.float32.array) for t in (q, k, v))  # compute in float32 and round once
-    if tiled and q._a.size // max(1, q._a.shape[-1]) * k._a.shape[-2] >= (LARGE_CAUSAL if is_causal else LARGE):
+    scores = q._a.size // max(1, q._a.shape[-1]) * k._a.shape[-2]
+    if tiled and (scores >= (LARGE_CAUSAL if is_causal else LARGE) or q._dev.backend.attends_small):
         out = _tiled(q, k, v, attn_mask, is_causal, scale)
     if out is None:
         out = _attend(q, k, v, attn_mask, dropout_p, is_causal, scale)

@@ -42,7 +42,8 @@ def update(
         return
     backend = p._dev.backend
     view = backend.real_view if p._a.dtype.kind == "c" else lambda a: a
-    rule(backend, view(p._a), view(g._a), {k: view(v._a) for k, v in state.items()}, *rest)
+    with backend.here():
+        rule(backend, view(p._a), view(g._a), {k: view(v._a) for k, v in state.items()}, *rest)
     p._bump()
 
 
@@ -54,6 +55,13 @@ def sgd_step(
     if not params:
         return
     rest = (momentum, dampening, weight_decay, nesterov, maximize, first)
+    if isinstance(lr, Tensor):  # a learning rate that stays on the device
+        backend = params[0]._dev.backend
+        for i, p in enumerate(params):
+            rate = p._dev.backend.cast(lr._a, p._a.dtype) if p._a.dtype.kind != "c" else lr._a
+            backend.sgd_rule(p._a, grads[i]._a, None if bufs is None else bufs[i]._a, rate, *rest)
+            p._bump()
+        return
     if not _by_device(params):
         for i, p in enumerate(params):
             sgd_step([p], [grads[i]], None if bufs is None else [bufs[i]], lr, *rest)
@@ -83,5 +91,26 @@ def adam_step(
         lists = [[backend.real_view(a) if c else a for a, c in zip(part, kinds, strict=True)] for part in lists]
         tops = tops and [backend.real_view(a) if c else a for a, c in zip(tops, kinds, strict=True)]
     backend.adam_step(*lists, tops, *rest)
+    for p in params:
+        p._bump()
+
+
+def adam_step_on_device(
+    params: list[Tensor], grads: list[Tensor], ms: list[Tensor], vs: list[Tensor], vmaxs: list[Tensor] | None,
+    steps: list[Tensor], lr: Any, *rest: Any,
+) -> None:  # fmt: skip
+    """One Adam step whose counters, and maybe learning rate, are tensors of the parameters' device."""
+    if not params:
+        return
+    for dev in {p._dev for p in params}:
+        here = [i for i, p in enumerate(params) if p._dev is dev]
+        view = dev.backend.real_view
+        lists = [
+            [view(a._a) if a._a.dtype.kind == "c" else a._a for a in [part[i] for i in here]]
+            for part in (params, grads, ms, vs, *(() if vmaxs is None else (vmaxs,)))
+        ]
+        tops = None if vmaxs is None else lists.pop()
+        rate = lr._a if isinstance(lr, Tensor) else float(lr)
+        dev.backend.adam_step_on_device(*lists, tops, [steps[i]._a for i in here], rate, *rest)
     for p in params:
         p._bump()

@@ -76,6 +76,19 @@ def _batch_rule(
     return [d if n else None for d, n in zip(grads, need, strict=True)]
 
 
+def _layer_rule(
+    F: Any, g: Any, need: Any, x: Any, w: Any, out1: Any, out2: Any, x_shape: Any, dims: Any, eps: float
+) -> Any:  # fmt: skip
+    grads = [None] * 3
+    if g[0] is not None:
+        grads = list(F.rows_normalize_backward(g[0], x, w, out1, out2, dims, eps))
+    if need[0] and (g[1] is not None or g[2] is not None):
+        y = F.div(F.sub(x, out1), F.sqrt(F.add(out2, eps)))
+        more = F.cast(_through(F, None, g[1], g[2], y, out2, x_shape, dims, eps), getattr(x, "_a", x).dtype)
+        grads[0] = more if grads[0] is None else F.add(grads[0], more)
+    return [d if n else None for d, n in zip(grads, need, strict=True)]
+
+
 def _batch_relu_rule(
     F: Any, g: Any, need: Any, x: Any, w: Any, out0: Any, out1: Any, out2: Any, dims: Any, eps: float
 ) -> Any:  # fmt: skip
@@ -103,6 +116,7 @@ _normalize_affine = primitive(
 _batch_normalize = primitive(
     "batch_normalize", "x w b", _batch_rule, "dims eps", outs=3, node="NativeBatchNormBackward0"
 )
+_rows_normalize = primitive("rows_normalize", "x w b", _layer_rule, "dims eps", outs=3, node="NativeLayerNormBackward0")
 _batch_normalize_relu = primitive(  # the mean and the variance are not handed out
     "batch_normalize_relu", "x w b", _batch_relu_rule, "dims eps", outs=3, node="ReluBackward0"
 )
@@ -134,6 +148,14 @@ def _normalize_affine_backward(
     return dx, F.sum_to(pw.mul(g, y), w._a.shape), F.sum_to(g, w._a.shape)
 
 
+def _rows_normalize_backward(
+    g: Tensor, x: Tensor, w: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
+) -> tuple[Tensor, ...]:
+    y = pw.mul(pw.sub(_wide(x), mean), pw.rsqrt(pw.add(var, eps)))
+    grads = _normalize_affine_backward(_wide(g), _wide(w), y, var, dims, eps)
+    return tuple(F.cast(d, t._a.dtype) for d, t in zip(grads, (x, w, w), strict=True))
+
+
 def _batch_normalize_relu_backward(
     g: Tensor, x: Tensor, w: Tensor, y: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -144,6 +166,7 @@ def _batch_normalize_relu_backward(
 
 
 F.batch_normalize_relu_backward = _batch_normalize_relu_backward
+F.rows_normalize_backward = _rows_normalize_backward
 F.normalize_affine_backward = _normalize_affine_backward
 F.normalize_backward, F.rms_backward = _normalize_backward, _rms_backward
 F.batch_normalize_backward = _batch_normalize_backward
@@ -189,6 +212,9 @@ def layer_norm(
 ) -> Tensor:  # fmt: skip
     """Mean 0 and variance 1 over the last dimensions, which are `normalized_shape`; then times weight plus bias."""
     x, dims = _last("layer_norm", input, normalized_shape, weight, bias)
+    if x._dev.backend.remakes_norms and weight is not None and bias is not None and x._a.dtype.kind in "fV":
+        if weight._a.dtype == bias._a.dtype == x._a.dtype:
+            return _rows_normalize(contiguous(x), weight, bias, dims, eps)[0]  # type: ignore[no-any-return]
     return _with_half(x, lambda x, w, b: _layer_norm(x, w, b, dims, eps), weight, bias)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
-from ..ops.fused import adam_rule, adam_step, update
+from ..ops.fused import adam_rule, adam_step, adam_step_on_device, update
 from ..tensor import Tensor
 from .optimizer import Optimizer, RuleOptimizer, check_betas, check_common, not_negative, scalar
 
 
 class Adam(Optimizer):
     """Adaptive moments (Kingma and Ba, 2015; amsgrad: Reddi et al., 2018). Source: torch.optim.Adam."""
+
+    on_device = True
 
     def __init__(
         self, params: Any, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8,
@@ -41,7 +43,10 @@ class Adam(Optimizer):
 
     def _update(self, group: dict[str, Any]) -> None:
         by_step: dict[int, list[Any]] = {}
-        for p, g in self._with_grad(group):
+        pairs = self._with_grad(group)
+        if group["capturable"] and not group["differentiable"]:
+            return self._update_on_device(pairs, group)
+        for p, g in pairs:
             s = self.state[p]
             if not s:
                 s["step"] = scalar(0.0)
@@ -68,6 +73,24 @@ class Adam(Optimizer):
                 list(params), list(grads), [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states],
                 [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else None, step, lr, beta1, beta2, *rest,
             )  # fmt: skip
+
+    def _update_on_device(self, pairs: list[Any], group: dict[str, Any]) -> None:
+        """As a CUDA graph can repeat it: the steps are counted on the device, and a learning rate may be a tensor there."""
+        for p, _ in pairs:
+            s = self.state[p]
+            if not s:
+                s["step"] = ops.zeros((), dtype=scalar(0.0).dtype, device=p.device)
+                s["exp_avg"] = ops.zeros_like(p)
+                s["exp_avg_sq"] = ops.zeros_like(p)
+                if group["amsgrad"]:
+                    s["max_exp_avg_sq"] = ops.zeros_like(p)
+        states = [self.state[p] for p, _ in pairs]
+        adam_step_on_device(
+            [p for p, _ in pairs], [g for _, g in pairs], [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states],
+            [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else None, [s["step"] for s in states],
+            self._rate_on_device(group), *group["betas"], group["eps"], group["weight_decay"],
+            group["decoupled_weight_decay"], group["maximize"],
+        )  # fmt: skip
 
 
 def _recorded(F: Any, p: Any, g: Any, s: dict[str, Any], *rest: Any) -> None:

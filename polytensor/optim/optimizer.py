@@ -190,7 +190,26 @@ class Optimizer:
             raise AssertionError(
                 f"If capturable=True, params and state_steps must be on supported devices: {CAPTURABLE}."
             )
+        if pairs and pairs[0][0]._dev.backend.capturing:
+            self._check_captured(group)
         return pairs
+
+    on_device = False  # whether capturable=True keeps all that changes from step to step on the device
+
+    def _check_captured(self, group: dict[str, Any]) -> None:
+        """RuntimeError where a CUDA graph would repeat this very step, with the numbers that it has now."""
+        name = type(self).__name__
+        if not group.get("capturable", True):
+            raise RuntimeError(
+                f"Attempting CUDA graph capture of step() for an instance of {name} but param_groups' capturable is False."
+            )
+        if not self.on_device:
+            raise RuntimeError(f"step() of {name} cannot be part of a CUDA graph: it computes with numbers of the host")
+
+    def _rate_on_device(self, group: dict[str, Any]) -> Any:
+        """The learning rate: a tensor as it is."""
+        lr = group["lr"]
+        return lr.reshape(()) if isinstance(lr, Tensor) else lr
 
     def _lr(self, group: dict[str, Any]) -> Any:
         """The learning rate as a number; a Tensor as it is where a differentiable step may want its gradient."""
@@ -279,7 +298,10 @@ class Optimizer:
             value = ops.as_tensor(value.__array__())
         if isinstance(value, Tensor):
             if key in self.counters:
-                return value.detach().clone()
+                here = self.on_device and any(
+                    g.get("capturable") and any(q is p for q in g["params"]) for g in self.param_groups
+                )
+                return value.detach().to(p.device).clone() if here else value.detach().clone()
             return value.to(device=p.device, dtype=p.dtype if p.is_floating_point() else None).clone()
         if key == "step" and isinstance(value, (int, float)) and "step" in self.counters:
             return scalar(float(value))  # state of old versions

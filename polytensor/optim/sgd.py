@@ -13,6 +13,8 @@ from .optimizer import Optimizer, RuleOptimizer, check_common, not_negative, sca
 class SGD(Optimizer):
     """p -= lr * d. With momentum, d is the running sum of gradients (Sutskever et al., 2013). Source: torch.optim.SGD."""
 
+    on_device = True
+
     def __init__(
         self, params: Any, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: float = 0,
         nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
@@ -37,7 +39,9 @@ class SGD(Optimizer):
 
     def _update(self, group: dict[str, Any]) -> None:
         pairs = self._with_grad(group)
-        lr, momentum, differentiable = self._lr(group), group["momentum"], group["differentiable"]
+        momentum, differentiable = group["momentum"], group["differentiable"]
+        captured = bool(pairs) and pairs[0][0]._dev.backend.capturing
+        lr = self._rate_on_device(group) if captured else self._lr(group)
         rest = (lr, momentum, group["dampening"], group["weight_decay"], group["nesterov"], group["maximize"])
         state = self.state
         if differentiable:
@@ -54,6 +58,8 @@ class SGD(Optimizer):
         new: list[Any] = []
         for pair in pairs:
             (new if state[pair[0]].get("momentum_buffer") is None else old).append(pair)
+        if new and captured:
+            raise RuntimeError("SGD with momentum cannot start within a CUDA graph: run a step before the capture")
         for p, g in new:
             state[p]["momentum_buffer"] = ops.empty_like(g)
         for part, first in ((old, False), (new, True)):

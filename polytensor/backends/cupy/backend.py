@@ -13,6 +13,8 @@ from ... import dtypes
 from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..indexing import span
+from .attention import CudaAttentionKernels
+from .capture import CaptureKernels
 from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
@@ -21,6 +23,7 @@ from .half import HalfKernels
 from .layers import LayerKernels
 from .placement import Placement
 from .pool import PoolKernels
+from .reduce import ReduceKernels
 from .scatter import ScatterKernels
 from .search import SearchKernels
 
@@ -43,14 +46,17 @@ def library(cupy: Any) -> Any:
 
 
 class CupyBackend(
+    CaptureKernels,
     CudnnKernels,
     CudaConvKernels,
+    CudaAttentionKernels,
     HalfKernels,
     FaultKernels,
     GemmKernels,
     LayerKernels,
     Placement,
     PoolKernels,
+    ReduceKernels,
     ScatterKernels,
     SearchKernels,
     Backend,
@@ -60,6 +66,7 @@ class CupyBackend(
     name = "cupy"
     device_type = "cuda"
     takes_half = True
+    attends_small = True
     attention_room = 1 << 24  # a launch costs more than a cache is worth
 
     @classmethod
@@ -198,15 +205,6 @@ class CupyBackend(
         row = xp.searchsorted(ends, places, side="right")
         column = places - (ends - counts)[row] + (0 if lower else left[row])
         return xp.stack((row, column)).astype(np.int64)
-
-    def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
-        return self.xp.sum(x, axis=dim, keepdims=keepdim)  # CuPy adds in blocks on every axis
-
-    def amax(self, x: Any, dim: Any, keepdim: bool) -> Any:
-        return self.xp.amax(x, axis=dim, keepdims=keepdim)
-
-    def amin(self, x: Any, dim: Any, keepdim: bool) -> Any:
-        return self.xp.amin(x, axis=dim, keepdims=keepdim)
 
     def prod(self, x: Any, dim: Any, keepdim: bool) -> Any:
         if x.dtype in FLOAT16:

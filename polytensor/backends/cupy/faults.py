@@ -74,6 +74,7 @@ class FaultKernels:
 
     asynchronous = True
     xp: Any
+    refuse_captured: Any
     _faults: Faults | None
 
     @property
@@ -117,20 +118,24 @@ class FaultKernels:
             self._faults.check()
 
     def item(self, x: Any) -> Any:
+        self.refuse_captured("item()")
         value = x.item()
         self.waited()
         return value
 
     def tolist(self, x: Any) -> Any:
+        self.refuse_captured("tolist()")
         values = x.tolist()
         self.waited()
         return values
 
     def to_numpy(self, a: Any) -> Any:
+        self.refuse_captured("a copy to the host")
         found = self.xp.asnumpy(a)
         self.waited()
         return found
 
     def synchronize(self) -> None:
+        self.refuse_captured("synchronize()")
         self.xp.cuda.get_current_stream().synchronize()
         self.waited()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
@@ -11,13 +12,14 @@ import numpy as np
 
 from ... import dtypes
 from ...settings import get_float32_matmul_precision
-from .cublas import KINDS, Blas, Kind, N, T, library, workspace_size
+from .cublas import KINDS, MOST_BATCHES, Blas, Call, Handle, Kind, N, T, library, workspace_size
 from .launch import CTYPES, grid, kernel, register
 
 __all__ = ["GemmKernels"]
 
 Array = Any
 Ints = tuple[int, ...]
+Sizes = tuple[int, int, int]
 KIND_OF = {d.array: KINDS[d.name] for d in dtypes.ALL if d.array is not None and d.name in KINDS}
 
 
@@ -77,7 +79,8 @@ __global__ void integer_product(const T* a, const T* b, T* c, i64 count, i64 m, 
 )
 
 
-class Plan(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Plan:
     """How a product is computed; cuBLAS knows matrices by columns, so it is asked for the transposes, op(b) op(a)."""
 
     copy_a: bool  # neither order of cuBLAS fits the operand
@@ -89,6 +92,7 @@ class Plan(NamedTuple):
     sizes: tuple[int, int, int]
     leads: tuple[int, int, int]  # leading dimensions of the operands and of the result
     batch: tuple[Ints, ...]  # (count, strides of the three in elements), outermost first
+    calls: dict[tuple[int, bool, bool], Call] = field(default_factory=dict)  # by handle, add and TF32: ready ones
 
 
 def order(shape: Ints, strides: Ints, size: int) -> tuple[int, int] | None:
@@ -169,10 +173,10 @@ def outline(a: tuple[Ints, Ints], b: tuple[Ints, Ints]) -> Outline:
 
 @lru_cache(maxsize=4096)
 def plan(
-    a: tuple[Ints, Ints], b: tuple[Ints, Ints], c: tuple[Ints, Ints] | None, size: int, csize: int | None = None
+    a: tuple[Ints, Ints], b: tuple[Ints, Ints], c: tuple[Ints, Ints] | None, kind: Kind, wide: bool = False
 ) -> Plan:
-    """The plan for operands and, if given, a result of (shape, strides); `size` and `csize` are bytes of an element."""
-    csize = csize or size
+    """The plan for operands and, if given, a result of (shape, strides), `wide` for one of float32."""
+    size, csize = kind.width, 4 if wide else kind.width
     (ashape, astrides), (bshape, bstrides), lead, (m, n, k), shape = outline(a, b)
     full = (*lead, m, n)
     if c is None:
@@ -262,7 +266,7 @@ class GemmKernels:
         if kind is None or b.dtype != dtype or (wide and (dtype not in HALVES or out.dtype.char != "f")):  # type: ignore[union-attr]
             return self._unusual(a, b, out, add)
         into = None if out is None else (out.shape, out.strides)
-        way = plan((a.shape, a.strides), (b.shape, b.strides), into, kind.width, 4 if wide else None)
+        way = plan((a.shape, a.strides), (b.shape, b.strides), into, kind, wide)
         xp = self.xp
         c = out if out is not None and not way.copy_c else xp.empty(way.shape, dtype if out is None else out.dtype)
         if c.size and way.sizes[2]:
@@ -271,12 +275,19 @@ class GemmKernels:
             a, b = packed(xp, a) if way.copy_a else a, packed(xp, b) if way.copy_b else b
             pa, pb, pc = a.data.ptr, b.data.ptr, c.data.ptr
             first, second = (pb, pa) if way.rows else (pa, pb)
-            lda, ldb, ldc = way.leads
             blas = self._blas or self._load_blas()
-            if way.batch:
-                self._batched(blas, kind, way, first, second, pc, add, wide)
+            handle = blas.handle()
+            coarse = kind.coarse != kind.compute and blas.coarse()
+            call = way.calls.get((handle.address, add, coarse))
+            if call is not None:
+                call(first, second, pc)
+            elif len(way.batch) < 2 and sum(d[0] for d in way.batch) <= MOST_BATCHES:
+                batch = way.batch[0] if way.batch else None
+                call = blas.ready(handle, kind, way.ops, way.sizes, way.leads, add, coarse, wide, batch)
+                way.calls[handle.address, add, coarse] = call
+                call(first, second, pc)
             else:
-                blas.gemm(kind, way.ops, way.sizes, first, lda, second, ldb, add, pc, ldc, wide=wide)
+                self._batched(blas, handle, kind, way, (first, second, pc), add, coarse, wide)
         elif not add:
             c.fill(0)
         elif way.copy_c:
@@ -286,30 +297,35 @@ class GemmKernels:
         out[...] = c
         return out
 
-    def _batched(self, blas: Blas, kind: Kind, way: Plan, a: int, b: int, c: int, add: bool, wide: bool) -> None:
+    def _batched(
+        self, blas: Blas, handle: Handle, kind: Kind, way: Plan, at: Sizes, add: bool, coarse: bool, wide: bool
+    ) -> None:
         """One call for each step of all dimensions of the batch but the largest, or one for a table of addresses."""
         largest = max(way.batch)
         rest = [d for d in way.batch if d is not largest]
-        lda, ldb, ldc = way.leads
         widths = (kind.width, kind.width, 4 if wide else kind.width)
+        known = (handle, kind, way.ops, way.sizes, way.leads, add, coarse, wide)
         if prod(d[0] for d in rest) > MOST_LOOPS and len(way.batch) <= MOST_DIMS:
             count = prod(d[0] for d in way.batch)
             sizes, strides = flat(way.batch)
-            scaled = [np.int64(s * w) for of, w in zip(strides, widths, strict=True) for s in of]
+            numbers = [
+                np.int64(n) for n in (*sizes[1:], *(s * w for of, w in zip(strides, widths, strict=True) for s in of))
+            ]
             table = self.xp.empty(3 * count, np.uint64)
-            starts = [np.uint64(p) for p in (a, b, c)]
-            kernel("product_addresses")(
-                *grid(count), (table, np.int64(count), *starts, *map(np.int64, sizes[1:]), *scaled)
-            )
-            at = [table.data.ptr + 8 * count * i for i in range(3)]
-            blas.gemm(kind, way.ops, way.sizes, at[0], lda, at[1], ldb, add, at[2], ldc, table=count, wide=wide)
+            kernel("product_addresses")(*grid(count), (table, np.int64(count), *map(np.uint64, at), *numbers))
+            for start in range(0, count, MOST_BATCHES):
+                call = blas.ready(*known, table=min(MOST_BATCHES, count - start))
+                call(*(table.data.ptr + 8 * (count * i + start) for i in range(3)))
             return
-        for i in range(prod(d[0] for d in rest)):
-            at = [a, b, c]
-            for n, *steps in rest:
-                i, j = divmod(i, n)
-                at = [p + j * s * w for p, s, w in zip(at, steps, widths, strict=True)]
-            blas.gemm(kind, way.ops, way.sizes, at[0], lda, at[1], ldb, add, at[2], ldc, largest, wide=wide)
+        (n, *along), place = largest, list(at)
+        for start in range(0, n, MOST_BATCHES):
+            call = blas.ready(*known, (min(MOST_BATCHES, n - start), *along))
+            for i in range(prod(d[0] for d in rest)):
+                place = [p + start * s * w for p, s, w in zip(at, along, widths, strict=True)]
+                for extent, *over in rest:
+                    i, j = divmod(i, extent)
+                    place = [p + j * s * w for p, s, w in zip(place, over, widths, strict=True)]
+                call(*place)
 
     def _unusual(self, a: Array, b: Array, out: Array | None, add: bool) -> Array:
         """Integers, and operands of several dtypes."""

@@ -29,6 +29,14 @@ PRELUDE = r"""
 typedef long long i64;
 typedef unsigned long long u64;
 
+// NVRTC has no math.h
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7f800000)
+#endif
+#ifndef NAN
+#define NAN __int_as_float(0x7fffffff)
+#endif
+
 // Dynamic shared memory, as T* name.
 #ifndef SHARED
 #define SHARED(T, name) \
@@ -150,15 +158,30 @@ def expression(name: str, types: tuple[str, ...]) -> str:
     return f"{name}<{', '.join(types)}>" if types else name
 
 
+class Roomy:
+    """A kernel with leave to ask for more than 48 KiB of shared memory, which every device gives for itself."""
+
+    def __init__(self, made: Any, most: int) -> None:
+        self.made, self.most = made, most
+        self.asked: set[int] = set()
+
+    def __call__(self, grid: Any, block: Any, args: Any, shared_mem: int = 0) -> None:
+        from cupy.cuda import runtime
+
+        device = runtime.getDevice()
+        if device not in self.asked:
+            self.made.max_dynamic_shared_size_bytes = self.most
+            self.asked.add(device)
+        self.made(grid, block, args, shared_mem=shared_mem)
+
+
 def load(name: str, types: tuple[str, ...], shared_mem: int) -> Any:
     """A RawKernel, which is compiled once for each device at its first call there, and kept on disk by CuPy."""
     import cupy
 
     full = expression(name, types)
     made = cupy.RawModule(code=code(name), options=OPTIONS, name_expressions=(full,)).get_function(full)
-    if shared_mem > STATIC_SHARED:
-        made.max_dynamic_shared_size_bytes = shared_mem
-    return made
+    return Roomy(made, shared_mem) if shared_mem > STATIC_SHARED else made
 
 
 def kernel(name: str, *types: str, shared_mem: int = 0) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict, deque
 from typing import Any
+from weakref import WeakSet, finalize
 
 import cupy
 
@@ -23,6 +24,7 @@ class Accounts:
         self.held = [0] * count  # most bytes that the pool had
         self.failures = [0] * count
         self.pending: deque[tuple[Any, Any]] = deque()  # (event, what must live until then)
+        self.private: WeakSet[Any] = WeakSet()  # pools of graphs
 
     def allocator(self) -> Any:
         """What CuPy calls for each array: the pool's malloc, the peak noted."""
@@ -43,12 +45,17 @@ class Accounts:
 
         return allocate
 
+    def bytes(self) -> tuple[int, int]:
+        """Bytes of the current device in use, and held by pools."""
+        pools = (self.pool, *self.private)
+        return sum(int(p.used_bytes()) for p in pools), sum(int(p.total_bytes()) for p in pools)
+
     def told(self, size: int) -> OutOfMemoryError:
         """The error of an allocation that failed on the current device."""
         index = cupy.cuda.runtime.getDevice()
         self.failures[index] += 1
         free, total = cupy.cuda.runtime.memGetInfo()
-        used, held, limit = self.pool.used_bytes(), self.pool.total_bytes(), self.pool.get_limit()
+        (used, held), limit = self.bytes(), self.pool.get_limit()
         op = running(sys._getframe(2))
         text = (
             f"CUDA out of memory. Tried to allocate {in_words(size)}{f' for {op}' if op else ''}. GPU {index} has a total "
@@ -129,6 +136,21 @@ def accounts() -> Accounts:
     return _accounts
 
 
+def private_pool() -> Any:
+    """A pool that only graphs allocate from; it counts as long as somebody has it."""
+
+    class Private(cupy.cuda.MemoryPool):  # type: ignore[misc, unused-ignore]
+        def malloc(self, size: int) -> Any:
+            try:
+                return super().malloc(size)
+            except cupy.cuda.memory.OutOfMemoryError:
+                raise accounts().told(size) from None
+
+    made = Private()
+    accounts().private.add(made)
+    return made
+
+
 def keep(event: Any, needed: Any) -> None:
     """Let `needed` live until the event is over."""
     kept = accounts()
@@ -140,16 +162,18 @@ def stats(index: int) -> OrderedDict[str, int]:
     """Counts of a device's memory under PyTorch's names, as far as they are known."""
     known = accounts()
     with cupy.cuda.Device(index):
-        used, held = int(known.pool.used_bytes()), int(known.pool.total_bytes())
-    known.used[index] = max(known.used[index], used)
+        own, held = int(known.pool.used_bytes()), int(known.pool.total_bytes())
+        used, kept = known.bytes()
+    known.used[index] = max(known.used[index], own)
     known.held[index] = max(known.held[index], held)
+    most = known.used[index] + used - own  # graphs keep what they hold
     result = OrderedDict()
-    for name, now, most in (
-        ("active_bytes", used, known.used[index]),
-        ("allocated_bytes", used, known.used[index]),
-        ("reserved_bytes", held, known.held[index]),
+    for name, now, peak in (
+        ("active_bytes", used, most),
+        ("allocated_bytes", used, most),
+        ("reserved_bytes", kept, known.held[index] + kept - held),
     ):
-        result[f"{name}.all.current"], result[f"{name}.all.peak"] = now, most
+        result[f"{name}.all.current"], result[f"{name}.all.peak"] = now, peak
     result["num_ooms"] = known.failures[index]
     return result
 
@@ -196,8 +220,6 @@ def pinned_empty(shape: tuple[int, ...], dtype: Any) -> Any:
 
 def hold_for(stream: Any, array: Any) -> None:
     """Once `array` is gone, let its memory rest until the work that `stream` has by then is done."""
-    from weakref import finalize
-
     finalize(array, _rest, stream, array.data.mem).atexit = False
 
 

@@ -11,60 +11,71 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import ROWS, VECTOR, forms, i64, spread, width
+from .rows import CTYPE, ROWS, VECTOR, forms, i64, spread, width
 
 Array = Any
 Ints = tuple[int, ...]
 
-FLOATS = ("float", "double")
+FLOATS, HALVES = ("float", "double"), ("__half", "__nv_bfloat16")
 CHUNK = 8192  # elements of a channel to a block
-PARTS = 256  # blocks to a channel, and to a strip of columns
-TOGETHER = 8  # rows at least to a block that leaves partial sums
+PARTS = 256  # blocks to a channel
+LEFT = 512  # rows of partial sums of a layer norm
+TOGETHER = 4  # rows at least to each of these
 
 NORM_ROWS = r"""
 // y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w + b. Without `centred` the mean is 0 and
-// var the mean square. Row r has the weights (r % groups) * each + i / area, each * area = n.
+// var the mean square; y is left out unless it is kept. Row r has the weights (r % groups) * each + i / area, where
+// each * area = n.
 template <typename T, int V, int K>
-__global__ void norm_rows(const T* x, const T* w, const T* b, T* y, T* out, T* mean, T* var, i64 rows, i64 n, i64 groups,
-                          i64 each, i64 area, T eps, bool centred, bool affine) {
+__global__ void norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_t<T>* var, i64 rows, i64 n,
+                          i64 groups, i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool kept) {
+    typedef acc_t<T> A;
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> row(x + r * n, n);
-        T m = 0, part = 0;
+        A m = 0, part = 0;
         if (centred) {
             sweep<V, K>(n, [&](int k, i64 i) {
-                T v[V];
+                A v[V];
                 row.pack(k, i, v);
                 #pragma unroll
                 for (int j = 0; j < V; ++j) part += v[j];
             });
-            m = block_sum(part) / (T)n;
+            m = block_sum(part) / (A)n;
             part = 0;
         }
         sweep<V, K>(n, [&](int k, i64 i) {
-            T v[V];
+            A v[V];
             row.pack(k, i, v);
             #pragma unroll
             for (int j = 0; j < V; ++j) part += (v[j] - m) * (v[j] - m);
         });
-        T square = block_sum(part) / (T)n, scale = 1 / sqrt(square + eps);
+        A square = block_sum(part) / (A)n, scale = 1 / sqrt(square + eps);
         if (threadIdx.x == 0) {
             if (centred) mean[r] = m;
             var[r] = square;
         }
         i64 first = (r % groups) * each;
         sweep<V, K>(n, [&](int k, i64 i) {
-            T v[V], z[V];
+            A v[V];
             row.pack(k, i, v);
             #pragma unroll
-            for (int j = 0; j < V; ++j) {
-                v[j] = (v[j] - m) * scale;
-                if (affine) {
-                    i64 c = first + (area == 1 ? i + j : quotient(i + j, area));
-                    z[j] = v[j] * w[c] + b[c];
+            for (int j = 0; j < V; ++j) v[j] = (v[j] - m) * scale;
+            if (kept) put<T, V>(y + r * n + i, v);
+            if (!affine) return;
+            if (area == 1) {
+                A s[V], t[V];
+                get<T, V>(w + first + i, s);
+                get<T, V>(b + first + i, t);
+                #pragma unroll
+                for (int j = 0; j < V; ++j) v[j] = v[j] * s[j] + t[j];
+            } else {
+                #pragma unroll
+                for (int j = 0; j < V; ++j) {
+                    i64 c = first + quotient(i + j, area);
+                    v[j] = v[j] * load(w + c) + load(b + c);
                 }
             }
-            put<T, V>(y + r * n + i, v);
-            if (affine) put<T, V>(out + r * n + i, z);
+            put<T, V>(out + r * n + i, v);
         });
     }
 }
@@ -72,73 +83,91 @@ __global__ void norm_rows(const T* x, const T* w, const T* b, T* y, T* out, T* m
 
 NORM_ROWS_BACKWARD = r"""
 // dx = (d - y * mean(d * y) - mean(d)) / sqrt(var + eps) with d = g, or g * w with `affine`; no mean(d) unless `centred`.
-// With `sums` (for weights of one row, in registers) block p leaves its rows' sums of g * y and of g in parts[p].
+// y comes as it is, or with `raw` as (x - mean) / sqrt(var + eps). With `sums` (for weights of one row, in registers) each
+// row of threads leaves the sums of its rows of g * y and of g in parts.
 template <typename T, int V, int K>
-__global__ void norm_rows_backward(const T* g, const T* w, const T* y, const T* var, T* dx, T* parts, i64 rows, i64 n,
-                                   i64 groups, i64 each, i64 area, T eps, bool centred, bool affine, bool sums) {
+__global__ void norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, const acc_t<T>* var, T* dx,
+                                   acc_t<T>* parts, i64 rows, i64 n, i64 groups, i64 each, i64 area, acc_t<T> eps,
+                                   bool centred, bool affine, bool raw, bool sums) {
+    typedef acc_t<T> A;
     const int held = K > 0 ? K * V : 1;
-    T dw[held], db[held];
+    A dw[held], db[held];
     #pragma unroll
     for (int j = 0; j < held; ++j) dw[j] = db[j] = 0;
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> gs(g + r * n, n), ys(y + r * n, n);
         i64 first = (r % groups) * each;
-        auto weight = [&](i64 i) { return affine ? w[first + (area == 1 ? i : quotient(i, area))] : (T)1; };
-        T slope = 0, shift = 0;
-        sweep<V, K>(n, [&](int k, i64 i) {
-            T u[V], v[V];
+        A scale = 1 / sqrt(var[r] + eps), m = raw ? mean[r] : (A)0, stretch = raw ? scale : (A)1;
+        // u: g and d, v: y
+        auto packs = [&](int k, i64 i, A (&u)[V], A (&d)[V], A (&v)[V]) {
             gs.pack(k, i, u);
             ys.pack(k, i, v);
+            if (affine && area == 1) {
+                get<T, V>(w + first + i, d);
+            } else {
+                #pragma unroll
+                for (int j = 0; j < V; ++j) d[j] = affine ? (A)load(w + first + quotient(i + j, area)) : (A)1;
+            }
             #pragma unroll
             for (int j = 0; j < V; ++j) {
-                T d = u[j] * weight(i + j);
-                slope += d * v[j];
-                shift += d;
+                d[j] *= u[j];
+                v[j] = (v[j] - m) * stretch;
+            }
+        };
+        A slope = 0, shift = 0;
+        sweep<V, K>(n, [&](int k, i64 i) {
+            A u[V], d[V], v[V];
+            packs(k, i, u, d, v);
+            #pragma unroll
+            for (int j = 0; j < V; ++j) {
+                slope += d[j] * v[j];
+                shift += d[j];
                 if constexpr (K > 0) {
                     dw[k * V + j] += u[j] * v[j];
                     db[k * V + j] += u[j];
                 }
             }
         });
-        slope = block_sum(slope) / (T)n;
-        shift = centred ? block_sum(shift) / (T)n : (T)0;
-        T scale = 1 / sqrt(var[r] + eps);
+        slope = block_sum(slope) / (A)n;
+        shift = centred ? block_sum(shift) / (A)n : (A)0;
         sweep<V, K>(n, [&](int k, i64 i) {
-            T u[V], v[V];
-            gs.pack(k, i, u);
-            ys.pack(k, i, v);
+            A u[V], d[V], v[V];
+            packs(k, i, u, d, v);
             #pragma unroll
-            for (int j = 0; j < V; ++j) v[j] = (u[j] * weight(i + j) - (v[j] * slope + shift)) * scale;
+            for (int j = 0; j < V; ++j) v[j] = (d[j] - (v[j] * slope + shift)) * scale;
             put<T, V>(dx + r * n + i, v);
         });
     }
     if constexpr (K > 0) {
         if (!sums) return;
-        T* mine = parts + (blockIdx.x * (i64)blockDim.y + threadIdx.y) * 2 * n;
+        A* mine = parts + (blockIdx.x * (i64)blockDim.y + threadIdx.y) * 2 * n;
         sweep<V, K>(n, [&](int k, i64 i) {
-            put<T, V>(mine + i, dw + k * V);
-            put<T, V>(mine + n + i, db + k * V);
+            #pragma unroll
+            for (int j = 0; j < V; ++j) {
+                mine[i + j] = dw[k * V + j];
+                mine[n + i + j] = db[k * V + j];
+            }
         });
     }
 }
 """
 
 ADD_PARTS = r"""
-// out[i] = the sum of parts[p][i] over p, in a fixed order; a block takes 32 columns.
-template <typename T>
-__global__ void add_parts(const T* parts, T* out, i64 count, i64 n) {
-    __shared__ T sums[8][32];
+// out[i] = the sum of parts[p][i] over p, in a fixed order; a block of 1024 threads takes 32 columns.
+template <typename A, typename T>
+__global__ void add_parts(const A* parts, T* out, i64 count, i64 n) {
+    __shared__ A sums[32][32];
     int lane = threadIdx.x & 31, part = threadIdx.x >> 5;
     for (i64 first = blockIdx.x * (i64)32; first < n; first += gridDim.x * (i64)32) {
         i64 i = first + lane;
-        T mine = 0;
-        if (i < n) for (i64 p = part; p < count; p += 8) mine += parts[p * n + i];
+        A mine = 0;
+        if (i < n) for (i64 p = part; p < count; p += 32) mine += parts[p * n + i];
         __syncthreads();
         sums[part][lane] = mine;
         __syncthreads();
         if (part == 0 && i < n) {
-            for (int j = 1; j < 8; ++j) mine += sums[j][lane];
-            out[i] = mine;
+            for (int j = 1; j < 32; ++j) mine += sums[j][lane];
+            store(out + i, mine);
         }
     }
 }
@@ -299,9 +328,9 @@ __global__ void channel_apply_backward(const T* g, const T* x, const T* w, const
 
 _PAIRS = [(c, flag) for c in FLOATS for flag in ("false", "true")]
 _PACKS = [(c, str(v)) for c in FLOATS for v in (VECTOR[c], 1)]
-launch.register("norm_rows", ROWS + NORM_ROWS, forms(FLOATS))
-launch.register("norm_rows_backward", ROWS + NORM_ROWS_BACKWARD, forms(FLOATS))
-launch.register("add_parts", ADD_PARTS, [(c,) for c in FLOATS])
+launch.register("norm_rows", ROWS + NORM_ROWS, forms((*FLOATS, *HALVES)))
+launch.register("norm_rows_backward", ROWS + NORM_ROWS_BACKWARD, forms((*FLOATS, *HALVES)))
+launch.register("add_parts", ADD_PARTS, [("float", "float"), ("double", "double"), *[("float", h) for h in HALVES]])
 launch.register("channel_stats", ROWS + CHANNELS + CHANNEL_STATS, _PAIRS)
 launch.register("merge_stats", MERGE_STATS, [(c,) for c in FLOATS])
 launch.register("channel_sums", ROWS + CHANNELS + CHANNEL_SUMS, _PAIRS)
@@ -311,10 +340,15 @@ launch.register("channel_apply_backward", CHANNEL_APPLY_BACKWARD, _PACKS)
 
 def _type(*arrays: Array) -> str | None:
     """The C type of arrays of one dtype that the kernels take, and have elements."""
-    found = launch.CTYPES.get(str(arrays[0].dtype))
+    found = CTYPE.get(arrays[0].dtype)
     if found not in FLOATS or any([a.dtype != arrays[0].dtype or not a.size for a in arrays]):
         return None
     return found
+
+
+def _wide(x: Array) -> Any:
+    """What an array is computed in."""
+    return np.float64 if x.dtype == np.float64 else np.float32
 
 
 def trailing(shape: Ints, dims: Ints) -> tuple[int, int] | None:
@@ -354,28 +388,29 @@ def weights(shape: Ints, kept: int, w_shape: Ints) -> tuple[int, int, int] | Non
 class CudaNorms:
     """Mixed into CupyBackend."""
 
+    remakes_norms = True
     xp: Any
     contiguous: Any
     empty: Any
 
-    def _small(self, x: Array, dims: Ints) -> Array:
-        return self.empty(tuple([1 if i in dims else n for i, n in enumerate(x.shape)]), x.dtype)
+    def _small(self, x: Array, dims: Ints, dtype: Any = None) -> Array:
+        return self.empty(tuple([1 if i in dims else n for i, n in enumerate(x.shape)]), dtype or x.dtype)
 
     # ---- rows -------------------------------------------------------------------------------------------------------
     def _norm_rows(
         self, x: Array, dims: Ints, eps: float, form: tuple[int, int], centred: bool, w: Array = None, b: Array = None,
-        of: Ints = (1, 1, 1),
+        of: Ints = (1, 1, 1), kept: bool = True,
     ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
-        """(y * w + b or y, y, mean, var)."""
-        ctype: Any = _type(x)
-        x, (rows, n) = self.contiguous(x), form
-        y, var = self.empty(x.shape, x.dtype), self._small(x, dims)
-        mean = self._small(x, dims) if centred else var
+        """(y * w + b or y, y or an empty array, mean, var)."""
+        x, (rows, n), kind = self.contiguous(x), form, _wide(x)
+        y, var = self.empty(x.shape if kept else (0,), x.dtype), self._small(x, dims, kind)
+        mean = self._small(x, dims, kind) if centred else var
         out = y if w is None else self.empty(x.shape, x.dtype)
-        w, b = (var, var) if w is None else (self.contiguous(w), self.contiguous(b))
-        v = width(n, ctype, x, y, out)
+        ctype = CTYPE[x.dtype]
+        w, b = (x, x) if w is None else (self.contiguous(w), self.contiguous(b))
+        v = width(n, ctype, x, y, out, w, b)
         held, blocks, threads = spread(rows, n, v)
-        flags = (x.dtype.type(eps), np.bool_(centred), np.bool_(out is not y))
+        flags = (kind(eps), np.bool_(centred), np.bool_(out is not y), np.bool_(kept))
         launch.kernel("norm_rows", ctype, str(v), held)(
             blocks, threads, (x, w, b, y, out, mean, var, *i64(rows, n, *of), *flags)
         )
@@ -383,33 +418,68 @@ class CudaNorms:
 
     def _norm_rows_backward(
         self, g: Array, y: Array, var: Array, eps: float, form: tuple[int, int], centred: bool, w: Array = None,
-        of: Ints = (1, 1, 1),
+        of: Ints = (1, 1, 1), mean: Array = None,
     ) -> tuple[Array, Array | None]:  # fmt: skip
-        """dx, and the partial sums of g * y and g where the weights are those of a row."""
-        ctype: Any = _type(g)
+        """dx, and the partial sums of g * y and g where the weights are those of a row. With a mean, y is x."""
         g, y, var, (rows, n) = self.contiguous(g), self.contiguous(y), self.contiguous(var), form
-        dx = self.empty(y.shape, y.dtype)
-        v = width(n, ctype, g, y, dx)
+        dx, kind = self.empty(y.shape, y.dtype), _wide(y)
+        w, affine = (y, False) if w is None else (self.contiguous(w), True)
+        v = width(n, CTYPE[y.dtype], g, y, dx, w)
         held, blocks, threads = spread(rows, n, v)
-        sums = w is not None and of[0] == of[2] == 1 and held != "0"
+        sums = affine and of[0] == of[2] == 1 and held != "0"
         parts = None
         if sums:
-            blocks = (max(1, min(blocks[0], PARTS, -(-rows // (TOGETHER * threads[1])))),)
-            parts = self.empty((blocks[0] * threads[1], 2, n), y.dtype)
-        flags = (y.dtype.type(eps), np.bool_(centred), np.bool_(w is not None), np.bool_(sums))
-        arrays = (g, var if w is None else self.contiguous(w), y, var, dx, dx if parts is None else parts)
-        launch.kernel("norm_rows_backward", ctype, str(v), held)(blocks, threads, (*arrays, *i64(rows, n, *of), *flags))
+            blocks = (max(1, min(blocks[0], LEFT // threads[1], -(-rows // (TOGETHER * threads[1])))),)
+            parts = self.empty((blocks[0] * threads[1], 2, n), var.dtype)
+        raw = mean is not None
+        flags = (kind(eps), np.bool_(centred), np.bool_(affine), np.bool_(raw), np.bool_(sums))
+        arrays = (g, w, y, self.contiguous(mean) if raw else var, var, dx, var if parts is None else parts)
+        launch.kernel("norm_rows_backward", CTYPE[y.dtype], str(v), held)(
+            blocks, threads, (*arrays, *i64(rows, n, *of), *flags)
+        )
         return dx, parts
 
-    def _add_parts(self, parts: Array) -> Array:
+    def _add_parts(self, parts: Array, dtype: Any = None) -> Array:
         """The sum over the first axis."""
-        if len(parts) == 1:
+        dtype = parts.dtype if dtype is None else dtype
+        if len(parts) == 1 and dtype == parts.dtype:
             return parts[0]
         n = parts.size // len(parts)
-        out = self.empty(parts.shape[1:], parts.dtype)
-        kernel = launch.kernel("add_parts", launch.CTYPES[str(parts.dtype)])
-        kernel(*launch.grid(n * 8, 256), (parts, out, *i64(len(parts), n)))
+        out = self.empty(parts.shape[1:], dtype)
+        kernel = launch.kernel("add_parts", CTYPE[parts.dtype], CTYPE[dtype])
+        kernel(*launch.grid(n * 32, 1024), (parts, out, *i64(len(parts), n)))
         return out
+
+    def _layer(self, x: Array, w: Array, dims: Ints) -> tuple[int, int] | None:
+        """(rows, n) where the kernels take x with weights like w over the last axes."""
+        fits = (
+            x.size and CTYPE.get(x.dtype) in (*FLOATS, *HALVES) and w.dtype == x.dtype and w.shape == x.shape[dims[0] :]
+        )
+        return trailing(x.shape, dims) if fits else None
+
+    def rows_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
+        form = self._layer(x, w, dims) if w.dtype == b.dtype and w.shape == b.shape else None
+        if form is None:
+            return super().rows_normalize(x, w, b, dims, eps)  # type: ignore[misc, no-any-return]
+        out, _, mean, var = self._norm_rows(x, dims, eps, form, True, w, b, (1, form[1], 1), False)
+        return out, mean, var
+
+    def layer_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> Array:
+        form = trailing(x.shape, dims) if _type(x, w, b) and w.shape == b.shape else None
+        of = None if form is None else weights(x.shape, x.ndim - len(dims), w.shape)
+        if form is None or of is None:
+            return super().layer_normalize(x, w, b, dims, eps)  # type: ignore[misc]
+        return self._norm_rows(x, dims, eps, form, True, w, b, of, False)[0]
+
+    def rows_normalize_backward(
+        self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array, Array]:
+        form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
+        if form is None or spread(*form, 1)[0] == "0":
+            return super().rows_normalize_backward(g, x, w, mean, var, dims, eps)  # type: ignore[misc, no-any-return]
+        dx, parts = self._norm_rows_backward(g, x, var, eps, form, True, w, (1, form[1], 1), mean)
+        sums = self._add_parts(parts, w.dtype)
+        return dx, sums[0].reshape(w.shape), sums[1].reshape(w.shape)
 
     def normalize(self, x: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
         form = trailing(x.shape, dims) if _type(x) else None
@@ -474,7 +544,7 @@ class CudaNorms:
         size, blocks, columns = self._chunks(form)
         parts = self.empty((blocks[1], 2, form[1]), x.dtype)
         args = (g, x, g if mean is None else mean, parts, *i64(*form, size), np.bool_(mean is not None))
-        launch.kernel("channel_sums", launch.CTYPES[str(x.dtype)], columns)(blocks, (256,), args)
+        launch.kernel("channel_sums", CTYPE[x.dtype], columns)(blocks, (256,), args)
         return self._add_parts(parts)
 
     def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import ROWS, i64
+from .rows import CTYPE, ROWS, i64
 
 Array = Any
 
@@ -177,7 +177,7 @@ class CudaOptim:
             if not p.size:
                 continue
             like = all([a.dtype == dtype and a.shape == shape and a.strides == strides for a in parts[1:]])
-            if like and launch.CTYPES.get(str(dtype)) in FLOATS and (p.flags.c_contiguous or self.is_dense(p)):
+            if like and CTYPE.get(dtype) in FLOATS and (p.flags.c_contiguous or self.is_dense(p)):
                 fine.setdefault(dtype, []).append(i)
             else:
                 rest.append(i)
@@ -198,7 +198,7 @@ class CudaOptim:
                 continue
             chunks = tables.find((device, sizes), lambda sizes=sizes: self.xp.asarray(chunks_of(sizes)))
             tasks = len(chunks)
-            launch.kernel(name, launch.CTYPES[str(dtype)], *more)(
+            launch.kernel(name, CTYPE[dtype], *more)(
                 (min(tasks, 65535),), (256,), (places, chunks, *i64(tasks, count), *args(dtype))
             )
         return rest

@@ -41,9 +41,8 @@ class Placement(Backend):
         if self.device_count() == 1:
             return self
         table = self.__dict__.setdefault("_placed", {})
-        if index not in table:
-            table[index] = self._bound_to(index)
-        return table[index]
+        found = table.get(index)
+        return table.setdefault(index, self._bound_to(index)) if found is None else found
 
     def _bound_to(self, index: int) -> Any:
         runtime = self.xp.cuda.runtime

@@ -11,12 +11,11 @@ import numpy as np
 
 from ..activations import ROOT_2_OVER_PI, ROOT_HALF, TANH_GELU
 from . import launch
-from .rows import ROWS, i64
+from .rows import CTYPE, ROWS, i64
 
 Array = Any
 
 SINGLE, ALL = ("float", "double"), ("float", "double", "__half", "__nv_bfloat16")
-NARROW = ("__half", "__nv_bfloat16")
 
 MAP = (
     ROWS
@@ -67,23 +66,24 @@ template <typename A> __device__ __forceinline__ A tanh_half(A x) {{
 """
 )
 
-# name: (arrays, numbers, formula, C types). 16-bit floats only where the base backend rounds once.
+# name: (arrays, numbers, formula, C types). 16-bit floats where the base backend rounds once, or where the front leaves
+# it to the kernel (see takes_half).
 TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "relu": ("x", "", "x <= 0 ? (A)0 : x", ALL),
     "relu_backward": ("g y", "", "y <= 0 ? (A)0 : g", ALL),
     "sigmoid": ("x", "", "sigmoid(x)", SINGLE),
     "sigmoid_backward": ("g y", "", "g * ((1 - y) * y)", SINGLE),
     "tanh_backward": ("g y", "", "g * (1 - y * y)", SINGLE),
-    "normal_cdf": ("x", "", "normal_cdf(x)", SINGLE),
-    "gelu": ("x", "", "x * normal_cdf(x)", SINGLE),
-    "gelu_backward": ("g x", "", "g * (normal_cdf(x) + x * density(x))", SINGLE),
-    "gelu_tanh": ("x", "", "x * tanh_half(x)", SINGLE),
+    "normal_cdf": ("x", "", "normal_cdf(x)", ALL),
+    "gelu": ("x", "", "x * normal_cdf(x)", ALL),
+    "gelu_backward": ("g x", "", "g * (normal_cdf(x) + x * density(x))", ALL),
+    "gelu_tanh": ("x", "", "x * tanh_half(x)", ALL),
     "gelu_tanh_backward": (
         "g x", "", f"g * (tanh_half(x) * (1 + x * (1 - tanh_half(x)) * ((A){2 * ROOT_2_OVER_PI!r} + "
-        f"(A){6 * ROOT_2_OVER_PI * TANH_GELU!r} * (x * x))))", SINGLE,
+        f"(A){6 * ROOT_2_OVER_PI * TANH_GELU!r} * (x * x))))", ALL,
     ),
-    "silu": ("x", "", "x * sigmoid(x)", SINGLE),
-    "silu_backward": ("g x", "", "g * (sigmoid(x) * (1 + x * (1 - sigmoid(x))))", SINGLE),
+    "silu": ("x", "", "x * sigmoid(x)", ALL),
+    "silu_backward": ("g x", "", "g * (sigmoid(x) * (1 + x * (1 - sigmoid(x))))", ALL),
     "mish": ("x", "", "x * tanh(soft_plus(x))", SINGLE),
     "elu": (
         "x", "alpha scale input_scale", "x <= 0 ? expm1(x * input_scale) * (alpha * scale) : x * scale", SINGLE,
@@ -155,7 +155,7 @@ def _method(name: str) -> Any:
 
     def method(self: CudaPointwise, *args: Any) -> Array:
         arrays = args[:count]
-        if launch.CTYPES.get(str(arrays[0].dtype)) not in types or (
+        if CTYPE.get(arrays[0].dtype) not in types or (
             count == 2 and (arrays[0].dtype != arrays[1].dtype or arrays[0].shape != arrays[1].shape)
         ):
             return getattr(super(CudaPointwise, self), name)(*args)
@@ -188,14 +188,14 @@ class CudaPointwise:
         arrays, out = self._alike(arrays)
         if out.size:
             kind = np.float64 if out.dtype == np.float64 else np.float32
-            kernel = launch.kernel("map_" + name, launch.CTYPES[str(out.dtype)])
+            kernel = launch.kernel("map_" + name, CTYPE[out.dtype])
             block = launch.grid(out.size, each=16 // out.dtype.itemsize)
             kernel(*block, (*arrays, out, *i64(out.size), *[kind(v) for v in numbers]))
         return out
 
     def _apart(self, name: str, n: int, args: tuple[Any, ...], dtype: Any) -> None:
         if n:
-            launch.kernel("map_" + name, launch.CTYPES[str(dtype)])(*launch.grid(n), args)
+            launch.kernel("map_" + name, CTYPE[dtype])(*launch.grid(n), args)
 
     relu, relu_backward, sigmoid = _method("relu"), _method("relu_backward"), _method("sigmoid")
     sigmoid_backward, tanh_backward = _method("sigmoid_backward"), _method("tanh_backward")
@@ -209,7 +209,7 @@ class CudaPointwise:
     binary_cross_entropy = _method("binary_cross_entropy")
 
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
-        if launch.CTYPES.get(str(x.dtype)) not in ALL or lo != lo or hi != hi:
+        if CTYPE.get(x.dtype) not in ALL or lo != lo or hi != hi:
             return super().clamp(x, lo, hi)  # type: ignore[misc]
         kind = x.dtype.type
         return self._map(
@@ -217,7 +217,7 @@ class CudaPointwise:
         )
 
     def masked_scale(self, x: Array, mask: Array, scale: float) -> Array:
-        if launch.CTYPES.get(str(x.dtype)) not in SINGLE or mask.shape != x.shape or mask.dtype != np.bool_:
+        if CTYPE.get(x.dtype) not in SINGLE or mask.shape != x.shape or mask.dtype != np.bool_:
             return super().masked_scale(x, mask, scale)  # type: ignore[misc]
         x, mask = self.contiguous(x), self.contiguous(mask)
         out = self.xp.empty(x.shape, x.dtype)
@@ -226,7 +226,7 @@ class CudaPointwise:
 
     def mse_loss_backward(self, g: Array, x: Array, t: Array, reduction: int) -> Array:
         fits = x.dtype == t.dtype == g.dtype and x.shape == t.shape and (g.size == 1 or g.shape == x.shape)
-        if launch.CTYPES.get(str(x.dtype)) not in SINGLE or not fits:
+        if CTYPE.get(x.dtype) not in SINGLE or not fits:
             return super().mse_loss_backward(g, x, t, reduction)  # type: ignore[misc]
         g, x, t = (self.contiguous(a) for a in (g, x, t))
         out, scale = self.xp.empty(x.shape, x.dtype), x.dtype.type(2 / max(x.size, 1) if reduction == 1 else 2)
@@ -236,7 +236,7 @@ class CudaPointwise:
     def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
         dtype = running.dtype
         fits = value.dtype == dtype and value.size == running.size and running.flags.c_contiguous
-        if launch.CTYPES.get(str(dtype)) not in SINGLE or not fits:
+        if CTYPE.get(dtype) not in SINGLE or not fits:
             return super().move_average(running, value, keep, rate)  # type: ignore[misc, no-any-return]
         args = (running, self.contiguous(value), *i64(running.size), dtype.type(keep), dtype.type(rate))
         return self._apart("move_average", running.size, args, dtype)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import i64
+from .rows import CTYPE, i64
 
 Array = Any
 
@@ -21,6 +21,17 @@ MASK = 2**64 - 1
 PHILOX = r"""
 // Philox4x64-10 (Salmon et al., 2011): block i of the stream, as numpy.random.Philox gives it. The counter has four words.
 struct Stream { u64 k0, k1, c0, c1, c2, c3; };
+// where: 0, or the address of (key, first block) in a captured graph: a replay sets them, and the counter is from there on.
+__device__ __forceinline__ Stream stream(u64 k0, u64 k1, u64 c0, u64 c1, u64 c2, u64 c3, u64 where) {
+    Stream s = {k0, k1, c0, c1, c2, c3};
+    if (where) {
+        u64 first = ((const u64*)where)[1];
+        s.k0 = ((const u64*)where)[0];
+        s.c0 += first;
+        if (s.c0 < first && ++s.c1 == 0 && ++s.c2 == 0) ++s.c3;
+    }
+    return s;
+}
 __device__ __forceinline__ void philox(const Stream& s, u64 i, u64 (&out)[4]) {
     u64 c0 = s.c0 + i, c1 = s.c1, c2 = s.c2, c3 = s.c3, k0 = s.k0, k1 = s.k1;
     if (c0 < i && ++c1 == 0 && ++c2 == 0) ++c3;
@@ -68,11 +79,11 @@ template <> struct Unit<double> {
 };
 """
 
-STREAM = "u64 k0, u64 k1, u64 c0, u64 c1, u64 c2, u64 c3"
+STREAM = "u64 k0, u64 k1, u64 c0, u64 c1, u64 c2, u64 c3, u64 where"
 
 WORDS = r"""
 __global__ void philox_words(STREAM, u64* out, i64 n) {
-    each_element<4>(Stream{k0, k1, c0, c1, c2, c3}, n, [=](i64 i, int j, const u64 (&w)[4]) { out[i] = w[j]; });
+    each_element<4>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) { out[i] = w[j]; });
 }
 """
 
@@ -80,7 +91,7 @@ UNIFORM = r"""
 template <typename T>
 __global__ void philox_uniform(STREAM, T* out, i64 n, int digits, acc_t<T> range, acc_t<T> low, bool plain) {
     typedef acc_t<T> A;
-    each_element<Unit<A>::each>(Stream{k0, k1, c0, c1, c2, c3}, n, [=](i64 i, int j, const u64 (&w)[4]) {
+    each_element<Unit<A>::each>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) {
         A u = Unit<A>::of(w, j, digits);
         store(out + i, plain ? u : plus(times(u, range), low));
     });
@@ -92,7 +103,7 @@ NORMAL = r"""
 template <typename T>
 __global__ void philox_normal(STREAM, T* out, i64 n, acc_t<T> mean, acc_t<T> std, bool plain) {
     typedef acc_t<T> A;
-    each_element<Unit<A>::each>(Stream{k0, k1, c0, c1, c2, c3}, n, [=](i64 i, int j, const u64 (&w)[4]) {
+    each_element<Unit<A>::each>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) {
         if (j & 1) return;
         A radius = sqrt((A)-2 * log(plus(Unit<A>::of(w, j, 24), Unit<A>::tiny())));
         A angle = Unit<A>::of(w, j + 1, 24) * (A)6.283185307179586, a = radius * cos(angle), b = radius * sin(angle);
@@ -104,7 +115,7 @@ __global__ void philox_normal(STREAM, T* out, i64 n, acc_t<T> mean, acc_t<T> std
 
 BERNOULLI = r"""
 __global__ void philox_bernoulli(STREAM, bool* out, i64 n, unsigned below) {
-    each_element<8>(Stream{k0, k1, c0, c1, c2, c3}, n, [=](i64 i, int j, const u64 (&w)[4]) {
+    each_element<8>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) {
         out[i] = (half_word(w, j) >> 8) < below;
     });
 }
@@ -114,7 +125,7 @@ DROPOUT = r"""
 // y = x * scale with probability p, else x * 0; `below` is p of 2^24.
 template <typename T>
 __global__ void philox_dropout(STREAM, const T* x, T* y, bool* mask, i64 n, unsigned below, acc_t<T> scale) {
-    each_element<8>(Stream{k0, k1, c0, c1, c2, c3}, n, [=](i64 i, int j, const u64 (&w)[4]) {
+    each_element<8>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) {
         bool keep = (half_word(w, j) >> 8) < below;
         mask[i] = keep;
         store(y + i, load(x + i) * (keep ? scale : (acc_t<T>)0));
@@ -124,7 +135,7 @@ __global__ void philox_dropout(STREAM, const T* x, T* y, bool* mask, i64 n, unsi
 
 INTEGERS = r"""
 __global__ void philox_integers(STREAM, i64* out, i64 n, u64 range, i64 low) {
-    each_element<4>(Stream{k0, k1, c0, c1, c2, c3}, n, [=](i64 i, int j, const u64 (&w)[4]) {
+    each_element<4>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) {
         out[i] = (i64)((u64)low + __umul64hi(w[j], range));
     });
 }
@@ -143,9 +154,10 @@ def _below(p: float) -> Any:
     return np.uint32(-(-(p * 2.0**24) // 1))
 
 
-def _stream(seed: int, counter: int) -> tuple[Any, ...]:
-    """The key and the counter, in words."""
-    return tuple([np.uint64(v >> s & MASK) for v, s in [(seed, 0), (seed, 64), *[(counter, 64 * k) for k in range(4)]]])
+def _stream(seed: int, counter: int, where: int) -> tuple[Any, ...]:
+    """The key and the counter, in words, and where a graph finds more."""
+    words = [np.uint64(v >> s & MASK) for v, s in [(seed, 0), (seed, 64), *[(counter, 64 * k) for k in range(4)]]]
+    return (*words, np.uint64(where))
 
 
 class CudaRandom:
@@ -153,6 +165,11 @@ class CudaRandom:
 
     empty: Any
     contiguous: Any
+    draw_words: Any
+
+    def _words(self, seed: int, counter: int) -> tuple[Any, ...]:
+        where, counter = self.draw_words(counter)
+        return _stream(seed, counter, where)
 
     def _draw(
         self, kernel: str, types: tuple[str, ...], seed: int, counter: int, out: Array, each: int, *args: Any
@@ -160,7 +177,7 @@ class CudaRandom:
         """Fill `out`, `each` elements to a block of the stream."""
         if out.size:
             run = launch.kernel(kernel, *types)
-            run(*launch.grid(-(-out.size // each)), (*_stream(seed, counter), out, *i64(out.size), *args))
+            run(*launch.grid(-(-out.size // each)), (*self._words(seed, counter), out, *i64(out.size), *args))
         return out
 
     def random_words(self, seed: int, counter: int, nblocks: int) -> Array:
@@ -169,7 +186,7 @@ class CudaRandom:
     def uniform(
         self, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, lo: float = 0.0, hi: float = 1.0
     ) -> Array:
-        ctype = launch.CTYPES.get(str(dtype))
+        ctype = CTYPE.get(dtype)
         if ctype not in FLOATS:
             return super().uniform(seed, counter, shape, dtype, lo, hi)  # type: ignore[misc]
         kind = np.float64 if ctype == "double" else np.float32
@@ -180,7 +197,7 @@ class CudaRandom:
     def normal(
         self, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, mean: float = 0.0, std: float = 1.0
     ) -> Array:
-        ctype = launch.CTYPES.get(str(dtype))
+        ctype = CTYPE.get(dtype)
         if ctype not in FLOATS or hasattr(mean, "dtype") or hasattr(std, "dtype"):
             return super().normal(seed, counter, shape, dtype, mean, std)  # type: ignore[misc]
         kind = np.float64 if ctype == "double" else np.float32
@@ -194,14 +211,14 @@ class CudaRandom:
         return self._draw("philox_bernoulli", (), seed, counter, self.empty(tuple(shape), np.bool_), 8, _below(p))
 
     def dropout(self, x: Array, seed: int, counter: int, p: float) -> tuple[Array, Array]:
-        ctype = launch.CTYPES.get(str(x.dtype))
+        ctype = CTYPE.get(x.dtype)
         if ctype not in FLOATS:
             return super().dropout(x, seed, counter, p)  # type: ignore[misc, no-any-return]
         x = self.contiguous(x)
         y, mask = self.empty(x.shape, x.dtype), self.empty(x.shape, np.bool_)
         if x.size:
             scale = (np.float64 if ctype == "double" else np.float32)(x.dtype.type(1.0 / (1.0 - p)))
-            args = (*_stream(seed, counter), x, y, mask, *i64(x.size), _below(1.0 - p), scale)
+            args = (*self._words(seed, counter), x, y, mask, *i64(x.size), _below(1.0 - p), scale)
             launch.kernel("philox_dropout", ctype)(*launch.grid(-(-x.size // 8)), args)
         return y, mask
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..recurrent import Steps
 from . import launch
-from .rows import i64
+from .rows import CTYPE, i64
 
 Array = Any
 
@@ -141,7 +141,7 @@ for _name, _text in (
 def _takes(n: int, *arrays: Array) -> str | None:
     """The C type of contiguous arrays of one dtype with elements, else None."""
     first = arrays[0]
-    found = launch.CTYPES.get(str(first.dtype))
+    found = CTYPE.get(first.dtype)
     if found not in FLOATS or not first.size or not n:
         return None
     return found if all([a.dtype == first.dtype and a.flags.c_contiguous for a in arrays]) else None

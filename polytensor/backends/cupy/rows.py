@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ... import dtypes
+from .launch import CTYPES
+
 Array = Any
+
+CTYPE = {d.array: CTYPES[d.name] for d in dtypes.ALL if d.array is not None and d.name in CTYPES}  # str(dtype) is slow
 
 VECTOR = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements in 16 bytes
 HELD = (0, 1, 4)  # packs that a thread holds; 0: none

@@ -16,9 +16,9 @@ from .memory import set_limit as set_memory_limit
 from .memory import stats as memory
 
 __all__ = [
-    "accounts", "can_access_peer", "capturing", "cublas_handle", "current_stream", "cusolver_handle", "elapsed",
-    "external_stream", "hold_for", "libraries", "memory", "memory_info", "memory_limit", "new_event", "new_stream",
-    "null_stream", "on", "profile", "properties", "reset_peak", "set_memory_limit", "synchronize", "use", "use_stream", "version",
+    "accounts", "bus_id", "can_access_peer", "capturing", "cublas_handle", "current_stream", "cusolver_handle", "elapsed",
+    "empty_host_cache",    "external_stream", "hold_for", "libraries", "memory", "memory_info", "memory_limit", "new_event", "new_stream",
+    "null_stream", "nvtx", "on", "profile", "properties", "reset_peak", "set_memory_limit", "synchronize", "use", "use_stream", "version",
 ]  # fmt: skip
 
 
@@ -55,6 +55,11 @@ def properties(index: int) -> SimpleNamespace:
     )
 
 
+def bus_id(index: int) -> str:
+    """Where a device is on the PCI bus, as 0000:01:00.0."""
+    return str(cupy.cuda.Device(index).pci_bus_id)
+
+
 def _dotted(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
 
@@ -65,14 +70,28 @@ def version() -> str:
 
 
 def libraries() -> dict[str, str]:
-    """The CUDA libraries in use and their versions."""
-    from cupy_backends.cuda.libs import cublas
+    """The CUDA libraries in use and their versions, or why one cannot be used. Answers without a device too."""
 
-    return {
-        "driver": _dotted(cupy.cuda.runtime.driverGetVersion()),
-        "runtime": version(),
-        "cuBLAS": str(cublas.getVersion(cublas_handle())),
-    }
+    def blas() -> str:
+        from cupy_backends.cuda.libs import cublas
+
+        number = int(cublas.getVersion(cublas_handle()))
+        return f"{number // 10000}.{number % 10000 // 100}.{number % 100}"
+
+    def driver() -> str:
+        number = cupy.cuda.runtime.driverGetVersion()
+        return _dotted(number) if number else "not installed"
+
+    def nvrtc() -> str:
+        return ".".join(str(n) for n in cupy.cuda.nvrtc.getVersion())
+
+    result = {"CuPy": str(cupy.__version__)}
+    for name, ask in (("driver", driver), ("runtime", version), ("NVRTC", nvrtc), ("cuBLAS", blas)):
+        try:
+            result[name] = ask()
+        except (ImportError, OSError, RuntimeError) as error:
+            result[name] = "not usable: " + (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return result
 
 
 def cublas_handle() -> int:
@@ -92,9 +111,22 @@ def can_access_peer(device: int, peer: int) -> bool:
     return bool(cupy.cuda.runtime.deviceCanAccessPeer(device, peer))
 
 
+def empty_host_cache() -> None:
+    """Give cached blocks of page-locked memory back to the system."""
+    accounts().release()
+    cupy.get_default_pinned_memory_pool().free_all_blocks()
+
+
 def profile(start: bool) -> None:
     """Let a profiler that waits for it begin or end to collect."""
     (cupy.cuda.profiler.start if start else cupy.cuda.profiler.stop)()
+
+
+def nvtx() -> Any:
+    """CuPy's marks for profilers; None where NVTX cannot be loaded."""
+    from cupy.cuda import nvtx
+
+    return nvtx if nvtx.available else None
 
 
 # ---- streams and events: CuPy's own objects ----------------------------------------------------------------------------

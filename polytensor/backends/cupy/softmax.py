@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import ROWS, forms, i64, split, spread, width
+from .rows import CTYPE, ROWS, forms, i64, split, spread, width
 
 Array = Any
 
@@ -241,7 +241,7 @@ launch.register("nll_backward", NLL_BACKWARD, sorted({form[:2] for form in forms
 
 
 def _type(x: Array) -> str | None:
-    found = launch.CTYPES.get(str(x.dtype))
+    found = CTYPE.get(x.dtype)
     return found if found in FLOATS else None
 
 

@@ -27,9 +27,11 @@ FEW = 4  # parameters
 POINTWISE = 4096
 REDUCE = 32768
 PRODUCT = 512
+PLAIN = 1 << 14  # and those of an image up to which a 1 x 1 convolution is left to BLAS
 BLAS_ALONE = 1 << 18  # products of two elements up to which BLAS wakes no threads
 ZERO = np.zeros((), F4)
 NONE: dict[Any, Any] = {}
+ONE, NONE_AROUND = (1, 1), (0, 0)
 _empty = np.empty
 
 
@@ -312,6 +314,8 @@ class NumbaBackend(LargeKernels):
             return np.add.reduce(x, axis=dim, keepdims=keepdim)
         if x.size < REDUCE or not fits(x) or dim == ():
             return NumpyBackend._reduce_add(self, x, dim, keepdim)
+        if dim is None and not keepdim:
+            return self._reduce.sum_all(x)
         dims, k = self._trailing(x, dim)
         shape = self._shape(x, dims, keepdim)
         if k == x.ndim:
@@ -420,7 +424,8 @@ class NumbaBackend(LargeKernels):
     def conv2d(
         self, x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
     ) -> Array:
-        if x.dtype.char not in "fd" or not x.size or not w.size:
+        few = x.size <= PLAIN and w.shape[2:] == stride == ONE and padding == NONE_AROUND and groups == 1
+        if few or x.dtype.char not in "fd" or not x.size or not w.size:
             return super().conv2d(x, w, b, stride, padding, dilation, groups)
         b = None if b is None else _own(b)
         return self._conv.conv2d(_own(x), _own(w), b, stride, padding, dilation, groups)
@@ -435,7 +440,8 @@ class NumbaBackend(LargeKernels):
     def conv2d_grad_weight(
         self, g: Array, x: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
     ) -> Array:
-        if g.dtype.char not in "fd" or not g.size or not x.size:
+        few = x.size <= PLAIN and shape[2:] == stride == ONE and padding == NONE_AROUND and groups == 1
+        if few or g.dtype.char not in "fd" or not g.size or not x.size:
             return super().conv2d_grad_weight(g, x, shape, stride, padding, dilation, groups)
         return self._conv.conv2d_grad_weight(_own(g), _own(x), shape, stride, padding, dilation, groups)
 

@@ -192,7 +192,7 @@ class Windows:
 
 
 def _by_winograd(x: Any, kernel: Pair, stride: Pair, dilation: Pair, groups: int) -> bool:
-    return kernel == (3, 3) and stride == dilation == (1, 1) and groups == 1 and x.dtype.char == "f"
+    return kernel in ((3, 3), (5, 5)) and stride == dilation == (1, 1) and groups == 1 and x.dtype.char == "f"
 
 
 def conv2d(x: Any, w: Any, b: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Any:
@@ -256,7 +256,7 @@ def conv2d_grad_weight(
     g: Any, x: Any, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Any:
     if _by_winograd(g, shape[2:], stride, dilation, groups):
-        dw = winograd.weight_gradient(g, x, padding)
+        dw = winograd.weight_gradient(g, x, padding, shape[2])
         if dw is not None:
             return dw
     found = weight_gradient(g, x, shape, stride, padding, dilation, groups)

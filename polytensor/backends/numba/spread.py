@@ -273,7 +273,7 @@ def set_work(ns: float) -> None:
 
 def spread() -> dict[str, Any]:
     """Kernel's name -> ufunc; none where NumPy's layout is not known or Numba's threads are not OpenMP's."""
-    if not _made and str(numba.config.THREADING_LAYER) == "omp":
+    if not _made and ctypes.sizeof(ctypes.c_void_p) == 8 and str(numba.config.THREADING_LAYER) == "omp":
         try:
             pool = import_module("numba.np.ufunc.omppool")
             ctypes.CFUNCTYPE(None, ctypes.c_int)(pool.launch_threads)(numba.config.NUMBA_NUM_THREADS)

@@ -1,0 +1,321 @@
+"""Reductions of floats along any dimensions, in an order that hangs on the shape alone.
+
+An array whose memory is dense is (outer, n, inner) for each group of neighbouring dimensions that go. Each line of n is cut
+in pieces where there are few lines; their results, in the dtype that is computed in, are lines of the next launch.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .launch import CTYPES, kernel, register
+
+COMBINE = r"""
+enum { SUM, LARGEST, SMALLEST };
+template <typename A> __device__ __forceinline__ A combine(A a, A b, int op) {
+    return op == SUM ? Sum()(a, b) : op == LARGEST ? Max()(a, b) : Min()(a, b);
+}
+template <typename A> __device__ __forceinline__ A neutral(int op) {
+    return op == SUM ? A(0) : op == LARGEST ? -A(INFINITY) : A(INFINITY);
+}
+"""
+
+LINES = r"""
+// y[o, p, i] from x[o, k, i] for k in piece p, which has `step` elements. A block has `across` lines and 256 / across threads
+// for each of them; neighbouring threads are on one line where inner is 1, on neighbouring lines elsewhere.
+template <typename T, typename O>
+__global__ void reduce_lines(const T* x, O* y, i64 lines, i64 n, i64 inner, i64 pieces, i64 step, int across, int op,
+                             acc_t<T> divisor) {
+    __shared__ acc_t<T> parts[256];
+    int along = 256 / across, t = threadIdx.x;
+    int column = inner == 1 ? t / along : t % across, row = inner == 1 ? t % along : t / across;
+    i64 tiles = (lines + across - 1) / across;
+    for (i64 b = blockIdx.x; b < tiles * pieces; b += gridDim.x) {
+        Split tile = split(b, pieces), place = split(tile.quotient * across + column, inner);
+        bool inside = place.quotient * inner + place.rest < lines;
+        acc_t<T> v = neutral<acc_t<T>>(op);
+        if (inside) {
+            i64 end = min(n, (tile.rest + 1) * step);
+            const T* from = x + place.quotient * n * inner + place.rest;
+            for (i64 k = tile.rest * step + row; k < end; k += along) v = combine(v, load(from + k * inner), op);
+        }
+        __syncthreads();  // parts may still be read
+        parts[row * across + column] = v;
+        __syncthreads();
+        for (int half = along / 2; half > 0; half /= 2) {
+            if (row < half) parts[row * across + column] = combine(
+                parts[row * across + column], parts[(row + half) * across + column], op);
+            __syncthreads();
+        }
+        if (row == 0 && inside) {
+            v = parts[column];
+            store(y + (place.quotient * pieces + tile.rest) * inner + place.rest, from_wide<O>(v, divisor));
+        }
+    }
+}
+"""
+
+ROWS = r"""
+// y[o, p] from piece p of the contiguous row o; a block for each piece, 16 bytes at a time where they are aligned.
+template <typename T, typename O>
+__global__ void reduce_rows(const T* x, O* y, i64 rows, i64 n, i64 pieces, i64 step, int op, acc_t<T> divisor) {
+    const int N = 16 / sizeof(T);
+    for (i64 b = blockIdx.x; b < rows * pieces; b += gridDim.x) {
+        Split s = split(b, pieces);
+        const T* from = x + s.quotient * n + s.rest * step;
+        i64 count = min(step, n - s.rest * step), k = 0;
+        acc_t<T> v[N];
+        for (int j = 0; j < N; ++j) v[j] = neutral<acc_t<T>>(op);
+        if (aligned16(from)) {
+            k = count / N;
+            for (i64 i = threadIdx.x; i < k; i += blockDim.x) {
+                Pack<T, N> pack = reinterpret_cast<const Pack<T, N>*>(from)[i];
+                for (int j = 0; j < N; ++j) v[j] = combine(v[j], to_acc(pack.v[j]), op);
+            }
+            k *= N;
+        }
+        for (k += threadIdx.x; k < count; k += blockDim.x) v[0] = combine(v[0], load(from + k), op);
+        for (int j = 1; j < N; ++j) v[0] = combine(v[0], v[j], op);
+        acc_t<T> all = op == SUM ? block_sum(v[0]) : op == LARGEST ? block_max(v[0]) : block_min(v[0]);
+        if (threadIdx.x == 0) store(y + b, from_wide<O>(all, divisor));
+    }
+}
+"""
+
+DIVIDE = r"""
+// v / divisor as a store of O takes it
+template <typename O, typename A> __device__ __forceinline__ acc_t<O> from_wide(A v, A divisor) {
+    return divisor == A(1) ? v : v / divisor;
+}
+"""
+
+ARGUMENTS = r"""
+// Where the largest (smallest) element of each line is; the first of equal ones, and the first NaN before all others.
+// As reduce_lines; with `found` the candidates of a line are at found[o, k, i], k < n, among `whole` elements of x.
+template <typename T>
+__global__ void arg_lines(const T* x, const i64* found, bool indirect, i64* y, i64 lines, i64 n, i64 whole, i64 inner,
+                          i64 pieces, i64 step, int across, bool smallest) {
+    typedef acc_t<T> A;
+    __shared__ A parts[256];
+    __shared__ i64 places[256];
+    int along = 256 / across, t = threadIdx.x;
+    int column = inner == 1 ? t / along : t % across, row = inner == 1 ? t % along : t / across, slot = row * across + column;
+    i64 tiles = (lines + across - 1) / across;
+    for (i64 b = blockIdx.x; b < tiles * pieces; b += gridDim.x) {
+        Split tile = split(b, pieces), place = split(tile.quotient * across + column, inner);
+        bool inside = place.quotient * inner + place.rest < lines;
+        A best = 0;
+        i64 at = -1;
+        if (inside) {
+            i64 end = min(n, (tile.rest + 1) * step);
+            const T* from = x + place.quotient * whole * inner + place.rest;
+            for (i64 k = tile.rest * step + row; k < end; k += along) {
+                i64 i = indirect ? found[(place.quotient * n + k) * inner + place.rest] : k;
+                A v = load(from + i * inner);
+                if (before(v, i, best, at, smallest)) { best = v; at = i; }
+            }
+        }
+        __syncthreads();
+        parts[slot] = best;
+        places[slot] = at;
+        __syncthreads();
+        for (int half = along / 2; half > 0; half /= 2) {
+            int other = slot + half * across;
+            if (row < half && before(parts[other], places[other], parts[slot], places[slot], smallest)) {
+                parts[slot] = parts[other];
+                places[slot] = places[other];
+            }
+            __syncthreads();
+        }
+        if (row == 0 && inside) y[(place.quotient * pieces + tile.rest) * inner + place.rest] = places[column];
+    }
+}
+"""
+
+BEFORE = r"""
+template <typename A>
+__device__ __forceinline__ bool before(A v, i64 i, A best, i64 at, bool smallest) {
+    if (i < 0 || at < 0) return at < 0 && i >= 0;
+    if (v != v) return best == best || i < at;
+    if (best != best) return false;
+    return (smallest ? v < best : v > best) || (v == best && i < at);
+}
+"""
+
+FLOATS = ("float32", "float64", "float16", "bfloat16")
+WIDE = {"float32": "float32", "float64": "float64", "float16": "float32", "bfloat16": "float32"}
+HALVES = [("float16", "float32"), ("float32", "float16"), ("bfloat16", "float32"), ("float32", "bfloat16")]
+PAIRS = [(CTYPES[a], CTYPES[b]) for a, b in [*((d, d) for d in FLOATS), *HALVES]]
+register("reduce_lines", COMBINE + DIVIDE + LINES, PAIRS)
+register("reduce_rows", COMBINE + DIVIDE + ROWS, PAIRS)
+register("arg_lines", BEFORE + ARGUMENTS, [(CTYPES[d],) for d in FLOATS])
+SUM, LARGEST, SMALLEST = range(3)
+BLOCKS = 1024  # enough for the largest cards; pieces are made up to this number
+LONG = 1024  # rows from this length on take 16 bytes at a time
+
+
+class Stage(NamedTuple):
+    """One launch: (outer, n, inner) to (outer, pieces, inner)."""
+
+    outer: int
+    n: int
+    inner: int
+    pieces: int
+    step: int
+    across: int  # lines in a block; 0: reduce_rows
+    grid: tuple[int]
+
+
+def _power(n: int) -> int:
+    return 1 << max(n - 1, 0).bit_length()
+
+
+def stage(outer: int, n: int, inner: int, rows: bool) -> Stage:
+    """How to reduce the middle dimension; `rows`: long rows by blocks of their own."""
+    lines = outer * inner
+    if rows and inner == 1 and n >= LONG:
+        pieces = min(-(-n // 8192), max(BLOCKS // lines, -(-n // (1 << 20))))
+        step = -(-n // pieces)
+        step += -step % 16  # pieces begin where rows are aligned
+        pieces = -(-n // step)
+        return Stage(outer, n, 1, pieces, step, 0, (min(lines * pieces, 1 << 20),))
+    along = min(256 if inner == 1 else 256 // min(_power(inner), 32), _power(n))
+    across = 256 // along
+    tiles = -(-lines // across)
+    pieces = max(1, min(-(-n // (along * 16)), max(BLOCKS // tiles, -(-n // (along * 2048)))))
+    step = -(-n // pieces)
+    pieces = -(-n // step)
+    return Stage(outer, n, inner, pieces, step, across, (min(tiles * pieces, 1 << 20),))
+
+
+@lru_cache(4096)
+def stages(shape: tuple[int, ...], dims: tuple[int, ...], rows: bool = True) -> tuple[Stage, ...]:
+    """The launches that reduce `dims` of a contiguous array, the last group of neighbours first. Empty: nothing to reduce."""
+    groups: list[list[Any]] = []  # [whether it goes, its size]
+    for i, n in enumerate(shape):
+        if n == 1:
+            continue
+        if groups and groups[-1][0] == (i in dims):
+            groups[-1][1] *= n
+        else:
+            groups.append([i in dims, n])
+    made = []
+    for k in reversed(range(len(groups))):
+        if groups[k][0]:
+            outer, inner = (prod(g[1] for g in part) for part in (groups[:k], groups[k + 1 :]))
+            n = groups[k][1]
+            while n > 1:
+                made.append(stage(outer, n, inner, rows))
+                n = made[-1].pieces
+            groups[k][1] = 1
+    return tuple(made)
+
+
+class ReduceKernels:
+    """Mixed into CupyBackend, before Backend."""
+
+    xp: Any
+
+    def _dense(self, x: Any, dim: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...] | None] | None:
+        """(x with its axes as memory has them, the dims that go there, that order or None); None where we take none of it."""
+        if str(x.dtype) not in FLOATS or x.size == 0:
+            return None
+        ndim = x.ndim
+        dims = (
+            tuple(range(ndim))
+            if dim is None
+            else tuple([d % ndim for d in (dim if isinstance(dim, tuple) else (dim,))])
+        )
+        if x.flags.c_contiguous:
+            return x, dims, None
+        order = tuple(sorted(range(ndim), key=lambda i: (-x.strides[i], -x.shape[i])))
+        x = x.transpose(order)
+        return (x, tuple([order.index(d) for d in dims]), order) if x.flags.c_contiguous else None
+
+    def _shaped(self, y: Any, shape: tuple[int, ...], dims: tuple[int, ...], order: Any, keepdim: bool) -> Any:
+        """The flat results as an array, in the order of the original's axes."""
+        kept = [i for i in range(len(shape)) if i not in dims]
+        if order is None:
+            return y.reshape(
+                [1 if i in dims else n for i, n in enumerate(shape)] if keepdim else [shape[i] for i in kept]
+            )
+        if keepdim:
+            back = [order.index(i) for i in range(len(order))]
+            return y.reshape([1 if i in dims else n for i, n in enumerate(shape)]).transpose(back)
+        names = [order[i] for i in kept]
+        return y.reshape([shape[i] for i in kept]).transpose([names.index(i) for i in sorted(names)])
+
+    def _reduced(self, x: Any, dim: Any, keepdim: bool, op: int, mean: bool = False) -> Any:
+        """None for what is left to CuPy."""
+        found = self._dense(x, dim)
+        if found is None:
+            return None
+        x, dims, order = found
+        todo = stages(x.shape, dims)
+        if not todo:
+            return None
+        last, name = str(x.dtype), str(x.dtype)
+        wide = WIDE[name] if op == SUM else name
+        divisor = np.dtype(WIDE[name]).type
+        y = x
+        for k, s in enumerate(todo):
+            to = last if k + 1 == len(todo) else wide
+            out = self.xp.empty(s.outer * s.pieces * s.inner, x.dtype if to == last else np.float32)
+            by = divisor(prod(x.shape[d] for d in dims) if mean and k + 1 == len(todo) else 1)
+            shape = (s.outer * s.inner, s.n, s.inner) if s.across else (s.outer, s.n)
+            sizes: list[Any] = [np.int64(v) for v in (*shape, s.pieces, s.step)]
+            if s.across:
+                sizes.append(np.int32(s.across))
+            run = kernel("reduce_lines" if s.across else "reduce_rows", CTYPES[name], CTYPES[to])
+            run(s.grid, (256,), (y, out, *sizes, np.int32(op), by))
+            y, name = out, to
+        return self._shaped(y, x.shape, dims, order, keepdim)
+
+    def _found(self, x: Any, dim: Any, keepdim: bool, smallest: bool) -> Any:
+        found = self._dense(x, dim)
+        if found is None or (dim is None and found[2] is not None):  # a flat place counts in the array's own order
+            return None
+        x, dims, order = found
+        todo = stages(x.shape, dims, False)
+        if not todo:
+            return None
+        y, whole = self.xp.empty(0, np.int64), todo[0].n
+        for k, s in enumerate(todo):
+            out = self.xp.empty(s.outer * s.pieces * s.inner, np.int64)
+            sizes = [np.int64(v) for v in (s.outer * s.inner, s.n, whole, s.inner, s.pieces, s.step)]
+            args = (x, y, np.bool_(k > 0), out, *sizes, np.int32(s.across), np.bool_(smallest))
+            kernel("arg_lines", CTYPES[str(x.dtype)])(s.grid, (256,), args)
+            y = out
+        return self._shaped(y, x.shape, dims, order, keepdim)
+
+    def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        y = self._reduced(x, dim, keepdim, SUM)
+        return self.xp.sum(x, axis=dim, keepdims=keepdim) if y is None else y  # CuPy adds in blocks on every axis
+
+    def sum(self: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+        y = self._reduced(x, dim, keepdim, SUM)
+        return super().sum(x, dim, keepdim) if y is None else y  # type: ignore[misc]
+
+    def mean(self: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+        y = self._reduced(x, dim, keepdim, SUM, True)
+        return super().mean(x, dim, keepdim) if y is None else y  # type: ignore[misc]
+
+    def amax(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        y = self._reduced(x, dim, keepdim, LARGEST)
+        return self.xp.amax(x, axis=dim, keepdims=keepdim) if y is None else y
+
+    def amin(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        y = self._reduced(x, dim, keepdim, SMALLEST)
+        return self.xp.amin(x, axis=dim, keepdims=keepdim) if y is None else y
+
+    def argmax(self: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+        y = self._found(x, dim, keepdim, False)
+        return super().argmax(x, dim, keepdim) if y is None else y  # type: ignore[misc]
+
+    def argmin(self: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+        y = self._found(x, dim, keepdim, True)
+        return super().argmin(x, dim, keepdim) if y is None else y  # type: ignore[misc]
