@@ -21,6 +21,8 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -33,7 +35,7 @@ COMPILER = shutil.which("g++")
 HEADER = Path(__file__).with_name("cuda_emulator.h")
 CHECKS = "alignment,bounds,integer-divide-by-zero,shift"
 FLAGS = (
-    "-std=c++2a", "-O1", "-w", "-fPIC", "-shared", "-nostartfiles", "-Wl,--no-undefined", "-U_FORTIFY_SOURCE",
+    "-std=c++2a", "-O1", "-w", "-fPIC", "-U_FORTIFY_SOURCE",
     "-fstack-clash-protection", "-ffp-contract=off", f"-fsanitize={CHECKS}", "-fsanitize-undefined-trap-on-error",
 )  # fmt: skip
 STACK = 1 << 16
@@ -62,10 +64,16 @@ class Launch(ctypes.Structure):
 
 @cache
 def folder():
-    """Where compiled kernels are kept: they are named by a hash of all that went into them."""
+    """Where compiled kernels are kept: they are named by a hash of all that went into them. After a week they go."""
     path = Path(tempfile.gettempdir()) / f"cuda-emulator-{os.getuid()}"
     path.mkdir(mode=0o700, exist_ok=True)
-    return path if path.stat().st_uid == os.getuid() else Path(tempfile.mkdtemp())
+    if path.stat().st_uid != os.getuid():
+        return Path(tempfile.mkdtemp())
+    for old in path.iterdir():
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > 7 * 86400:
+                old.unlink()
+    return path
 
 
 @cache
@@ -80,29 +88,57 @@ def stacks():
     return region, start
 
 
+def built(key, suffix, text, *options):
+    """The file that g++ makes of a text; compiled once."""
+    target = folder() / f"{key}{suffix}"
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=folder()) as work:
+            source, made = Path(work) / "source.cpp", Path(work) / "made"
+            source.write_text(text)
+            command = [COMPILER, *FLAGS, *options, source, "-o", made]
+            run = subprocess.run(command, capture_output=True, text=True, check=False)
+            if run.returncode:
+                raise LaunchError(f"g++ does not compile this:\n{run.stderr[:4000]}")
+            made.replace(target)
+    return target
+
+
+def without_includes(text):
+    return re.sub(r"#include\s*<cuda_\w+\.h>", "", text)
+
+
+def key_of(*parts):
+    return hashlib.sha256("\0".join((*parts, *FLAGS, os.uname().machine)).encode()).hexdigest()[:32]
+
+
+@cache
+def prelude():
+    """What comes before every kernel, read by g++ once for all. (hash, header)"""
+    text = f'{HEADER.read_text()}\n#line 100001 "prelude"\n{without_includes(launch.PRELUDE)}'
+    key = key_of(text)
+    built(key, ".h.gch", text, "-x", "c++-header")
+    header = folder() / f"{key}.h"
+    if not header.exists():  # g++ looks for it beside the compiled one
+        made = folder() / f"{key}.{os.getpid()}"
+        made.write_text(text)
+        made.replace(header)
+    return key, header
+
+
 def compiled(text, expression):
     """A shared object with `emulate` and `signature` for one instance of a kernel."""
-    text = re.sub(r"#include\s*<cuda_\w+\.h>", "", text)
-    text = f"""#include "{HEADER}"
+    before, header = prelude()
+    text = f"""#include "{header}"
 #line 1 "kernel"
-{text}
+{without_includes(text.removeprefix(launch.PRELUDE))}
 extern "C" int emulate(const emulator::Launch* l) {{
     return emulator::launch(*l, emulator::call<&{expression}>);
 }}
 extern "C" int signature(int* element, int* value) {{ return emulator::signature(&{expression}, element, value); }}
 extern "C" long statics() {{ return _end - __bss_start; }}
 """
-    key = hashlib.sha256("\0".join((text, HEADER.read_text(), *FLAGS, os.uname().machine)).encode()).hexdigest()[:32]
-    target = folder() / f"{key}.so"
-    if not target.exists():
-        with tempfile.TemporaryDirectory(dir=folder()) as work:
-            source, made = Path(work) / "kernel.cpp", Path(work) / "kernel.so"
-            source.write_text(text)
-            run = subprocess.run([COMPILER, *FLAGS, source, "-o", made], capture_output=True, text=True, check=False)
-            if run.returncode:
-                raise LaunchError(f"g++ does not compile {expression}:\n{run.stderr[:4000]}")
-            made.replace(target)
-    return ctypes.PyDLL(str(target))  # keeps the interpreter's lock: handlers of signals belong to the whole process
+    library = built(key_of(before, text), ".so", text, "-shared", "-nostartfiles", "-Wl,--no-undefined")
+    return ctypes.PyDLL(str(library))  # keeps the interpreter's lock: handlers of signals belong to the whole process
 
 
 def kind_of(dtype):

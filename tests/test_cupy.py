@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import hashlib
 import importlib.util
 import inspect
 import os
@@ -28,12 +29,18 @@ def cupy():
 
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
 @pytest.mark.parametrize("name", launch.KERNELS)
-def test_source_compiles(cupy, name, arch):
+def test_source_compiles(cupy, name, arch, request):
+    """Once for each text, set of types and release of NVRTC: what compiled in an earlier run is not compiled again."""
     nvrtc = cupy.cuda.nvrtc
     try:
         program = nvrtc.createProgram(launch.code(name), f"{name}.cu", (), ())
     except (RuntimeError, ImportError, OSError) as error:
         pytest.skip(f"NVRTC is not installed: {error}")
+    known = getattr(request.config, "cache", None)
+    parts = (launch.code(name), launch.KERNELS[name].types, launch.OPTIONS, arch, nvrtc.getVersion())
+    key = f"cuda/{hashlib.sha256(repr(parts).encode()).hexdigest()}"
+    if known is not None and known.get(key, False):
+        return
     for types in launch.KERNELS[name].types:
         nvrtc.addNameExpression(program, launch.expression(name, types))
     try:
@@ -44,6 +51,8 @@ def test_source_compiles(cupy, name, arch):
             pytest.skip(f"the CUDA headers are not installed: {log}")
         pytest.fail(log, pytrace=False)
     assert len(nvrtc.getPTX(program)) > 500
+    if known is not None:
+        known.set(key, True)
 
 
 @cache

@@ -260,6 +260,13 @@ class NumbaBackend(LargeKernels):
             return super().batch_normalize_backward(g, x, w, mean, var, dims, eps)
         return self._batchnorm.batch_norm_backward(g, x, w, mean, var, eps)  # type: ignore[no-any-return]
 
+    def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
+        d = running.dtype
+        if (d is F4 or d is F8) and value.shape == running.shape and running.size <= TINY:
+            self._ufuncs.move(running, value, self.scalar(keep, d), self.scalar(rate, d), running)
+        else:
+            super().move_average(running, value, keep, rate)
+
     def normalize_backward(self, g: Array, y: Array, var: Array, dims: Pair, eps: float) -> Array:
         form = self._norms.blocks(y.shape, dims) if fits(y) and fits(g) and fits(var) else None
         if form is None or g.shape != y.shape:
@@ -307,6 +314,8 @@ class NumbaBackend(LargeKernels):
             return np.add.reduce(x, axis=dim, keepdims=keepdim)
         if x.size < REDUCE or not fits(x) or dim == ():
             return NumpyBackend._reduce_add(self, x, dim, keepdim)
+        if dim is None and not keepdim:
+            return self._reduce.sum_all(x)
         dims, k = self._trailing(x, dim)
         shape = self._shape(x, dims, keepdim)
         if k == x.ndim:
