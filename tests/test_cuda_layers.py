@@ -158,6 +158,10 @@ def test_batch_norm(twin, shape, dtype):
     same(got, expected)
     mean, var = (np.asarray(a) for a in expected[1:])
     same(*on(twin, "batch_normalize_backward", g, x, w, mean, var, dims, 1e-5), scale=8)
+    got, expected = on(twin, "batch_normalize_relu", x, w, b, dims, 1e-5)
+    same(got, expected)
+    made = np.asarray(expected[0])
+    same(*on(twin, "batch_normalize_relu_backward", g, x, w, made, mean, var, dims, 1e-5), scale=8)
 
 
 # ---- optimizers ---------------------------------------------------------------------------------------------------------
@@ -169,7 +173,7 @@ def states(case, dtype, count):
     lists = [[draw((case, k, i), s, dtype) for i, s in enumerate(SIZES)] for k in range(count)]
     lists[0][0] = draw("odd", 4, dtype)[1:]  # not aligned to 16 bytes
     lists[0][4], lists[1][4] = draw("order", (70, 64), dtype).T, draw("gradients", (70, 64), dtype)[:, ::-1].T
-    return [part if k < 2 else [np.abs(a) for a in part] for k, part in enumerate(lists)]
+    return [part if k < 2 else [np.asarray(np.abs(a)) for a in part] for k, part in enumerate(lists)]
 
 
 def step(twin, name, lists, *args):
@@ -208,6 +212,25 @@ def test_adam(twin, dtype, decoupled):
     lists = states("adam", dtype, 5)
     for decay, maximize, tops in ((0.0, False, None), (0.1, True, lists[4])):
         step(twin, "adam_step", [*lists[:4], tops], 3, 0.1, 0.9, 0.99, 1e-8, decay, decoupled, maximize)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=str)
+@pytest.mark.parametrize("decoupled", [False, True])
+@pytest.mark.parametrize("rate", [0.1, np.array(0.1, np.float32)], ids=["number", "array"])
+def test_adam_with_counters_on_the_device(twin, dtype, decoupled, rate):
+    lists = states("adam", dtype, 5)
+    steps = [np.array(2.0 + k, np.float32) for k in range(len(SIZES))]
+    for decay, maximize, tops, beta in ((0.0, False, None, 0.9), (0.1, True, lists[4], 0.0)):
+        rest = (beta, 0.99, 1e-8, decay, decoupled, maximize)
+        there = [[copied(twin, a) for a in part] for part in (*lists[:4], steps)]
+        here = [[np.array(a, order="K") for a in part] for part in (*lists[:4], steps)]
+        for backend, (*arrays, counts) in ((twin, there), (BASE, here)):
+            top = None if tops is None else [copied(twin, a) if backend is twin else a.copy() for a in tops]
+            by = twin.from_numpy(rate) if backend is twin and hasattr(rate, "dtype") else rate
+            backend.adam_step_on_device(*arrays, top, counts, by, *rest)
+        for a, b in zip(there, here, strict=True):
+            for x, y in zip(a, b, strict=True):
+                same(x, y, 4 if dtype == np.float32 else 1e5)  # the base counts in float32
 
 
 def test_parameters_of_several_dtypes_and_of_one_memory(twin):

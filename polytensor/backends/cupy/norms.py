@@ -253,14 +253,16 @@ __global__ void merge_stats(const T* parts, T* mean, T* var, i64 count, i64 c, i
 """
 
 CHANNEL_SUMS = r"""
-// Each chunk's sums of g * (x - mean) and of g, in parts[chunk][0 and 1][c]. Without `centred` the mean is 0.
+// Each chunk's sums of g * (x - mean) and of g, in parts[chunk][0 and 1][c]. Without `centred` the mean is 0. With `rectified`
+// g goes through the relu that made `made`.
 template <typename T, bool COLUMNS>
-__global__ void channel_sums(const T* g, const T* x, const T* mean, T* parts, i64 a, i64 c, i64 n, i64 size, bool centred) {
+__global__ void channel_sums(const T* g, const T* x, const T* made, const T* mean, T* parts, i64 a, i64 c, i64 n, i64 size,
+                             bool centred, bool rectified) {
     Chunk<COLUMNS> chunk(a, c, n, size);
     T m = centred && chunk.live ? mean[chunk.k] : (T)0, slope = 0, shift = 0;
     for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
         i64 at = chunk.at(j);
-        T u = g[at];
+        T u = rectified && made[at] <= 0 ? (T)0 : g[at];
         slope += u * (x[at] - m);
         shift += u;
     }
@@ -276,10 +278,11 @@ __global__ void channel_sums(const T* g, const T* x, const T* mean, T* parts, i6
 CHANNEL_APPLY = (
     ROWS
     + r"""
-// y = (x - mean) * w / sqrt(var + eps) + b for x (a, c, n); a pack lies in one channel, or for n = 1 spans V of them.
+// y = (x - mean) * w / sqrt(var + eps) + b for x (a, c, n), and its relu if it is `rectified`; a pack lies in one channel, or
+// for n = 1 spans V of them.
 template <typename T, int V>
 __global__ void channel_apply(const T* x, const T* w, const T* b, const T* mean, const T* var, T* y, i64 total, i64 c,
-                              i64 n, T eps) {
+                              i64 n, T eps, bool rectified) {
     for (i64 i = (blockIdx.x * (i64)blockDim.x + threadIdx.x) * V; i < total; i += (i64)gridDim.x * blockDim.x * V) {
         i64 plane = n == 1 ? i : quotient(i, n), k = plane - quotient(plane, c) * c;
         T v[V];
@@ -288,6 +291,7 @@ __global__ void channel_apply(const T* x, const T* w, const T* b, const T* mean,
         for (int j = 0; j < V; ++j) {
             i64 q = n == 1 ? k + j : k;
             v[j] = (v[j] - mean[q]) * (w[q] / sqrt(var[q] + eps)) + b[q];
+            v[j] = rectified && v[j] <= 0 ? (T)0 : v[j];
         }
         put<T, V>(y + i, v);
     }
@@ -299,10 +303,11 @@ CHANNEL_APPLY_BACKWARD = (
     ROWS
     + r"""
 // dx = (g - mean(g) - d * mean(g * d) / (var + eps)) * w / sqrt(var + eps) with d = x - mean, given sums of g * d and of g
-// over the `count` elements of each channel; dw and db too.
+// over the `count` elements of each channel; dw and db too. With `rectified` g goes through the relu that made `made`.
 template <typename T, int V>
-__global__ void channel_apply_backward(const T* g, const T* x, const T* w, const T* mean, const T* var, const T* sums, T* dx,
-                                       T* dw, T* db, i64 total, i64 c, i64 n, i64 count, T eps) {
+__global__ void channel_apply_backward(const T* g, const T* x, const T* made, const T* w, const T* mean, const T* var,
+                                       const T* sums, T* dx, T* dw, T* db, i64 total, i64 c, i64 n, i64 count, T eps,
+                                       bool rectified) {
     i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
     for (i64 k = start; k < c; k += stride) {
         dw[k] = sums[k] / sqrt(var[k] + eps);
@@ -313,6 +318,11 @@ __global__ void channel_apply_backward(const T* g, const T* x, const T* w, const
         i64 plane = n == 1 ? i : quotient(i, n), k = plane - quotient(plane, c) * c;
         T u[V], v[V];
         get<T, V>(g + i, u);
+        if (rectified) {
+            get<T, V>(made + i, v);
+            #pragma unroll
+            for (int j = 0; j < V; ++j) u[j] = v[j] <= 0 ? (T)0 : u[j];
+        }
         get<T, V>(x + i, v);
         #pragma unroll
         for (int j = 0; j < V; ++j) {
@@ -539,18 +549,22 @@ class CudaNorms:
         size = max(CHUNK // 32 if columns else CHUNK, -(-a * n // PARTS))
         return size, (-(-c // 32) if columns else c, -(-a * n // size)), "true" if columns else "false"
 
-    def _channel_sums(self, g: Array, x: Array, mean: Array | None, form: tuple[int, int, int]) -> Array:
-        """(2, c): the sums of g * (x - mean) and of g."""
+    def _channel_sums(
+        self, g: Array, x: Array, mean: Array | None, form: tuple[int, int, int], made: Array | None = None
+    ) -> Array:
+        """(2, c): the sums of g * (x - mean) and of g; `made`: the result of a relu that g goes through."""
         size, blocks, columns = self._chunks(form)
         parts = self.empty((blocks[1], 2, form[1]), x.dtype)
-        args = (g, x, g if mean is None else mean, parts, *i64(*form, size), np.bool_(mean is not None))
+        flags = (np.bool_(mean is not None), np.bool_(made is not None))
+        args = (g, x, g if made is None else made, g if mean is None else mean, parts, *i64(*form, size), *flags)
         launch.kernel("channel_sums", CTYPE[x.dtype], columns)(blocks, (256,), args)
         return self._add_parts(parts)
 
-    def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
+    def _batch_norm(self, x: Array, w: Array, b: Array, dims: Ints, eps: float, relu: bool) -> Any:
+        """The result (its relu), the mean and the variance; None where the kernels do not take the arrays."""
         form, ctype = channels(x.shape, dims), _type(x, w, b)
         if form is None or ctype is None or not w.size == b.size == form[1]:
-            return super().batch_normalize(x, w, b, dims, eps)  # type: ignore[misc, no-any-return]
+            return None
         x, w, b = self.contiguous(x), self.contiguous(w), self.contiguous(b)
         a, c, n = form
         y, mean, var = self.empty(x.shape, x.dtype), self._small(x, dims), self._small(x, dims)
@@ -559,21 +573,50 @@ class CudaNorms:
         launch.kernel("channel_stats", ctype, columns)(blocks, (256,), (x, parts, *i64(*form, size)))
         launch.kernel("merge_stats", ctype)(*launch.grid(c), (parts, mean, var, *i64(blocks[1], c, size, a * n)))
         v = width(c if n == 1 else n, ctype, x, y)
-        args = (x, w, b, mean, var, y, *i64(x.size, c, n), x.dtype.type(eps))
+        args = (x, w, b, mean, var, y, *i64(x.size, c, n), x.dtype.type(eps), np.bool_(relu))
         launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
         return y, mean, var
+
+    def _batch_norm_backward(
+        self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float, made: Array | None
+    ) -> Any:
+        """The gradients of x, w and b; None where the kernels do not take the arrays. made: the result of a relu."""
+        form, ctype = channels(x.shape, dims), _type(x, g, w, mean, var, *([] if made is None else [made]))
+        fits = g.shape == x.shape and (made is None or made.shape == x.shape)
+        if form is None or ctype is None or not fits or not w.size == mean.size == var.size == form[1]:
+            return None
+        g, x, w, mean, var = (self.contiguous(t) for t in (g, x, w, mean, var))
+        made = None if made is None else self.contiguous(made)
+        a, c, n = form
+        sums = self._channel_sums(g, x, mean, form, made)
+        dx, dw, db = self.empty(x.shape, x.dtype), self.empty(w.shape, x.dtype), self.empty(w.shape, x.dtype)
+        rectified = np.bool_(made is not None)
+        made = g if made is None else made
+        v = width(c if n == 1 else n, ctype, g, x, made, dx)
+        args = (g, x, made, w, mean, var, sums, dx, dw, db, *i64(x.size, c, n, a * n), x.dtype.type(eps), rectified)
+        launch.kernel("channel_apply_backward", ctype, str(v))(*launch.grid(x.size, each=v), args)
+        return dx, dw, db
+
+    def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
+        found = self._batch_norm(x, w, b, dims, eps, False)
+        return super().batch_normalize(x, w, b, dims, eps) if found is None else found  # type: ignore[misc, no-any-return]
 
     def batch_normalize_backward(
         self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float
     ) -> tuple[Array, Array, Array]:
-        form, ctype = channels(x.shape, dims), _type(x, g, w, mean, var)
-        if form is None or ctype is None or g.shape != x.shape or not w.size == mean.size == var.size == form[1]:
+        found = self._batch_norm_backward(g, x, w, mean, var, dims, eps, None)
+        if found is None:
             return super().batch_normalize_backward(g, x, w, mean, var, dims, eps)  # type: ignore[misc, no-any-return]
-        g, x, w, mean, var = (self.contiguous(t) for t in (g, x, w, mean, var))
-        a, c, n = form
-        sums = self._channel_sums(g, x, mean, form)
-        dx, dw, db = self.empty(x.shape, x.dtype), self.empty(w.shape, x.dtype), self.empty(w.shape, x.dtype)
-        v = width(c if n == 1 else n, ctype, g, x, dx)
-        args = (g, x, w, mean, var, sums, dx, dw, db, *i64(x.size, c, n, a * n), x.dtype.type(eps))
-        launch.kernel("channel_apply_backward", ctype, str(v))(*launch.grid(x.size, each=v), args)
-        return dx, dw, db
+        return found  # type: ignore[no-any-return]
+
+    def batch_normalize_relu(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
+        found = self._batch_norm(x, w, b, dims, eps, True)
+        return super().batch_normalize_relu(x, w, b, dims, eps) if found is None else found  # type: ignore[misc, no-any-return]
+
+    def batch_normalize_relu_backward(
+        self, g: Array, x: Array, w: Array, y: Array, mean: Array, var: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array, Array]:
+        found = self._batch_norm_backward(g, x, w, mean, var, dims, eps, y)
+        if found is None:
+            return super().batch_normalize_relu_backward(g, x, w, y, mean, var, dims, eps)  # type: ignore[misc, no-any-return]
+        return found  # type: ignore[no-any-return]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from math import log
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,13 @@ __device__ __forceinline__ void packs(T* const (&at)[N], i64 begin, i64 end, F f
     }
 }
 // places: the addresses of the first arrays of all lists, and of the second ones, ...: `count` for each list. chunks: (number
-// of the array, first element, size) each.
+// of the array, first element, size) each. make(number of the array) gives what is done with an element of each list.
 template <typename T, int N, typename F>
-__device__ __forceinline__ void each_chunk(T* const* places, const i64* chunks, i64 tasks, i64 count, F f) {
+__device__ __forceinline__ void each_chunk(T* const* places, const i64* chunks, i64 tasks, i64 count, F make) {
     const int wide = 16 / sizeof(T);
     for (i64 t = blockIdx.x; t < tasks; t += gridDim.x) {
         i64 k = chunks[3 * t], first = chunks[3 * t + 1], size = chunks[3 * t + 2], whole = 0;
+        auto f = make(k);
         T* at[N];
         bool fits = true;
         #pragma unroll
@@ -70,11 +72,11 @@ template <typename T>
 __global__ void sgd_many(T* const* places, const i64* chunks, i64 tasks, i64 count, acc_t<T> lr, acc_t<T> sign,
                          acc_t<T> decay) {
     typedef acc_t<T> A;
-    each_chunk<T, 2>(places, chunks, tasks, count, [=](A (&e)[2]) {
+    each_chunk<T, 2>(places, chunks, tasks, count, [=](i64) { return [=](A (&e)[2]) {
         A d = sign * e[1];
         if (decay != 0) d += decay * e[0];  // 0 * inf would be NaN
         e[0] -= lr * d;
-    });
+    }; });
 }
 """
 
@@ -84,40 +86,62 @@ template <typename T>
 __global__ void sgd_momentum_many(T* const* places, const i64* chunks, i64 tasks, i64 count, acc_t<T> lr, acc_t<T> sign,
                                   acc_t<T> decay, acc_t<T> momentum, acc_t<T> keep, bool nesterov, bool first) {
     typedef acc_t<T> A;
-    each_chunk<T, 3>(places, chunks, tasks, count, [=](A (&e)[3]) {
+    each_chunk<T, 3>(places, chunks, tasks, count, [=](i64) { return [=](A (&e)[3]) {
         A d = sign * e[1];
         if (decay != 0) d += decay * e[0];
         e[2] = first ? d : momentum * e[2] + keep * d;
         e[0] -= lr * (nesterov ? d + momentum * e[2] : e[2]);
-    });
+    }; });
 }
 """
 
 ADAM_MANY = r"""
-// The bias corrections come in as `scale` (of the root) and `size` (of the step): one root, one division. With N = 5 the
-// root is that of the largest second moment so far (AMSGrad).
+// The bias corrections come in as `scale` (of the root) and `size` (of the step): one root, one division. They and `shrink`
+// may lie on the device for each array (own). With N = 5 the root is that of the largest second moment so far (AMSGrad).
 template <typename T, int N>
 __global__ void adam_many(T* const* places, const i64* chunks, i64 tasks, i64 count, acc_t<T> sign, acc_t<T> decay,
-                          acc_t<T> shrink, acc_t<T> one1, acc_t<T> beta2, acc_t<T> one2, acc_t<T> scale, acc_t<T> size,
-                          acc_t<T> eps) {
+                          acc_t<T> one1, acc_t<T> beta2, acc_t<T> one2, acc_t<T> eps, acc_t<T> shrink0, acc_t<T> scale0,
+                          acc_t<T> size0, const acc_t<T>* own, bool owned) {
     typedef acc_t<T> A;
-    each_chunk<T, N>(places, chunks, tasks, count, [=](A (&e)[N]) {
-        A d = sign * e[1];
-        if (decay != 0) d += decay * e[0];
-        e[2] += one1 * (d - e[2]);
-        e[3] = beta2 * e[3] + one2 * (d * d);
-        A square = e[3];
-        if constexpr (N == 5) {
-            if (square > e[4] || square != square) e[4] = square;
-            square = e[4];
-        }
-        e[0] = e[0] * shrink - size * (e[2] / (sqrt(square) * scale + eps));
+    each_chunk<T, N>(places, chunks, tasks, count, [=](i64 k) {
+        A shrink = owned ? own[3 * k] : shrink0, scale = owned ? own[3 * k + 1] : scale0;
+        A size = owned ? own[3 * k + 2] : size0;
+        return [=](A (&e)[N]) {
+            A d = sign * e[1];
+            if (decay != 0) d += decay * e[0];
+            e[2] += one1 * (d - e[2]);
+            e[3] = beta2 * e[3] + one2 * (d * d);
+            A square = e[3];
+            if constexpr (N == 5) {
+                if (square > e[4] || square != square) e[4] = square;
+                square = e[4];
+            }
+            e[0] = e[0] * shrink - size * (e[2] / (sqrt(square) * scale + eps));
+        };
     });
+}
+"""
+
+ADAM_COUNT = r"""
+// Raise the counters of steps, and leave shrink, scale and size of adam_many for each of them. log1, log2: the logarithms
+// of the betas; 1 - beta^t is made of them without the digits that the difference would lose.
+template <typename S, typename A>
+__global__ void adam_count(S* const* steps, A* own, i64 count, double lr, const double* rate, bool rated, double log1,
+                           double log2, double decay) {
+    for (i64 k = blockIdx.x * (i64)blockDim.x + threadIdx.x; k < count; k += (i64)gridDim.x * blockDim.x) {
+        S t = *steps[k] + 1;
+        *steps[k] = t;
+        double by = rated ? *rate : lr;
+        own[3 * k] = (A)(1 - by * decay);
+        own[3 * k + 1] = (A)(1 / sqrt(-expm1(t * log2)));
+        own[3 * k + 2] = (A)(by / -expm1(t * log1));
+    }
 }
 """
 
 launch.register("sgd_many", MANY + SGD_MANY, [(c,) for c in FLOATS])
 launch.register("sgd_momentum_many", MANY + SGD_MOMENTUM_MANY, [(c,) for c in FLOATS])
+launch.register("adam_count", ADAM_COUNT, [(c, d) for c in ("float", "double") for d in ("float", "double")])
 launch.register("adam_many", MANY + ADAM_MANY, [(c, n) for c in FLOATS for n in ("4", "5")])
 
 
@@ -164,6 +188,7 @@ class CudaOptim:
     """Mixed into CupyBackend."""
 
     xp: Any
+    empty: Any
     current_index: Any
     is_dense: Any
 
@@ -184,24 +209,33 @@ class CudaOptim:
         return fine, rest
 
     def _many(self, name: str, more: tuple[str, ...], lists: list[list[Array]], args: Any) -> list[int]:
-        """Run a kernel over lists of arrays; args(dtype): its numbers. Those of the arrays that it does not take."""
+        """Run a kernel over lists of arrays; args(dtype, members): its numbers. Those of the arrays that it does not take."""
         fine, rest = self._sorted_out(lists)
-        tables = self.__dict__.setdefault("_tables", Tables())
+        tables = self._small_tables()
         for dtype, members in fine.items():
             sizes = tuple([lists[0][i].size for i in members])
             at = tuple([part[i].data.ptr for part in lists for i in members])
             count, device = len(members), self.current_index()
-            places = tables.find((device, at), lambda at=at: self.xp.asarray(np.array(at, np.uint64)))
             ok = tables.find((at[:count], sizes), lambda: [apart(list(at[:count]), list(sizes), dtype.itemsize)])  # noqa: B023
             if not ok[0]:
                 rest += members
                 continue
+            places = self._addresses(at)
             chunks = tables.find((device, sizes), lambda sizes=sizes: self.xp.asarray(chunks_of(sizes)))
             tasks = len(chunks)
             launch.kernel(name, CTYPE[dtype], *more)(
-                (min(tasks, 65535),), (256,), (places, chunks, *i64(tasks, count), *args(dtype))
+                (min(tasks, 65535),), (256,), (places, chunks, *i64(tasks, count), *args(dtype, members))
             )
         return rest
+
+    def _small_tables(self) -> Tables:
+        found: Tables = self.__dict__.setdefault("_tables", Tables())
+        return found
+
+    def _addresses(self, at: tuple[int, ...]) -> Array:
+        """Addresses as an array of the device."""
+        key = (self.current_index(), "at", at)
+        return self._small_tables().find(key, lambda: self.xp.asarray(np.array(at, np.uint64)))
 
     def sgd_step(
         self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
@@ -209,10 +243,12 @@ class CudaOptim:
     ) -> None:  # fmt: skip
         sign, more = -1 if maximize else 1, (np.bool_(nesterov), np.bool_(first))
         if bufs is None:
-            rest = self._many("sgd_many", (), [params, grads], lambda d: numbers(d, lr, sign, weight_decay))
+            rest = self._many("sgd_many", (), [params, grads], lambda d, _: numbers(d, lr, sign, weight_decay))
         else:
             values = (lr, sign, weight_decay, momentum, 1 - dampening)
-            rest = self._many("sgd_momentum_many", (), [params, grads, bufs], lambda d: (*numbers(d, *values), *more))
+            rest = self._many(
+                "sgd_momentum_many", (), [params, grads, bufs], lambda d, _: (*numbers(d, *values), *more)
+            )
         for i in rest:
             buf = None if bufs is None else [bufs[i]]
             super().sgd_step(  # type: ignore[misc]
@@ -225,12 +261,60 @@ class CudaOptim:
         maximize: bool,
     ) -> None:  # fmt: skip
         values = (
-            -1 if maximize else 1, 0 if decoupled else weight_decay, 1 - lr * weight_decay if decoupled else 1,
-            1 - beta1, beta2, 1 - beta2, 1 / (1 - beta2**step) ** 0.5, lr / (1 - beta1**step), eps,
+            -1 if maximize else 1, 0 if decoupled else weight_decay, 1 - beta1, beta2, 1 - beta2, eps,
+            1 - lr * weight_decay if decoupled else 1, 1 / (1 - beta2**step) ** 0.5, lr / (1 - beta1**step),
         )  # fmt: skip
         lists = [params, grads, ms, vs] + ([] if vmaxs is None else [vmaxs])
-        for i in self._many("adam_many", (str(len(lists)),), lists, lambda d: numbers(d, *values)):
+
+        def args(dtype: Any, members: list[int]) -> tuple[Any, ...]:
+            given = numbers(dtype, *values)
+            return (*given, self.empty(0, given[0].dtype), np.bool_(False))
+
+        for i in self._many("adam_many", (str(len(lists)),), lists, args):
             super().adam_step(  # type: ignore[misc]
                 [params[i]], [grads[i]], [ms[i]], [vs[i]], None if vmaxs is None else [vmaxs[i]], step, lr, beta1, beta2, eps,
                 weight_decay, decoupled, maximize,
+            )  # fmt: skip
+
+    def adam_step_on_device(
+        self: Any, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
+        steps: list[Array], lr: Any, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
+        maximize: bool,
+    ) -> None:  # fmt: skip
+        lists = [params, grads, ms, vs] + ([] if vmaxs is None else [vmaxs])
+        kinds = {s.dtype for s in steps}
+        step_type = CTYPE.get(kinds.pop()) if len(kinds) == 1 else None
+        rate = lr.astype(np.float64) if hasattr(lr, "dtype") else self.empty(0, np.float64)
+        rest = list(range(len(params)))
+        if step_type in ("float", "double") and (not hasattr(lr, "dtype") or lr.size == 1):
+            logs = [np.float64(log(b) if b else -np.inf) for b in (beta1, beta2)]
+            decay = np.float64(weight_decay if decoupled else 0)
+            common = (
+                -1 if maximize else 1,
+                0 if decoupled else weight_decay,
+                1 - beta1,
+                beta2,
+                1 - beta2,
+                eps,
+                1,
+                1,
+                1,
+            )
+
+            def args(dtype: Any, members: list[int]) -> tuple[Any, ...]:
+                given, count = numbers(dtype, *common), len(members)
+                own, kind = self.empty(3 * count, given[0].dtype), "double" if dtype == np.float64 else "float"
+                at = self._addresses(tuple([steps[i].data.ptr for i in members]))
+                by = (np.float64(lr if rate.size == 0 else 0), rate, np.bool_(rate.size > 0))
+                launch.kernel("adam_count", step_type, kind)(
+                    *launch.grid(count), (at, own, *i64(count), *by, *logs, decay)
+                )
+                return (*given, own, np.bool_(True))
+
+            rest = self._many("adam_many", (str(len(lists)),), lists, args)
+            rest += [i for i, p in enumerate(params) if not p.size]  # their counters
+        for i in rest:
+            super().adam_step_on_device(  # type: ignore[misc]
+                [params[i]], [grads[i]], [ms[i]], [vs[i]], None if vmaxs is None else [vmaxs[i]], [steps[i]], lr, beta1,
+                beta2, eps, weight_decay, decoupled, maximize,
             )  # fmt: skip
