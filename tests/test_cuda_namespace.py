@@ -7,6 +7,7 @@ import gc
 import inspect
 import pickle
 import threading
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -775,3 +776,27 @@ def test_attributes_of_cupys_objects():
         except ValueError:  # compiled
             known = signature_in_doc(fn)
         assert set(arguments) <= set(known.parameters), fn
+
+
+def test_a_captured_step_is_taken_back_on_the_device(machine, monkeypatch):
+    from polytensor.cuda import streams
+
+    def run(captured):
+        torch.manual_seed(0)
+        p = torch.nn.Parameter(torch.arange(1.0, 4.0, device="cuda"))
+        optimizer = torch.optim.AdamW([p], lr=0.1, capturable=True)
+        scaler = torch.amp.GradScaler("cuda", init_scale=4.0)
+        for i, factor in enumerate((1.0, 2.0, float("inf"), 3.0)):
+            with monkeypatch.context() as patch, watching() as watch:
+                patch.setattr(streams, "is_current_stream_capturing", lambda: captured and i > 0)  # noqa: B023
+                optimizer.zero_grad()
+                scaler.scale((p * factor).sum()).backward()
+                scaler.step(optimizer)
+                scaler.update()
+            assert len(watch.found) == (not captured or i == 0)
+        s = optimizer.state[p]
+        return p.tolist(), s["step"].item(), s["exp_avg"].tolist(), scaler.get_scale()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        assert run(True) == run(False) and run(True)[1] == 3
