@@ -5,6 +5,7 @@ Recorded are the functions and methods of arrays (cupy_twin), launches of our ke
 had: what a real graph does. Under capture, reading a value on the host is an error, as with CUDA.
 """
 
+import ctypes
 import gc
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -13,9 +14,9 @@ import cupy_twin
 import numpy as np
 from cupy_twin import Array, TwinBackend
 from cupy_watch import WAITING, masked
+from fake_cublas import Entry
 
 from polytensor.backends.cupy import launch
-from polytensor.backends.cupy.cublas import Blas
 
 READS = ("__bool__", "__int__", "__float__", "__index__", "item", "tolist")
 
@@ -119,8 +120,15 @@ def recording(recorder):
 
     put(cupy_twin, "call", call)
     through(cupy_twin, "scatter")
-    for name in ("gemm", "_call"):
-        through(Blas, name)
+    product = Entry.__call__
+
+    def entry(self, *args):
+        if "emm" not in self.name:
+            return product(self, *args)
+        now = [type(x)(x.value) if isinstance(x, ctypes._SimpleCData) else x for x in args]  # they are used again
+        return recorder.run(product, self, *now)
+
+    put(Entry, "__call__", entry)
     load, ready = launch.load, dict(launch._ready)
 
     def loaded(*args):

@@ -4,8 +4,10 @@ import ast
 import copy
 import dataclasses
 import gc
+import inspect
 import pickle
 import threading
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 pytest.importorskip("cupy")
 
 import test_ops  # noqa: E402
+from cupy_twin import signature_in_doc  # noqa: E402
 from cupy_watch import watching  # noqa: E402
 from fake_cuda import Machine, pretend  # noqa: E402
 from test_cupy import FAMILIES, called, signature_of, used_names  # noqa: E402
@@ -731,3 +734,69 @@ def test_pools_of_graphs_count(machine):
     del pool
     gc.collect()
     assert torch.cuda.memory_reserved() == 512
+
+
+def test_saved_tensors_wait_in_pinned_memory(machine):
+    x = torch.arange(3.0, device="cuda:1", requires_grad=True)
+    before = len(machine.pinned)
+    with torch.autograd.graph.save_on_cpu(pin_memory=True):
+        y = (x * x).exp().sum()
+    assert len(machine.pinned) > before and torch.cuda.current_device() == 0
+    y.backward()
+    assert torch.allclose(x.grad.cpu(), 2 * torch.arange(3.0) * torch.arange(3.0).square().exp())
+    assert machine.calls["pinned to device"] >= 2
+    cpu = torch.ones(2, requires_grad=True)
+    with torch.autograd.graph.save_on_cpu(pin_memory=True):
+        (cpu * cpu).sum().backward()
+    assert cpu.grad.tolist() == [2, 2]
+
+
+def test_attributes_of_cupys_objects():
+    """What is used of objects, which the check of names does not see."""
+    import cupy
+
+    for owner, names in (
+        (cupy.cuda.MemoryPointer, "device_id mem ptr copy_from_device_async"), (cupy.cuda.BaseMemory, "device_id ptr size"),
+        (cupy.cuda.MemoryPool, "malloc used_bytes total_bytes get_limit set_limit free_all_blocks"),
+        (cupy.cuda.Stream, "use done synchronize wait_event is_capturing priority from_external record"),
+        (cupy.cuda.Event, "record done synchronize"), (cupy.cuda.Device, "use id synchronize pci_bus_id"),
+        (cupy.ndarray, "get data device nbytes __cuda_array_interface__ __dlpack__"), (cupy.cuda.nvtx, "available RangePush RangePop"),
+        (cupy.cuda.nvtx, "Mark RangeStart RangeEnd"), (type(cupy.get_default_pinned_memory_pool()), "free_all_blocks"),
+    ):  # fmt: skip
+        assert [n for n in names.split() if not hasattr(owner, n)] == []
+    assert cupy.cuda.get_allocator().__self__ is cupy.get_default_memory_pool()
+    assert cupy.ndarray.__weakrefoffset__ > 0  # record_stream waits for the end of an array
+    for fn, arguments in (
+        (cupy.ndarray.get, {"out": 0, "blocking": 0}), (cupy.asarray, {"a": 0, "blocking": 0}),
+        (cupy.ndarray.__dlpack__, {"stream": 0, "max_version": 0, "dl_device": 0, "copy": 0}),
+        (cupy.cuda.MemoryPool.set_limit, {"size": 0}), (cupy.cuda.get_current_stream, {"device_id": 0}),
+    ):  # fmt: skip
+        try:
+            known = inspect.signature(fn)
+        except ValueError:  # compiled
+            known = signature_in_doc(fn)
+        assert set(arguments) <= set(known.parameters), fn
+
+
+def test_a_captured_step_is_taken_back_on_the_device(machine, monkeypatch):
+    from polytensor.cuda import streams
+
+    def run(captured):
+        torch.manual_seed(0)
+        p = torch.nn.Parameter(torch.arange(1.0, 4.0, device="cuda"))
+        optimizer = torch.optim.AdamW([p], lr=0.1, capturable=True)
+        scaler = torch.amp.GradScaler("cuda", init_scale=4.0)
+        for i, factor in enumerate((1.0, 2.0, float("inf"), 3.0)):
+            with monkeypatch.context() as patch, watching() as watch:
+                patch.setattr(streams, "is_current_stream_capturing", lambda: captured and i > 0)  # noqa: B023
+                optimizer.zero_grad()
+                scaler.scale((p * factor).sum()).backward()
+                scaler.step(optimizer)
+                scaler.update()
+            assert len(watch.found) == (not captured or i == 0)
+        s = optimizer.state[p]
+        return p.tolist(), s["step"].item(), s["exp_avg"].tolist(), scaler.get_scale()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        assert run(True) == run(False) and run(True)[1] == 3

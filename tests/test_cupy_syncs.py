@@ -22,8 +22,6 @@ ANSWER = "the result is a Python bool or a copy on the host"
 SOLVER = "the solver says whether it failed, or how many steps it needs (as in PyTorch)"
 PASSES = "as many passes as values ask for"
 MAY_WAIT = {
-    "backends/cupy/backend.py _at": "runs of equal indices", "backends/indexing.py _add_rows": "runs of equal indices",
-    "backends/tables.py embedding_sum": "runs of equal indices",
     "backends/indexing.py index": SIZE, "backends/indexing.py index_put": SIZE, "backends/indexing.py nonzero": SIZE,
     "backends/statistics.py unique": SIZE, "backends/statistics.py bincount": SIZE, "ops/statistics.py bincount": SIZE,
     "ops/arranging.py _repeated_index": SIZE, "ops/arranging.py repeat_interleave": SIZE, "nn/functional.py one_hot": SIZE,

@@ -100,5 +100,6 @@ def test_taken_where_it_was_faster():
     assert winograd.cut_of(False, 16, 64, 28, 28, 64, (2, 2), 5) and not winograd.cut_of(
         True, 4, 16, 16, 16, 16, (2, 2), 5
     )
+    assert winograd.cut_of(False, 1, 64, 9, 2000, 64, ONE) and not winograd.cut_of(False, 1, 64, 9, 9000, 64, ONE)
     x, w = values((8, 32, 12, 12), "float64"), values((32, 32, 3, 3), "float64", 1)
     same(NUMBA.conv2d(x, w, None, ONE, ONE, ONE, 1), NUMPY.conv2d(x, w, None, ONE, ONE, ONE, 1), 50)

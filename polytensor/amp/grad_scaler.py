@@ -30,11 +30,31 @@ def _fresh() -> dict[str, Any]:
     return {"stage": OptState.READY, "found_inf_per_device": {}}
 
 
+def _capturing() -> bool:
+    from ..cuda.streams import is_current_stream_capturing
+
+    return is_current_stream_capturing()
+
+
+@no_grad()
+def _step_or_not(bad: Any, optimizer: Any, args: Any, kwargs: Any) -> Any:
+    """optimizer.step, after which parameters and state are what they were where `bad` (0-dim, bool) holds."""
+    tensors = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    for p in list(tensors):
+        tensors += [v for v in optimizer.state[p].values() if isinstance(v, Tensor) and v.device == p.device]
+    before = [t.clone() for t in tensors]
+    result = optimizer.step(*args, **kwargs)
+    for t, old in zip(tensors, before, strict=True):
+        t.copy_(where(bad.to(t.device), old, t))
+    return result
+
+
 class GradScaler:
     """scale(loss).backward(); step(optimizer); update(). Steps whose gradients are not finite are left out.
 
     The scale falls by `backoff_factor` after such a step and grows by `growth_factor` after `growth_interval` good ones.
     step reads one number from the device, as PyTorch's does for optimizers that are not fused; nothing else waits for it.
+    In the capture of a CUDA graph even that is left out: a step is taken, and taken back where a gradient is not finite.
     Source: torch.amp.GradScaler.
     """
 
@@ -136,8 +156,11 @@ class GradScaler:
         found = state["found_inf_per_device"].values()
         if not found:
             raise AssertionError("No inf checks were recorded for this optimizer.")
-        bad = bool(self._any(list(found), self._scale.device))  # the one number that the program must know
-        result = None if bad else optimizer.step(*args, **kwargs)
+        bad = self._any(list(found), self._scale.device)
+        if self._scale.is_cuda and _capturing():
+            result = _step_or_not(bad, optimizer, args, kwargs)
+        else:
+            result = None if bool(bad) else optimizer.step(*args, **kwargs)  # the one number that the program must know
         state["stage"] = OptState.STEPPED
         return result
 

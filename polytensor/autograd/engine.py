@@ -276,7 +276,7 @@ def _add(acc: dict[Any, Any], e: Any, nr: int, g: Any) -> None:
     if e.outputs == 1:
         have = acc.get(e)
         if have is not None:
-            g = _sum(e.dev, have, g)
+            g = have + g if e.dev.index is None else _sum(e.dev, have, g)
             if g.__class__ in SCALARS:
                 g = e.dev.backend.asarray(g)
         acc[e] = g

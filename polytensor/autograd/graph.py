@@ -41,11 +41,35 @@ class saved_tensors_hooks:
 class save_on_cpu(saved_tensors_hooks):
     """Inside, saved tensors are kept on the CPU and come back to their device at use.
 
+    pin_memory: in page-locked memory, both ways while the program goes on; the order of the streams is kept.
     Source: torch.autograd.graph.save_on_cpu.
     """
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
-        super().__init__(lambda t: (t.device, t.cpu()), lambda packed: packed[1].to(packed[0]))
+        if pin_memory:
+            super().__init__(_to_pinned, _from_pinned)
+        else:
+            super().__init__(lambda t: (t.device, t.cpu()), lambda packed: packed[1].to(packed[0]))
+
+
+def _to_pinned(t: Any) -> Any:
+    from ..cuda.streams import Event, current_stream
+
+    if t.device.type != "cuda":
+        return t.device, t, None
+    there = Event()
+    host = t.to("cpu", non_blocking=True)
+    there.record(current_stream(t.device))
+    return t.device, host, there
+
+
+def _from_pinned(packed: Any) -> Any:
+    from ..cuda.streams import current_stream
+
+    dev, host, there = packed
+    if there is not None:
+        there.wait(current_stream(dev))
+    return host.to(dev, non_blocking=True)
 
 
 @contextmanager

@@ -94,9 +94,9 @@ class NormKernels:
         return x * scale.reshape(small) + shift.reshape(small)  # type: ignore[no-any-return]
 
     def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
-        """running = running * keep + value * rate, for a value of as many elements."""
+        """running = running * keep + value * rate, for a value of that shape."""
         running *= self.scalar(keep, running.dtype)  # type: ignore[attr-defined]
-        running += value.reshape(running.shape) * self.scalar(rate, running.dtype)  # type: ignore[attr-defined]
+        running += value * self.scalar(rate, running.dtype)  # type: ignore[attr-defined]
 
     def rms_normalize(self, x: Array, dims: Ints, eps: float) -> tuple[Array, Array]:
         """x / sqrt(mean(x^2) + eps) over `dims`, and the mean square."""

@@ -377,7 +377,10 @@ def _move(running: Tensor, value: Tensor, momentum: float, factor: float = 1.0) 
     a = running._a
     plain = running._fn is None and running._v is None and running._s.__class__ is not InferenceCell
     if plain and a.dtype is value._a.dtype and running._dev is value._dev and 0 not in a.strides:
-        running._dev.backend.move_average(a, value._a, 1 - momentum, momentum * factor)
+        v = value._a
+        running._dev.backend.move_average(
+            a, v if v.shape == a.shape else v.reshape(a.shape), 1 - momentum, momentum * factor
+        )
         running._bump()
         return
     with no_grad():

@@ -260,6 +260,13 @@ class NumbaBackend(LargeKernels):
             return super().batch_normalize_backward(g, x, w, mean, var, dims, eps)
         return self._batchnorm.batch_norm_backward(g, x, w, mean, var, eps)  # type: ignore[no-any-return]
 
+    def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
+        d = running.dtype
+        if (d is F4 or d is F8) and value.shape == running.shape and running.size <= TINY:
+            self._ufuncs.move(running, value, self.scalar(keep, d), self.scalar(rate, d), running)
+        else:
+            super().move_average(running, value, keep, rate)
+
     def normalize_backward(self, g: Array, y: Array, var: Array, dims: Pair, eps: float) -> Array:
         form = self._norms.blocks(y.shape, dims) if fits(y) and fits(g) and fits(var) else None
         if form is None or g.shape != y.shape:

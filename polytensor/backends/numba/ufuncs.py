@@ -69,6 +69,10 @@ def _descend(p: Any, g: Any, rate: Any) -> Any:
     return p - g * rate
 
 
+def _move(x: Any, y: Any, keep: Any, rate: Any) -> Any:
+    return x * keep + y * rate
+
+
 def _softmax(x: Any, out: Any) -> None:
     top = x[0]
     for i in range(1, x.size):
@@ -132,7 +136,7 @@ def _log_softmax_backward(g: Any, y: Any, out: Any) -> None:
 
 ELEMENTWISE = {
     "sigmoid": "t", "clamp": "t, t, t", "relu": "t", "where": "b1, t, t", "relu_backward": "t, t", "tanh_backward": "t, t",
-    "sigmoid_backward": "t, t", "descend": "t, t, t",
+    "sigmoid_backward": "t, t", "descend": "t, t, t", "move": "t, t, t, t",
 }  # fmt: skip
 ROWS = {"softmax": 1, "log_softmax": 1, "softmax_backward": 2, "log_softmax_backward": 2}
 JITTED = {"softmax_rows": (2, 2)}  # numbers of dimensions

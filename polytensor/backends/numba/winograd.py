@@ -35,6 +35,7 @@ MOVE, WEIGH = (
 WINS = 0.95  # of the direct convolution's time, below which this is taken
 FEW = 8  # channels that it is never taken for
 TILES, LEAST = 1 << 13, 64  # tiles to a unit, times channels: their numbers should stay in the second cache
+WIDEST = 1 << 17  # and of one row of tiles: 8 MB for each thread
 PIECES = 8  # at least so many for a batch
 PARTIAL = 1 << 18  # elements of the weight's gradient summed apart: more take longer to bring to memory than to compute
 
@@ -445,7 +446,7 @@ def cut_of(
     th, tw = -(-oh // 2), -(-ow // 2)
     if not WIDE or not 0 <= ph < kernel or not 0 <= pw < kernel or oh < 1 or ow < 1 or min(c, o) <= FEW:
         return None
-    if side > 1 and (c % LANES or o % LANES):
+    if (side > 1 and (c % LANES or o % LANES)) or tw * (side * side * cp + op) > WIDEST:
         return None
     direct = kernel * kernel * n * oh * _up(ow, 8) * c * o / (DIRECT_WEIGHT if weight else DIRECT)
     if _work(n * th * tw, side * side * cp, op) + WEIGH * side * side * cp * op > WINS * direct:
