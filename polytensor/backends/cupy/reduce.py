@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .launch import CTYPES, kernel, register
+from .launch import CTYPES, NAMES, kernel, register
 
 COMBINE = r"""
 enum { SUM, LARGEST, SMALLEST };
@@ -222,7 +222,7 @@ class ReduceKernels:
 
     def _dense(self, x: Any, dim: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...] | None] | None:
         """(x with its axes as memory has them, the dims that go there, that order or None); None where we take none of it."""
-        if str(x.dtype) not in FLOATS or x.size == 0:
+        if NAMES[x.dtype] not in FLOATS or x.size == 0:
             return None
         ndim = x.ndim
         dims = (
@@ -258,7 +258,7 @@ class ReduceKernels:
         todo = stages(x.shape, dims)
         if not todo:
             return None
-        last, name = str(x.dtype), str(x.dtype)
+        last, name = NAMES[x.dtype], NAMES[x.dtype]
         wide = WIDE[name] if op == SUM else name
         divisor = np.dtype(WIDE[name]).type
         y = x
@@ -288,7 +288,7 @@ class ReduceKernels:
             out = self.xp.empty(s.outer * s.pieces * s.inner, np.int64)
             sizes = [np.int64(v) for v in (s.outer * s.inner, s.n, whole, s.inner, s.pieces, s.step)]
             args = (x, y, np.bool_(k > 0), out, *sizes, np.int32(s.across), np.bool_(smallest))
-            kernel("arg_lines", CTYPES[str(x.dtype)])(s.grid, (256,), args)
+            kernel("arg_lines", CTYPES[NAMES[x.dtype]])(s.grid, (256,), args)
             y = out
         return self._shaped(y, x.shape, dims, order, keepdim)
 
