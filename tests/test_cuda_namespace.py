@@ -275,6 +275,9 @@ def test_streams(machine):
     assert s.__cuda_stream__() == (0, s.cuda_stream) and not cuda.is_current_stream_capturing()
     with cuda.stream(None):
         assert cuda.current_device() == 0
+    assert isinstance(torch.Stream("cuda:1"), cuda.Stream) and torch.Stream("cuda:1").device_index == 1
+    assert isinstance(s, torch.Stream) and isinstance(torch.Event("cuda", enable_timing=True), cuda.Event)
+    assert isinstance(torch.Stream(), cuda.Stream) and torch.Stream("cpu").query()
 
 
 def test_streams_belong_to_threads(machine):
