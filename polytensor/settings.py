@@ -11,7 +11,8 @@ _said: set[str] = set()
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Ask for equal bits in each run. CPU backends always give them; on CUDA, adding at equal indices does not.
+    """Ask for equal bits in each run. CPU backends always give them. On CUDA, sums and writes at equal indices (index_add,
+    scatter, the gradients of indexing and embedding) are then sorted first, which takes longer.
 
     Source: torch.use_deterministic_algorithms.
     """

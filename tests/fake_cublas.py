@@ -1,4 +1,4 @@
-"""cuBLAS without a GPU: the entry points that PolyTensor calls, computed by NumPy from the raw addresses.
+"""cuBLAS and cuBLASLt without a GPU: the entry points that PolyTensor calls, computed by NumPy from the raw addresses.
 
 Matrices lie by columns, as cuBLAS defines it: element (i, j) of a matrix is at address + (i + j * ld) * size. Arguments are
 converted through the declared C types and checked as cuBLAS checks them; anything wrong gives CUBLAS_STATUS_INVALID_VALUE.
@@ -12,7 +12,8 @@ import numpy as np
 
 from polytensor import dtypes
 from polytensor.backends.cupy.cublas import PRODUCTS, Blas
-from polytensor.settings import get_float32_matmul_precision
+from polytensor.backends.cupy.cublaslt import SIGNATURES, declared
+from polytensor.backends.cupy.gemm import coarse
 
 DATA = {0: np.float32, 1: np.float64, 2: np.float16, 4: np.complex64, 5: np.complex128}
 if dtypes.bfloat16.array is not None:
@@ -33,7 +34,7 @@ def at(address, dtype, shape, strides):
     return np.ndarray(shape, dtype, block, -low, steps)
 
 
-def coarse(x):
+def rounded(x):
     """float32 rounded to the 10 bits of TF32's mantissa."""
     bits = x.view(np.uint32) if x.dtype == np.float32 else x.view(np.float32).view(np.uint32)
     return ((bits + 0x1000) & 0xFFFFE000).view(x.dtype).reshape(x.shape)
@@ -42,8 +43,8 @@ def coarse(x):
 class Entry:
     """A C function. Without argtypes an argument must be of its C type already, or a number where that is an int."""
 
-    def __init__(self, name, run):
-        self.name, self.run, self.argtypes = name, run, None
+    def __init__(self, name, run, argtypes=None):
+        self.name, self.run, self.argtypes = name, run, argtypes
 
     def __call__(self, *args):
         types = self.argtypes or PRODUCTS[self.name]
@@ -141,10 +142,78 @@ kind != other or (to != kind and (kind, to) not in ((2, 0), (14, 0))) or not {ta
         wide = np.float32 if np.dtype(DATA[kind]).itemsize == 2 else DATA[kind]
         a, b = a.astype(wide), b.astype(wide)
         if compute == 77:
-            a, b = coarse(a), coarse(b)
+            a, b = rounded(a), rounded(b)
         y = scale * np.matmul(a.swapaxes(1, 2) if ta else a, b.swapaxes(1, 2) if tb else b)
         c[...] = (y + keep * c.astype(wide) if keep else y).astype(c.dtype)
         return OK
+
+
+class FakeLight:
+    """Stands for libcublasLt: descriptors are numbers, algorithms do nothing. `status` is what a product returns."""
+
+    def __init__(self, blas, algorithms=1, status=OK):
+        self.blas, self.algorithms, self.status, self.made, self.calls = blas, algorithms, status, {}, []
+        for name in SIGNATURES:
+            what = name.removeprefix("cublasLt").removesuffix("Create").removesuffix("SetAttribute")
+            run = (
+                partial(self.create, what) if name.endswith("Create") else self.set if name.endswith("SetAttribute")
+                else self.destroy if name.endswith("Destroy") else getattr(self, name)
+            )  # fmt: skip
+            setattr(self, name, Entry(name, run))
+
+    def create(self, what, out, *args):
+        out._obj.value = next(ADDRESSES)
+        self.made[out._obj.value] = {"what": what, "args": args}
+        return OK
+
+    def set(self, of, attribute, value, size):
+        sizes = {"MatmulDesc": {3: 4, 4: 4, 7: 4, 8: 8}, "MatmulPreference": {1: 8, 3: 4, 5: 4, 6: 4, 7: 4, 8: 4}}
+        if sizes[self.made[of]["what"]].get(attribute) != size:
+            return INVALID
+        self.made[of][attribute] = int.from_bytes(ctypes.string_at(value, size), "little")
+        return OK
+
+    def destroy(self, of):
+        del self.made[of]
+        return OK
+
+    def cublasLtMatmulAlgoGetHeuristic(self, handle, problem, a, b, c, d, wish, n, found, count):
+        assert n == 1
+        assert self.made[wish][1] == self.blas.handles[handle]["space"][1]
+        assert {self.made[wish][k] for k in (5, 6, 7, 8)} == {16}
+        assert self.made[problem][8] % 16 == 0
+        if (self.made[a]["args"][0] in (2, 14)) != (self.made[wish].get(3) == 2):
+            return INVALID
+        count._obj.value, found._obj.state, found._obj.algo[0] = self.algorithms, OK, 77
+        return OK
+
+    def cublasLtMatmul(self, handle, problem, one, a, ad, b, bd, zero, c, cd, d, dd, algo, space, size, stream):
+        self.calls.append((handle, problem))
+        state, desc = self.blas.handles[handle], self.made[problem]
+        assert ctypes.c_uint64.from_address(algo).value == 77
+        assert (space, size) == state["space"]
+        assert (stream or 0) == state["stream"]
+        assert (c, cd) == (d, dd)
+        assert all(x and x % 16 == 0 for x in (a, b, d, desc[8]))
+        assert desc[7] == 4
+        compute, scale = desc["args"]
+        (kind, m, n, ldd), ta, tb = self.made[dd]["args"], desc[3], desc[4]
+        assert np.dtype(SCALE[kind]) == (np.float64 if scale == 1 else np.float32)
+        if self.status:
+            return self.status
+        k = self.made[ad]["args"][1 if ta else 2]
+        assert self.made[ad]["args"][1:3] == ((k, m) if ta else (m, k))
+        assert self.made[bd]["args"][1:3] == ((n, k) if tb else (k, n))
+        wide = np.float32 if np.dtype(DATA[kind]).itemsize == 2 else DATA[kind]
+        exact = np.empty((n, m), wide)
+        args = (
+            (a, kind, self.made[ad]["args"][3], 0),
+            (b, kind, self.made[bd]["args"][3], 0),
+            (exact.ctypes.data, 0 if wide is np.float32 else kind, m, 0),
+        )
+        status = self.blas.strided(handle, ta, tb, m, n, k, one, zero, args, 1, compute, -1)
+        at(d, DATA[kind], (n, m), (ldd, 1))[...] = exact + at(desc[8], DATA[kind], (m,), (1,)).astype(wide)
+        return status
 
 
 class Space:
@@ -155,6 +224,8 @@ class Space:
         self.ptr = -(-self.block.ctypes.data // 512) * 512
 
 
-def fake_blas(entries=None, place=lambda: (0, 0), size=4096):
+def fake_blas(entries=None, place=lambda: (0, 0), size=4096, light=None):
     """A Blas over the stand-in, with a stream and a device that `place` tells."""
-    return Blas(entries or FakeCublas(), place, Space, lambda: get_float32_matmul_precision() != "highest", size)
+    entries = entries or FakeCublas()
+    light = declared(FakeLight(entries)) if light is None else light
+    return Blas(entries, place, Space, coarse, size, light)

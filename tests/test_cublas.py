@@ -10,11 +10,12 @@ import pytest
 
 pytest.importorskip("cupy")
 from cupy_twin import Array, TwinBackend, plain
-from fake_cublas import FakeCublas, fake_blas
+from fake_cublas import FakeCublas, FakeLight, fake_blas
 
 import polytensor
-from polytensor.backends.cupy import cublas, gemm
+from polytensor.backends.cupy import cublas, cublaslt, gemm
 from polytensor.backends.cupy.cublas import CublasError
+from polytensor.backends.cupy.cublaslt import declared
 
 RNG = np.random.default_rng(0)
 DTYPES = ["float16", "float32", "float64", "complex64", "complex128"]
@@ -164,16 +165,63 @@ def test_large_batches_are_split(backend):
     assert [args[-3] for _, args in calls(backend)] == [65535, 4465]
 
 
-def test_addmm_and_linear(backend):
+@pytest.mark.parametrize("light", [None, False])
+def test_addmm_and_linear(backend, light):
+    """With a bias of one dimension in one call, where cublasLt is there."""
+    backend._blas = fake_blas()
+    if light is False:
+        backend._blas.light = None
     x, w, b, m = values((4, 3)), values((5, 3)), values((5,)), values((4, 5))
     x, w, b, m = (v.view(Array) for v in (x, w, b, m))
     kept = m.copy()
     assert same(backend.addmm(m, x, w.T), m + x @ w.T)
     assert same(m, kept)
     assert len(calls(backend)) == 1
-    assert same(backend.addmm(b, x, w.T), b + x @ w.T)
-    assert same(backend.linear(x, w, b), x @ w.T + b)
+    for y in (backend.addmm(b, x, w.T), backend.linear(x, w, b), backend.linear(x, w, b)):
+        assert same(y, plain(x) @ plain(w).T + plain(b))
+    assert len(calls(backend)) == (1 if light is None else 4)
+    assert light is False or len(set(backend._blas.light.calls)) == 1  # made ready once
+    assert same(backend.addmm(b[:1], x, w.T), plain(x) @ plain(w).T + plain(b)[:1])
     assert backend.linear(values((2, 3, 3)).view(Array), w, None).shape == (2, 3, 5)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "int64"])
+def test_linear_with_a_bias_in_every_layout(backend, dtype):
+    x, w, b = values((2, 8, 12), dtype), values((4, 12), dtype), values((4,), dtype)
+    wide = dtype if x.dtype.itemsize > 2 else "float32"
+    expected = np.asarray(x.astype(wide) @ w.astype(wide).T + b.astype(wide)).astype(x.dtype)
+    for la, lb, lc in product(LAYOUTS, ("rows", "columns", "steps"), ("rows", "steps")):
+        assert same(backend.linear(laid(x, la), laid(w, lb), laid(b, lc)), expected), (la, lb, lc)
+    taken = len(backend._blas.light.calls)
+    assert taken == 0 if dtype.startswith(("complex", "int")) else taken >= 2
+
+
+def test_a_bias_rounds_once(backend):
+    x, w, b = (np.full(s, v, "float16") for s, v in (((8, 8), 1), ((8, 8), 0), ((8,), -0.75)))
+    w[:, 0], w[:, 1] = 2048, 3
+    assert (plain(backend.linear(*(v.view(Array) for v in (x, w, b)))) == 2050).all()  # 2051 alone would become 2052
+    assert len(backend._blas.light.calls) == 1
+
+
+def test_what_cublaslt_refuses_is_done_in_two_steps(backend):
+    x, w, b = (values(s).view(Array) for s in ((8, 8), (8, 8), (9,)))
+    expected = plain(x) @ plain(w).T + plain(b)[1:]
+    assert same(backend.linear(x, w, b[1:]), expected)  # a bias that is not aligned
+    assert not backend._blas.light.calls
+    b = b[1:].copy()
+    for light in ({"algorithms": 0}, {"status": 15}):
+        entries = FakeCublas()
+        backend._blas = fake_blas(entries, light=declared(FakeLight(entries, **light)))
+        gemm.plan.cache_clear()
+        for _ in range(3):
+            assert same(backend.linear(x, w, b), expected)
+        assert len(calls(backend)) == 3
+        assert len(backend._blas.light.calls) == ("status" in light)
+    backend._blas = fake_blas(entries, light=declared(FakeLight(entries, status=13)))
+    with pytest.raises(CublasError, match=r"CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasLtMatmul\("):
+        backend.linear(x, w, b)
+    gemm.plan.cache_clear()
+    assert not backend._blas.light.made  # all descriptors are gone
 
 
 def test_a_table_of_addresses(backend):
@@ -369,11 +417,12 @@ def test_c_types():
 def test_the_library():
     """Where it is installed it has all entries; where not, the error says what is missing."""
     try:
-        entries = cublas.library()
+        entries, light = cublas.library()
     except RuntimeError as error:
         assert "need cuBLAS" in str(error)
         return
     assert [name for name in {**cublas.SIGNATURES, **cublas.PRODUCTS} if not hasattr(entries, name)] == []
+    assert cublaslt.library(light) is not None
 
 
 def test_calls_are_made_ready_once(backend):

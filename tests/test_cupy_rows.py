@@ -187,6 +187,36 @@ def test_an_index_out_of_range_writes_nowhere(gpu, deterministic):
         assert x.tolist() == expected
 
 
+@pytest.mark.parametrize("dtype", [*FLOATS, "bool", "int8", "int64", "complex64", "complex128"])
+def test_the_last_write_stays(gpu, deterministic, dtype):
+    rng = np.random.default_rng(0)
+    x = numbers((6, 5, 4), "float32").astype(dtype_of(dtype))
+    value = numbers((30, 4), "float32", 1).astype(dtype_of(dtype))
+    one, two = rng.integers(-6, 6, 30), rng.integers(0, 5, 30)
+    for index, v in (
+        ((one, two), value),
+        ((one,), value[:, None]),
+        ((slice(None), two), value),
+        ((one,), value[:1, :1, None]),
+    ):
+        here, there = x.copy(), gpu.from_numpy(x)
+        HOST.index_put(here, index, v, False)
+        gpu.index_put(
+            there, tuple(gpu.from_numpy(i) if isinstance(i, np.ndarray) else i for i in index), gpu.from_numpy(v), False
+        )
+        same(there, here, 0)
+    index, src = rng.integers(0, 5, (6, 9, 3)), numbers((6, 9, 3), "float32", 2).astype(dtype_of(dtype))
+    for s in (src, src[0, 0, 0]):
+        here, there = x.copy(), gpu.from_numpy(x)
+        HOST.scatter(here, 1, index, s)
+        gpu.scatter(there, 1, gpu.from_numpy(index), gpu.from_numpy(np.asarray(s)))
+        same(there, here, 0)
+    here, there = x.copy().T, gpu.from_numpy(x).T
+    HOST.scatter(here, 1, index.T % 5, src.T)
+    gpu.scatter(there, 1, gpu.from_numpy(index).T % 5, gpu.from_numpy(src).T)
+    same(there, here, 0)
+
+
 def test_rows_of_a_middle_dimension(gpu, deterministic):
     x = numbers((3, 5, 4), "float32")
     index, value = np.array([4, 0, 4, 4]), numbers((3, 4, 4), "float32", 1)

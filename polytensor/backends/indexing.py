@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -214,8 +215,8 @@ class IndexKernels:
         else:
             self._add_rows(x, index, value)
 
-    def _add_rows(self, x: Array, index: tuple[Any, ...], value: Array) -> None:
-        """Add `value` where integer arrays (and slices) point; equal places add up, in order."""
+    def _by_rows(self, x: Array, index: tuple[Any, ...], value: Array) -> tuple[Array, int, Array, Array]:
+        """(a view of x with the indexed dimensions first, their number n, flat places in those, `value` for each place)."""
         x = x[tuple([i if i.__class__ is slice else slice(None) for i in _spread(index)])]
         found: list[Any] = []
         for i in index:  # a mask as the places where it is true
@@ -234,12 +235,16 @@ class IndexKernels:
                 self.require_range(i, -m, m, IndexError, f"index out of bounds for a dimension of size {m}")
             flat = flat * m + self.xp.where(i < 0, i + m, i)
         value = self.xp.broadcast_to(value, (*rest[:first], *shape, *rest[first:]))
+        places = range(first, first + len(shape))
+        value = self.xp.moveaxis(value, list(places), list(range(len(shape))))
+        return target, n, flat.reshape(-1), value.reshape(prod(shape), *rest)
+
+    def _add_rows(self, x: Array, index: tuple[Any, ...], value: Array) -> None:
+        """Add `value` where integer arrays (and slices) point; equal places add up, in order."""
+        target, n, flat, value = self._by_rows(x, index, value)
         if not value.size or not x.size:
             return
-        flat = flat.reshape(-1)
-        places = range(first, first + len(shape))
-        value = self.xp.moveaxis(value, list(places), list(range(len(shape)))).reshape(-1, *rest)
-        if not rest and target.flags.c_contiguous:
+        if target.ndim == n and target.flags.c_contiguous:
             self._at("add", target.reshape(-1), flat, value)
         else:
             self._add_at_rows(target, n, flat, value)

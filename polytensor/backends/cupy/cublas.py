@@ -94,8 +94,11 @@ class CublasError(RuntimeError):
     """A call of cuBLAS that failed."""
 
 
-def library() -> Any:
-    """The libcublas of this process, loaded as CuPy would load it: by pathfinder, or what its own module is linked to."""
+def library() -> tuple[Any, str]:
+    """The libcublas of this process, loaded as CuPy would load it: by pathfinder, or what its own module is linked to.
+
+    And the name of the libcublasLt that it comes with.
+    """
     import cupy
 
     try:
@@ -108,9 +111,10 @@ def library() -> Any:
     for mode in (getattr(os, "RTLD_NOLOAD", 0), 0):  # first the one that is there
         for name in names:
             try:
-                return ctypes.CDLL(name, mode=mode)
+                found = ctypes.CDLL(name, mode=mode)
             except OSError:
                 continue
+            return found, name.replace("cublas", "cublasLt")
     raise RuntimeError(f"matrix products on CUDA need cuBLAS; none of {', '.join(names)} could be loaded")
 
 
@@ -131,6 +135,7 @@ class Handle:
     def __init__(self, address: int) -> None:
         self.address, self.stream = address, -1
         self.spaces: dict[int, Any] = {}
+        self.space = 0  # the one of its stream
         self.pointers = _pointer(), _pointer(), _pointer()  # what calls that are ready read a, b and c from
 
 
@@ -183,16 +188,17 @@ class Blas:
     """cuBLAS on the current device and stream of the calling thread.
 
     place: a function that gives (device, stream's address); allocate: one that gives an object whose `ptr` is the address
-    of so many bytes; coarse: one that tells whether float32 may be rounded to TF32.
+    of so many bytes; coarse: one that tells whether float32 may be rounded to TF32; light: libcublasLt, or None.
     """
 
     def __init__(
         self, entries: Any, place: Callable[[], tuple[int, int]], allocate: Callable[[int], Any],
-        coarse: Callable[[], bool], size: int,
+        coarse: Callable[[], bool], size: int, light: Any = None,
     ) -> None:  # fmt: skip
         for name, types in SIGNATURES.items():
             getattr(entries, name).argtypes = types
         self.entries, self.place, self.allocate, self.coarse, self.size = entries, place, allocate, coarse, size
+        self.light = light
         self._idle: dict[int, list[Handle]] = {}
         self._all: list[Handle] = []
         self._mine = _Mine(self._idle)
@@ -216,8 +222,8 @@ class Blas:
             if self.size and stream not in handle.spaces:
                 handle.spaces[stream] = self.allocate(self.size)
             # setting the stream has given the handle cuBLAS's own workspace back
-            space = handle.spaces[stream].ptr if self.size else None
-            status = self.entries.cublasSetWorkspace_v2(handle.address, space, self.size)
+            handle.space = handle.spaces[stream].ptr if self.size else 0
+            status = self.entries.cublasSetWorkspace_v2(handle.address, handle.space or None, self.size)
             check(status, "cublasSetWorkspace(handle, workspace, size)")
             handle.stream = stream
         return handle

@@ -12,7 +12,9 @@ import numpy as np
 
 from ... import dtypes
 from ...settings import get_float32_matmul_precision
+from . import cublaslt
 from .cublas import KINDS, MOST_BATCHES, Blas, Call, Handle, Kind, N, T, library, workspace_size
+from .cublaslt import ALIGNED, BiasedCall
 from .launch import CTYPES, grid, kernel, register
 
 __all__ = ["GemmKernels"]
@@ -93,6 +95,7 @@ class Plan:
     leads: tuple[int, int, int]  # leading dimensions of the operands and of the result
     batch: tuple[Ints, ...]  # (count, strides of the three in elements), outermost first
     calls: dict[tuple[int, bool, bool], Call] = field(default_factory=dict)  # by handle, add and TF32: ready ones
+    biased: dict[tuple[int, bool], BiasedCall | None] = field(default_factory=dict)  # None: there is none
 
 
 def order(shape: Ints, strides: Ints, size: int) -> tuple[int, int] | None:
@@ -226,6 +229,10 @@ def flat(dims: tuple[Ints, ...], operands: int = 3) -> tuple[Ints, list[Ints]]:
     return sizes, [(*(0,) * missing, *(d[1 + i] for d in dims)) for i in range(operands)]
 
 
+def coarse() -> bool:
+    return get_float32_matmul_precision() != "highest"
+
+
 def packed(xp: Any, x: Array) -> Array:
     """A C-contiguous copy without repetitions of leading dimensions."""
     if x.ndim > 2:
@@ -251,7 +258,8 @@ class GemmKernels:
     def _load_blas(self) -> Blas:
         cuda = self.xp.cuda
         size = workspace_size(os.environ.get("CUBLAS_WORKSPACE_CONFIG"), int(cuda.Device().compute_capability))
-        self._blas = Blas(library(), self._place, cuda.alloc, lambda: get_float32_matmul_precision() != "highest", size)
+        entries, light = library()
+        self._blas = Blas(entries, self._place, cuda.alloc, coarse, size, cublaslt.library(light))
         return self._blas
 
     def forget_workspaces(self) -> list[Any]:
@@ -372,12 +380,47 @@ class GemmKernels:
     def addmm(self, b: Array, x: Array, y: Array) -> Array:
         if b.shape == (len(x), y.shape[1]) and b.dtype == x.dtype:
             return self.product(x, y, self.xp.array(b, order="C", copy=True), True)
-        out = self.product(x, y)
-        out += b
+        out = self._biased(x, y, b)
+        if out is None:
+            out = self.product(x, y)
+            out += b
         return out
 
     def linear(self, x: Array, w: Array, b: Array | None) -> Array:
-        y = self.product(x, w.T)
-        if b is not None:
-            y += b
+        y = None if b is None else self._biased(x, w.T, b)
+        if y is None:
+            y = self.product(x, w.T)
+            if b is not None:
+                y += b
+        return y
+
+    def _biased(self, x: Array, w: Array, b: Array) -> Array | None:
+        """x @ w + b by one kernel, b of one dimension; None where cublasLt is missing or has none for it."""
+        dtype, blas = x.dtype, self._blas or self._load_blas()
+        kind = KIND_OF.get(dtype)
+        if blas.light is None or kind is None or dtype.kind == "c" or not w.dtype == b.dtype == dtype or w.ndim != 2:
+            return None
+        way = plan((x.shape, x.strides), (w.shape, w.strides), None, kind)
+        if way.batch or way.copy_a or way.copy_b or not all(way.sizes) or b.shape != (way.sizes[0],) or x.ndim < 2:
+            return None
+        if b.strides[0] != kind.width:
+            return None
+        handle = blas.handle()
+        key = (handle.address, kind.coarse != kind.compute and blas.coarse())
+        if key not in way.biased:
+            try:
+                call = BiasedCall(blas.light, handle, kind, way.ops, way.sizes, way.leads, key[1], blas.size)
+            except LookupError:
+                call = None
+            way.biased[key] = call
+        call = way.biased[key]
+        if call is None:
+            return None
+        y = self.xp.empty(way.shape, dtype)
+        px, pw, py, pb = x.data.ptr, w.data.ptr, y.data.ptr, b.data.ptr
+        if (px | pw | py | pb) % ALIGNED:
+            return None
+        if not call(pw, px, py, pb, handle.space, handle.stream):
+            way.biased[key] = None
+            return None
         return y

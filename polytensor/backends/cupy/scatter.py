@@ -1,7 +1,8 @@
 """Rows of one array added to rows of another by index, and other combinations of equal places.
 
-Sums of float32, float64 and whole numbers add atomically, in no order. Under use_deterministic_algorithms, and for other
-dtypes and combinations, the places are sorted first (stably), and one thread takes each run of equal places in its order.
+Sums of float32, float64 and whole numbers add atomically, in no order, and of several writes to one place any may stay.
+Under use_deterministic_algorithms, and for other dtypes and combinations, the places are sorted first (stably), and one
+thread takes each run of equal places in its order; of several writes the last stays, as on the CPU.
 Nothing is compacted, so that nothing waits for the device but CuPy's sort.
 """
 
@@ -103,6 +104,19 @@ __global__ void combine_runs(T* x, const i64* order, const i64* rows, const T* v
 }
 """
 
+WRITE_ROWS = r"""
+// x[row, c] = the last value of each run
+template <typename T>
+__global__ void write_rows(T* x, const i64* order, const i64* rows, const T* value, i64 n, i64 total, i64 width, i64 limit) {
+    for (i64 t = blockIdx.x * (i64)blockDim.x + threadIdx.x; t < total; t += (i64)gridDim.x * blockDim.x) {
+        Split s = split(t, width);
+        i64 k = s.quotient, row = rows[k];
+        if ((k + 1 < n && rows[k + 1] == row) || row < 0 || row >= limit) continue;
+        x[row * width + s.rest] = value[order[k] * width + s.rest];
+    }
+}
+"""
+
 CHUNK = 128
 RUN_OPS = {"multiply": 0, "maximum": 1, "minimum": 2}
 ATOMIC = ("float32", "float64", "int32", "int64")
@@ -111,6 +125,8 @@ register("add_rows", ADD_ROWS, [(CTYPES[d],) for d in ATOMIC])
 register("run_heads", RUNS, [(CTYPES[d],) for d in SUMMED])
 register("add_runs", ADD_RUNS, [(CTYPES[d],) for d in SUMMED])
 register("combine_runs", COMBINE_RUNS, [(CTYPES[d],) for d in (*ATOMIC, "complex64", "complex128")])
+WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64, 16: np.uint64}  # by item size: bits are copied
+register("write_rows", WRITE_ROWS, [(CTYPES[d],) for d in ("uint8", "uint16", "uint32", "uint64")])
 SIGNED = {"uint32": np.int32, "uint64": np.int64}  # sums wrap alike
 
 
@@ -188,6 +204,36 @@ class ScatterKernels:
         self._add_to_rows(out, flat, value, width)
         if out is not target:
             target[...] = out
+
+    def index_put(self: Any, x: Any, index: tuple[Any, ...], value: Any, accumulate: bool) -> None:
+        whole = any(hasattr(i, "dtype") and i.dtype.kind != "b" for i in index)
+        if accumulate or not whole or not are_deterministic_algorithms_enabled():
+            super().index_put(x, index, value, accumulate)  # type: ignore[misc]
+            return
+        self.check_index(index, x.shape)
+        target, n, flat, value = self._by_rows(x, index, value)
+        self._write_to_rows(target, flat, value, prod(target.shape[n:]))
+
+    def scatter(self: Any, x: Any, dim: int, index: Any, src: Any) -> None:
+        if not are_deterministic_algorithms_enabled():
+            super().scatter(x, dim, index, src)  # type: ignore[misc]
+            return
+        src = self.xp.broadcast_to(src, index.shape)
+        self._write_to_rows(x, self._flat_along(index, dim, x.shape), src, 1)
+
+    def _write_to_rows(self, x: Any, index: Any, value: Any, width: int) -> None:
+        """Write rows of `value` over those of x that `index` names; the last of equal ones stays."""
+        xp, word = self.xp, WORDS[x.dtype.itemsize]
+        if not value.size or not x.size:
+            return
+        out, value = (xp.ascontiguousarray(a) for a in (x, value))
+        n, wide = index.size, width * x.dtype.itemsize // np.dtype(word).itemsize
+        order, places = self._sorted_places(xp.ascontiguousarray(index, np.int64))
+        sizes = [np.int64(v) for v in (n, n * wide, wide, x.size // width)]
+        args = (out.view(word), order, places, value.reshape(-1).view(word), *sizes)
+        kernel("write_rows", CTYPES[np.dtype(word).name])(*grid(n * wide), args)
+        if out is not x:
+            x[...] = out
 
     def embedding_sum(self, x: Any, count: int, index: Any, skip: int, by_frequency: bool) -> Any:
         tail = x.shape[index.ndim :]
