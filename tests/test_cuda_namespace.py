@@ -803,3 +803,24 @@ def test_a_captured_step_is_taken_back_on_the_device(machine, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         assert run(True) == run(False) and run(True)[1] == 3
+
+
+def test_waits_are_told(machine):
+    x, c = torch.ones(2, device="cuda:1"), torch.cuda
+    try:
+        c.set_sync_debug_mode("warn")
+        assert c.get_sync_debug_mode() == 1
+        for call in (lambda: x.sum().item(), x.cpu, x.tolist):
+            with pytest.warns(UserWarning, match="called a synchronizing CUDA operation"):
+                call()
+        c.set_sync_debug_mode(2)
+        y = x + 1
+        with pytest.raises(RuntimeError, match="called a synchronizing CUDA operation"):
+            y.cpu()
+        assert y.to("cpu", non_blocking=True).is_pinned()
+    finally:
+        c.set_sync_debug_mode("default")
+    assert x.tolist() == [1, 1]
+    for wrong in (3, "loud"):
+        with pytest.raises(RuntimeError, match="invalid value"):
+            c.set_sync_debug_mode(wrong)

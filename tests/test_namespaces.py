@@ -86,6 +86,8 @@ torch.cuda.list_gpu_processes()
 torch.cuda.utilization()
 torch.cuda.temperature()
 torch.cuda.current_blas_handle()
+torch.cuda.get_sync_debug_mode()
+torch.cuda.set_sync_debug_mode('warn')
 torch.cuda.default_generators
 torch.cuda.has_half
 torch.cuda.get_gencode_flags()
