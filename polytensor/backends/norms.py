@@ -85,6 +85,14 @@ class NormKernels:
         dw, db = (self.sum_to(p, mean.shape).reshape(w.shape) for p in (y, g))  # type: ignore[attr-defined]
         return dx, dw, db
 
+    def normalize_by(self, x: Array, mean: Array, var: Array, w: Array | None, b: Array | None, eps: float) -> Array:
+        """(x - mean) / sqrt(var + eps) * w + b with one of each for each channel of x (N, C, *): a product and a sum."""
+        small = (1, -1, *[1] * (x.ndim - 2))
+        scale = self.rsqrt(var + eps)  # type: ignore[attr-defined]
+        scale = scale if w is None else scale * w
+        shift = -(mean * scale) if b is None else b - mean * scale
+        return x * scale.reshape(small) + shift.reshape(small)  # type: ignore[no-any-return]
+
     def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
         """running = running * keep + value * rate, for a value of that shape."""
         running *= self.scalar(keep, running.dtype)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""CupyBackend: `base` over CuPy, with kernels of our own for the random stream and pooling."""
+"""CupyBackend: `base` over CuPy, with NVIDIA's libraries and kernels of our own, a family in each module beside this one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..indexing import span
 from .attention import CudaAttentionKernels
+from .attention16 import LargeAttention
 from .capture import CaptureKernels
 from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
@@ -49,6 +50,7 @@ class CupyBackend(
     CaptureKernels,
     CudnnKernels,
     CudaConvKernels,
+    LargeAttention,
     CudaAttentionKernels,
     HalfKernels,
     FaultKernels,
