@@ -1,4 +1,4 @@
-"""CupyBackend: `base` over CuPy, with kernels of our own for the random stream and pooling."""
+"""CupyBackend: `base` over CuPy, with NVIDIA's libraries and kernels of our own, a family in each module beside this one."""
 
 from __future__ import annotations
 

@@ -95,10 +95,11 @@ template <typename O, typename A> __device__ __forceinline__ acc_t<O> from_wide(
 
 ARGUMENTS = r"""
 // Where the largest (smallest) element of each line is; the first of equal ones, and the first NaN before all others.
-// As reduce_lines; with `found` the candidates of a line are at found[o, k, i], k < n, among `whole` elements of x.
+// As reduce_lines. With `indirect` the candidates of a line are at found[o, k, i], k < n, among `whole` elements of x; with
+// `valued` the elements go to `values`.
 template <typename T>
-__global__ void arg_lines(const T* x, const i64* found, bool indirect, i64* y, i64 lines, i64 n, i64 whole, i64 inner,
-                          i64 pieces, i64 step, int across, bool smallest) {
+__global__ void arg_lines(const T* x, const i64* found, bool indirect, i64* y, T* values, bool valued, i64 lines, i64 n,
+                          i64 whole, i64 inner, i64 pieces, i64 step, int across, bool smallest) {
     typedef acc_t<T> A;
     __shared__ A parts[256];
     __shared__ i64 places[256];
@@ -131,7 +132,11 @@ __global__ void arg_lines(const T* x, const i64* found, bool indirect, i64* y, i
             }
             __syncthreads();
         }
-        if (row == 0 && inside) y[(place.quotient * pieces + tile.rest) * inner + place.rest] = places[column];
+        if (row == 0 && inside) {
+            i64 to = (place.quotient * pieces + tile.rest) * inner + place.rest;
+            y[to] = places[column];
+            if (valued) values[to] = x[(place.quotient * whole + places[column]) * inner + place.rest];
+        }
     }
 }
 """
@@ -183,7 +188,10 @@ def stage(outer: int, n: int, inner: int, rows: bool) -> Stage:
         step += -step % 16  # pieces begin where rows are aligned
         pieces = -(-n // step)
         return Stage(outer, n, 1, pieces, step, 0, (min(lines * pieces, 1 << 20),))
-    along = min(256 if inner == 1 else 256 // min(_power(inner), 32), _power(n))
+    if inner == 1:  # short lines share a block
+        along = min(256, max(_power(-(-n // 8)), min(_power(n), 8)))
+    else:
+        along = min(256 // min(_power(inner), 32), _power(n))
     across = 256 // along
     tiles = -(-lines // across)
     pieces = max(1, min(-(-n // (along * 16)), max(BLOCKS // tiles, -(-n // (along * 2048)))))
@@ -275,7 +283,8 @@ class ReduceKernels:
             y, name = out, to
         return self._shaped(y, x.shape, dims, order, keepdim)
 
-    def _found(self, x: Any, dim: Any, keepdim: bool, smallest: bool) -> Any:
+    def _found(self, x: Any, dim: Any, keepdim: bool, smallest: bool, valued: bool = False) -> Any:
+        """(values, places), the values of no use if not `valued`; None for what is left to CuPy."""
         found = self._dense(x, dim)
         if found is None or (dim is None and found[2] is not None):  # a flat place counts in the array's own order
             return None
@@ -285,12 +294,14 @@ class ReduceKernels:
             return None
         y, whole = self.xp.empty(0, np.int64), todo[0].n
         for k, s in enumerate(todo):
-            out = self.xp.empty(s.outer * s.pieces * s.inner, np.int64)
+            size, last = s.outer * s.pieces * s.inner, valued and k + 1 == len(todo)
+            out, values = self.xp.empty(size, np.int64), self.xp.empty(size if last else 0, x.dtype)
             sizes = [np.int64(v) for v in (s.outer * s.inner, s.n, whole, s.inner, s.pieces, s.step)]
-            args = (x, y, np.bool_(k > 0), out, *sizes, np.int32(s.across), np.bool_(smallest))
+            args = (x, y, np.bool_(k > 0), out, values, np.bool_(last), *sizes, np.int32(s.across), np.bool_(smallest))
             kernel("arg_lines", CTYPES[NAMES[x.dtype]])(s.grid, (256,), args)
             y = out
-        return self._shaped(y, x.shape, dims, order, keepdim)
+        places = self._shaped(y, x.shape, dims, order, keepdim)
+        return self._shaped(values, x.shape, dims, order, keepdim) if valued else None, places
 
     def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
         y = self._reduced(x, dim, keepdim, SUM)
@@ -314,8 +325,16 @@ class ReduceKernels:
 
     def argmax(self: Any, x: Any, dim: Any, keepdim: bool) -> Any:
         y = self._found(x, dim, keepdim, False)
-        return super().argmax(x, dim, keepdim) if y is None else y  # type: ignore[misc]
+        return super().argmax(x, dim, keepdim) if y is None else y[1]  # type: ignore[misc]
 
     def argmin(self: Any, x: Any, dim: Any, keepdim: bool) -> Any:
         y = self._found(x, dim, keepdim, True)
-        return super().argmin(x, dim, keepdim) if y is None else y  # type: ignore[misc]
+        return super().argmin(x, dim, keepdim) if y is None else y[1]  # type: ignore[misc]
+
+    def max_dim(self: Any, x: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
+        y = self._found(x, dim, keepdim, False, True)
+        return super().max_dim(x, dim, keepdim) if y is None else y  # type: ignore[misc, no-any-return]
+
+    def min_dim(self: Any, x: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
+        y = self._found(x, dim, keepdim, True, True)
+        return super().min_dim(x, dim, keepdim) if y is None else y  # type: ignore[misc, no-any-return]

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...settings import are_deterministic_algorithms_enabled
 from ..base import FLOAT16
-from .launch import CTYPES, grid, kernel, register
+from .launch import CTYPES, NAMES, grid, kernel, register
 
 ADD_ROWS = r"""
 __device__ void atomic_add(float* p, float v) { atomicAdd(p, v); }
@@ -144,7 +144,7 @@ class ScatterKernels:
         if kind.kind == "c":
             self._add_to_rows(x.view(x.real.dtype), index, value.view(x.real.dtype), 2 * width, skip, mean)
             return
-        name = str(kind)
+        name = NAMES[kind]
         if name in SIGNED:
             x, value, name = x.view(SIGNED[name]), value.view(SIGNED[name]), SIGNED[name].__name__
         sort = mean or (kind.kind in "fV" and are_deterministic_algorithms_enabled())
@@ -189,7 +189,7 @@ class ScatterKernels:
             order, rows = self._sorted_places(xp.ascontiguousarray(index, np.int64))
             args = (out, order, rows, xp.ascontiguousarray(value), np.int64(index.size), np.int64(x.size),
                     np.int32(RUN_OPS[ufunc]))  # fmt: skip
-            kernel("combine_runs", CTYPES[str(kind)])(*grid(index.size), args)
+            kernel("combine_runs", CTYPES[NAMES[kind]])(*grid(index.size), args)
         if out is not x:
             x[...] = out.astype(kind)
 
