@@ -275,6 +275,9 @@ def test_streams(machine):
     assert s.__cuda_stream__() == (0, s.cuda_stream) and not cuda.is_current_stream_capturing()
     with cuda.stream(None):
         assert cuda.current_device() == 0
+    assert isinstance(torch.Stream("cuda:1"), cuda.Stream) and torch.Stream("cuda:1").device_index == 1
+    assert isinstance(s, torch.Stream) and isinstance(torch.Event("cuda", enable_timing=True), cuda.Event)
+    assert isinstance(torch.Stream(), cuda.Stream) and torch.Stream("cpu").query()
 
 
 def test_streams_belong_to_threads(machine):
@@ -800,3 +803,24 @@ def test_a_captured_step_is_taken_back_on_the_device(machine, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         assert run(True) == run(False) and run(True)[1] == 3
+
+
+def test_waits_are_told(machine):
+    x, c = torch.ones(2, device="cuda:1"), torch.cuda
+    try:
+        c.set_sync_debug_mode("warn")
+        assert c.get_sync_debug_mode() == 1
+        for call in (lambda: x.sum().item(), x.cpu, x.tolist):
+            with pytest.warns(UserWarning, match="called a synchronizing CUDA operation"):
+                call()
+        c.set_sync_debug_mode(2)
+        y = x + 1
+        with pytest.raises(RuntimeError, match="called a synchronizing CUDA operation"):
+            y.cpu()
+        assert y.to("cpu", non_blocking=True).is_pinned()
+    finally:
+        c.set_sync_debug_mode("default")
+    assert x.tolist() == [1, 1]
+    for wrong in (3, "loud"):
+        with pytest.raises(RuntimeError, match="invalid value"):
+            c.set_sync_debug_mode(wrong)

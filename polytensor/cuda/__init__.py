@@ -197,6 +197,23 @@ def set_rng_state_all(new_states: Any) -> None:
         set_rng_state(state)
 
 
+def set_sync_debug_mode(debug_mode: int | str) -> None:
+    """Let ops that wait for the device warn ("warn", 1) or raise RuntimeError ("error", 2); "default" or 0: neither.
+
+    Source: torch.cuda.set_sync_debug_mode.
+    """
+    runtime = _runtime()
+    mode = {"default": 0, "warn": 1, "error": 2}.get(debug_mode) if isinstance(debug_mode, str) else int(debug_mode)
+    if mode not in (0, 1, 2):
+        raise RuntimeError("invalid value of debug_mode, expected one of `default`, `warn`, `error`")
+    runtime.sync_debug(mode)
+
+
+def get_sync_debug_mode() -> int:
+    """What set_sync_debug_mode has set: 0, 1 or 2."""
+    return int(_runtime().sync_debug())
+
+
 def current_blas_handle() -> int:
     """The address of cuBLAS's handle of this thread and device."""
     return int(_runtime().cublas_handle())
