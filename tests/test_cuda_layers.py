@@ -363,6 +363,8 @@ def test_losses_and_averages(twin):
     for g, reduction in ((draw("g", ()), 1), (draw("g", ()), 2), (draw("g", (7, 9)), 0)):
         same(*on(twin, "mse_loss_backward", g, x, t, reduction))
     same(*on(twin, "masked_scale", np.where(x > 1, np.nan, x).astype(np.float32), t > 0, 1.25))
+    for dtype in (np.float16, BFLOAT16):
+        same(*on(twin, "masked_scale", x.astype(dtype), t > 0, 1.3))
     running, value = draw("r", (9,)), draw("v", (9,))
     there = twin.from_numpy(running)
     twin.move_average(there, twin.from_numpy(value), 0.9, 0.11)

@@ -19,7 +19,8 @@ Ints = tuple[int, ...]
 FLOATS, HALVES = ("float", "double"), ("__half", "__nv_bfloat16")
 CHUNK = 8192  # elements of a channel to a block
 PARTS = 256  # blocks to a channel
-LEFT = 512  # rows of partial sums of a layer norm
+LEFT = 512  # rows of partial sums of a layer norm, up to eight times as many where they fit into SPACE
+SPACE = 1 << 19  # elements
 TOGETHER = 4  # rows at least to each of these
 
 NORM_ROWS = r"""
@@ -452,11 +453,12 @@ class CudaNorms:
         dx, kind = self.empty(y.shape, y.dtype), _wide(y)
         w, affine = (y, False) if w is None else (self.contiguous(w), True)
         v = width(n, CTYPE[y.dtype], g, y, dx, w)
-        held, blocks, threads = spread(rows, n, v)
+        held, blocks, threads = spread(rows, n, v, True)
         sums = affine and of[0] == of[2] == 1 and held != "0"
         parts = None
         if sums:
-            blocks = (max(1, min(blocks[0], LEFT // threads[1], -(-rows // (TOGETHER * threads[1])))),)
+            left = max(LEFT, min(8 * LEFT, SPACE // n))
+            blocks = (max(1, min(blocks[0], left // threads[1], -(-rows // (TOGETHER * threads[1])))),)
             parts = self.empty((blocks[0] * threads[1], 2, n), var.dtype)
         raw = mean is not None
         flags = (kind(eps), np.bool_(centred), np.bool_(affine), np.bool_(raw), np.bool_(sums))
