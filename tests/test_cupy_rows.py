@@ -185,6 +185,9 @@ def test_an_index_out_of_range_writes_nowhere(gpu, deterministic):
         x = gpu.zeros((5,), np.float32)
         gpu._at(ufunc, x, index, gpu.from_numpy(np.ones(6, np.float32)))
         assert x.tolist() == expected
+    x = gpu.zeros((5,), np.float32)
+    gpu._write_to_rows(x, index, gpu.from_numpy(np.arange(1, 7, dtype=np.float32)), 1)
+    assert x.tolist() == [1, 0, 6, 0, 0]
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, "bool", "int8", "int64", "complex64", "complex128"])

@@ -265,6 +265,8 @@ _HOME = {name: module for module, names in _LATER.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
+    if name == "comm":
+        return import_module("polytensor.nn.parallel.comm")
     if name == "default_generators":
         return (random.default_generator,) * device_count()
     if name in _HOME:
@@ -274,4 +276,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_HOME, "default_generators"})
+    return sorted({*globals(), *_MODULES, *_HOME, "comm", "default_generators"})
