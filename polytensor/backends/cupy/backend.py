@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from functools import wraps
+from sys import getrefcount
 from types import ModuleType
 from typing import Any
 
@@ -144,6 +145,11 @@ class CupyBackend(
                 x = self._roots[id(x)][1]
             else:
                 return x
+
+    def alone(self, x: Any) -> bool:
+        base = x.base
+        # the view's own reference, `base` and getrefcount's
+        return base is not None and base.nbytes == x.nbytes and id(x) not in self._roots and getrefcount(base) <= 3
 
     def storage(self, x: Any) -> Any:
         owner = self.owner(x)
