@@ -175,6 +175,10 @@ def __getattr__(name: str) -> _Any:
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")
+    if name in ("Event", "Stream"):
+        from . import streams
+
+        return getattr(streams, name)
     raise AttributeError(f"module 'torch' has no attribute {name!r}: PolyTensor does not have it")
 
 

@@ -334,6 +334,16 @@ def test_streams_and_workspaces():
     assert entries.handles[blas.handle().address]["space"][0] not in {p.ptr for p in old}
 
 
+def test_few_workspaces_are_kept():
+    where = [(0, 0)]
+    blas = fake_blas(place=lambda: where[0])
+    for stream in range(20):
+        where[0] = (0, stream)
+        handle = blas.handle()
+        assert blas.entries.handles[handle.address]["space"] == (handle.space, blas.size)
+    assert len(handle.spaces) == cublas.MOST_STREAMS
+
+
 def test_threads_have_their_own_handles_and_leave_them_behind():
     blas = fake_blas()
     mine, found = blas.handle().address, []

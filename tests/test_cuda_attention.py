@@ -117,6 +117,39 @@ def test_sixteen_bits(backend, reference, dtype, shape):
         check(backend, reference, q, k, v, mask, 0.1, causal, 1e-3 if dtype == "float16" else 8e-3)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("shape", ["small", "few queries", "large heads", "several tiles", "many dimensions"])
+@pytest.mark.parametrize("room", [1 << 24, 100])
+def test_large_ones_in_sixteen_bits(backend, reference, dtype, shape, room):
+    """By products and kernels over tiles of scores."""
+    if getattr(polytensor, dtype).array is None:
+        pytest.skip("ml_dtypes is not installed")
+    backend.LARGE_ATTENTION, backend.attention_room = 0, room
+    lead, length, sources, width, depth = SHAPES[shape]
+    q, k, v = (values((*lead, n, e), dtype) for n, e in ((length, width), (sources, width), (sources, depth)))
+    for name, mask, causal in masks(lead, length, sources, dtype):
+        try:
+            check(backend, reference, q, k, v, mask, 0.1, causal, 2e-3 if dtype == "float16" else 1.6e-2)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from None
+    assert len([1 for name, _ in backend._blas.entries.calls if "Gemm" in name]) >= 14
+    swapped = [np.ascontiguousarray(x.swapaxes(0, -2)).swapaxes(0, -2) for x in (q, k, v)] if lead else [q, k, v]
+    check(backend, reference, *swapped, NONE.astype(q.dtype), 0.1, True, 2e-3 if dtype == "float16" else 1.6e-2)
+
+
+def test_tf32_takes_tensor_cores_too(backend, reference):
+    backend.LARGE_ATTENTION = 0
+    q, k, v = (values((2, n, 8), "float32") for n in (5, 7, 7))
+    for precision, asked in (("highest", 0), ("high", 7)):
+        backend._blas.entries.calls.clear()
+        polytensor.set_float32_matmul_precision(precision)
+        try:
+            check(backend, reference, q, k, v, NONE.astype("float32"), 0.3, True, 5e-3)
+        finally:
+            polytensor.set_float32_matmul_precision("highest")
+        assert len([1 for name, _ in backend._blas.entries.calls if "Gemm" in name]) == asked
+
+
 def test_operands_that_are_not_contiguous(backend, reference):
     """Heads beside each other, heads that serve several, and dimensions that repeat."""
     x = values((2, 6, 3, 3, 5))

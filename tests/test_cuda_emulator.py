@@ -132,6 +132,18 @@ def test_tables_of_addresses():
     assert list(y) == [1, 2, 3]
 
 
+def test_a_struct_by_value():
+    (x,) = on_gpu(np.zeros(3, np.float32))
+    parts = np.array((x.__array_interface__["data"][0], 3, 2.5), [("x", np.uint64), ("n", np.int32), ("v", np.float32)])
+    kernel = made(
+        "if (threadIdx.x < a.n) a.x[threadIdx.x] += a.v;", "Given a", more="struct Given { float* x; int n; float v; };"
+    )
+    kernel((1,), (32,), (parts,))
+    assert list(x) == [2.5, 2.5, 2.5]
+    with pytest.raises(LaunchError, match="argument 0 is"):
+        kernel((1,), (32,), (np.array((1, 2), [("x", np.uint64), ("n", np.int32)]),))
+
+
 WRONG = {
     "write past the end": ("x[n] = 0;", "access 0 bytes past the end of an array of 80 bytes"),
     "read past the end": ("x[0] = x[n + threadIdx.x];", "access .* past the end"),

@@ -114,6 +114,24 @@ def test_nan_infinities_and_ties(gpu, name, dtype):
         check(gpu, name, x, dims, False)
 
 
+@pytest.mark.parametrize("name", ["max_dim", "min_dim"])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_values_and_places_at_once(gpu, name, dtype):
+    for shape, dim in (((5, 6, 7), 1), ((3, 5000), -1), ((5000, 3), 0)):
+        x = np.round(numbers(shape, dtype).astype(np.float64)).astype(getattr(pt, dtype).array)
+        x[0, 1] = np.nan
+        for keepdim in (False, True):
+            before = type(gpu).left
+            actual = getattr(gpu, name)(gpu.from_numpy(x), dim, keepdim)
+            assert type(gpu).left == before
+            for a, e in zip(actual, getattr(HOST, name)(x, dim, keepdim), strict=True):
+                assert (a.dtype, a.shape) == (e.dtype, e.shape)
+                np.testing.assert_array_equal(np.asarray(a).astype(np.float64), e.astype(np.float64))
+        there, here = gpu.from_numpy(x).T, x.T
+        for a, e in zip(getattr(gpu, name)(there, dim, False), getattr(HOST, name)(here, dim, False), strict=True):
+            np.testing.assert_array_equal(np.asarray(a).astype(np.float64), e.astype(np.float64))
+
+
 def test_sums_of_half_types_are_rounded_once(gpu):
     for dtype in ("float16", "bfloat16"):
         x = np.ones((3, 5000), getattr(pt, dtype).array)

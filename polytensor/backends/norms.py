@@ -67,6 +67,20 @@ class NormKernels:
         dx, dw, db = self.normalize_affine_backward(_wide(g), _wide(w), y, var, dims, eps)
         return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 
+    def rows_rms(self, x: Array, w: Array, dims: Ints, eps: float) -> tuple[Array, Array]:
+        """rms_normalize over the last axes times w, and the mean square; 16-bit floats as in rows_normalize."""
+        y, square = self.rms_normalize(_wide(x), dims, eps)
+        y *= _wide(w)
+        return y.astype(x.dtype), square
+
+    def rows_rms_backward(
+        self, g: Array, x: Array, w: Array, square: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array]:
+        """The gradients of x and w."""
+        y, g = _wide(x) * (1 / self.xp.sqrt(square + eps)), _wide(g)
+        dx, dw = self.rms_backward(g * _wide(w), y, square, dims, eps), self.sum_to(g * y, w.shape)  # type: ignore[attr-defined]
+        return dx.astype(x.dtype), dw.astype(w.dtype)
+
     def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
         """normalize_affine without the plain result, which backward makes anew from x; w and b have an element for each mean."""
         y, mean, var = self.normalize(x, dims, eps)
@@ -84,6 +98,14 @@ class NormKernels:
         y *= g
         dw, db = (self.sum_to(p, mean.shape).reshape(w.shape) for p in (y, g))  # type: ignore[attr-defined]
         return dx, dw, db
+
+    def normalize_by(self, x: Array, mean: Array, var: Array, w: Array | None, b: Array | None, eps: float) -> Array:
+        """(x - mean) / sqrt(var + eps) * w + b with one of each for each channel of x (N, C, *): a product and a sum."""
+        small = (1, -1, *[1] * (x.ndim - 2))
+        scale = self.rsqrt(var + eps)  # type: ignore[attr-defined]
+        scale = scale if w is None else scale * w
+        shift = -(mean * scale) if b is None else b - mean * scale
+        return x * scale.reshape(small) + shift.reshape(small)  # type: ignore[no-any-return]
 
     def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
         """running = running * keep + value * rate, for a value of that shape."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from .. import devices
+from .. import devices, streams
 from . import _index, _runtime, current_device, is_available
 
 __all__ = [
@@ -19,7 +19,7 @@ def _place(device: Any) -> int:
     return current_device() if device is None or isinstance(device, int) and device < 0 else _index(device)
 
 
-class Stream:
+class Stream(streams.Stream):
     """A queue of work on one device; lower priorities come first. A context in which it is the current one.
 
     RuntimeError where no device is usable. Source: torch.cuda.Stream.
@@ -135,7 +135,7 @@ class ExternalStream(Stream):
         return cls._of(_runtime().external_stream(int(stream_ptr), index), index)  # type: ignore[return-value]
 
 
-class Event:
+class Event(streams.Event):
     """A mark in a stream, made on the device of the stream that records it first. Source: torch.cuda.Event.
 
     RuntimeError where no device is usable.

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .gemm import MOST_DIMS, flat, merged, steps
-from .launch import CTYPES, kernel, register
+from .launch import CTYPES, NAMES, kernel, register
 
 __all__ = ["CudaAttentionKernels"]
 
@@ -384,7 +384,7 @@ class CudaAttentionKernels:
         self, q: Array, k: Array, v: Array, mask: Array, scale: float, causal: bool
     ) -> tuple[tuple[Array, ...], tuple[Any, ...]] | None:
         """(q, k, v and the mask, the kernels' arguments behind the arrays), or None where the kernels do not fit."""
-        xp, name, lead = self.xp, str(q.dtype), q.shape[:-2]
+        xp, name, lead = self.xp, NAMES[q.dtype], q.shape[:-2]
         (length, width), (sources, depth) = q.shape[-2:], v.shape[-2:]
         of_bool = mask.dtype.kind == "b"
         if name not in TYPES or max(width, depth) > WIDEST or not (of_bool or mask.dtype == q.dtype):
@@ -410,8 +410,8 @@ class CudaAttentionKernels:
 
     def _attention_launch(self, name: str, q: Array, tile: tuple[int, int], sizes: Ints, rows: int, args: Any) -> None:
         """sizes: of heads of keys and of values."""
-        space, most = (shared_size(name, str(q.dtype), tile[0], n) for n in (sizes, (16 * tile[1],) * 2))
-        made = kernel(name, CTYPES[str(q.dtype)], *map(str, tile), shared_mem=most)
+        space, most = (shared_size(name, NAMES[q.dtype], tile[0], n) for n in (sizes, (16 * tile[1],) * 2))
+        made = kernel(name, CTYPES[NAMES[q.dtype]], *map(str, tile), shared_mem=most)
         blocks = prod(q.shape[:-2]) * -(-rows // tile[0])
         made((min(blocks, 2**31 - 1),), (256,), args, shared_mem=space)
 
@@ -420,7 +420,7 @@ class CudaAttentionKernels:
         if found is None:
             return super().attend(q, k, v, mask, scale, causal)  # type: ignore[misc,no-any-return]
         arrays, numbers = found
-        width, depth, name = q.shape[-1], v.shape[-1], str(q.dtype)
+        width, depth, name = q.shape[-1], v.shape[-1], NAMES[q.dtype]
         out = self.xp.empty((*q.shape[:-1], depth), q.dtype)
         logs = self.xp.empty(q.shape[:-1], SUMS.get(name, np.float32))
         tile = forward_tile(name, max(width, depth))
@@ -440,8 +440,8 @@ class CudaAttentionKernels:
         inner = xp.empty(logs.shape, logs.dtype)
         warps = min(-(-logs.size // 8), 65535)
         args = (g, out, inner, np.int64(logs.size), np.int32(depth))
-        kernel("attend_inner", CTYPES[str(q.dtype)])((warps,), (256,), args)
-        tile = backward_tile(str(q.dtype), max(width, depth))
+        kernel("attend_inner", CTYPES[NAMES[q.dtype]])((warps,), (256,), args)
+        tile = backward_tile(NAMES[q.dtype], max(width, depth))
         dq = dk = dv = None
         if need[1] or need[2]:
             dk, dv = (xp.empty(x.shape, x.dtype) for x in (k, v))

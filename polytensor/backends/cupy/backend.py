@@ -1,9 +1,10 @@
-"""CupyBackend: `base` over CuPy, with kernels of our own for the random stream and pooling."""
+"""CupyBackend: `base` over CuPy, with NVIDIA's libraries and kernels of our own, a family in each module beside this one."""
 
 from __future__ import annotations
 
 import weakref
 from functools import wraps
+from sys import getrefcount
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,7 @@ from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
 from .half import HalfKernels
+from .large_attention import LargeAttention
 from .layers import LayerKernels
 from .placement import Placement
 from .pool import PoolKernels
@@ -49,6 +51,7 @@ class CupyBackend(
     CaptureKernels,
     CudnnKernels,
     CudaConvKernels,
+    LargeAttention,
     CudaAttentionKernels,
     HalfKernels,
     FaultKernels,
@@ -142,6 +145,11 @@ class CupyBackend(
                 x = self._roots[id(x)][1]
             else:
                 return x
+
+    def alone(self, x: Any) -> bool:
+        base = x.base
+        # the view's own reference, `base` and getrefcount's
+        return base is not None and base.nbytes == x.nbytes and id(x) not in self._roots and getrefcount(base) <= 3
 
     def storage(self, x: Any) -> Any:
         owner = self.owner(x)

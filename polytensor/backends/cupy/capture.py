@@ -54,6 +54,8 @@ class CaptureKernels:
     asarray: Any
     forget_workspaces: Any
     memory: Any
+    sync_debug: int
+    tell_wait: Any
     _capture: Capture | None = None
 
     @property
@@ -65,6 +67,8 @@ class CaptureKernels:
         """CaptureError where this thread captures a graph."""
         if self._capture is not None and self.capturing:
             raise CaptureError(WAITS.format(what=what))
+        if self.sync_debug:
+            self.tell_wait(what)
 
     # ---- the driver's part ------------------------------------------------------------------------------------------
     def new_pool(self) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..conv import Ints, Pair, out_size
-from .launch import CTYPES, grid, kernel, register
+from .launch import CTYPES, NAMES, grid, kernel, register
 
 __all__ = ["CudaConvKernels"]
 
@@ -255,47 +255,47 @@ class CudaConvKernels:
     def conv2d(
         self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        if str(x.dtype) not in TYPES:
+        if NAMES[x.dtype] not in TYPES:
             return super().conv2d(x, w, b, stride, padding, dilation, groups)  # type: ignore[misc]
         return self._convolve(x, w, b, stride, padding, dilation, groups)
 
     def convnd(
         self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        if x.ndim == 3 or str(x.dtype) not in TYPES:  # of one dimension `base` makes two
+        if x.ndim == 3 or NAMES[x.dtype] not in TYPES:  # of one dimension `base` makes two
             return super().convnd(x, w, b, stride, padding, dilation, groups)  # type: ignore[misc]
         return self._convolve(x, w, b, stride, padding, dilation, groups)
 
     def conv2d_grad_input(
         self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        if str(g.dtype) not in TYPES:
+        if NAMES[g.dtype] not in TYPES:
             return super().conv2d_grad_input(g, w, shape, stride, padding, dilation, groups)  # type: ignore[misc]
         return self._to_input(g, w, shape, stride, padding, dilation, groups)
 
     def convnd_grad_input(
         self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        if g.ndim == 3 or str(g.dtype) not in TYPES:  # of one dimension `base` makes two
+        if g.ndim == 3 or NAMES[g.dtype] not in TYPES:  # of one dimension `base` makes two
             return super().convnd_grad_input(g, w, shape, stride, padding, dilation, groups)  # type: ignore[misc]
         return self._to_input(g, w, shape, stride, padding, dilation, groups)
 
     def conv2d_grad_weight(
         self, g: Array, x: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        if str(g.dtype) not in TYPES:
+        if NAMES[g.dtype] not in TYPES:
             return super().conv2d_grad_weight(g, x, shape, stride, padding, dilation, groups)  # type: ignore[misc]
         return self._to_weight(g, x, shape, stride, padding, dilation, groups)
 
     def convnd_grad_weight(
         self, g: Array, x: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array:
-        if g.ndim == 3 or str(g.dtype) not in TYPES:  # of one dimension `base` makes two
+        if g.ndim == 3 or NAMES[g.dtype] not in TYPES:  # of one dimension `base` makes two
             return super().convnd_grad_weight(g, x, shape, stride, padding, dilation, groups)  # type: ignore[misc]
         return self._to_weight(g, x, shape, stride, padding, dilation, groups)
 
     def unfold_windows(self, x: Array, kernel: Pair, dilation: Pair, padding: Pair, stride: Pair) -> Array:
-        if str(x.dtype) not in TYPES:
+        if NAMES[x.dtype] not in TYPES:
             return super().unfold_windows(x, kernel, dilation, padding, stride)  # type: ignore[misc]
         out = tuple(out_size(*a) for a in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True))
         return self._to_columns(
@@ -305,7 +305,7 @@ class CudaConvKernels:
     def fold_windows(
         self, x: Array, shape: Ints, kernel: Pair, dilation: Pair, padding: Pair, stride: Pair
     ) -> Array:  # fmt: skip
-        if str(x.dtype) not in TYPES:
+        if NAMES[x.dtype] not in TYPES:
             return super().fold_windows(x, shape, kernel, dilation, padding, stride)  # type: ignore[misc]
         out = tuple(out_size(*a) for a in zip(shape[2:], kernel, stride, padding, dilation, strict=True))
         folded = self.xp.empty(shape, x.dtype)
@@ -327,7 +327,7 @@ class CudaConvKernels:
             row, image = (m * count, count) if together else (count, c * taps * count)
             numbers = (m * c * count, first, count, row, image, c)
             args = (x, cols, *map(np.int64, numbers), *strides_of(x), *form)
-            kernel("im2col", CTYPES[str(x.dtype)])(*grid(m * c * count), args)
+            kernel("im2col", CTYPES[NAMES[x.dtype]])(*grid(m * c * count), args)
         return cols
 
     def _from_columns(
@@ -341,7 +341,7 @@ class CudaConvKernels:
             row, image = (m * count, count) if together else (count, c * taps * count)
             numbers = (x.size, first, count, row, image, c)
             args = (cols, x, *map(np.int64, numbers), np.int32(first > 0), *form)
-            kernel("col2im", CTYPES[str(x.dtype)], CTYPES[str(cols.dtype)])(*grid(x.size), args)
+            kernel("col2im", CTYPES[NAMES[x.dtype]], CTYPES[NAMES[cols.dtype]])(*grid(x.size), args)
 
     def _blocks(self, n: int, rows: int, area: int, size: int) -> Iterator[tuple[int, int, int, int]]:
         """(first image, images, first position, positions) of blocks whose columns fit the room."""
@@ -371,7 +371,7 @@ class CudaConvKernels:
         if groups == c > 1:
             args = (x, w, w if b is None else self.contiguous(b), y, np.int64(y.size), np.int32(b is not None))
             times = np.int64(o), np.int32(o // c)
-            kernel("depthwise", CTYPES[str(x.dtype)])(*grid(y.size), (*args, *times, *strides_of(x), *form))
+            kernel("depthwise", CTYPES[NAMES[x.dtype]])(*grid(y.size), (*args, *times, *strides_of(x), *form))
             return y
         og = o // groups
         wm, ys = w.reshape(groups, og, cg * taps), y.reshape(n, groups, og, area)
@@ -406,7 +406,7 @@ class CudaConvKernels:
         dx = xp.empty(shape, g.dtype)
         if dx.size == 0:
             return dx
-        area, w, name = prod(out), self.contiguous(w), str(g.dtype)
+        area, w, name = prod(out), self.contiguous(w), NAMES[g.dtype]
         form = geometry(tuple(shape[2:]), w.shape[2:], out, tuple(stride), tuple(padding), tuple(dilation))
         if groups == c > 1:
             args = (self.contiguous(g), w, dx, np.int64(dx.size), np.int64(c), np.int32(o // c), *form)
@@ -435,7 +435,7 @@ class CudaConvKernels:
         xp, (n, c), o, taps, out = self.xp, x.shape[:2], shape[0], prod(shape[2:]), g.shape[2:]
         if g.size == 0 or x.size == 0:
             return self.zeros(shape, g.dtype)
-        area, name = prod(out), str(g.dtype)
+        area, name = prod(out), NAMES[g.dtype]
         wide, cg, og = np.dtype(WIDE.get(name, name)), c // groups, o // groups
         form = geometry(x.shape[2:], tuple(shape[2:]), out, tuple(stride), tuple(padding), tuple(dilation))
         if groups == c > 1:

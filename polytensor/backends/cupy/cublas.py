@@ -23,6 +23,7 @@ N, T = 0, 1  # cublasOperation_t
 DEFAULT = -1  # cublasGemmAlgo_t
 KEEP_FLOAT32 = 16  # cublasMath_t: no partial sums in 16 bits
 INT_MAX = 2**31 - 1
+MOST_STREAMS = 8  # that a handle keeps a workspace for
 MOST_BATCHES = 65535  # a grid's third dimension
 
 STATUS = {
@@ -200,7 +201,6 @@ class Blas:
         self.entries, self.place, self.allocate, self.coarse, self.size = entries, place, allocate, coarse, size
         self.light = light
         self._idle: dict[int, list[Handle]] = {}
-        self._all: list[Handle] = []
         self._mine = _Mine(self._idle)
 
     def handle(self) -> Handle:
@@ -214,27 +214,29 @@ class Blas:
                 address = _pointer()
                 check(self.entries.cublasCreate_v2(ctypes.byref(address)), "cublasCreate(handle)")
                 handle = Handle(address.value or 0)
-                self._all.append(handle)
                 check(self.entries.cublasSetMathMode(handle.address, KEEP_FLOAT32), "cublasSetMathMode(handle, mode)")
             self._mine.handles[device] = handle
         if handle.stream != stream:
             check(self.entries.cublasSetStream_v2(handle.address, stream), "cublasSetStream(handle, stream)")
-            if self.size and stream not in handle.spaces:
-                handle.spaces[stream] = self.allocate(self.size)
+            space = handle.spaces.get(stream)
+            if space is None and self.size:
+                if len(handle.spaces) == MOST_STREAMS:  # the pool keeps it for the work of that stream
+                    del handle.spaces[next(iter(handle.spaces))]
+                space = handle.spaces[stream] = self.allocate(self.size)
             # setting the stream has given the handle cuBLAS's own workspace back
-            handle.space = handle.spaces[stream].ptr if self.size else 0
+            handle.space = 0 if space is None else space.ptr
             status = self.entries.cublasSetWorkspace_v2(handle.address, handle.space or None, self.size)
             check(status, "cublasSetWorkspace(handle, workspace, size)")
             handle.stream = stream
         return handle
 
     def forget_workspaces(self) -> list[Any]:
-        """Let the next products allocate their workspaces anew; returns those in use until now.
+        """Let this thread's next products allocate their workspaces anew; returns those in use until now.
 
         A graph needs workspaces of its own memory pool, which live as long as it does: call this before and after a capture.
         """
         found: list[Any] = []
-        for handle in self._all:
+        for handle in self._mine.handles.values():
             handle.stream = -1
             found += handle.spaces.values()
             handle.spaces = {}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..conv import out_size
+from .launch import NAMES
 
 Array = Any
 Ints = tuple[int, ...]
@@ -86,7 +87,7 @@ class CudnnKernels:
         from .. import cudnn as switches
 
         arrays, dtype = (*inputs, *outputs), inputs[0].dtype
-        if not switches.enabled or str(dtype) not in TYPES or not all(a.size for a in arrays) or status()[0] is None:
+        if not switches.enabled or NAMES[dtype] not in TYPES or not all(a.size for a in arrays) or status()[0] is None:
             return None
         flags = (
             bool(switches.benchmark),
@@ -117,7 +118,7 @@ class CudnnKernels:
         deterministic: bool,
         tf32: bool,
     ) -> Plan | None:
-        cudnn, handle, dtype = library(), self._cudnn_handle(), str(inputs[0].dtype)
+        cudnn, handle, dtype = library(), self._cudnn_handle(), NAMES[inputs[0].dtype]
         kinds, notes = cudnn.data_type, cudnn.numerical_note
         wide = kinds.DOUBLE if dtype == "float64" else kinds.FLOAT
         graph = cudnn.pygraph(
@@ -126,11 +127,11 @@ class CudnnKernels:
         )  # fmt: skip
         tensors = []
         for a in inputs:
-            kind = getattr(kinds, TYPES[str(a.dtype)])
+            kind = getattr(kinds, TYPES[NAMES[a.dtype]])
             tensors.append(graph.tensor(dim=list(a.shape), stride=steps(a), data_type=kind))
         for made, a in zip(make(graph, *tensors), outputs, strict=True):
             made.set_output(True).set_dim(list(a.shape)).set_stride(steps(a))
-            tensors.append(made.set_data_type(getattr(kinds, TYPES[str(a.dtype)])))
+            tensors.append(made.set_data_type(getattr(kinds, TYPES[NAMES[a.dtype]])))
         unwanted = [notes.NONDETERMINISTIC] if deterministic else []
         if dtype == "float32" and not tf32:
             unwanted.append(notes.TENSOR_CORE)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .launch import CTYPES, grid, kernel, register
+from .launch import CTYPES, NAMES, grid, kernel, register
 
 CHECK_RANGE = r"""
 // What is not in [low, high) puts `number` into a flag that is 0. Which thread does it makes no difference.
@@ -24,7 +24,15 @@ __global__ void check_range(const T* x, i64 n, i64 low, i64 high, unsigned int n
     if (bad && *flag == 0) *flag = number;
 }
 """
+CHECK_TRUE = r"""
+__global__ void check_true(const bool* good, i64 n, unsigned int number, unsigned int* flag) {
+    bool bad = false;
+    for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) bad |= !good[i];
+    if (bad && *flag == 0) *flag = number;
+}
+"""
 INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
+register("check_true", CHECK_TRUE)
 register("check_range", CHECK_RANGE, [(CTYPES[d],) for d in INTEGERS])
 SLOTS = 1024
 LATE = " (found when the device was waited for: CUDA runs asynchronously)"
@@ -75,6 +83,7 @@ class FaultKernels:
     asynchronous = True
     xp: Any
     refuse_captured: Any
+    current_index: Any
     _faults: Faults | None
 
     @property
@@ -88,26 +97,29 @@ class FaultKernels:
 
         flags = cupyx.zeros_pinned(SLOTS, np.uint32)
         memory = self.xp.cuda.memory
-        owner = memory.UnownedMemory(flags.ctypes.data, flags.nbytes, flags)
+        owner = memory.UnownedMemory(flags.ctypes.data, flags.nbytes, flags, self.current_index())
         return Faults(flags, self.xp.ndarray((SLOTS,), np.uint32, memory.MemoryPointer(owner, 0)))
 
     def require(self, good: Any, error: type[Exception], text: str) -> None:
-        faults, xp = self.faults, self.xp
-        flag = faults.flag(error, text)
-        bad = xp.logical_not(good.all()) & (flag == 0)  # the first one stays
-        flag += bad * np.uint32(faults.number())
+        if not good.size:
+            return
+        if not good.flags.c_contiguous:
+            good = self.xp.ascontiguousarray(good)
+        faults, n = self.faults, good.size
+        args = (good, np.int64(n), np.uint32(faults.number()), faults.flag(error, text))
+        kernel("check_true")(*grid(n), args)
 
     def require_range(self, index: Any, low: int, high: int, error: type[Exception], text: str) -> None:
         if not index.size:
             return
-        if index.dtype.name not in INTEGERS:
+        name = NAMES[index.dtype]
+        if name not in INTEGERS:
             return self.require((index >= low) & (index < high), error, text)
         faults, n = self.faults, index.size
-        args = (
-            self.xp.ascontiguousarray(index), np.int64(n), np.int64(low), np.int64(high), np.uint32(faults.number()),
-            faults.flag(error, text),
-        )  # fmt: skip
-        kernel("check_range", CTYPES[index.dtype.name])(*grid(n), args)
+        if not index.flags.c_contiguous:
+            index = self.xp.ascontiguousarray(index)
+        numbers = (np.int64(n), np.int64(low), np.int64(high), np.uint32(faults.number()))
+        kernel("check_range", CTYPES[name])(*grid(n), (index, *numbers, faults.flag(error, text)))
 
     def may_hold(self, mask: Any) -> bool:
         return True

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["CTYPES", "KERNELS", "PRELUDE", "STATIC_SHARED", "code", "expression", "grid", "kernel", "register"]
+import numpy as np
+
+__all__ = ["CTYPES", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "code", "expression", "grid", "kernel", "register"]
 
 CTYPES = {
     "float32": "float", "float64": "double", "float16": "__half", "bfloat16": "__nv_bfloat16", "bool": "bool",
@@ -20,6 +22,14 @@ CTYPES = {
     "complex64": "Complex<float>", "complex128": "Complex<double>",
 }  # fmt: skip
 
+
+class _Names(dict[Any, str]):
+    def __missing__(self, dtype: Any) -> str:
+        self[dtype] = name = str(np.dtype(dtype))
+        return name
+
+
+NAMES = _Names()  # of dtypes, for str(dtype) takes 2 us
 STATIC_SHARED = 48 << 10  # bytes of shared memory that a launch may ask for without leave
 OPTIONS = ("-std=c++17",)
 

@@ -19,16 +19,17 @@ Ints = tuple[int, ...]
 FLOATS, HALVES = ("float", "double"), ("__half", "__nv_bfloat16")
 CHUNK = 8192  # elements of a channel to a block
 PARTS = 256  # blocks to a channel
-LEFT = 512  # rows of partial sums of a layer norm
+LEFT = 512  # rows of partial sums of a layer norm, up to eight times as many where they fit into SPACE
+SPACE = 1 << 19  # elements
 TOGETHER = 4  # rows at least to each of these
 
 NORM_ROWS = r"""
-// y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w + b. Without `centred` the mean is 0 and
+// y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w, and + b if it is `biased`. Without `centred` the mean is 0 and
 // var the mean square; y is left out unless it is kept. Row r has the weights (r % groups) * each + i / area, where
 // each * area = n.
 template <typename T, int V, int K>
 __global__ void norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_t<T>* var, i64 rows, i64 n,
-                          i64 groups, i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool kept) {
+                          i64 groups, i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool biased, bool kept) {
     typedef acc_t<T> A;
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> row(x + r * n, n);
@@ -65,14 +66,16 @@ __global__ void norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_
             if (area == 1) {
                 A s[V], t[V];
                 get<T, V>(w + first + i, s);
-                get<T, V>(b + first + i, t);
+                #pragma unroll
+                for (int j = 0; j < V; ++j) t[j] = 0;
+                if (biased) get<T, V>(b + first + i, t);
                 #pragma unroll
                 for (int j = 0; j < V; ++j) v[j] = v[j] * s[j] + t[j];
             } else {
                 #pragma unroll
                 for (int j = 0; j < V; ++j) {
                     i64 c = first + quotient(i + j, area);
-                    v[j] = v[j] * load(w + c) + load(b + c);
+                    v[j] = v[j] * load(w + c) + (biased ? load(b + c) : (A)0);
                 }
             }
             put<T, V>(out + r * n + i, v);
@@ -97,7 +100,7 @@ __global__ void norm_rows_backward(const T* g, const T* w, const T* y, const acc
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> gs(g + r * n, n), ys(y + r * n, n);
         i64 first = (r % groups) * each;
-        A scale = 1 / sqrt(var[r] + eps), m = raw ? mean[r] : (A)0, stretch = raw ? scale : (A)1;
+        A scale = 1 / sqrt(var[r] + eps), m = raw && centred ? mean[r] : (A)0, stretch = raw ? scale : (A)1;
         // u: g and d, v: y
         auto packs = [&](int k, i64 i, A (&u)[V], A (&d)[V], A (&v)[V]) {
             gs.pack(k, i, u);
@@ -175,16 +178,16 @@ __global__ void add_parts(const A* parts, T* out, i64 count, i64 n) {
 
 CHANNELS = r"""
 // x as (a, c, n): the elements of channel k are j = 0 .. a * n - 1, at (j / n * c + k) * n + j % n. A block takes a chunk
-// of one channel's elements; for n = 1 ("columns") the chunk is one of 32 channels, a warp takes every eighth row.
-template <bool COLUMNS> struct Chunk {
+// of one channel's elements, V at a time; for n = 1 ("columns") the chunk is one of 32 channels, a warp takes every eighth row.
+template <int V, bool COLUMNS> struct Chunk {
     i64 k, begin, end, step, c, n;
     bool live;
     __device__ __forceinline__ Chunk(i64 a, i64 c, i64 n, i64 size) : c(c), n(n) {
         k = COLUMNS ? blockIdx.x * (i64)32 + (threadIdx.x & 31) : (i64)blockIdx.x;
         live = k < c;
         i64 first = blockIdx.y * size, last = first + size < a * n ? first + size : a * n;
-        step = COLUMNS ? blockDim.x >> 5 : blockDim.x;
-        begin = first + (COLUMNS ? threadIdx.x >> 5 : threadIdx.x);
+        step = COLUMNS ? blockDim.x >> 5 : (i64)blockDim.x * V;
+        begin = first + (COLUMNS ? threadIdx.x >> 5 : threadIdx.x * V);
         end = live ? last : 0;
     }
     __device__ __forceinline__ i64 at(i64 j) const {
@@ -213,17 +216,24 @@ template <bool COLUMNS, typename A> __device__ A channel_sum(A v) {
 
 CHANNEL_STATS = r"""
 // Each chunk's mean and sum of squares about it, in parts[chunk][0 and 1][c].
-template <typename T, bool COLUMNS>
+template <typename T, int V, bool COLUMNS>
 __global__ void channel_stats(const T* x, T* parts, i64 a, i64 c, i64 n, i64 size) {
-    Chunk<COLUMNS> chunk(a, c, n, size);
+    Chunk<V, COLUMNS> chunk(a, c, n, size);
     i64 first = blockIdx.y * size, last = first + size < a * n ? first + size : a * n;
     T part = 0;
-    for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) part += x[chunk.at(j)];
+    for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
+        T v[V];
+        get<T, V>(x + chunk.at(j), v);
+        #pragma unroll
+        for (int q = 0; q < V; ++q) part += v[q];
+    }
     T m = channel_sum<COLUMNS>(part) / (T)(last - first);
     part = 0;
     for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
-        T d = x[chunk.at(j)] - m;
-        part += d * d;
+        T v[V];
+        get<T, V>(x + chunk.at(j), v);
+        #pragma unroll
+        for (int q = 0; q < V; ++q) part += (v[q] - m) * (v[q] - m);
     }
     part = channel_sum<COLUMNS>(part);
     if (chunk.writes()) {
@@ -255,16 +265,26 @@ __global__ void merge_stats(const T* parts, T* mean, T* var, i64 count, i64 c, i
 CHANNEL_SUMS = r"""
 // Each chunk's sums of g * (x - mean) and of g, in parts[chunk][0 and 1][c]. Without `centred` the mean is 0. With `rectified`
 // g goes through the relu that made `made`.
-template <typename T, bool COLUMNS>
+template <typename T, int V, bool COLUMNS>
 __global__ void channel_sums(const T* g, const T* x, const T* made, const T* mean, T* parts, i64 a, i64 c, i64 n, i64 size,
                              bool centred, bool rectified) {
-    Chunk<COLUMNS> chunk(a, c, n, size);
+    Chunk<V, COLUMNS> chunk(a, c, n, size);
     T m = centred && chunk.live ? mean[chunk.k] : (T)0, slope = 0, shift = 0;
     for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
         i64 at = chunk.at(j);
-        T u = rectified && made[at] <= 0 ? (T)0 : g[at];
-        slope += u * (x[at] - m);
-        shift += u;
+        T u[V], v[V];
+        get<T, V>(g + at, u);
+        if (rectified) {
+            get<T, V>(made + at, v);
+            #pragma unroll
+            for (int q = 0; q < V; ++q) u[q] = v[q] <= 0 ? (T)0 : u[q];
+        }
+        get<T, V>(x + at, v);
+        #pragma unroll
+        for (int q = 0; q < V; ++q) {
+            slope += u[q] * (v[q] - m);
+            shift += u[q];
+        }
     }
     slope = channel_sum<COLUMNS>(slope);
     shift = channel_sum<COLUMNS>(shift);
@@ -336,14 +356,14 @@ __global__ void channel_apply_backward(const T* g, const T* x, const T* made, co
 """
 )
 
-_PAIRS = [(c, flag) for c in FLOATS for flag in ("false", "true")]
+_SPANS = [(c, *form) for c in FLOATS for form in ((str(VECTOR[c]), "false"), ("1", "false"), ("1", "true"))]
 _PACKS = [(c, str(v)) for c in FLOATS for v in (VECTOR[c], 1)]
 launch.register("norm_rows", ROWS + NORM_ROWS, forms((*FLOATS, *HALVES)))
 launch.register("norm_rows_backward", ROWS + NORM_ROWS_BACKWARD, forms((*FLOATS, *HALVES)))
 launch.register("add_parts", ADD_PARTS, [("float", "float"), ("double", "double"), *[("float", h) for h in HALVES]])
-launch.register("channel_stats", ROWS + CHANNELS + CHANNEL_STATS, _PAIRS)
+launch.register("channel_stats", ROWS + CHANNELS + CHANNEL_STATS, _SPANS)
 launch.register("merge_stats", MERGE_STATS, [(c,) for c in FLOATS])
-launch.register("channel_sums", ROWS + CHANNELS + CHANNEL_SUMS, _PAIRS)
+launch.register("channel_sums", ROWS + CHANNELS + CHANNEL_SUMS, _SPANS)
 launch.register("channel_apply", CHANNEL_APPLY, _PACKS)
 launch.register("channel_apply_backward", CHANNEL_APPLY_BACKWARD, _PACKS)
 
@@ -417,10 +437,11 @@ class CudaNorms:
         mean = self._small(x, dims, kind) if centred else var
         out = y if w is None else self.empty(x.shape, x.dtype)
         ctype = CTYPE[x.dtype]
-        w, b = (x, x) if w is None else (self.contiguous(w), self.contiguous(b))
+        biased, w = b is not None, x if w is None else self.contiguous(w)
+        b = self.contiguous(b) if biased else w
         v = width(n, ctype, x, y, out, w, b)
         held, blocks, threads = spread(rows, n, v)
-        flags = (kind(eps), np.bool_(centred), np.bool_(out is not y), np.bool_(kept))
+        flags = (kind(eps), np.bool_(centred), np.bool_(out is not y), np.bool_(biased), np.bool_(kept))
         launch.kernel("norm_rows", ctype, str(v), held)(
             blocks, threads, (x, w, b, y, out, mean, var, *i64(rows, n, *of), *flags)
         )
@@ -428,22 +449,22 @@ class CudaNorms:
 
     def _norm_rows_backward(
         self, g: Array, y: Array, var: Array, eps: float, form: tuple[int, int], centred: bool, w: Array = None,
-        of: Ints = (1, 1, 1), mean: Array = None,
+        of: Ints = (1, 1, 1), mean: Array = None, raw: bool = False,
     ) -> tuple[Array, Array | None]:  # fmt: skip
-        """dx, and the partial sums of g * y and g where the weights are those of a row. With a mean, y is x."""
+        """dx, and the partial sums of g * y and g where the weights are those of a row. raw: y is x."""
         g, y, var, (rows, n) = self.contiguous(g), self.contiguous(y), self.contiguous(var), form
         dx, kind = self.empty(y.shape, y.dtype), _wide(y)
         w, affine = (y, False) if w is None else (self.contiguous(w), True)
         v = width(n, CTYPE[y.dtype], g, y, dx, w)
-        held, blocks, threads = spread(rows, n, v)
+        held, blocks, threads = spread(rows, n, v, True)
         sums = affine and of[0] == of[2] == 1 and held != "0"
         parts = None
         if sums:
-            blocks = (max(1, min(blocks[0], LEFT // threads[1], -(-rows // (TOGETHER * threads[1])))),)
+            left = max(LEFT, min(8 * LEFT, SPACE // n))
+            blocks = (max(1, min(blocks[0], left // threads[1], -(-rows // (TOGETHER * threads[1])))),)
             parts = self.empty((blocks[0] * threads[1], 2, n), var.dtype)
-        raw = mean is not None
         flags = (kind(eps), np.bool_(centred), np.bool_(affine), np.bool_(raw), np.bool_(sums))
-        arrays = (g, w, y, self.contiguous(mean) if raw else var, var, dx, var if parts is None else parts)
+        arrays = (g, w, y, var if mean is None else self.contiguous(mean), var, dx, var if parts is None else parts)
         launch.kernel("norm_rows_backward", CTYPE[y.dtype], str(v), held)(
             blocks, threads, (*arrays, *i64(rows, n, *of), *flags)
         )
@@ -474,6 +495,22 @@ class CudaNorms:
         out, _, mean, var = self._norm_rows(x, dims, eps, form, True, w, b, (1, form[1], 1), False)
         return out, mean, var
 
+    def rows_rms(self, x: Array, w: Array, dims: Ints, eps: float) -> tuple[Array, Array]:
+        form = self._layer(x, w, dims)
+        if form is None:
+            return super().rows_rms(x, w, dims, eps)  # type: ignore[misc, no-any-return]
+        out, _, _, square = self._norm_rows(x, dims, eps, form, False, w, None, (1, form[1], 1), False)
+        return out, square
+
+    def rows_rms_backward(
+        self, g: Array, x: Array, w: Array, square: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array]:
+        form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
+        if form is None or spread(*form, 1)[0] == "0":
+            return super().rows_rms_backward(g, x, w, square, dims, eps)  # type: ignore[misc, no-any-return]
+        dx, parts = self._norm_rows_backward(g, x, square, eps, form, False, w, (1, form[1], 1), None, True)
+        return dx, self._add_parts(parts, w.dtype)[0].reshape(w.shape)
+
     def layer_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> Array:
         form = trailing(x.shape, dims) if _type(x, w, b) and w.shape == b.shape else None
         of = None if form is None else weights(x.shape, x.ndim - len(dims), w.shape)
@@ -487,7 +524,7 @@ class CudaNorms:
         form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
         if form is None or spread(*form, 1)[0] == "0":
             return super().rows_normalize_backward(g, x, w, mean, var, dims, eps)  # type: ignore[misc, no-any-return]
-        dx, parts = self._norm_rows_backward(g, x, var, eps, form, True, w, (1, form[1], 1), mean)
+        dx, parts = self._norm_rows_backward(g, x, var, eps, form, True, w, (1, form[1], 1), mean, True)
         sums = self._add_parts(parts, w.dtype)
         return dx, sums[0].reshape(w.shape), sums[1].reshape(w.shape)
 
@@ -542,22 +579,25 @@ class CudaNorms:
         return self._norm_rows_backward(g, y, square, eps, form, False)[0]
 
     # ---- channels ---------------------------------------------------------------------------------------------------
-    def _chunks(self, form: tuple[int, int, int]) -> tuple[int, tuple[int, int], str]:
-        """(elements to a chunk, the grid, whether the channels are columns, as C++ writes it)."""
+    def _chunks(self, form: tuple[int, int, int], *arrays: Array) -> tuple[int, tuple[int, int], tuple[str, str, str]]:
+        """(elements to a chunk, the grid, the kernels' types)."""
         a, c, n = form
-        columns = n == 1
+        columns, ctype = n == 1, CTYPE[arrays[0].dtype]
         size = max(CHUNK // 32 if columns else CHUNK, -(-a * n // PARTS))
-        return size, (-(-c // 32) if columns else c, -(-a * n // size)), "true" if columns else "false"
+        size = -(-size // 8) * 8  # whole packs
+        v = 1 if columns else width(n, ctype, *arrays)
+        grid = (-(-c // 32) if columns else c, -(-a * n // size))
+        return size, grid, (ctype, str(v), "true" if columns else "false")
 
     def _channel_sums(
         self, g: Array, x: Array, mean: Array | None, form: tuple[int, int, int], made: Array | None = None
     ) -> Array:
         """(2, c): the sums of g * (x - mean) and of g; `made`: the result of a relu that g goes through."""
-        size, blocks, columns = self._chunks(form)
+        size, blocks, types = self._chunks(form, g, x, g if made is None else made)
         parts = self.empty((blocks[1], 2, form[1]), x.dtype)
         flags = (np.bool_(mean is not None), np.bool_(made is not None))
         args = (g, x, g if made is None else made, g if mean is None else mean, parts, *i64(*form, size), *flags)
-        launch.kernel("channel_sums", CTYPE[x.dtype], columns)(blocks, (256,), args)
+        launch.kernel("channel_sums", *types)(blocks, (256,), args)
         return self._add_parts(parts)
 
     def _batch_norm(self, x: Array, w: Array, b: Array, dims: Ints, eps: float, relu: bool) -> Any:
@@ -568,9 +608,9 @@ class CudaNorms:
         x, w, b = self.contiguous(x), self.contiguous(w), self.contiguous(b)
         a, c, n = form
         y, mean, var = self.empty(x.shape, x.dtype), self._small(x, dims), self._small(x, dims)
-        size, blocks, columns = self._chunks(form)
+        size, blocks, types = self._chunks(form, x)
         parts = self.empty((blocks[1], 2, c), x.dtype)
-        launch.kernel("channel_stats", ctype, columns)(blocks, (256,), (x, parts, *i64(*form, size)))
+        launch.kernel("channel_stats", *types)(blocks, (256,), (x, parts, *i64(*form, size)))
         launch.kernel("merge_stats", ctype)(*launch.grid(c), (parts, mean, var, *i64(blocks[1], c, size, a * n)))
         v = width(c if n == 1 else n, ctype, x, y)
         args = (x, w, b, mean, var, y, *i64(x.size, c, n), x.dtype.type(eps), np.bool_(relu))
@@ -608,6 +648,19 @@ class CudaNorms:
         if found is None:
             return super().batch_normalize_backward(g, x, w, mean, var, dims, eps)  # type: ignore[misc, no-any-return]
         return found  # type: ignore[no-any-return]
+
+    def normalize_by(self, x: Array, mean: Array, var: Array, w: Array | None, b: Array | None, eps: float) -> Array:
+        form = (x.shape[0], x.shape[1], prod(x.shape[2:]))
+        arrays = [mean, var] if w is None or b is None else [mean, var, w, b]
+        ctype = _type(x, *arrays)
+        if ctype is None or w is None or b is None or any([t.size != form[1] for t in arrays]):
+            return super().normalize_by(x, mean, var, w, b, eps)  # type: ignore[misc]
+        x, arrays = self.contiguous(x), [self.contiguous(t) for t in (w, b, mean, var)]
+        y, (_, c, n) = self.empty(x.shape, x.dtype), form
+        v = width(c if n == 1 else n, ctype, x, y)
+        args = (x, *arrays, y, *i64(x.size, c, n), x.dtype.type(eps), np.bool_(False))
+        launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
+        return y
 
     def batch_normalize_relu(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
         found = self._batch_norm(x, w, b, dims, eps, True)

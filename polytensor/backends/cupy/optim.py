@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from math import log
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -166,16 +167,18 @@ class Tables:
 
     def __init__(self) -> None:
         self.kept: OrderedDict[Any, Any] = OrderedDict()
+        self.lock = Lock()
 
     def find(self, key: Any, make: Any) -> Any:
-        found = self.kept.get(key)
-        if found is None:
-            found = self.kept[key] = make()
-            if len(self.kept) > TABLES:
-                self.kept.popitem(last=False)
-        else:
-            self.kept.move_to_end(key)
-        return found
+        with self.lock:
+            found = self.kept.get(key)
+            if found is None:
+                found = self.kept[key] = make()
+                if len(self.kept) > TABLES:
+                    self.kept.popitem(last=False)
+            else:
+                self.kept.move_to_end(key)
+            return found
 
 
 def chunks_of(sizes: tuple[int, ...]) -> Any:
@@ -216,7 +219,7 @@ class CudaOptim:
             sizes = tuple([lists[0][i].size for i in members])
             at = tuple([part[i].data.ptr for part in lists for i in members])
             count, device = len(members), self.current_index()
-            ok = tables.find((at[:count], sizes), lambda: [apart(list(at[:count]), list(sizes), dtype.itemsize)])  # noqa: B023
+            ok = tables.find((at[:count], sizes, dtype), lambda: [apart(list(at[:count]), list(sizes), dtype.itemsize)])  # noqa: B023
             if not ok[0]:
                 rest += members
                 continue

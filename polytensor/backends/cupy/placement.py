@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ def bound(fn: Callable[..., Any], index: int, current: Callable[[], int], use: C
 class Placement(Backend):
     """Devices and memory of CupyBackend."""
 
+    sync_debug = 0  # of torch.cuda.set_sync_debug_mode, for all devices
     device_index: int | None = None  # the device that all kernels of this object run on; None: the current one
     forget_workspaces: Callable[[], Any]
     _placed: dict[int, Any]
@@ -131,6 +133,13 @@ class Placement(Backend):
         event = self.xp.cuda.Event(disable_timing=True)
         event.record()
         return event
+
+    def tell_wait(self, what: str) -> None:
+        """Warn, or RuntimeError, as set_sync_debug_mode asks, where an op waits for the device."""
+        text = f"called a synchronizing CUDA operation: {what}"
+        if self.sync_debug == 2:
+            raise RuntimeError(text)
+        warnings.warn(text, UserWarning, stacklevel=4)
 
     def wait(self, event: Any) -> None:
         """Let the current stream wait for an event, of any device."""

@@ -146,7 +146,7 @@ __global__ void map_{_name}({_parameters}) {{
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += stride) store(out + i, {_formula});
 }}
 """
-    launch.register("map_" + _name, _made, [(c,) for c in SINGLE])
+    launch.register("map_" + _name, _made, [(c,) for c in (ALL if _name == "masked_scale" else SINGLE)])
 
 
 def _method(name: str) -> Any:
@@ -217,11 +217,12 @@ class CudaPointwise:
         )
 
     def masked_scale(self, x: Array, mask: Array, scale: float) -> Array:
-        if CTYPE.get(x.dtype) not in SINGLE or mask.shape != x.shape or mask.dtype != np.bool_:
+        if CTYPE.get(x.dtype) not in ALL or mask.shape != x.shape or mask.dtype != np.bool_:
             return super().masked_scale(x, mask, scale)  # type: ignore[misc]
         x, mask = self.contiguous(x), self.contiguous(mask)
         out = self.xp.empty(x.shape, x.dtype)
-        self._apart("masked_scale", x.size, (x, mask, out, *i64(x.size), x.dtype.type(scale)), x.dtype)
+        factor = (np.float64 if x.dtype == np.float64 else np.float32)(x.dtype.type(scale))
+        self._apart("masked_scale", x.size, (x, mask, out, *i64(x.size), factor), x.dtype)
         return out
 
     def mse_loss_backward(self, g: Array, x: Array, t: Array, reduction: int) -> Array:

@@ -5,6 +5,7 @@ No result is added to by two threads: gradients look for the windows that took t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..conv import Pair, out_size
 from ..resample import Plan
-from .launch import CTYPES, grid, kernel, register
+from .launch import CTYPES, NAMES, grid, kernel, register
 
 MAX_POOL2D = r"""
 // The first maximum wins, and so does the first NaN.
@@ -139,19 +140,19 @@ class PoolKernels:
     def max_pool2d(
         self: Any, x: Any, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
     ) -> tuple[Any, Any]:
-        if str(x.dtype) not in REAL:
+        if NAMES[x.dtype] not in REAL:
             return super().max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)  # type: ignore[misc, no-any-return]
         window = (kernel_size, stride, padding, dilation)
-        size = [out_size(*a, ceil_mode) for a in zip(x.shape[2:], *window, strict=True)]
+        size = tuple([out_size(*a, ceil_mode) for a in zip(x.shape[2:], *window, strict=True)])
         y = self.xp.empty((*x.shape[:2], *size), x.dtype)
         index = self.xp.empty(y.shape, np.int64)
         if y.size:
             args = (self.contiguous(x), y, index, np.int64(y.size), *_sizes(x.shape, size, window))
-            kernel("max_pool2d", CTYPES[str(x.dtype)])(*grid(y.size), args)
+            kernel("max_pool2d", CTYPES[NAMES[x.dtype]])(*grid(y.size), args)
         return y, index
 
     def max_pool2d_grad(self: Any, g: Any, index: Any, shape: tuple[int, ...], window: Any = None) -> Any:
-        if window is None or str(g.dtype) not in REAL or not g.size:
+        if window is None or NAMES[g.dtype] not in REAL or not g.size:
             return super().max_pool2d_grad(g, index, shape, window)  # type: ignore[misc]
         out = self.xp.empty(shape, g.dtype)
         args = (
@@ -161,39 +162,39 @@ class PoolKernels:
             np.int64(out.size),
             *_sizes(shape, g.shape[2:], window),
         )
-        kernel("max_pool2d_grad", CTYPES[str(g.dtype)])(*grid(out.size), args)
+        kernel("max_pool2d_grad", CTYPES[NAMES[g.dtype]])(*grid(out.size), args)
         return out
 
     def max_pool2d_gather(self: Any, u: Any, index: Any) -> Any:
-        if str(u.dtype) not in REAL or not index.size:
+        if NAMES[u.dtype] not in REAL or not index.size:
             return super().max_pool2d_gather(u, index)  # type: ignore[misc]
         out = self.xp.empty(index.shape, u.dtype)
         area, size = (np.int64(a.shape[2] * a.shape[3]) for a in (u, index))
         args = (self.contiguous(u), self.contiguous(index), out, np.int64(out.size), area, size)
-        kernel("plane_gather", CTYPES[str(u.dtype)])(*grid(out.size), args)
+        kernel("plane_gather", CTYPES[NAMES[u.dtype]])(*grid(out.size), args)
         return out
 
     def window_argmax(self: Any, x: Any, dims: tuple[int, ...], plans: tuple[Plan, ...]) -> Any:
         shape = (*x.shape[: dims[0]], *(p.size for p in plans))
-        if str(x.dtype) not in REAL or not x.size or 0 in shape:
+        if NAMES[x.dtype] not in REAL or not x.size or 0 in shape:
             return super().window_argmax(x, dims, plans)  # type: ignore[misc]
         at = self.xp.empty(shape, np.int64)
         plans = (ONE,) * (3 - len(plans)) + tuple(plans)
         sizes = [np.int64(v) for v in (at.size, *(p.n for p in plans), *(p.size for p in plans))]
         tables = [t for p in plans for t in self._table(p, np.dtype(np.float32))[:2]]
-        kernel("window_argmax", CTYPES[str(x.dtype)])(*grid(at.size), (self.contiguous(x), at, *sizes, *tables))
+        kernel("window_argmax", CTYPES[NAMES[x.dtype]])(*grid(at.size), (self.contiguous(x), at, *sizes, *tables))
         return at
 
     def resample(self: Any, x: Any, dim: int, plan: Plan) -> Any:
         shape = (*x.shape[:dim], plan.size, *x.shape[dim + 1 :])
-        if str(x.dtype) not in MAPPED or (plan.scale != 1 and x.dtype.kind in "iu") or not x.size:
+        if NAMES[x.dtype] not in MAPPED or (plan.scale != 1 and x.dtype.kind in "iu") or not x.size:
             return super().resample(x, dim, plan)  # type: ignore[misc]
         y = self.xp.empty(shape, x.dtype)
         if y.size:
-            wide = np.dtype(WIDE.get(str(x.dtype), x.dtype))
+            wide = np.dtype(WIDE.get(NAMES[x.dtype], x.dtype))
             sizes = [np.int64(v) for v in (y.size, plan.n, plan.size, prod(shape[dim + 1 :]))]
             args = (self.contiguous(x), y, *self._table(plan, wide), wide.type(plan.scale), *sizes)
-            kernel("resample", CTYPES[str(x.dtype)])(*grid(y.size), args)
+            kernel("resample", CTYPES[NAMES[x.dtype]])(*grid(y.size), args)
         return y
 
     def _table(self: Any, plan: Plan, dtype: Any) -> Any:
@@ -208,6 +209,7 @@ class PoolKernels:
         return found
 
 
-def _sizes(shape: Any, size: Any, window: Any) -> list[Any]:
+@lru_cache(4096)
+def _sizes(shape: tuple[int, ...], size: Pair, window: tuple[Pair, ...]) -> list[Any]:
     """The arguments after `total` of the kernels of max_pool2d."""
     return [np.int32(v) for v in (*shape[2:], *size, *(n for pair in window for n in pair))]

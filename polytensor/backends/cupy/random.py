@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import CTYPE, i64
+from .rows import CTYPE, ROWS, i64
 
 Array = Any
 
@@ -46,14 +46,34 @@ __device__ __forceinline__ void philox(const Stream& s, u64 i, u64 (&out)[4]) {
 }
 // Half word j of a block, low half of each word first.
 __device__ __forceinline__ unsigned half_word(const u64 (&w)[4], int j) { return (unsigned)(w[j >> 1] >> (32 * (j & 1))); }
-// f(element, its number in the block, the block) for the elements below n, N of them to a block.
-template <int N, typename F> __device__ __forceinline__ void each_element(const Stream& s, i64 n, F f) {
+// f(first element, the block) for blocks of N elements each, up to element n.
+template <int N, typename F> __device__ __forceinline__ void each_block(const Stream& s, i64 n, F f) {
     i64 blocks = (n + N - 1) / N;
     for (i64 b = blockIdx.x * (i64)blockDim.x + threadIdx.x; b < blocks; b += (i64)gridDim.x * blockDim.x) {
         u64 w[4];
         philox(s, b, w);
+        f(b * N, w);
+    }
+}
+// Elements [i, i + N) of n, in packs of 16 bytes where they are whole.
+template <typename T, int N> __device__ __forceinline__ void take(const T* from, i64 i, i64 n, acc_t<T> (&v)[N]) {
+    const int V = N * sizeof(T) > 16 ? 16 / sizeof(T) : N;
+    if (i + N <= n && ((u64)(from + i) & (V * sizeof(T) - 1)) == 0) {
         #pragma unroll
-        for (int j = 0; j < N; ++j) if (b * N + j < n) f(b * N + j, j, w);
+        for (int j = 0; j < N; j += V) get<T, V>(from + i + j, v + j);
+    } else {
+        #pragma unroll
+        for (int j = 0; j < N; ++j) v[j] = i + j < n ? load(from + i + j) : (acc_t<T>)0;
+    }
+}
+template <typename T, int N> __device__ __forceinline__ void leave(T* out, i64 i, i64 n, const acc_t<T> (&v)[N]) {
+    const int V = N * sizeof(T) > 16 ? 16 / sizeof(T) : N;
+    if (i + N <= n && ((u64)(out + i) & (V * sizeof(T) - 1)) == 0) {
+        #pragma unroll
+        for (int j = 0; j < N; j += V) put<T, V>(out + i + j, v + j);
+    } else {
+        #pragma unroll
+        for (int j = 0; j < N; ++j) if (i + j < n) store(out + i + j, v[j]);
     }
 }
 // Rounded after each operation, as on the CPU: no fused multiply and add.
@@ -83,7 +103,7 @@ STREAM = "u64 k0, u64 k1, u64 c0, u64 c1, u64 c2, u64 c3, u64 where"
 
 WORDS = r"""
 __global__ void philox_words(STREAM, u64* out, i64 n) {
-    each_element<4>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) { out[i] = w[j]; });
+    each_block<4>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, const u64 (&w)[4]) { leave<u64, 4>(out, i, n, w); });
 }
 """
 
@@ -91,9 +111,15 @@ UNIFORM = r"""
 template <typename T>
 __global__ void philox_uniform(STREAM, T* out, i64 n, int digits, acc_t<T> range, acc_t<T> low, bool plain) {
     typedef acc_t<T> A;
-    each_element<Unit<A>::each>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) {
-        A u = Unit<A>::of(w, j, digits);
-        store(out + i, plain ? u : plus(times(u, range), low));
+    const int N = Unit<A>::each;
+    each_block<N>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, const u64 (&w)[4]) {
+        A v[N];
+        #pragma unroll
+        for (int j = 0; j < N; ++j) {
+            v[j] = Unit<A>::of(w, j, digits);
+            if (!plain) v[j] = plus(times(v[j], range), low);
+        }
+        leave<T, N>(out, i, n, v);
     });
 }
 """
@@ -103,20 +129,30 @@ NORMAL = r"""
 template <typename T>
 __global__ void philox_normal(STREAM, T* out, i64 n, acc_t<T> mean, acc_t<T> std, bool plain) {
     typedef acc_t<T> A;
-    each_element<Unit<A>::each>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) {
-        if (j & 1) return;
-        A radius = sqrt((A)-2 * log(plus(Unit<A>::of(w, j, 24), Unit<A>::tiny())));
-        A angle = Unit<A>::of(w, j + 1, 24) * (A)6.283185307179586, a = radius * cos(angle), b = radius * sin(angle);
-        store(out + i, plain ? a : plus(times(a, std), mean));
-        if (i + 1 < n) store(out + i + 1, plain ? b : plus(times(b, std), mean));
+    const int N = Unit<A>::each;
+    each_block<N>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, const u64 (&w)[4]) {
+        A v[N];
+        #pragma unroll
+        for (int j = 0; j < N; j += 2) {
+            A radius = sqrt((A)-2 * log(plus(Unit<A>::of(w, j, 24), Unit<A>::tiny())));
+            A angle = Unit<A>::of(w, j + 1, 24) * (A)6.283185307179586;
+            v[j] = radius * cos(angle);
+            v[j + 1] = radius * sin(angle);
+        }
+        #pragma unroll
+        for (int j = 0; j < N; ++j) if (!plain) v[j] = plus(times(v[j], std), mean);
+        leave<T, N>(out, i, n, v);
     });
 }
 """
 
 BERNOULLI = r"""
 __global__ void philox_bernoulli(STREAM, bool* out, i64 n, unsigned below) {
-    each_element<8>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) {
-        out[i] = (half_word(w, j) >> 8) < below;
+    each_block<8>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, const u64 (&w)[4]) {
+        bool v[8];
+        #pragma unroll
+        for (int j = 0; j < 8; ++j) v[j] = (half_word(w, j) >> 8) < below;
+        leave<bool, 8>(out, i, n, v);
     });
 }
 """
@@ -125,18 +161,28 @@ DROPOUT = r"""
 // y = x * scale with probability p, else x * 0; `below` is p of 2^24.
 template <typename T>
 __global__ void philox_dropout(STREAM, const T* x, T* y, bool* mask, i64 n, unsigned below, acc_t<T> scale) {
-    each_element<8>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) {
-        bool keep = (half_word(w, j) >> 8) < below;
-        mask[i] = keep;
-        store(y + i, load(x + i) * (keep ? scale : (acc_t<T>)0));
+    each_block<8>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, const u64 (&w)[4]) {
+        bool keep[8];
+        acc_t<T> v[8];
+        take<T, 8>(x, i, n, v);
+        #pragma unroll
+        for (int j = 0; j < 8; ++j) {
+            keep[j] = (half_word(w, j) >> 8) < below;
+            v[j] *= keep[j] ? scale : (acc_t<T>)0;
+        }
+        leave<bool, 8>(mask, i, n, keep);
+        leave<T, 8>(y, i, n, v);
     });
 }
 """
 
 INTEGERS = r"""
 __global__ void philox_integers(STREAM, i64* out, i64 n, u64 range, i64 low) {
-    each_element<4>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, int j, const u64 (&w)[4]) {
-        out[i] = (i64)((u64)low + __umul64hi(w[j], range));
+    each_block<4>(stream(k0, k1, c0, c1, c2, c3, where), n, [=](i64 i, const u64 (&w)[4]) {
+        i64 v[4];
+        #pragma unroll
+        for (int j = 0; j < 4; ++j) v[j] = (i64)((u64)low + __umul64hi(w[j], range));
+        leave<i64, 4>(out, i, n, v);
     });
 }
 """
@@ -146,7 +192,7 @@ for _name, _text, _types in (
     ("philox_normal", NORMAL, [(c,) for c in FLOATS]), ("philox_bernoulli", BERNOULLI, [()]),
     ("philox_dropout", DROPOUT, [(c,) for c in FLOATS]), ("philox_integers", INTEGERS, [()]),
 ):  # fmt: skip
-    launch.register(_name, PHILOX + _text.replace("STREAM", STREAM), _types)
+    launch.register(_name, ROWS + PHILOX + _text.replace("STREAM", STREAM), _types)
 
 
 def _below(p: float) -> Any:

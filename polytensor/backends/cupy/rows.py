@@ -88,12 +88,15 @@ def width(n: int, ctype: str, *arrays: Array) -> int:
     return v if n % v == 0 and not any([a.data.ptr % 16 for a in arrays]) else 1
 
 
-def spread(rows: int, n: int, v: int) -> tuple[str, tuple[int], tuple[int, int]]:
-    """(packs that a thread holds, blocks, threads: those of a row by rows)."""
+def spread(rows: int, n: int, v: int, wide: bool = False) -> tuple[str, tuple[int], tuple[int, int]]:
+    """(packs that a thread holds, blocks, threads: those of a row by rows). wide: as many threads to a row as can be, for
+    kernels that hold several rows in registers."""
     packs = -(-n // v)
     threads, held = 32, 1
     if packs > 4 * LONGEST:
         threads, held = LONGEST, 0
+    elif wide and packs <= LONGEST:
+        threads = -(-packs // 32) * 32
     elif packs > 32:
         held = 4
         threads = -(-packs // 128) * 32

@@ -3,7 +3,7 @@
 Sums of float32, float64 and whole numbers add atomically, in no order, and of several writes to one place any may stay.
 Under use_deterministic_algorithms, and for other dtypes and combinations, the places are sorted first (stably), and one
 thread takes each run of equal places in its order; of several writes the last stays, as on the CPU.
-Nothing is compacted, so that nothing waits for the device but CuPy's sort.
+Nothing is compacted, so that nothing waits for the device.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from ...settings import are_deterministic_algorithms_enabled
 from ..base import FLOAT16
-from .launch import CTYPES, grid, kernel, register
+from .launch import CTYPES, NAMES, grid, kernel, register
 
 ADD_ROWS = r"""
 __device__ void atomic_add(float* p, float v) { atomicAdd(p, v); }
@@ -144,7 +144,7 @@ class ScatterKernels:
         if kind.kind == "c":
             self._add_to_rows(x.view(x.real.dtype), index, value.view(x.real.dtype), 2 * width, skip, mean)
             return
-        name = str(kind)
+        name = NAMES[kind]
         if name in SIGNED:
             x, value, name = x.view(SIGNED[name]), value.view(SIGNED[name]), SIGNED[name].__name__
         sort = mean or (kind.kind in "fV" and are_deterministic_algorithms_enabled())
@@ -170,7 +170,7 @@ class ScatterKernels:
 
     def _sorted_places(self, index: Any) -> tuple[Any, Any]:
         """The order that sorts `index`, equal ones as they come, and index in it."""
-        order = self.xp.argsort(index, kind="stable").astype(np.int64)
+        order = self.xp.argsort(index, kind="stable").astype(np.int64, copy=False)
         return order, index[order]
 
     def _at(self, ufunc: str, x: Any, index: Any, value: Any) -> None:
@@ -189,7 +189,7 @@ class ScatterKernels:
             order, rows = self._sorted_places(xp.ascontiguousarray(index, np.int64))
             args = (out, order, rows, xp.ascontiguousarray(value), np.int64(index.size), np.int64(x.size),
                     np.int32(RUN_OPS[ufunc]))  # fmt: skip
-            kernel("combine_runs", CTYPES[str(kind)])(*grid(index.size), args)
+            kernel("combine_runs", CTYPES[NAMES[kind]])(*grid(index.size), args)
         if out is not x:
             x[...] = out.astype(kind)
 

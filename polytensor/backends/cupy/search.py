@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .launch import CTYPES, grid, kernel, register
+from .launch import CTYPES, NAMES, grid, kernel, register
 
 SEARCH = r"""
 // out[i]: where values[i] goes into its row of edges. A NaN among the edges lets the search go on to its right.
@@ -37,7 +37,7 @@ class SearchKernels:
 
     def searchsorted(self, boundaries: Any, values: Any, right: bool) -> Any:
         n = boundaries.shape[-1]
-        name = boundaries.dtype.name
+        name = NAMES[boundaries.dtype]
         if values.size == 0 or n == 0 or name not in TYPES or values.dtype != boundaries.dtype:
             return super().searchsorted(boundaries, values, right)  # type: ignore[misc]
         edges, wanted = (self.xp.ascontiguousarray(x) for x in (boundaries, values))
