@@ -156,17 +156,16 @@ def test_a_forked_child_runs_serial():
 
 
 LATE = """
-import builtins, os
+import os, sys
 import polytensor as torch
 
 class Late:
     def __init__(self):
-        self.a, self.b = torch.ones(4), torch.ones(1 << 20)
+        self.a, self.b, self.write = torch.ones(4), torch.ones(1 << 20), os.write
     def __del__(self):
-        assert bool((self.a + self.a == 2).all()) and bool((self.b.exp() > 2).all())
-        os.write(1, b"done")
+        self.write(1, b"done" if bool((self.a + self.a == 2).all()) and bool((self.b.exp() > 2).all()) else b"wrong")
 
-builtins.late = Late()
+sys.late = Late()
 """
 
 
