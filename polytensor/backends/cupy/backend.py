@@ -15,13 +15,13 @@ from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..indexing import span
 from .attention import CudaAttentionKernels
-from .attention16 import LargeAttention
 from .capture import CaptureKernels
 from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
 from .half import HalfKernels
+from .large_attention import LargeAttention
 from .layers import LayerKernels
 from .placement import Placement
 from .pool import PoolKernels
