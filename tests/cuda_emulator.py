@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -31,7 +32,7 @@ import pytest
 
 from polytensor.backends.cupy import launch
 
-COMPILER = shutil.which("g++")
+COMPILER = shutil.which("g++") if sys.platform == "linux" else None
 HEADER = Path(__file__).with_name("cuda_emulator.h")
 CHECKS = "alignment,bounds,integer-divide-by-zero,shift"
 FLAGS = (

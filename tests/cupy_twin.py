@@ -60,9 +60,8 @@ class Array(np.ndarray):
             raise AttributeError(f"cupy.ndarray has no attribute {name!r}")
         if name == "flags":
             flags = np.ndarray.__getattribute__(self, name)
-            return SimpleNamespace(
-                **{k: getattr(flags, k) for k in ("c_contiguous", "f_contiguous", "owndata", "forc", "fnc")}
-            )
+            names = ("c_contiguous", "f_contiguous", "forc", "fnc")
+            return SimpleNamespace(owndata=self.base is None, **{k: getattr(flags, k) for k in names})
         return object.__getattribute__(self, name)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):

@@ -236,7 +236,7 @@ class Machine:
             runtime=runtime, Device=type("Device", (Device,), machine), Stream=stream, Event=type("Event", (Event,), machine),
             get_current_stream=lambda device_id=-1: self.stream(device_id), get_elapsed_time=lambda a, b: b.time - a.time,
             MemoryPool=type("MemoryPool", (Pool,), {"__init__": lambda pool: Pool.__init__(pool, self)}),
-            get_allocator=lambda: self.allocator, set_allocator=self.set_allocator, is_available=lambda: True,
+            using_allocator=self.using_allocator, get_allocator=lambda: self.allocator, set_allocator=self.set_allocator, is_available=lambda: True,
             memory=SimpleNamespace(OutOfMemoryError=Full), nvrtc=SimpleNamespace(getVersion=lambda: (13, 5)), get_cublas_handle=lambda: 7,
             device=SimpleNamespace(get_cusolver_handle=lambda: 8),
             profiler=SimpleNamespace(start=lambda: self.calls.update(["start"]), stop=lambda: self.calls.update(["stop"])),
@@ -254,6 +254,12 @@ class Machine:
     @current.setter
     def current(self, index):
         self.set_device(index)
+
+    @contextmanager
+    def using_allocator(self, allocator):
+        before, self.allocator = self.allocator, allocator
+        yield
+        self.allocator = before
 
     def set_device(self, index):
         if not 0 <= index < self.devices:

@@ -137,6 +137,19 @@ def test_large_ones_in_sixteen_bits(backend, reference, dtype, shape, room):
     check(backend, reference, *swapped, NONE.astype(q.dtype), 0.1, True, 2e-3 if dtype == "float16" else 1.6e-2)
 
 
+def test_tf32_takes_tensor_cores_too(backend, reference):
+    backend.LARGE_ATTENTION = 0
+    q, k, v = (values((2, n, 8), "float32") for n in (5, 7, 7))
+    for precision, asked in (("highest", 0), ("high", 7)):
+        backend._blas.entries.calls.clear()
+        polytensor.set_float32_matmul_precision(precision)
+        try:
+            check(backend, reference, q, k, v, NONE.astype("float32"), 0.3, True, 5e-3)
+        finally:
+            polytensor.set_float32_matmul_precision("highest")
+        assert len([1 for name, _ in backend._blas.entries.calls if "Gemm" in name]) == asked
+
+
 def test_operands_that_are_not_contiguous(backend, reference):
     """Heads beside each other, heads that serve several, and dimensions that repeat."""
     x = values((2, 6, 3, 3, 5))

@@ -387,6 +387,9 @@ def test_layer_norm_from_its_input(twin, shape, kept, dtype):
     same(got, expected)
     mean, var = (np.asarray(a) for a in expected[1:])
     same(*on(twin, "rows_normalize_backward", g, x, w, mean, var, dims, 1e-5), scale=8)
+    got, expected = on(twin, "rows_rms", x, w, dims, 1e-5)
+    same(got, expected)
+    same(*on(twin, "rows_rms_backward", g, x, w, np.asarray(expected[1]), dims, 1e-5), scale=8)
 
 
 def test_layer_norm_on_tensors(twin):
@@ -406,6 +409,9 @@ def test_layer_norm_on_tensors(twin):
             norm = lambda x, w, b: torch.nn.functional.layer_norm(x, (2, 4), w, b)  # noqa: E731
             assert gradcheck(norm, inputs)
             assert gradgradcheck(norm, inputs)
+            rms = lambda x, w: torch.nn.functional.rms_norm(x, (2, 4), w, 0.1)  # noqa: E731
+            assert gradcheck(rms, inputs[:2])
+            assert gradgradcheck(rms, inputs[:2])
             for act in (torch.nn.functional.silu, torch.nn.functional.gelu, torch.nn.GELU("tanh")):
                 x = torch.tensor(draw("act", (3, 50)), device=inputs[0].device).bfloat16().requires_grad_()
                 wide = x.detach().float().requires_grad_()

@@ -601,8 +601,14 @@ def test_libraries_and_profilers(machine, monkeypatch):
     assert line.startswith("CuPy fake; driver 13.1; runtime 13.0; NVRTC 13.5; cuBLAS ") and "\n" not in line
     torch.cuda.profiler.start()
     torch.cuda.profiler.stop()
+    c = torch.cuda.cudart()
+    torch.cuda.check_error(c.cudaProfilerStart())
+    torch.cuda.check_error(c.cudaProfilerStop())
+    assert c.cudaMemGetInfo(1) == torch.cuda.mem_get_info(1)
+    with pytest.raises(torch.cuda.CudaError, match="2"):
+        torch.cuda.check_error(2)
     with torch.cuda.profiler.profile():
-        assert machine.calls["start"] == 2
+        assert machine.calls["start"] == 3
     marks = []
     fake = type("Nvtx", (), {n: staticmethod(lambda *a, n=n: marks.append((n, *a)) or 5)
                              for n in ("Mark", "RangePush", "RangePop", "RangeStart", "RangeEnd")})  # fmt: skip
@@ -649,6 +655,7 @@ get_stream_from_external has_half has_magma host_memory_stats init initial_seed 
 is_current_stream_capturing is_initialized is_tf32_supported list_gpu_processes manual_seed manual_seed_all
 max_memory_allocated max_memory_cached max_memory_reserved mem_get_info memory memory_allocated memory_cached
 memory_reserved memory_stats memory_stats_as_nested_dict memory_summary memory_usage nvtx power_draw profiler
+MemPool cudart check_error use_mem_pool set_sync_debug_mode get_sync_debug_mode
 reset_accumulated_memory_stats reset_max_memory_allocated reset_max_memory_cached reset_peak_memory_stats seed seed_all
 set_device set_per_process_memory_fraction set_rng_state set_rng_state_all set_stream stream streams synchronize
 temperature utilization FloatTensor HalfTensor BFloat16Tensor
@@ -737,6 +744,13 @@ def test_pools_of_graphs_count(machine):
     del pool
     gc.collect()
     assert torch.cuda.memory_reserved() == 512
+    mine = torch.cuda.MemPool()
+    with torch.cuda.use_mem_pool(mine):
+        part = machine.cuda.get_allocator()(4096)
+    assert mine.base.used_bytes() == 4096 and torch.cuda.memory_allocated() == 4608 and part.device_id == 0
+    assert mine.id != torch.cuda.MemPool().id
+    with pytest.raises(NotImplementedError):
+        torch.cuda.MemPool(use_on_oom=True)
 
 
 def test_saved_tensors_wait_in_pinned_memory(machine):

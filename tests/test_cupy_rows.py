@@ -181,10 +181,16 @@ def test_gradients_of_a_table(gpu, dtype, skip, by_frequency):
 
 def test_an_index_out_of_range_writes_nowhere(gpu, deterministic):
     index = gpu.from_numpy(np.array([0, 5, -1, 1 << 40, 2, 2]))
-    for ufunc, expected in (("add", [1, 0, 2, 0, 0]), ("maximum", [1, 0, 1, 0, 0])):
+    for ufunc, asked, expected in (
+        ("add", True, [1, 0, 2, 0, 0]), ("add", False, [1, 0, 2, 0, 0]), ("maximum", False, [1, 0, 1, 0, 0]),
+    ):  # fmt: skip
+        pt.use_deterministic_algorithms(asked)
         x = gpu.zeros((5,), np.float32)
         gpu._at(ufunc, x, index, gpu.from_numpy(np.ones(6, np.float32)))
         assert x.tolist() == expected
+    x = gpu.zeros((5,), np.float32)
+    gpu._write_to_rows(x, index, gpu.from_numpy(np.arange(1, 7, dtype=np.float32)), 1)
+    assert x.tolist() == [1, 0, 6, 0, 0]
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, "bool", "int8", "int64", "complex64", "complex128"])

@@ -113,3 +113,24 @@ def test_checks_of_values_are_told_later(twin):
     loss = text(table * 2, table)
     with pytest.raises(RuntimeError, match="all elements of input should be between 0 and 1"):
         loss.tolist()
+
+
+def test_gradients_have_memory_of_their_own(twin):
+    """A gradient that goes to two leaves, to a view of one, or that a hook has kept, is copied; others are taken as they are."""
+    kept = []
+    x, w, v = (polytensor.ones(3, device=twin, requires_grad=True) for _ in range(3))
+    x.register_hook(kept.append)
+    ((x + w) * 2 + v.reshape(1, 3).reshape(3)).sum().backward()
+    for leaf, value in ((x, 2), (w, 2), (v, 1)):
+        assert leaf.grad.tolist() == [value] * 3
+    x.grad.add_(5)
+    assert w.grad.tolist() == [2] * 3 and kept[0].tolist() == [2] * 3
+    m = polytensor.ones(4, 3, device=twin, requires_grad=True)
+    copies = []
+    backend = twin.backend
+    backend.copy = lambda a: copies.append(1) or type(backend).copy(backend, a)
+    try:
+        (m @ polytensor.ones(3, 2, device=twin)).sum().backward()
+    finally:
+        del backend.copy
+    assert m.grad.tolist() == [[2.0] * 3] * 4 and not copies

@@ -9,7 +9,7 @@ from typing import Any
 from ..backends.base import SCALARS
 from .modes import ANOMALY, HOOKED, WATCH, mode
 
-OWN_REFERENCES = 4  # in _accumulate: its argument, its `flags`, the caller's variable and getrefcount's own
+OWN_REFERENCES = 3  # in _accumulate: its argument, the caller's variable and getrefcount's own
 wrap: Any = None  # tensor.wrap, set by tensor.py: it imports this package first
 ASKING: list[Any] = []  # not empty: somebody wants to know which backward pass runs (mode.task)
 
@@ -438,7 +438,9 @@ def _accumulate(leaf: Any, g: Any, dev: Any, frames: int = 0) -> None:
     if grad is None:
         # more than the references of these frames means that somebody else may read or write the array
         flags = g.flags
-        if not flags.owndata or not flags.c_contiguous or getrefcount(g) > OWN_REFERENCES + frames:
+        fits = flags.c_contiguous and (flags.owndata or dev.backend.alone(g))
+        flags = None  # NumPy's hold the array, CuPy's do not
+        if not fits or getrefcount(g) > OWN_REFERENCES + frames:
             g = dev.backend.copy(g)
         extras.grad = wrap(g, dev)
     else:

@@ -67,6 +67,20 @@ class NormKernels:
         dx, dw, db = self.normalize_affine_backward(_wide(g), _wide(w), y, var, dims, eps)
         return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 
+    def rows_rms(self, x: Array, w: Array, dims: Ints, eps: float) -> tuple[Array, Array]:
+        """rms_normalize over the last axes times w, and the mean square; 16-bit floats as in rows_normalize."""
+        y, square = self.rms_normalize(_wide(x), dims, eps)
+        y *= _wide(w)
+        return y.astype(x.dtype), square
+
+    def rows_rms_backward(
+        self, g: Array, x: Array, w: Array, square: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array]:
+        """The gradients of x and w."""
+        y, g = _wide(x) * (1 / self.xp.sqrt(square + eps)), _wide(g)
+        dx, dw = self.rms_backward(g * _wide(w), y, square, dims, eps), self.sum_to(g * y, w.shape)  # type: ignore[attr-defined]
+        return dx.astype(x.dtype), dw.astype(w.dtype)
+
     def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
         """normalize_affine without the plain result, which backward makes anew from x; w and b have an element for each mean."""
         y, mean, var = self.normalize(x, dims, eps)

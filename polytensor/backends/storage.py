@@ -20,6 +20,10 @@ class StorageKernels:
             x = x.base
         return x
 
+    def alone(self, x: Array) -> bool:
+        """Whether a view is all that is left of its memory, so that it may be kept instead of a copy."""
+        return False
+
     def is_dense(self, x: Array) -> bool:
         """Whether an array fills its memory without gaps or overlaps, in some order of its axes."""
         return bool(x.transpose(np.argsort([-s for s in x.strides], kind="stable").tolist()).flags.c_contiguous)

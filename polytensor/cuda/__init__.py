@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 from .. import devices, random
@@ -235,6 +236,30 @@ has_half, has_magma = True, False
 class CudaError(RuntimeError):
     """A CUDA call failed. Source: torch.cuda.CudaError."""
 
+    def __init__(self, code: int) -> None:
+        super().__init__(f"CUDA error {code}")
+
+
+def check_error(res: int) -> None:
+    """CudaError for a result of a CUDA call that is not 0."""
+    if res != 0:
+        raise CudaError(res)
+
+
+def cudart() -> Any:
+    """The functions of the CUDA runtime that programs call by name: cudaProfilerStart, cudaProfilerStop, cudaMemGetInfo."""
+    runtime = _runtime()
+
+    def profile(start: bool) -> int:
+        runtime.profile(start)
+        return 0
+
+    return SimpleNamespace(
+        cudaProfilerStart=lambda: profile(True),
+        cudaProfilerStop=lambda: profile(False),
+        cudaMemGetInfo=runtime.memory_info,
+    )
+
 
 class DeferredCudaCallError(Exception):
     """Here by name: no calls are deferred. Source: torch.cuda.DeferredCudaCallError."""
@@ -245,10 +270,11 @@ _MODULES = ("amp", "graphs", "memory", "nvml", "nvtx", "profiler", "streams")
 _LATER = {
     "memory": (
         "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
-        "host_memory_stats_as_nested_dict", "ipc_collect", "max_memory_allocated", "max_memory_cached", "max_memory_reserved",
+        "MemPool", "host_memory_stats_as_nested_dict", "ipc_collect", "max_memory_allocated", "max_memory_cached", "max_memory_reserved",
         "mem_get_info", "memory_allocated", "memory_cached", "memory_reserved", "memory_stats",
         "memory_stats_as_nested_dict", "memory_summary", "reset_accumulated_memory_stats", "reset_max_memory_allocated",
         "reset_max_memory_cached", "reset_peak_memory_stats", "set_per_process_memory_fraction",
+        "use_mem_pool",
     ),
     "nvml": (
         "clock_rate", "device_memory_used", "list_gpu_processes", "memory_usage", "power_draw", "temperature", "utilization",
@@ -265,6 +291,8 @@ _HOME = {name: module for module, names in _LATER.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
+    if name == "comm":
+        return import_module("polytensor.nn.parallel.comm")
     if name == "default_generators":
         return (random.default_generator,) * device_count()
     if name in _HOME:
@@ -274,4 +302,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_HOME, "default_generators"})
+    return sorted({*globals(), *_MODULES, *_HOME, "comm", "default_generators"})

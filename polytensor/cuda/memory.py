@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from .. import devices
 from . import _index, _runtime, device_count, is_available
 
 __all__ = [
-    "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
+    "MemPool", "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
     "host_memory_stats_as_nested_dict", "ipc_collect", "max_memory_allocated", "max_memory_cached", "max_memory_reserved", "mem_get_info",
     "memory_allocated", "memory_cached", "memory_reserved", "memory_stats", "memory_stats_as_nested_dict", "memory_summary",
     "reset_accumulated_memory_stats", "reset_max_memory_allocated", "reset_max_memory_cached", "reset_peak_memory_stats",
-    "set_per_process_memory_fraction",
+    "set_per_process_memory_fraction", "use_mem_pool",
 ]  # fmt: skip
 
 
@@ -151,6 +153,27 @@ def empty_host_cache() -> None:
     """Give cached blocks of page-locked memory back to the system."""
     if is_available():
         _runtime().empty_host_cache()
+
+
+class MemPool:
+    """Memory that only those use who ask for it, by use_mem_pool. Source: torch.cuda.MemPool."""
+
+    _ids = count(1)
+
+    def __init__(self, allocator: Any = None, use_on_oom: bool = False, no_split: bool = False) -> None:
+        if allocator is not None or use_on_oom or no_split:
+            raise NotImplementedError("PolyTensor's MemPool takes neither an allocator nor use_on_oom nor no_split")
+        if not is_available():
+            raise RuntimeError("torch.cuda.MemPool requires CUDA support")
+        self.base = _runtime().private_pool()
+        self.id = (0, next(self._ids))
+
+
+@contextmanager
+def use_mem_pool(pool: MemPool, device: Any = None) -> Iterator[None]:
+    """Within the block this thread's arrays take their memory from `pool`. Source: torch.cuda.use_mem_pool."""
+    with _runtime().allocating_from(pool.base):
+        yield
 
 
 def _checked_fraction(fraction: Any) -> float:

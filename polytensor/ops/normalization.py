@@ -98,6 +98,16 @@ def _batch_relu_rule(
     return [d if n else None for d, n in zip(grads, need, strict=True)]
 
 
+def _rows_rms_rule(F: Any, g: Any, need: Any, x: Any, w: Any, out1: Any, x_shape: Any, dims: Any, eps: float) -> Any:
+    grads = [None] * 2
+    if g[0] is not None:
+        grads = list(F.rows_rms_backward(g[0], x, w, out1, dims, eps))
+    if need[0] and g[1] is not None:
+        more = F.cast(F.mul(x, F.mul(g[1], 2 / count(x_shape, dims))), getattr(x, "_a", x).dtype)
+        grads[0] = more if grads[0] is None else F.add(grads[0], more)
+    return [d if n else None for d, n in zip(grads, need, strict=True)]
+
+
 def _rms_rule(F: Any, g: Any, need: Any, x: Any, out1: Any, x_shape: Any, dims: Any, eps: float) -> Any:
     if is_complex(x):  # the mean of x * x is no modulus: its derivative is conjugated like any
         x, out1 = F.conj(x), F.conj(out1)
@@ -120,6 +130,7 @@ _rows_normalize = primitive("rows_normalize", "x w b", _layer_rule, "dims eps", 
 _batch_normalize_relu = primitive(  # the mean and the variance are not handed out
     "batch_normalize_relu", "x w b", _batch_relu_rule, "dims eps", outs=3, node="ReluBackward0"
 )
+_rows_rms = primitive("rows_rms", "x w", _rows_rms_rule, "dims eps", outs=2, node="FusedRmsNormBackward0")
 _rms = primitive("rms_normalize", "x", _rms_rule, "dims eps", outs=2, node="FusedRmsNormBackward0")
 
 
@@ -166,6 +177,15 @@ def _batch_normalize_relu_backward(
 
 
 F.batch_normalize_relu_backward = _batch_normalize_relu_backward
+
+
+def _rows_rms_backward(g: Tensor, x: Tensor, w: Tensor, square: Tensor, dims: Any, eps: float) -> tuple[Tensor, Tensor]:
+    g, y = _wide(g), pw.mul(_wide(x), pw.rsqrt(pw.add(square, eps)))
+    dx = _rms_backward(pw.mul(g, _wide(w)), y, square, dims, eps)
+    return F.cast(dx, x._a.dtype), F.cast(F.sum_to(pw.mul(g, y), w._a.shape), w._a.dtype)
+
+
+F.rows_rms_backward = _rows_rms_backward
 F.rows_normalize_backward = _rows_normalize_backward
 F.normalize_affine_backward = _normalize_affine_backward
 F.normalize_backward, F.rms_backward = _normalize_backward, _rms_backward
@@ -275,6 +295,14 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     e: float = 0.0 if eps is None else eps
     if eps is None and x._a.dtype.kind not in "biu":
         e = dtypes.finfo(dtypes.float32 if _is_half(x) else x.dtype).eps
+
+    if (
+        x._dev.backend.remakes_norms
+        and weight is not None
+        and weight._a.dtype == x._a.dtype
+        and x._a.dtype.kind in "fV"
+    ):
+        return _rows_rms(contiguous(x), weight, dims, e)[0]  # type: ignore[no-any-return]
 
     def compute(x: Tensor, w: Any) -> Tensor:
         y = _rms(contiguous(x), dims, e)[0]

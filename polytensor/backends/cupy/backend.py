@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from functools import wraps
+from sys import getrefcount
 from types import ModuleType
 from typing import Any
 
@@ -14,13 +15,13 @@ from .. import MISSING, STORAGE, TABLE
 from ..base import FLOAT16, Backend
 from ..indexing import span
 from .attention import CudaAttentionKernels
-from .attention16 import LargeAttention
 from .capture import CaptureKernels
 from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
 from .half import HalfKernels
+from .large_attention import LargeAttention
 from .layers import LayerKernels
 from .placement import Placement
 from .pool import PoolKernels
@@ -144,6 +145,11 @@ class CupyBackend(
                 x = self._roots[id(x)][1]
             else:
                 return x
+
+    def alone(self, x: Any) -> bool:
+        base = x.base
+        # the view's own reference, `base` and getrefcount's
+        return base is not None and base.nbytes == x.nbytes and id(x) not in self._roots and getrefcount(base) <= 3
 
     def storage(self, x: Any) -> Any:
         owner = self.owner(x)

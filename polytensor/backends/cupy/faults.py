@@ -83,6 +83,7 @@ class FaultKernels:
     asynchronous = True
     xp: Any
     refuse_captured: Any
+    current_index: Any
     _faults: Faults | None
 
     @property
@@ -96,7 +97,7 @@ class FaultKernels:
 
         flags = cupyx.zeros_pinned(SLOTS, np.uint32)
         memory = self.xp.cuda.memory
-        owner = memory.UnownedMemory(flags.ctypes.data, flags.nbytes, flags)
+        owner = memory.UnownedMemory(flags.ctypes.data, flags.nbytes, flags, self.current_index())
         return Faults(flags, self.xp.ndarray((SLOTS,), np.uint32, memory.MemoryPointer(owner, 0)))
 
     def require(self, good: Any, error: type[Exception], text: str) -> None:

@@ -24,12 +24,12 @@ SPACE = 1 << 19  # elements
 TOGETHER = 4  # rows at least to each of these
 
 NORM_ROWS = r"""
-// y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w + b. Without `centred` the mean is 0 and
+// y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w, and + b if it is `biased`. Without `centred` the mean is 0 and
 // var the mean square; y is left out unless it is kept. Row r has the weights (r % groups) * each + i / area, where
 // each * area = n.
 template <typename T, int V, int K>
 __global__ void norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_t<T>* var, i64 rows, i64 n,
-                          i64 groups, i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool kept) {
+                          i64 groups, i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool biased, bool kept) {
     typedef acc_t<T> A;
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> row(x + r * n, n);
@@ -66,14 +66,16 @@ __global__ void norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_
             if (area == 1) {
                 A s[V], t[V];
                 get<T, V>(w + first + i, s);
-                get<T, V>(b + first + i, t);
+                #pragma unroll
+                for (int j = 0; j < V; ++j) t[j] = 0;
+                if (biased) get<T, V>(b + first + i, t);
                 #pragma unroll
                 for (int j = 0; j < V; ++j) v[j] = v[j] * s[j] + t[j];
             } else {
                 #pragma unroll
                 for (int j = 0; j < V; ++j) {
                     i64 c = first + quotient(i + j, area);
-                    v[j] = v[j] * load(w + c) + load(b + c);
+                    v[j] = v[j] * load(w + c) + (biased ? load(b + c) : (A)0);
                 }
             }
             put<T, V>(out + r * n + i, v);
@@ -98,7 +100,7 @@ __global__ void norm_rows_backward(const T* g, const T* w, const T* y, const acc
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> gs(g + r * n, n), ys(y + r * n, n);
         i64 first = (r % groups) * each;
-        A scale = 1 / sqrt(var[r] + eps), m = raw ? mean[r] : (A)0, stretch = raw ? scale : (A)1;
+        A scale = 1 / sqrt(var[r] + eps), m = raw && centred ? mean[r] : (A)0, stretch = raw ? scale : (A)1;
         // u: g and d, v: y
         auto packs = [&](int k, i64 i, A (&u)[V], A (&d)[V], A (&v)[V]) {
             gs.pack(k, i, u);
@@ -435,10 +437,11 @@ class CudaNorms:
         mean = self._small(x, dims, kind) if centred else var
         out = y if w is None else self.empty(x.shape, x.dtype)
         ctype = CTYPE[x.dtype]
-        w, b = (x, x) if w is None else (self.contiguous(w), self.contiguous(b))
+        biased, w = b is not None, x if w is None else self.contiguous(w)
+        b = self.contiguous(b) if biased else w
         v = width(n, ctype, x, y, out, w, b)
         held, blocks, threads = spread(rows, n, v)
-        flags = (kind(eps), np.bool_(centred), np.bool_(out is not y), np.bool_(kept))
+        flags = (kind(eps), np.bool_(centred), np.bool_(out is not y), np.bool_(biased), np.bool_(kept))
         launch.kernel("norm_rows", ctype, str(v), held)(
             blocks, threads, (x, w, b, y, out, mean, var, *i64(rows, n, *of), *flags)
         )
@@ -446,9 +449,9 @@ class CudaNorms:
 
     def _norm_rows_backward(
         self, g: Array, y: Array, var: Array, eps: float, form: tuple[int, int], centred: bool, w: Array = None,
-        of: Ints = (1, 1, 1), mean: Array = None,
+        of: Ints = (1, 1, 1), mean: Array = None, raw: bool = False,
     ) -> tuple[Array, Array | None]:  # fmt: skip
-        """dx, and the partial sums of g * y and g where the weights are those of a row. With a mean, y is x."""
+        """dx, and the partial sums of g * y and g where the weights are those of a row. raw: y is x."""
         g, y, var, (rows, n) = self.contiguous(g), self.contiguous(y), self.contiguous(var), form
         dx, kind = self.empty(y.shape, y.dtype), _wide(y)
         w, affine = (y, False) if w is None else (self.contiguous(w), True)
@@ -460,9 +463,8 @@ class CudaNorms:
             left = max(LEFT, min(8 * LEFT, SPACE // n))
             blocks = (max(1, min(blocks[0], left // threads[1], -(-rows // (TOGETHER * threads[1])))),)
             parts = self.empty((blocks[0] * threads[1], 2, n), var.dtype)
-        raw = mean is not None
         flags = (kind(eps), np.bool_(centred), np.bool_(affine), np.bool_(raw), np.bool_(sums))
-        arrays = (g, w, y, self.contiguous(mean) if raw else var, var, dx, var if parts is None else parts)
+        arrays = (g, w, y, var if mean is None else self.contiguous(mean), var, dx, var if parts is None else parts)
         launch.kernel("norm_rows_backward", CTYPE[y.dtype], str(v), held)(
             blocks, threads, (*arrays, *i64(rows, n, *of), *flags)
         )
@@ -493,6 +495,22 @@ class CudaNorms:
         out, _, mean, var = self._norm_rows(x, dims, eps, form, True, w, b, (1, form[1], 1), False)
         return out, mean, var
 
+    def rows_rms(self, x: Array, w: Array, dims: Ints, eps: float) -> tuple[Array, Array]:
+        form = self._layer(x, w, dims)
+        if form is None:
+            return super().rows_rms(x, w, dims, eps)  # type: ignore[misc, no-any-return]
+        out, _, _, square = self._norm_rows(x, dims, eps, form, False, w, None, (1, form[1], 1), False)
+        return out, square
+
+    def rows_rms_backward(
+        self, g: Array, x: Array, w: Array, square: Array, dims: Ints, eps: float
+    ) -> tuple[Array, Array]:
+        form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
+        if form is None or spread(*form, 1)[0] == "0":
+            return super().rows_rms_backward(g, x, w, square, dims, eps)  # type: ignore[misc, no-any-return]
+        dx, parts = self._norm_rows_backward(g, x, square, eps, form, False, w, (1, form[1], 1), None, True)
+        return dx, self._add_parts(parts, w.dtype)[0].reshape(w.shape)
+
     def layer_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> Array:
         form = trailing(x.shape, dims) if _type(x, w, b) and w.shape == b.shape else None
         of = None if form is None else weights(x.shape, x.ndim - len(dims), w.shape)
@@ -506,7 +524,7 @@ class CudaNorms:
         form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
         if form is None or spread(*form, 1)[0] == "0":
             return super().rows_normalize_backward(g, x, w, mean, var, dims, eps)  # type: ignore[misc, no-any-return]
-        dx, parts = self._norm_rows_backward(g, x, var, eps, form, True, w, (1, form[1], 1), mean)
+        dx, parts = self._norm_rows_backward(g, x, var, eps, form, True, w, (1, form[1], 1), mean, True)
         sums = self._add_parts(parts, w.dtype)
         return dx, sums[0].reshape(w.shape), sums[1].reshape(w.shape)
 

@@ -5,6 +5,7 @@ No result is added to by two threads: gradients look for the windows that took t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -142,7 +143,7 @@ class PoolKernels:
         if NAMES[x.dtype] not in REAL:
             return super().max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)  # type: ignore[misc, no-any-return]
         window = (kernel_size, stride, padding, dilation)
-        size = [out_size(*a, ceil_mode) for a in zip(x.shape[2:], *window, strict=True)]
+        size = tuple([out_size(*a, ceil_mode) for a in zip(x.shape[2:], *window, strict=True)])
         y = self.xp.empty((*x.shape[:2], *size), x.dtype)
         index = self.xp.empty(y.shape, np.int64)
         if y.size:
@@ -208,6 +209,7 @@ class PoolKernels:
         return found
 
 
-def _sizes(shape: Any, size: Any, window: Any) -> list[Any]:
+@lru_cache(4096)
+def _sizes(shape: tuple[int, ...], size: Pair, window: tuple[Pair, ...]) -> list[Any]:
     """The arguments after `total` of the kernels of max_pool2d."""
     return [np.int32(v) for v in (*shape[2:], *size, *(n for pair in window for n in pair))]

@@ -98,8 +98,8 @@ ARGUMENTS = r"""
 // As reduce_lines. With `indirect` the candidates of a line are at found[o, k, i], k < n, among `whole` elements of x; with
 // `valued` the elements go to `values`.
 template <typename T>
-__global__ void arg_lines(const T* x, const i64* found, bool indirect, i64* y, T* values, bool valued, i64 lines, i64 n,
-                          i64 whole, i64 inner, i64 pieces, i64 step, int across, bool smallest) {
+__global__ void arg_lines(const T* x, const i64* found, bool indirect, i64* y, T* values, bool valued, i64 whole,
+                          i64 lines, i64 n, i64 inner, i64 pieces, i64 step, int across, bool smallest) {
     typedef acc_t<T> A;
     __shared__ A parts[256];
     __shared__ i64 places[256];
@@ -159,6 +159,8 @@ register("reduce_lines", COMBINE + DIVIDE + LINES, PAIRS)
 register("reduce_rows", COMBINE + DIVIDE + ROWS, PAIRS)
 register("arg_lines", BEFORE + ARGUMENTS, [(CTYPES[d],) for d in FLOATS])
 SUM, LARGEST, SMALLEST = range(3)
+OPS, FLAGS = [np.int32(op) for op in range(3)], (np.bool_(False), np.bool_(True))
+ONES = {"float32": np.float32(1), "float64": np.float64(1)}
 BLOCKS = 1024  # enough for the largest cards; pieces are made up to this number
 LONG = 1024  # rows from this length on take 16 bytes at a time
 
@@ -173,6 +175,17 @@ class Stage(NamedTuple):
     step: int
     across: int  # lines in a block; 0: reduce_rows
     grid: tuple[int]
+
+    @property
+    def size(self) -> int:
+        return self.outer * self.pieces * self.inner
+
+    def sizes(self) -> tuple[Any, ...]:
+        """The arguments that say all this."""
+        if not self.across:
+            return tuple(map(np.int64, (self.outer, self.n, self.pieces, self.step)))
+        lines = self.outer * self.inner
+        return (*map(np.int64, (lines, self.n, self.inner, self.pieces, self.step)), np.int32(self.across))
 
 
 def _power(n: int) -> int:
@@ -201,8 +214,13 @@ def stage(outer: int, n: int, inner: int, rows: bool) -> Stage:
 
 
 @lru_cache(4096)
+def launches(shape: tuple[int, ...], dims: tuple[int, ...], rows: bool = True) -> tuple[tuple[Any, ...], ...]:
+    """(size of the result, whether it takes whole rows, the grid, the arguments) of each of the stages."""
+    return tuple([(s.size, not s.across, s.grid, s.sizes()) for s in stages(shape, dims, rows)])
+
+
 def stages(shape: tuple[int, ...], dims: tuple[int, ...], rows: bool = True) -> tuple[Stage, ...]:
-    """The launches that reduce `dims` of a contiguous array, the last group of neighbours first. Empty: nothing to reduce."""
+    """What reduces `dims` of a contiguous array, the last group of neighbours first. Empty: there is nothing to reduce."""
     groups: list[list[Any]] = []  # [whether it goes, its size]
     for i, n in enumerate(shape):
         if n == 1:
@@ -263,23 +281,20 @@ class ReduceKernels:
         if found is None:
             return None
         x, dims, order = found
-        todo = stages(x.shape, dims)
+        todo = launches(x.shape, dims)
         if not todo:
             return None
-        last, name = NAMES[x.dtype], NAMES[x.dtype]
+        name = last = NAMES[x.dtype]
         wide = WIDE[name] if op == SUM else name
-        divisor = np.dtype(WIDE[name]).type
+        one = ONES[WIDE[name]]
         y = x
-        for k, s in enumerate(todo):
-            to = last if k + 1 == len(todo) else wide
-            out = self.xp.empty(s.outer * s.pieces * s.inner, x.dtype if to == last else np.float32)
-            by = divisor(prod(x.shape[d] for d in dims) if mean and k + 1 == len(todo) else 1)
-            shape = (s.outer * s.inner, s.n, s.inner) if s.across else (s.outer, s.n)
-            sizes: list[Any] = [np.int64(v) for v in (*shape, s.pieces, s.step)]
-            if s.across:
-                sizes.append(np.int32(s.across))
-            run = kernel("reduce_lines" if s.across else "reduce_rows", CTYPES[name], CTYPES[to])
-            run(s.grid, (256,), (y, out, *sizes, np.int32(op), by))
+        for k, (size, rows, blocks, sizes) in enumerate(todo):
+            final = k + 1 == len(todo)
+            to = last if final else wide
+            out = self.xp.empty(size, x.dtype if to == last else np.float32)
+            by = one.__class__(prod([x.shape[d] for d in dims])) if mean and final else one
+            run = kernel("reduce_rows" if rows else "reduce_lines", CTYPES[name], CTYPES[to])
+            run(blocks, (256,), (y, out, *sizes, OPS[op], by))
             y, name = out, to
         return self._shaped(y, x.shape, dims, order, keepdim)
 
@@ -289,16 +304,15 @@ class ReduceKernels:
         if found is None or (dim is None and found[2] is not None):  # a flat place counts in the array's own order
             return None
         x, dims, order = found
-        todo = stages(x.shape, dims, False)
+        todo = launches(x.shape, dims, False)
         if not todo:
             return None
-        y, whole = self.xp.empty(0, np.int64), todo[0].n
-        for k, s in enumerate(todo):
-            size, last = s.outer * s.pieces * s.inner, valued and k + 1 == len(todo)
+        run = kernel("arg_lines", CTYPES[NAMES[x.dtype]])
+        y, whole = self.xp.empty(0, np.int64), todo[0][3][1]
+        for k, (size, _, blocks, sizes) in enumerate(todo):
+            last = valued and k + 1 == len(todo)
             out, values = self.xp.empty(size, np.int64), self.xp.empty(size if last else 0, x.dtype)
-            sizes = [np.int64(v) for v in (s.outer * s.inner, s.n, whole, s.inner, s.pieces, s.step)]
-            args = (x, y, np.bool_(k > 0), out, values, np.bool_(last), *sizes, np.int32(s.across), np.bool_(smallest))
-            kernel("arg_lines", CTYPES[NAMES[x.dtype]])(s.grid, (256,), args)
+            run(blocks, (256,), (x, y, FLAGS[k > 0], out, values, FLAGS[last], whole, *sizes, FLAGS[smallest]))
             y = out
         places = self._shaped(y, x.shape, dims, order, keepdim)
         return self._shaped(values, x.shape, dims, order, keepdim) if valued else None, places

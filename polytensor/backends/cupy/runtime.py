@@ -11,15 +11,16 @@ from .memory import accounts as accounts
 from .memory import hold_for as hold_for
 from .memory import info as memory_info
 from .memory import limit as memory_limit
+from .memory import private_pool as private_pool
 from .memory import reset_peak as reset_peak
 from .memory import set_limit as set_memory_limit
 from .memory import stats as memory
 from .placement import Placement
 
 __all__ = [
-    "accounts", "bus_id", "can_access_peer", "capturing", "cublas_handle", "current_stream", "cusolver_handle",
+    "accounts", "allocating_from", "bus_id", "can_access_peer", "capturing", "cublas_handle", "current_stream", "cusolver_handle",
     "elapsed", "empty_host_cache", "external_stream", "hold_for", "libraries", "memory", "memory_info",
-    "memory_limit", "new_event", "new_stream", "null_stream", "nvtx", "on", "profile", "properties", "reset_peak",
+    "memory_limit", "new_event", "new_stream", "null_stream", "nvtx", "on", "private_pool", "profile", "properties", "reset_peak",
     "set_memory_limit", "sync_debug", "synchronize", "use", "use_stream", "version",
 ]  # fmt: skip
 
@@ -111,6 +112,11 @@ def synchronize(index: int) -> None:
 
 def can_access_peer(device: int, peer: int) -> bool:
     return bool(cupy.cuda.runtime.deviceCanAccessPeer(device, peer))
+
+
+def allocating_from(pool: Any) -> Any:
+    """A context in which arrays of this thread take their memory from a pool."""
+    return cupy.cuda.using_allocator(pool.malloc)
 
 
 def empty_host_cache() -> None:

@@ -3,7 +3,7 @@
 Sums of float32, float64 and whole numbers add atomically, in no order, and of several writes to one place any may stay.
 Under use_deterministic_algorithms, and for other dtypes and combinations, the places are sorted first (stably), and one
 thread takes each run of equal places in its order; of several writes the last stays, as on the CPU.
-Nothing is compacted, so that nothing waits for the device but CuPy's sort.
+Nothing is compacted, so that nothing waits for the device.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class ScatterKernels:
 
     def _sorted_places(self, index: Any) -> tuple[Any, Any]:
         """The order that sorts `index`, equal ones as they come, and index in it."""
-        order = self.xp.argsort(index, kind="stable").astype(np.int64)
+        order = self.xp.argsort(index, kind="stable").astype(np.int64, copy=False)
         return order, index[order]
 
     def _at(self, ufunc: str, x: Any, index: Any, value: Any) -> None:

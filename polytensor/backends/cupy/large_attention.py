@@ -1,6 +1,6 @@
-"""Large attention in float16 and bfloat16: products on tensor cores, and between them one kernel over a tile of scores.
+"""Large attention in float16, bfloat16 and TF32: products on tensor cores, and between them one kernel over a tile of scores.
 
-Scores are of float32, weights and their gradients of 16 bits, as the operands of a product must be. Sums over keys and
+Scores are of float32, weights and their gradients of the operands' dtype, as a product asks for. Sums over keys and
 queries are of float32 and rounded once.
 """
 
@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .gemm import MOST_DIMS, flat, merged, steps
+from .gemm import MOST_DIMS, coarse, flat, merged, steps
 from .launch import CTYPES, kernel, register
 
 __all__ = ["LargeAttention"]
 
 Array = Any
 Index = tuple[Any, ...]
-TYPES = ("float16", "bfloat16")
+TYPES = ("float16", "bfloat16", "float32")
 
 MASKED = r"""
 // scale * s with the mask added; -inf for keys that are taken out. kind: 0 no mask, 1 of bool, 2 of T.
@@ -102,12 +102,17 @@ class LargeAttention:
     LARGE_ATTENTION = 1 << 22  # scores from which tensor cores gain more than memory costs
 
     def _is_large(self, q: Array, k: Array, mask: Array) -> bool:
-        if str(q.dtype) not in TYPES or q.size // q.shape[-1] * k.shape[-2] < self.LARGE_ATTENTION:
+        name = str(q.dtype)
+        if (
+            name not in TYPES
+            or (name == "float32" and not coarse())
+            or q.size // q.shape[-1] * k.shape[-2] < self.LARGE_ATTENTION
+        ):
             return False
         return not mask.size or mask.dtype.kind == "b" or bool(mask.dtype == q.dtype)
 
     def _score_kernel(
-        self, name: str, arrays: tuple[Array, ...], scale: float, mask: Any, causal: bool, start: int
+        self, name: str, dtype: Any, arrays: tuple[Array, ...], scale: float, mask: Any, causal: bool, start: int
     ) -> None:
         """Run a kernel over a tile of scores, the first of `arrays`."""
         scores = arrays[0]
@@ -131,9 +136,8 @@ class LargeAttention:
             *map(np.int64, (rows, height, width)), np.float32(scale), scores if mask is None else mask, np.int32(kind),
             np.int32(causal), *map(np.int64, (start, *sizes[1:], *over, *strides[-2:])),
         )  # fmt: skip
-        half = CTYPES[str(next(a.dtype for a in arrays if a.dtype.itemsize == 2))]
         threads = 32 * min(8, -(-width // 32))
-        kernel(name, half)((min(rows, 2**31 - 1),), (threads,), (*arrays, *numbers))
+        kernel(name, CTYPES[str(dtype)])((min(rows, 2**31 - 1),), (threads,), (*arrays, *numbers))
 
     def attend(self, q: Array, k: Array, v: Array, mask: Array, scale: float, causal: bool) -> tuple[Array, Array]:
         if not self._is_large(q, k, mask):
@@ -148,7 +152,7 @@ class LargeAttention:
             self.product(queries, keys.swapaxes(-1, -2), scores)
             weights, sums = xp.empty(scores.shape, q.dtype), xp.empty(scores.shape[:-1], np.float32)
             seen = None if seen is None else seen[..., :width]
-            self._score_kernel("attend_weigh", (scores, weights, sums), scale, seen, causal, rows.start)
+            self._score_kernel("attend_weigh", q.dtype, (scores, weights, sums), scale, seen, causal, rows.start)
             logs[index][..., rows] = sums
             self.product(weights, v[index][..., :width, :], out[index][..., rows, :])
 
@@ -179,7 +183,9 @@ class LargeAttention:
             weights, grads = (xp.empty(scores.shape, q.dtype) for _ in range(2))
             sums = [xp.ascontiguousarray(x[index][..., rows]) for x in (logs, inner)]
             seen = None if seen is None else seen[..., :width]
-            self._score_kernel("attend_unweigh", (scores, down, *sums, weights, grads), scale, seen, causal, rows.start)
+            self._score_kernel(
+                "attend_unweigh", q.dtype, (scores, down, *sums, weights, grads), scale, seen, causal, rows.start
+            )
             if dv is not None:
                 self.product(weights.swapaxes(-1, -2), above, dv[index][..., :width, :], True)
             if dk is not None:
