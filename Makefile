@@ -8,7 +8,7 @@ BACKENDS := numpy,numba,checked$(if $(CUDA),$(shell echo ,cupy),)
 FORCED := $(addprefix tests/test_,ops.py layers.py models.py optim.py attention.py gradcheck.py random.py)
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-gpu check-gpu clean
 
 .venv/.base: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else 0'
@@ -39,6 +39,13 @@ lint: .venv/.test
 bench: .venv/.test
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[oracle]'
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/compare.py $(BENCH)
+
+# GPU="--budget 300", "--groups gemm,steps", "--out folder"; without a GPU: GPU="--device cpu --budget 60 --out benchmarks/out"
+bench-gpu: .venv/.test
+	$(BIN)/python benchmarks/gpu.py $(GPU)
+
+check-gpu: .venv/.test
+	$(BIN)/python benchmarks/gpu.py --check
 
 clean:
 	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache
