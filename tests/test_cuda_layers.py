@@ -425,3 +425,47 @@ def test_layer_norm_on_tensors(twin):
             assert [x.grad.dtype for x in half] == [torch.float16] * 3
     finally:
         devices._factories.pop("twin")
+
+
+# ---- launches -------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def launches(monkeypatch):
+    """The names of the kernels that are launched."""
+    from polytensor.backends.cupy import launch
+
+    names, find = [], launch.kernel
+
+    def kernel(name, *types, **rest):
+        found = find(name, *types, **rest)
+        return lambda *args, **more: (names.append(name), found(*args, **more))[1]
+
+    monkeypatch.setattr(launch, "kernel", kernel)
+    return names
+
+
+def test_an_optimizer_steps_all_arrays_at_once(twin, launches):
+    lists = [[twin.from_numpy(draw((k, i), (3, i + 1))) for i in range(40)] for k in range(4)]
+    lists[3] = [abs(a) for a in lists[3]]
+    before = twin._small_tables().kept.copy()
+    for _ in range(2):
+        twin.adam_step(*lists, None, 1, 0.1, 0.9, 0.99, 1e-8, 0.0, False, False)
+    assert launches == ["adam_many"] * 2
+    assert len(twin._small_tables().kept) <= len(before) + 3  # the second step finds what the first one made
+
+
+def test_a_step_of_a_recurrent_layer_is_one_product_and_one_kernel(twin, launches):
+    arrays = [draw(k, s) for k, s in enumerate([(12, 6), (3, 5), (3, 5), (20, 6), (20, 5), (20,), (20,), (0, 0)])]
+    twin.lstm_scan(*[twin.from_numpy(a) for a in arrays], (3,) * 4, False)
+    assert [name for name in launches if name.startswith("lstm")] == ["lstm_cell"] * 4
+
+
+def test_norms_and_losses_launch_little(twin, launches):
+    x, w = twin.from_numpy(draw("x", (8, 64))), twin.from_numpy(draw("w", (64,)))
+    out, mean, var = twin.rows_normalize(x, w, w, (1,), 1e-5)
+    twin.rows_normalize_backward(out, x, w, mean, var, (1,), 1e-5)
+    assert launches == ["norm_rows", "norm_rows_backward", "add_parts"]
+    launches.clear()
+    t = twin.from_numpy(np.arange(8))
+    loss, logp = twin.cross_entropy(x, t, -100, 1)
+    twin.cross_entropy_backward(loss, logp, t, -100, 1)
+    assert launches == ["softmax_rows", "nll", "nll_backward"]

@@ -155,6 +155,26 @@ def test_a_forked_child_runs_serial():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=120)
 
 
+LATE = """
+import os, sys
+import polytensor as torch
+
+class Late:
+    def __init__(self):
+        self.a, self.b, self.write = torch.ones(4), torch.ones(1 << 20), os.write
+    def __del__(self):
+        self.write(1, b"done" if bool((self.a + self.a == 2).all()) and bool((self.b.exp() > 2).all()) else b"wrong")
+
+sys.late = Late()
+"""
+
+
+def test_called_when_the_modules_are_gone():
+    env = {**os.environ, "POLYTENSOR_BACKEND": "numba"}
+    command = [sys.executable, "-W", "ignore", "-c", LATE]
+    assert subprocess.run(command, check=True, timeout=120, env=env, stdout=subprocess.PIPE).stdout == b"done"
+
+
 def test_the_backend_has_them():
     backend = NumbaBackend()
     assert all(getattr(backend, name) is ufunc for name, ufunc in MADE.items())

@@ -37,6 +37,24 @@ def test_bits_do_not_depend_on_threads(dtype, monkeypatch):
         THREADS.set_num_threads(before)
 
 
+def test_compiled_kernels_are_of_all_sources(tmp_path):
+    """A kernel inlines functions of other files: it is compiled anew when one of them changes."""
+    from polytensor.backends.numba.cache import sources
+
+    for made in (NUMBA._softmax.softmax_kernel.serial, NUMBA._softmax.softmax_kernel.parallel):
+        assert made._cache._impl.locator.get_source_stamp() == sources()
+    folder = tmp_path / "a" / "numba"
+    folder.mkdir(parents=True)
+    seen = set()
+    for file in (folder / "kernel.py", folder / "inlined.py", folder.parent / "polynomials.py"):
+        for text in ("1", "2"):
+            file.write_text(text)
+            sources.cache_clear()
+            seen.add(sources(folder))
+    assert len(seen) == 6
+    sources.cache_clear()
+
+
 def test_a_busy_budget_means_serial(monkeypatch):
     """Two threads never run parallel kernels at once, and neither waits."""
     monkeypatch.setattr(THREADS, "PARALLEL_NS", 0)

@@ -13,8 +13,9 @@ Array = Any
 
 FLOATS = ("float", "double", "__half", "__nv_bfloat16")
 STRIP = 32  # columns to a block
-SOME = 8192  # targets to a block
+SOME = 2048  # targets to a block
 MOST = 256  # blocks that count targets
+FEW = 1024  # targets that every block may count: a launch costs more
 
 SOFTMAX = (
     ROWS
@@ -158,7 +159,7 @@ __global__ void softmax_columns_backward(const T* g, const T* y, T* dx, i64 colu
 
 NLL = r"""
 // -logp[row, t[row]], 0 where t is `ignore`: into losses (reduction 0), or each block's sum and number of kept rows into
-// sums and counts. A target out of range raises the flag `fault`.
+// sums and counts; a block alone gives the mean (1) or the sum (2) at once. A target out of range raises the flag `fault`.
 template <typename T>
 __global__ void nll(const T* logp, const i64* t, T* losses, double* sums, i64* counts, i64 rows, i64 n, i64 ignore,
                     int reduction, unsigned int* fault) {
@@ -181,7 +182,13 @@ __global__ void nll(const T* logp, const i64* t, T* losses, double* sums, i64* c
     if (reduction == 0) return;
     sum = block_sum(sum);
     kept = block_sum(kept);
-    if (threadIdx.x == 0) { sums[blockIdx.x] = sum; counts[blockIdx.x] = kept; }
+    if (threadIdx.x != 0) return;
+    if (gridDim.x == 1) {
+        store(losses, (acc_t<T>)(reduction == 1 ? sum / (double)kept : sum));
+    } else {
+        sums[blockIdx.x] = sum;
+        counts[blockIdx.x] = kept;
+    }
 }
 """
 
@@ -211,16 +218,24 @@ __global__ void nll_count(const i64* t, i64* count, i64 rows, i64 ignore) {
 NLL_BACKWARD = (
     ROWS
     + r"""
-// (exp(logp) - onehot(t)) * g / count; zero where t is `ignore`. g: one number, or one a row.
+// (exp(logp) - onehot(t)) * g / count; zero where t is `ignore`. g: one number, or one a row. With `counting` each block
+// counts the targets that are kept.
 template <typename T, int V>
 __global__ void nll_backward(const T* g, const T* logp, const i64* t, const i64* count, T* dx, i64 rows, i64 n,
-                             i64 ignore, int reduction) {
+                             i64 ignore, int reduction, bool counting) {
     typedef acc_t<T> A;
-    i64 packs = n / V, total = rows * packs;
+    i64 packs = n / V, total = rows * packs, kept = 0;
+    if (counting) {
+        for (i64 r = threadIdx.x; r < rows; r += blockDim.x) kept += t[r] != ignore;
+        kept = block_sum(kept);
+        if (kept < 1) kept = 1;
+    } else if (reduction == 1) {
+        kept = *count;
+    }
     for (i64 p = blockIdx.x * (i64)blockDim.x + threadIdx.x; p < total; p += (i64)gridDim.x * blockDim.x) {
         i64 r = quotient(p, packs), i = (p - r * packs) * V, c = t[r];
         A v[V], k = load(g + (reduction == 0 ? r : 0));
-        if (reduction == 1) k /= (A)*count;
+        if (reduction == 1) k /= (A)kept;
         get<T, V>(logp + r * n + i, v);
         #pragma unroll
         for (int j = 0; j < V; ++j) v[j] = c == ignore ? (A)0 : (exp(v[j]) - (A)(c == i + j)) * k;
@@ -316,7 +331,7 @@ class CudaSoftmax:
         sums, counts = (self.xp.empty(blocks if reduction else 0, kind) for kind in (np.float64, np.int64))
         args = (logp, t, loss, sums, counts, *i64(rows, n, ignore_index), np.int32(reduction), fault)
         launch.kernel("nll", ctype)((blocks,), (256,), args)
-        if reduction:
+        if reduction and blocks > 1:
             launch.kernel("nll_total", ctype)((1,), (256,), (sums, counts, loss, *i64(blocks), np.int32(reduction)))
         return loss, logp
 
@@ -327,9 +342,10 @@ class CudaSoftmax:
         g, logp, t = (self.contiguous(a) for a in (g, logp, t))
         rows, n = logp.shape
         dx, count = self.xp.empty(logp.shape, logp.dtype), self.xp.empty(1, np.int64)
-        if reduction == 1:
+        counting = reduction == 1 and rows <= FEW
+        if reduction == 1 and not counting:
             launch.kernel("nll_count")((1,), (1024,), (t, count, *i64(rows, ignore_index)))
         v = width(n, ctype, logp, dx)
-        args = (g, logp, t, count, dx, *i64(rows, n, ignore_index), np.int32(reduction))
+        args = (g, logp, t, count, dx, *i64(rows, n, ignore_index), np.int32(reduction), np.bool_(counting))
         launch.kernel("nll_backward", ctype, str(v))(*launch.grid(rows * n // v), args)
         return dx

@@ -1,4 +1,7 @@
-"""Numba's cache of compiled kernels, made safe for processes that compile at the same time.
+"""Numba's cache of compiled kernels, made safe for new versions and for processes that compile at the same time.
+
+Numba compiles a kernel anew when its own file changes, though not when a file does whose functions it inlines: here all
+files of the backends count.
 
 Numba writes a kernel's index and its machine code one after the other, and reads the index before that: of two processes
 that save at once, one may leave an entry that names the other's code, and whoever loads it crashes. A lock on a file in
@@ -8,17 +11,50 @@ things stay as Numba has them.)
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from numba.core.caching import FunctionCache
+from numba.core.caching import CacheImpl, FunctionCache
 
 try:
     from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 except ImportError:
     flock = None  # type: ignore[assignment]
+
+HERE = Path(__file__).parent
+
+
+@cache
+def sources(folder: Path = HERE) -> bytes:
+    """A digest of the files that kernels are made of."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.py"), *folder.parent.glob("*.py")]):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.digest()
+
+
+class Locator:
+    """Numba's own locator of a kernel's cache, with `sources` as the stamp of what was compiled."""
+
+    @classmethod
+    def from_function(cls, fn: Any, file: str) -> Any:
+        """None for functions that are not of this package, and where no folder can be written to."""
+        if Path(file).parent != HERE:
+            return None
+        for other in CacheImpl._locator_classes:
+            found = None if other is cls else other.from_function(fn, file)
+            if found is not None:
+                found.get_source_stamp = sources
+                return found
+        return None
+
+
+CacheImpl._locator_classes.insert(0, Locator)
 
 
 @contextmanager
