@@ -251,6 +251,8 @@ def test_modes_and_pools(cuda):
     with torch.cuda.graph(made, pool=pool):
         pass
     assert made.pool() is pool
+    with pytest.raises(RuntimeError, match="there is no memory pool"):
+        torch.cuda.CUDAGraph().capture_begin(pool=(0, 0))
     with pytest.raises(RuntimeError, match="already owns a captured graph"):
         made.capture_begin()
     made.reset()
@@ -319,3 +321,26 @@ def test_models_are_captured(cuda, monkeypatch, name):
         runs.append([p.detach().cpu().numpy() for p in state])
     for a, b in zip(*runs, strict=True):
         np.testing.assert_allclose(b, a, rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_on_a_card(name):
+    """Captured by CUDA itself: as eager steps, and nothing is said about a fallback."""
+    dev = torch.device("cuda")
+    data = batches(dev, 5)
+    results = []
+    for graphed in (False, True):
+        net = model(dev, 0.5)
+        step = stepping(net, OPTIMIZERS[name](list(net.parameters())))
+        torch.manual_seed(5)
+        losses = [step(*data[0]).item() for _ in range(2)]
+        if graphed:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                step = graphs.graphed_step(step, data[0], num_warmup_iters=0)
+        losses += [step(*b).item() for b in data]
+        results.append((losses, torch.random.default_generator.get_offset()))
+    (eager, offset), (replayed, moved) = results
+    np.testing.assert_allclose(replayed, eager, rtol=1e-3)
+    assert offset == moved

@@ -148,6 +148,23 @@ def test_norm_and_relu_in_a_sequential(device, affine, inplace):
     assert packed
 
 
+@pytest.mark.parametrize("name", ["relu", "batch_norm"])
+def test_functions_that_a_program_sets_are_called(both, monkeypatch, name):
+    seen, usual = [], getattr(both.nn.functional, name)
+    monkeypatch.setattr(both.nn.functional, name, lambda *args, **kw: seen.append(name) or usual(*args, **kw))
+    both.nn.Sequential(both.nn.BatchNorm1d(2), both.nn.ReLU())(both.ones(3, 2))
+    assert seen == [name]
+
+
+def test_nothing_after_a_norm(both):
+    net = both.nn.Sequential(both.nn.BatchNorm1d(2), None)
+    for layers in (net, both.nn.Sequential(None)):
+        with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+            layers(both.ones(3, 2))
+    with pytest.raises(NotImplementedError, match="\"batch_norm\" not implemented for 'Long'"):
+        net[0](both.ones(3, 2, dtype=both.int64))
+
+
 @pytest.mark.parametrize(
     "layer",
     [

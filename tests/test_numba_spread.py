@@ -155,6 +155,27 @@ def test_a_forked_child_runs_serial():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=120)
 
 
+LATE = """
+import os, sys
+import numpy as np
+from polytensor.backends.numba import NumbaBackend
+
+class Late:
+    def __init__(self):
+        self.add, self.a, self.b, self.write = NumbaBackend().add, np.ones(4, "f"), np.ones(1 << 20, "f"), os.write
+    def __del__(self):
+        small, large = self.add(self.a, self.a), self.add(self.b, self.b)
+        self.write(1, b"done" if small.tolist() == [2] * 4 and large[-1] == 2 else b"wrong")
+
+sys.late = Late()
+"""
+
+
+def test_called_when_the_modules_are_gone():
+    command = [sys.executable, "-W", "ignore", "-c", LATE]
+    assert subprocess.run(command, check=True, timeout=120, stdout=subprocess.PIPE).stdout == b"done"
+
+
 def test_the_backend_has_them():
     backend = NumbaBackend()
     assert all(getattr(backend, name) is ufunc for name, ufunc in MADE.items())

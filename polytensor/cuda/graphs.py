@@ -19,6 +19,7 @@ from .. import autograd, devices, random
 from ..nn import Module
 from ..tensor import Tensor
 from ..utils._pytree import tree_flatten, tree_unflatten
+from .memory import MemPool
 from .streams import Stream, current_stream, is_current_stream_capturing, stream
 
 __all__ = [
@@ -28,7 +29,7 @@ MODES = ("global", "thread_local", "relaxed")
 
 
 class Pool:
-    """A memory pool that graphs may share."""
+    """A memory pool that graphs may share; a MemPool, or its id, may stand in its place."""
 
     def __init__(self) -> None:
         self.base = _backend().new_pool()
@@ -60,7 +61,7 @@ class CUDAGraph:
     """A captured piece of work. Source: torch.cuda.CUDAGraph."""
 
     def __init__(self, keep_graph: bool = False) -> None:
-        self._pool: Pool | None = None
+        self._pool: Any = None
         self._made: Any = None
         self._draws: _Draws | None = None
         self._blocks = 0
@@ -68,7 +69,7 @@ class CUDAGraph:
         self._home: Any = None
 
     def capture_begin(
-        self, pool: Pool | None = None, capture_error_mode: str = "global", check_input_liveness: bool = False
+        self, pool: Any = None, capture_error_mode: str = "global", check_input_liveness: bool = False
     ) -> None:
         """Record all work that this thread queues on the current stream, which must not be the default one."""
         if capture_error_mode not in MODES:
@@ -80,6 +81,10 @@ class CUDAGraph:
                 "This CUDAGraph instance already owns a captured graph. To capture a new graph, create a new instance."
             )
         self._home = _backend()
+        if isinstance(pool, tuple):  # a MemPool's id
+            if pool not in MemPool._known:
+                raise RuntimeError(f"there is no memory pool {pool}")
+            pool = MemPool._known[pool]
         self._pool = Pool() if pool is None else pool
         own = random.thread_generator()
         draws = _Draws(random.default_generator if own is None else own)
@@ -118,7 +123,7 @@ class CUDAGraph:
         self._made = self._at = None
         self._blocks = 0
 
-    def pool(self) -> Pool:
+    def pool(self) -> Any:
         """The memory pool, for other graphs."""
         if self._pool is None:
             raise RuntimeError("Called CUDAGraph::pool() without a preceding successful capture.")
@@ -155,7 +160,7 @@ class graph:
     default_capture_stream: Any = None
 
     def __init__(
-        self, cuda_graph: CUDAGraph, pool: Pool | None = None, stream: Stream | None = None,
+        self, cuda_graph: CUDAGraph, pool: Any = None, stream: Stream | None = None,
         capture_error_mode: str = "global", enable_annotations: bool = False, check_input_liveness: bool = False,
     ) -> None:  # fmt: skip
         if stream is None:
@@ -252,7 +257,7 @@ def make_graphed_callables(
     sample_args: Any,
     num_warmup_iters: int = 3,
     allow_unused_input: bool = False,
-    pool: Pool | None = None,
+    pool: Any = None,
 ) -> Any:
     """Functions or modules whose forward and backward passes are graphs. Source: torch.cuda.make_graphed_callables.
 

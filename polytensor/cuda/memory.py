@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
+from weakref import WeakValueDictionary
 
 from .. import devices
 from . import _index, _runtime, device_count, is_available
@@ -159,6 +160,7 @@ class MemPool:
     """Memory that only those use who ask for it, by use_mem_pool. Source: torch.cuda.MemPool."""
 
     _ids = count(1)
+    _known: WeakValueDictionary[tuple[int, int], MemPool] = WeakValueDictionary()
 
     def __init__(self, allocator: Any = None, use_on_oom: bool = False, no_split: bool = False) -> None:
         if allocator is not None or use_on_oom or no_split:
@@ -167,6 +169,7 @@ class MemPool:
             raise RuntimeError("torch.cuda.MemPool requires CUDA support")
         self.base = _runtime().private_pool()
         self.id = (0, next(self._ids))
+        self._known[self.id] = self
 
 
 @contextmanager

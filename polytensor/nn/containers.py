@@ -131,7 +131,7 @@ class Sequential(_Ordered):
         for m in self._modules.values():
             if norm is not None:
                 input, norm = norm_relu(norm, m, input), None
-            elif m._fuses == "norm":
+            elif m is not None and m._fuses == "norm":
                 norm = m
             else:
                 input = m(input)

@@ -7,19 +7,22 @@ from typing import Any
 from ..autograd.modes import WATCH
 from ..ops.normalization import batch_norm_relu
 from ..tensor import Tensor
+from . import functional as F
 from .hooks import HOOKED
 from .module import Module
 
-CALL = Module.__call__
+CALL, NORM, RELU = Module.__call__, F.batch_norm, F.relu  # unless a program has set others
 
 
 def norm_relu(norm: Any, act: Any, x: Any) -> Any:
     """act(norm(x)); for a batch norm and a ReLU in one pass over the values, and one Node."""
     a, b = norm.__class__, act.__class__
     if (
-        norm._fuses == "norm" and act._fuses == "relu" and not (norm._hooked or act._hooked or HOOKED or WATCH)
+        norm._fuses == "norm" and act is not None and act._fuses == "relu"
+        and not (norm._hooked or act._hooked or HOOKED or WATCH)
         and a.forward is a._plain and b.forward is b._plain and a.__call__ is CALL and b.__call__ is CALL
         and x.__class__ is Tensor and "forward" not in norm.__dict__ and "forward" not in act.__dict__
+        and F.batch_norm is NORM and F.relu is RELU
     ):  # fmt: skip
         return norm._through(batch_norm_relu, x)
     return act(norm(x))

@@ -285,7 +285,7 @@ def _with_half(x: Tensor, compute: Any, *params: Any) -> Tensor:
     if _is_half(x):
         return F.cast(compute(_wide(x), *[_wide(p) for p in params]), x._a.dtype)  # type: ignore[no-any-return]
     if x._a.dtype.kind in "biu":
-        raise no_kernel(f"{compute.__qualname__.split('.')[0]}", x)
+        raise no_kernel(compute.__qualname__.split(".")[0].lstrip("_"), x)
     return compute(x, *params)  # type: ignore[no-any-return]
 
 

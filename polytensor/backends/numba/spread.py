@@ -34,8 +34,9 @@ COST = {
 KINDS = frozenset("?bBhHiIlLqQefdFD")
 FLOATS = frozenset("fd")
 records: list[tuple[float, Any]] = []  # nanoseconds an element, and what `loop` is given
-_kept: list[Any] = []  # what loops point to
+_kept: list[Any] = [words]  # what loops point to; not freed even at exit, where ufuncs outlive this module
 _made: dict[str, Any] = {}
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_kept))
 _pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
     ("PyCapsule_GetPointer", ctypes.pythonapi)
 )
@@ -251,6 +252,7 @@ def _spread(name: str, ufunc: Any, loop: int, make: Any, add: Any) -> Any:
             sizes = [np.dtype(c).itemsize for c in kinds[i]]
             record = np.array([found.functions[i], found.data[i] or 0, ufunc.nargs, 0, *sizes], np.int64)
             records.append((COST[name] * sizes[0] / 4, record))
+            _kept.append(record)
             functions[place], data[place] = loop, record.ctypes.data
     types = ctypes.create_string_buffer(b"".join(bytes([np.dtype(c).num for c in kinds[i]]) for i in own))
     _kept.append((functions, data, types))
