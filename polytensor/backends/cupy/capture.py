@@ -166,6 +166,12 @@ class CaptureKernels:
         capture.kept.append(out)
         return out
 
+    def cached(self, x: Any) -> Any:
+        """An array that a cache has given, and may drop: a graph under capture keeps it too."""
+        if self._capture is not None and self.capturing:
+            self._capture.kept.append(x)
+        return x
+
     def _divert(self) -> None:
         """Let the functions that make arrays of host values do it beside the capture."""
         self._diverted: dict[str, tuple[Any, Any]] = {}

@@ -198,15 +198,15 @@ class PoolKernels:
         return y
 
     def _table(self: Any, plan: Plan, dtype: Any) -> Any:
-        """Plan.rows on the device that is current, the weights in a dtype."""
-        key = (self.name, self.current_index(), dtype)
+        """Plan.rows on the device and the stream that are current, the weights in a dtype."""
+        key = (self.name, self._place(), dtype)
         found = plan.tables.get(key)
         if found is None:
             starts, ins, weights = plan.rows()
             found = plan.tables[key] = tuple(
                 [self.asarray(a) for a in (starts.astype(np.int32), ins.astype(np.int32), weights.astype(dtype))]
             )
-        return found
+        return self.cached(found)
 
 
 @lru_cache(4096)
