@@ -168,6 +168,7 @@ class Tables:
     def __init__(self) -> None:
         self.kept: OrderedDict[Any, Any] = OrderedDict()
         self.lock = Lock()
+        self.graph: list[Any] | None = None  # what a graph that is being captured keeps alive
 
     def find(self, key: Any, make: Any) -> Any:
         with self.lock:
@@ -178,6 +179,8 @@ class Tables:
                     self.kept.popitem(last=False)
             else:
                 self.kept.move_to_end(key)
+            if self.graph is not None:
+                self.graph.append(found)
             return found
 
 
@@ -192,7 +195,6 @@ class CudaOptim:
 
     xp: Any
     empty: Any
-    cached: Any
     is_dense: Any
     _place: Any
 
@@ -225,7 +227,7 @@ class CudaOptim:
                 rest += members
                 continue
             places = self._addresses(at)
-            chunks = self.cached(tables.find((place, sizes), lambda sizes=sizes: self.xp.asarray(chunks_of(sizes))))
+            chunks = tables.find((place, sizes), lambda sizes=sizes: self.xp.asarray(chunks_of(sizes)))
             tasks = len(chunks)
             launch.kernel(name, CTYPE[dtype], *more)(
                 (min(tasks, 65535),), (256,), (places, chunks, *i64(tasks, count), *args(dtype, members))
@@ -239,7 +241,7 @@ class CudaOptim:
     def _addresses(self, at: tuple[int, ...]) -> Array:
         """Addresses as an array of the device."""
         key = (self._place(), "at", at)
-        return self.cached(self._small_tables().find(key, lambda: self.xp.asarray(np.array(at, np.uint64))))
+        return self._small_tables().find(key, lambda: self.xp.asarray(np.array(at, np.uint64)))
 
     def sgd_step(
         self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
