@@ -181,3 +181,25 @@ def test_unfold_and_fold(backend, dtype):
     assert np.array_equal(cols, expected)
     close_to = pair(backend, "fold_windows", cols, (2, 3, 6, 7), *args)
     np.testing.assert_allclose(*close_to, rtol=2e-3 if dtype == "float16" else 1e-12)
+
+
+def test_tf32_as_cudnn_says(backend):
+    """backends.cudnn.allow_tf32 stands for convolutions with cuDNN or without, the precision of matmul does not."""
+    x, w, g = (np.full(s, 1 + 2.0**-12, np.float32) for s in ((2, 2, 3, 3), (3, 2, 2, 2), (2, 3, 2, 2)))
+    one = (1, 1), (0, 0), (1, 1), 1
+
+    def found():
+        there = [backend.from_numpy(a) for a in (x, w, g)]
+        y = backend.conv2d(there[0], there[1], None, *one)
+        dx = backend.conv2d_grad_input(there[2], there[1], x.shape, *one)
+        dw = backend.conv2d_grad_weight(there[2], there[0], w.shape, *one)
+        return [bool((np.array(a) == np.round(np.array(a))).all()) for a in (y, dx, dw)]
+
+    assert found() == [False] * 3
+    polytensor.set_float32_matmul_precision("high")
+    try:
+        assert found() == [False] * 3
+    finally:
+        polytensor.set_float32_matmul_precision("highest")
+    with polytensor.backends.cudnn.flags(allow_tf32=True):
+        assert found() == [True] * 3

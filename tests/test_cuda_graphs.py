@@ -344,3 +344,21 @@ def test_on_a_card(name):
     (eager, offset), (replayed, moved) = results
     np.testing.assert_allclose(replayed, eager, rtol=1e-3)
     assert offset == moved
+
+
+def test_a_graph_keeps_what_caches_may_drop(cuda):
+    """Tables of addresses and of windows outlive their cache as long as the graph."""
+    p = torch.ones(4, device=cuda, requires_grad=True)
+    p.grad, opt = torch.ones(4, device=cuda), torch.optim.SGD([p], lr=1.0)
+    x = torch.ones(1, 1, 7, 7, device=cuda)
+    made = torch.cuda.CUDAGraph()
+    for _ in range(2):
+        opt.step()
+        torch.nn.functional.interpolate(x, size=(3, 3), mode="bilinear")
+    with torch.cuda.graph(made):
+        opt.step()
+        torch.nn.functional.interpolate(x, size=(3, 3), mode="bilinear")
+    tables = cuda.backend._small_tables()
+    assert tables.graph is None and tables.kept
+    assert all(any(k is found for k in made._made.kept) for found in tables.kept.values())
+    assert any(isinstance(k, tuple) for k in made._made.kept)

@@ -279,27 +279,28 @@ def test_draws(twin, n):
 # ---- recurrent layers ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("sizes", [(3, 3, 3), (4, 2, 1), (1,)], ids=str)
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "tanh", "relu"])
 @pytest.mark.parametrize("biased", [False, True])
 def test_recurrent_layers(twin, kind, sizes, reverse, biased):
-    gates, n, width = (4 if kind == "lstm" else 3), 5, 6
+    gates, n, width = {"lstm": 4, "gru": 3}.get(kind, 1), 5, 6
+    name, more = (kind, ()) if gates > 1 else ("rnn", (kind == "relu",))
     x = draw("x", (sum(sizes), width))
     h0 = [draw(k, (sizes[0], n)) for k in range(2 if kind == "lstm" else 1)]
     weights = [draw("ih", (gates * n, width)), draw("hh", (gates * n, n))]
     biases = [draw(k, (gates * n if biased else 0,)) for k in ("b", "c")]
     last = [np.zeros((0, 0), np.float32)] if kind == "lstm" else []
     inputs = [x, *h0, *weights, *biases, *last]
-    got, expected = on(twin, kind + "_scan", *inputs, sizes, reverse)
+    got, expected = on(twin, name + "_scan", *inputs, *more, sizes, reverse)
     same(got, expected, 4)
     kept = [np.array(a) for a in expected[1 + len(h0) :]]
     g = [draw("g", expected[0].shape), *[draw(k, h.shape) for k, h in enumerate(h0)]]
     for grads in (g, [None, *g[1:]], [g[0], *[None] * len(h0)]):
         there = [None if a is None else twin.from_numpy(a) for a in grads]
         need = [True] * len(inputs)
-        actual = getattr(twin, kind + "_scan_backward")(
-            there, need, *[twin.from_numpy(a) for a in (*inputs, *kept)], sizes, reverse
+        actual = getattr(twin, name + "_scan_backward")(
+            there, need, *[twin.from_numpy(a) for a in (*inputs, *kept)], *more, sizes, reverse
         )
-        wanted = getattr(BASE, kind + "_scan_backward")(grads, need, *inputs, *kept, sizes, reverse)
+        wanted = getattr(BASE, name + "_scan_backward")(grads, need, *inputs, *kept, *more, sizes, reverse)
         for a, e in zip(actual, wanted, strict=True):
             assert (a is None) == (e is None)
             if e is not None:

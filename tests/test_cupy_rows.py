@@ -179,6 +179,16 @@ def test_gradients_of_a_table(gpu, dtype, skip, by_frequency):
     same(*both(gpu, "embedding_sum", g, 21, index, skip, by_frequency), tolerance)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_gradients_of_a_table_of_16_bits_are_read_as_they_are(gpu, dtype, monkeypatch):
+    from polytensor.backends.cupy import scatter
+
+    names, find = [], scatter.kernel
+    monkeypatch.setattr(scatter, "kernel", lambda *name: (names.append(name), find(*name))[1])
+    gpu.embedding_sum(gpu.from_numpy(numbers((6, 5), dtype)), 3, gpu.from_numpy(np.arange(6) % 3), -1, False)
+    assert names == [("add_rows", "float", launch.CTYPES[dtype])]
+
+
 def test_an_index_out_of_range_writes_nowhere(gpu, deterministic):
     index = gpu.from_numpy(np.array([0, 5, -1, 1 << 40, 2, 2]))
     for ufunc, asked, expected in (

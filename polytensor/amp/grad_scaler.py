@@ -11,6 +11,7 @@ from typing import Any
 from .. import dtypes
 from ..autograd.modes import no_grad
 from ..ops import full, stack, where
+from ..ops.fused import scale_many
 from ..tensor import Tensor
 
 __all__ = ["GradScaler", "OptState"]
@@ -110,8 +111,7 @@ class GradScaler:
     @no_grad()
     def _unscale_grads_(self, optimizer: Any, inv_scale: Any, found_inf: Any, allow_fp16: bool) -> dict[Any, Any]:
         """Multiply all gradients by inv_scale; for each device whether one of them was not finite (1.0)."""
-        finite: dict[Any, list[Any]] = {}
-        factors: dict[Any, Any] = {}
+        grads: dict[Any, list[Any]] = {}
         for group in optimizer.param_groups:
             for p in group["params"]:
                 g = p.grad
@@ -119,12 +119,11 @@ class GradScaler:
                     continue
                 if not allow_fp16 and g.dtype is dtypes.float16:
                     raise ValueError("Attempting to unscale FP16 gradients.")
-                finite.setdefault(g.device, []).append(g.isfinite().all())
-                kind = g.device, g.dtype
-                if kind not in factors:
-                    factors[kind] = inv_scale.to(g.device).to(g.dtype)
-                g.mul_(factors[kind])
-        return {dev: stack(good).all().logical_not().to(dtypes.float32) for dev, good in finite.items()}  # type: ignore[attr-defined]
+                grads.setdefault(g.device, []).append(g)
+        found = {dev: full((), 0.0, dtype=dtypes.float32, device=dev) for dev in grads}
+        for dev, here in grads.items():
+            scale_many(here, inv_scale.to(dev), found[dev])
+        return found
 
     def unscale_(self, optimizer: Any) -> None:
         """Divide the gradients of an optimizer by the scale, e.g. to clip them before step."""

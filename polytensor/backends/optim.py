@@ -74,6 +74,17 @@ class OptimKernels:
         """`x` as a constant."""
         return x
 
+    def scale_many(self, arrays: list[Array], factor: Array, found: Array | None) -> list[int]:
+        """Multiply arrays by a 0-d one in place, where one launch does it for many; the numbers of those left to the caller.
+
+        `found` (float32, 0-d) becomes 1 where an element of the others was not finite before.
+        """
+        return list(range(len(arrays)))
+
+    def norm_many(self, arrays: list[Array], ord: float) -> Array | None:
+        """The norm of arrays of one dtype as one vector, where few launches make it, or None."""
+        return None
+
     def sgd_rule(self, p: Array, g: Array, buf: Any, lr: Array, *rest: Any) -> None:
         """sgd_rule with a learning rate that is an array."""
         sgd_rule(self, p, g, buf, lr, *rest)

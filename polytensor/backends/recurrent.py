@@ -52,15 +52,9 @@ class RecurrentKernels:
         return [g if wanted else None for g, wanted in zip(grads, need, strict=True)]
 
     # ---- tanh and relu --------------------------------------------------------------------------------------------
-    def rnn_scan(
-        self, x: Array, h0: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, relu: bool, sizes: Sizes,
-        reverse: bool,
-    ) -> tuple[Array, ...]:  # fmt: skip
-        """h = f(x w_ih' + b_ih + h w_hh' + b_hh) step by step. Returns (all h, the last ones, *kept)."""
-        own = self._gates(x, w_ih, b_ih + b_hh)
-        before = self.empty(own.shape, own.dtype)  # type: ignore[attr-defined]
-        h, w = self.copy(h0), w_hh.T  # type: ignore[attr-defined]
-        for a, b in spans(sizes, reverse):
+    def _rnn_walk(self, w: Array, relu: bool, steps: Steps, h: Array, own: Array, before: Array) -> None:
+        """All steps; `own` comes in as the input's part, and holds all h after. h moves on in place. w: w_hh'."""
+        for a, b in steps:
             now, y = h[: b - a], own[a:b]
             before[a:b] = now
             y += self.xp.matmul(now, w)
@@ -69,6 +63,32 @@ class RecurrentKernels:
             else:
                 self.xp.tanh(y, out=y)
             now[...] = y
+
+    def _rnn_walk_back(
+        self, g: Array | None, w_hh: Array, relu: bool, steps: Steps, dh: Array, own: Array, d: Array
+    ) -> None:
+        """Fill d, the gradient before the activation; dh moves back in place."""
+        for a, b in reversed(steps):
+            now, y, out = dh[: b - a], own[a:b], d[a:b]
+            if g is not None:
+                now += g[a:b]
+            if relu:
+                self.xp.multiply(now, self.xp.logical_not(y <= 0), out=out)
+            else:
+                self.xp.multiply(y, y, out=out)
+                self.xp.subtract(1, out, out=out)
+                out *= now
+            now[...] = self.xp.matmul(out, w_hh)
+
+    def rnn_scan(
+        self, x: Array, h0: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, relu: bool, sizes: Sizes,
+        reverse: bool,
+    ) -> tuple[Array, ...]:  # fmt: skip
+        """h = f(x w_ih' + b_ih + h w_hh' + b_hh) step by step. Returns (all h, the last ones, *kept)."""
+        own = self._gates(x, w_ih, b_ih + b_hh)
+        before = self.empty(own.shape, own.dtype)  # type: ignore[attr-defined]
+        h, w = self.copy(h0), w_hh.T  # type: ignore[attr-defined]
+        self._rnn_walk(w, relu, spans(sizes, reverse), h, own, before)
         return self.copy(own), h, own, before  # type: ignore[attr-defined]
 
     def rnn_scan_backward(
@@ -78,17 +98,7 @@ class RecurrentKernels:
         """Gradients of the inputs of rnn_scan, given those of its first two results (None where none came)."""
         d = self.empty(own.shape, own.dtype)  # type: ignore[attr-defined]
         dh = self._state_gradient(g[1], h0)
-        for a, b in reversed(spans(sizes, reverse)):
-            now, y, out = dh[: b - a], own[a:b], d[a:b]
-            if g[0] is not None:
-                now += g[0][a:b]
-            if relu:
-                self.xp.multiply(now, self.xp.logical_not(y <= 0), out=out)
-            else:
-                self.xp.multiply(y, y, out=out)
-                self.xp.subtract(1, out, out=out)
-                out *= now
-            now[...] = self.xp.matmul(out, w_hh)
+        self._rnn_walk_back(g[0], w_hh, relu, spans(sizes, reverse), dh, own, d)
         dx, dw, db = self._outer_gradients((need[0], need[2], need[4] or need[5]), d, x, w_ih, b_ih)
         d_hh = self.matmul(d.T, before) if need[3] else None  # type: ignore[attr-defined]
         return self._needed(need, dx, dh, dw, d_hh, db, db)

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..backends.optim import adam_rule as adam_rule
 from ..backends.optim import sgd_rule as sgd_rule
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
+from .joining import stack
 from .table import F
 
 F.assign = lambda x, value: value
@@ -25,6 +26,38 @@ def _arrays(tensors: Any) -> list[Any]:
 def _by_device(params: list[Tensor]) -> bool:
     dev = params[0]._dev
     return all(p._dev is dev for p in params)
+
+
+def scale_many(tensors: list[Tensor], factor: Tensor, found: Tensor | None = None) -> None:
+    """Multiply tensors of one device by a 0-dim one in place, in few launches where the device has any.
+
+    `found` (float32, 0-dim, 0) becomes 1 where an element was not finite before.
+    """
+    if not tensors:
+        return
+    backend = tensors[0]._dev.backend
+    with backend.here():
+        left = backend.scale_many(_arrays(tensors), factor._a, None if found is None else found._a)
+    for i in set(range(len(tensors))) - set(left):
+        tensors[i]._bump()
+    rest: list[Any] = [tensors[i] for i in left]
+    if rest and found is not None:
+        found.masked_fill_(~stack([t.isfinite().all() for t in rest]).all(), 1)  # type: ignore[attr-defined]
+    factors: dict[Any, Any] = {}
+    for t in rest:
+        if t.dtype not in factors:
+            factors[t.dtype] = factor.to(t.dtype)
+        t.mul_(factors[t.dtype])
+
+
+def norm_many(tensors: list[Tensor], ord: float) -> Tensor | None:
+    """The norm of tensors as one vector, where their device makes it in few launches, or None. Not recorded."""
+    if not tensors or not all(isinstance(t, Tensor) for t in tensors) or not _by_device(tensors):
+        return None
+    dev = tensors[0]._dev
+    with dev.backend.here():
+        found = dev.backend.norm_many(_arrays(tensors), ord)
+    return None if found is None else wrap(found, dev)
 
 
 def update(

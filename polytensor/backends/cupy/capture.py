@@ -53,6 +53,7 @@ class CaptureKernels:
     xp: Any
     asarray: Any
     forget_workspaces: Any
+    _small_tables: Any
     memory: Any
     sync_debug: int
     tell_wait: Any
@@ -69,6 +70,12 @@ class CaptureKernels:
             raise CaptureError(WAITS.format(what=what))
         if self.sync_debug:
             self.tell_wait(what)
+
+    def hold(self, cached: Any) -> Any:
+        """What a cache has, which a graph that is being captured keeps alive too."""
+        if self._capture is not None and self.capturing:
+            self._capture.kept.append(cached)
+        return cached
 
     # ---- the driver's part ------------------------------------------------------------------------------------------
     def new_pool(self) -> Any:
@@ -125,6 +132,7 @@ class CaptureKernels:
         self.faults  # noqa: B018 its memory must not be made under capture
         self._start(capture)
         self._capture = capture
+        self._small_tables().graph = capture.kept
         self._divert()
 
     def _usual_allocator(self) -> Any:
@@ -136,7 +144,7 @@ class CaptureKernels:
         capture = self._capture
         if capture is None:
             raise RuntimeError("no CUDA graph is being captured")
-        self._capture = None
+        self._capture = self._small_tables().graph = None
         for name, (home, made) in self._diverted.items():
             setattr(home, name.rpartition(".")[2], made)
         capture.kept += self.forget_workspaces()

@@ -221,6 +221,13 @@ __global__ void depthwise_grad_weight(const T* x, const T* g, acc_t<T>* parts, i
 )
 
 
+def rounded() -> bool:
+    """Whether float32 may be rounded to TF32, as cuDNN asks too."""
+    from .. import cudnn as switches
+
+    return bool(switches.allow_tf32)
+
+
 @lru_cache(maxsize=1024)
 def geometry(size: Ints, taps: Ints, out: Ints, stride: Ints, padding: Ints, dilation: Ints) -> tuple[Any, ...]:
     """The arguments GEOMETRY of a kernel."""
@@ -379,7 +386,7 @@ class CudaConvKernels:
         if is_pointwise(w.shape[2:], stride, padding):
             if bias is not None:
                 ys[...] = bias
-            self.product(wm, x.reshape(n, groups, cg, area), ys, bias is not None)
+            self.product(wm, x.reshape(n, groups, cg, area), ys, bias is not None, rounded())
             return y
         for i, m, first, count in self._blocks(n, c * taps, area, x.itemsize):
             together = m > 1 and (groups > 1 or area < SMALL)
@@ -392,7 +399,7 @@ class CudaConvKernels:
                 part = ys[i : i + m, :, :, first : first + count]
             if bias is not None:
                 part[...] = bias
-            self.product(wm, cols, part, bias is not None)
+            self.product(wm, cols, part, bias is not None, rounded())
             if together:
                 ys[i : i + m] = part.reshape(groups, og, m, area).transpose(2, 0, 1, 3)
         return y
@@ -415,7 +422,7 @@ class CudaConvKernels:
         og, cg = o // groups, c // groups
         wt, gs = w.reshape(groups, og, cg * taps).swapaxes(1, 2), g.reshape(n, o, area)
         if is_pointwise(w.shape[2:], stride, padding) and tuple(shape[2:]) == out:
-            self.product(wt, gs.reshape(n, groups, og, area), dx.reshape(n, groups, cg, area))
+            self.product(wt, gs.reshape(n, groups, og, area), dx.reshape(n, groups, cg, area), tf32=rounded())
             return dx
         wide = np.dtype(WIDE.get(name, name))
         blocks = list(self._blocks(n, c * taps, area, wide.itemsize))
@@ -425,7 +432,7 @@ class CudaConvKernels:
             part = gs[i : i + m, :, first : first + count]
             part = gathered(part, groups) if together else part.reshape(m, groups, og, count)
             cols = xp.empty((*part.shape[:-2], cg * taps, part.shape[-1]), wide)
-            self.product(wt, part, cols)
+            self.product(wt, part, cols, tf32=rounded())
             self._from_columns(cols, total[i : i + m], form, taps, area, first, count, together)
         return total if total is dx else self.cast(total, g.dtype)
 
@@ -454,17 +461,18 @@ class CudaConvKernels:
             xs = x.reshape(n, c, area)
             if n > 1 and area * (o + c) > 2 * og * c:  # a sum of products moves less memory than images side by side
                 many = xp.empty((n, groups, og, cg), wide)
-                self.product(gs.reshape(n, groups, og, area), xs.reshape(n, groups, cg, area).swapaxes(2, 3), many)
+                gm, xm = gs.reshape(n, groups, og, area), xs.reshape(n, groups, cg, area).swapaxes(2, 3)
+                self.product(gm, xm, many, tf32=rounded())
                 dw = many.sum(axis=0)
             else:
-                self.product(gathered(gs, groups), gathered(xs, groups).swapaxes(1, 2), dw)
+                self.product(gathered(gs, groups), gathered(xs, groups).swapaxes(1, 2), dw, tf32=rounded())
             return self.cast(dw, g.dtype).reshape(shape)
         for i, m, first, count in self._blocks(n, c * taps, area, x.itemsize):
             cols = self._to_columns(x[i : i + m], form, taps, area, first, count, True).reshape(
                 groups, cg * taps, m * count
             )
             part = gathered(gs[i : i + m, :, first : first + count], groups)
-            self.product(part, cols.swapaxes(1, 2), dw, i + first > 0)
+            self.product(part, cols.swapaxes(1, 2), dw, i + first > 0, rounded())
         return self.cast(dw, g.dtype).reshape(shape)
 
 

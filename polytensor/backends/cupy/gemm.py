@@ -266,8 +266,13 @@ class GemmKernels:
         """See Blas: for captures, and to give memory back."""
         return self._blas.forget_workspaces() if self._blas is not None else []
 
-    def product(self, a: Array, b: Array, out: Array | None = None, add: bool = False) -> Array:
-        """a @ b as NumPy's matmul, into `out` if given, or added to it. For 16 bits `out` may be of float32."""
+    def product(
+        self, a: Array, b: Array, out: Array | None = None, add: bool = False, tf32: bool | None = None
+    ) -> Array:
+        """a @ b as NumPy's matmul, into `out` if given, or added to it. For 16 bits `out` may be of float32.
+
+        tf32: whether float32 may be rounded to TF32; None: as the precision of matmul says.
+        """
         dtype = a.dtype
         kind = KIND_OF.get(dtype)
         wide = out is not None and out.dtype != dtype
@@ -285,7 +290,7 @@ class GemmKernels:
             first, second = (pb, pa) if way.rows else (pa, pb)
             blas = self._blas or self._load_blas()
             handle = blas.handle()
-            coarse = kind.coarse != kind.compute and blas.coarse()
+            coarse = kind.coarse != kind.compute and (blas.coarse() if tf32 is None else tf32)
             call = way.calls.get((handle.address, add, coarse))
             if call is not None:
                 call(first, second, pc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .many import CudaMany
 from .norms import CudaNorms
 from .optim import CudaOptim
 from .pointwise import CudaPointwise
@@ -10,5 +11,5 @@ from .recurrent import CudaRecurrent
 from .softmax import CudaSoftmax
 
 
-class LayerKernels(CudaNorms, CudaOptim, CudaPointwise, CudaRandom, CudaRecurrent, CudaSoftmax):
+class LayerKernels(CudaMany, CudaNorms, CudaOptim, CudaPointwise, CudaRandom, CudaRecurrent, CudaSoftmax):
     """Mixed into CupyBackend, before Backend."""

@@ -168,6 +168,7 @@ class Tables:
     def __init__(self) -> None:
         self.kept: OrderedDict[Any, Any] = OrderedDict()
         self.lock = Lock()
+        self.graph: list[Any] | None = None  # what a graph that is being captured keeps alive
 
     def find(self, key: Any, make: Any) -> Any:
         with self.lock:
@@ -178,6 +179,8 @@ class Tables:
                     self.kept.popitem(last=False)
             else:
                 self.kept.move_to_end(key)
+            if self.graph is not None:
+                self.graph.append(found)
             return found
 
 

@@ -206,7 +206,7 @@ class PoolKernels:
             found = plan.tables[key] = tuple(
                 [self.asarray(a) for a in (starts.astype(np.int32), ins.astype(np.int32), weights.astype(dtype))]
             )
-        return found
+        return self.hold(found)
 
 
 @lru_cache(4096)

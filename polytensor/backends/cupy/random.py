@@ -17,6 +17,7 @@ Array = Any
 FLOATS = ("float", "double", "__half", "__nv_bfloat16")
 DIGITS = {"float": 24, "double": 53, "__half": 11, "__nv_bfloat16": 8}  # of a uniform draw
 MASK = 2**64 - 1
+ZERO = np.uint64(0)
 
 PHILOX = r"""
 // Philox4x64-10 (Salmon et al., 2011): block i of the stream, as numpy.random.Philox gives it. The counter has four words.
@@ -202,6 +203,8 @@ def _below(p: float) -> Any:
 
 def _stream(seed: int, counter: int, where: int) -> tuple[Any, ...]:
     """The key and the counter, in words, and where a graph finds more."""
+    if 0 <= seed <= MASK and 0 <= counter <= MASK:
+        return np.uint64(seed), ZERO, np.uint64(counter), ZERO, ZERO, ZERO, np.uint64(where)
     words = [np.uint64(v >> s & MASK) for v, s in [(seed, 0), (seed, 64), *[(counter, 64 * k) for k in range(4)]]]
     return (*words, np.uint64(where))
 

@@ -29,6 +29,38 @@ template <typename F> __device__ __forceinline__ void each_unit(i64 rows, i64 n,
 }
 """
 
+RNN_CELL = r"""
+template <typename T>
+__global__ void rnn_cell(const T* hidden, T* own, T* h, T* before, i64 at, i64 rows, i64 n, bool relu) {
+    each_unit(rows, n, [=](i64, i64, i64 i) {
+        i64 o = at * n + i;
+        T y = own[o] + hidden[i];
+        y = !relu ? tanh(y) : y <= 0 ? (T)0 : y;
+        before[o] = h[i];
+        h[i] = own[o] = y;
+    });
+}
+"""
+
+RNN_CELL_BACKWARD = r"""
+// As lstm_cell_backward.
+template <typename T>
+__global__ void rnn_cell_backward(const T* g, const T* product, const T* own, T* dh, T* d, i64 at, i64 rows, i64 fresh, i64 n,
+                                  bool relu, bool given) {
+    each_unit(rows > fresh ? rows : fresh, n, [=](i64 row, i64, i64 i) {
+        T dy = row < fresh ? product[i] : dh[i];
+        if (row >= rows) {
+            dh[i] = dy;
+            return;
+        }
+        i64 o = at * n + i;
+        T y = own[o];
+        if (given) dy += g[o];
+        d[o] = !relu ? dy * (1 - y * y) : y <= 0 ? (T)0 : dy;
+    });
+}
+"""
+
 LSTM_CELL = r"""
 // Gates: in, forget, cell, out. hidden: the state's part of them.
 template <typename T>
@@ -132,7 +164,8 @@ __global__ void gru_cell_backward(const T* g, const T* product, const T* gates, 
 """
 
 for _name, _text in (
-    ("lstm_cell", LSTM_CELL), ("lstm_cell_backward", LSTM_CELL_BACKWARD), ("gru_cell", GRU_CELL),
+    ("rnn_cell", RNN_CELL), ("rnn_cell_backward", RNN_CELL_BACKWARD), ("lstm_cell", LSTM_CELL),
+    ("lstm_cell_backward", LSTM_CELL_BACKWARD), ("gru_cell", GRU_CELL),
     ("gru_cell_backward", GRU_CELL_BACKWARD),
 ):  # fmt: skip
     launch.register(_name, CELLS + _text, [(c,) for c in FLOATS])
@@ -153,6 +186,33 @@ class CudaRecurrent:
     xp: Any
     matmul: Any
     contiguous: Any
+
+    def _rnn_walk(self, w: Array, relu: bool, steps: Steps, h: Array, own: Array, before: Array) -> None:
+        n = h.shape[1]
+        ctype = _takes(n, own, h, before)
+        if ctype is None:
+            return super()._rnn_walk(w, relu, steps, h, own, before)  # type: ignore[misc, no-any-return]
+        kernel = launch.kernel("rnn_cell", ctype)
+        for a, b in steps:
+            args = (self.matmul(h[: b - a], w), own, h, before, *i64(a, b - a, n), np.bool_(relu))
+            kernel(*launch.grid((b - a) * n), args)
+        return None
+
+    def _rnn_walk_back(
+        self, g: Array | None, w_hh: Array, relu: bool, steps: Steps, dh: Array, own: Array, d: Array
+    ) -> None:
+        n = dh.shape[1]
+        ctype = _takes(n, own, dh, d)
+        if ctype is None:
+            return super()._rnn_walk_back(g, w_hh, relu, steps, dh, own, d)  # type: ignore[misc, no-any-return]
+        kernel, flags = launch.kernel("rnn_cell_backward", ctype), (np.bool_(relu), np.bool_(g is not None))
+        g, product, fresh = own if g is None else self.contiguous(g), dh, 0
+        for a, b in reversed(steps):
+            args = (g, product, own, dh, d, *i64(a, b - a, fresh, n), *flags)
+            kernel(*launch.grid(max(b - a, fresh) * n), args)
+            product, fresh = self.matmul(d[a:b], w_hh), b - a
+        dh[:fresh] = product
+        return None
 
     def _lstm_walk(
         self, w_hh: Array, bias: Array, w_hr: Array, steps: Steps, h: Array, c: Array, gates: Array, tc: Array, before: Array,

@@ -24,13 +24,13 @@ __device__ void atomic_add(int* p, int v) { atomicAdd(p, v); }
 __device__ void atomic_add(i64* p, i64 v) { atomicAdd(reinterpret_cast<u64*>(p), (u64)v); }
 
 // x[index[k], c] += value[k, c] for rows of `width`; an index that is `skip` or out of range is left out.
-template <typename T>
-__global__ void add_rows(T* x, const i64* index, const T* value, i64 total, i64 width, i64 rows, i64 skip) {
+template <typename T, typename V>
+__global__ void add_rows(T* x, const i64* index, const V* value, i64 total, i64 width, i64 rows, i64 skip) {
     for (i64 t = blockIdx.x * (i64)blockDim.x + threadIdx.x; t < total; t += (i64)gridDim.x * blockDim.x) {
         Split s = split(t, width);
         i64 row = index[s.quotient];
         if (row < 0 || row >= rows || row == skip) continue;
-        atomic_add(x + row * width + s.rest, value[t]);
+        atomic_add(x + row * width + s.rest, (T)to_acc(value[t]));
     }
 }
 """
@@ -121,7 +121,12 @@ CHUNK = 128
 RUN_OPS = {"multiply": 0, "maximum": 1, "minimum": 2}
 ATOMIC = ("float32", "float64", "int32", "int64")
 SUMMED = ("float32", "float64", "float16", "bfloat16")
-register("add_rows", ADD_ROWS, [(CTYPES[d],) for d in ATOMIC])
+NARROW = {
+    "float16": "float32",
+    "bfloat16": "float32",
+    **dict.fromkeys(("bool", "int8", "int16", "uint8", "uint16"), "int32"),
+}
+register("add_rows", ADD_ROWS, [(CTYPES[w], CTYPES[d]) for d, w in (*((d, d) for d in ATOMIC), *NARROW.items())])
 register("run_heads", RUNS, [(CTYPES[d],) for d in SUMMED])
 register("add_runs", ADD_RUNS, [(CTYPES[d],) for d in SUMMED])
 register("combine_runs", COMBINE_RUNS, [(CTYPES[d],) for d in (*ATOMIC, "complex64", "complex128")])
@@ -136,28 +141,31 @@ class ScatterKernels:
     xp: Any
 
     def _add_to_rows(self, x: Any, index: Any, value: Any, width: int, skip: int = -1, mean: bool = False) -> None:
-        """Add rows of `value` to those of x (contiguous), both of `width` elements, that `index` names; but not to `skip`."""
+        """Add rows of `value` to those of x (contiguous), both of `width` elements, that `index` names; but not to `skip`.
+
+        Rows of 8 or 16 bits may be added to an x of NARROW's dtype.
+        """
         xp, kind = self.xp, x.dtype
         if not value.size or not x.size:
             return
-        value, index = xp.ascontiguousarray(value, kind), xp.ascontiguousarray(index, np.int64)
+        sort = mean or (kind.kind in "fV" and are_deterministic_algorithms_enabled())
+        narrow = not sort and NARROW.get(NAMES[value.dtype]) == NAMES[kind]
+        value, index = xp.ascontiguousarray(value, None if narrow else kind), xp.ascontiguousarray(index, np.int64)
         if kind.kind == "c":
             self._add_to_rows(x.view(x.real.dtype), index, value.view(x.real.dtype), 2 * width, skip, mean)
             return
         name = NAMES[kind]
         if name in SIGNED:
             x, value, name = x.view(SIGNED[name]), value.view(SIGNED[name]), SIGNED[name].__name__
-        sort = mean or (kind.kind in "fV" and are_deterministic_algorithms_enabled())
         if kind.itemsize <= 2 and not (sort and kind.kind in "fV"):
-            wide = np.int32 if kind.kind in "biu" else np.float32
-            out = x.astype(wide)
-            self._add_to_rows(out, index, value.astype(wide), width, skip, mean)
+            out = x.astype(NARROW[name])
+            self._add_to_rows(out, index, value, width, skip, mean)
             x[...] = out.astype(kind)
             return
         n, rows, total = index.size, x.size // width, index.size * width
         if not sort:
             args = (x, index, value, np.int64(total), np.int64(width), np.int64(rows), np.int64(skip))
-            kernel("add_rows", CTYPES[name])(*grid(total), args)
+            kernel("add_rows", CTYPES[name], CTYPES[NAMES[value.dtype]])(*grid(total), args)
             return
         order, places = self._sorted_places(index)
         chunks = -(-n // CHUNK) * width
@@ -197,7 +205,7 @@ class ScatterKernels:
         width = prod(target.shape[n:])
         if target.dtype in FLOAT16:  # each place's sum is rounded before it is added
             sums = self.xp.zeros(target.shape, np.float32)
-            self._add_to_rows(sums, flat, value.astype(np.float32), width)
+            self._add_to_rows(sums, flat, value, width)
             target += sums.astype(target.dtype)
             return
         out = target if target.flags.c_contiguous else self.xp.ascontiguousarray(target)
@@ -236,10 +244,10 @@ class ScatterKernels:
             x[...] = out
 
     def embedding_sum(self, x: Any, count: int, index: Any, skip: int, by_frequency: bool) -> Any:
-        tail = x.shape[index.ndim :]
-        out = self.xp.zeros((count, *tail), x.dtype)
+        tail, half = x.shape[index.ndim :], x.dtype in FLOAT16
+        out = self.xp.zeros((count, *tail), np.float32 if half else x.dtype)
         self._add_to_rows(out, index.reshape(-1), x, prod(tail), skip, by_frequency)
-        return out
+        return out.astype(x.dtype) if half else out
 
     def counts(self, x: Any, weights: Any, n: int) -> Any:
         # CuPy's bincount reads the largest and the smallest value

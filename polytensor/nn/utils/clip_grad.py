@@ -10,6 +10,7 @@ from typing import Any
 from ...autograd.modes import no_grad
 from ...linalg import vector_norm
 from ...ops import clamp, stack, tensor
+from ...ops.fused import norm_many, scale_many
 from ...tensor import Tensor
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
@@ -30,10 +31,13 @@ def get_total_norm(
 ) -> Tensor:
     """The norm of all tensors as one vector. RuntimeError for one that is not finite, if asked for."""
     norm_type = float(norm_type)
-    norms: Any = [vector_norm(t, norm_type) for t in _list(tensors)]
-    if not norms:
+    listed = _list(tensors)
+    if not listed:
         return tensor(0.0)
-    total: Any = vector_norm(stack([n.to(norms[0].device) for n in norms]), norm_type)
+    total: Any = norm_many(listed, norm_type)
+    if total is None:
+        norms: Any = [vector_norm(t, norm_type) for t in listed]
+        total = vector_norm(stack([n.to(norms[0].device) for n in norms]), norm_type)
     if error_if_nonfinite and not total.isfinite():
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. To "
@@ -46,9 +50,12 @@ def get_total_norm(
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None) -> None:
     """Scale the gradients in place by max_norm / total_norm where that is under 1."""
     factor: Any = clamp(float(max_norm) / (total_norm + 1e-6), max=1.0)
+    grads: dict[Any, list[Any]] = {}
     for p in _list(parameters):
         if p.grad is not None:
-            p.grad.mul_(factor.to(p.grad.device))
+            grads.setdefault(p.grad.device, []).append(p.grad)
+    for dev, here in grads.items():
+        scale_many(here, factor.to(dev))
 
 
 @no_grad()

@@ -1,0 +1,142 @@
+"""Gradients by the list on CUDA: clipped and unscaled in few launches, with the values of the plain way."""
+
+import numpy as np
+import pytest
+
+import polytensor as torch
+from polytensor import devices, dtypes
+
+pytest.importorskip("cupy")
+cuda_emulator = pytest.importorskip("cuda_emulator")
+if not cuda_emulator.COMPILER:
+    pytest.skip("g++ is not installed", allow_module_level=True)
+
+KINDS = {"float32": np.float32, "float64": np.float64, "float16": np.float16, "bfloat16": dtypes.bfloat16.array}
+NEAR = {"float16": 2e-3, "bfloat16": 1e-2, "float32": 1e-5, "float64": 1e-12}
+SIZES = [(3,), (9000,), (), (0,), (64, 70), (1,)]
+
+
+@pytest.fixture(scope="module")
+def twin():
+    from cupy_twin import TwinBackend
+
+    devices.register_backend("twin", TwinBackend)
+    yield devices.backend_device("twin")
+    devices._factories.pop("twin")
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """The names of the kernels that are launched."""
+    from polytensor.backends.cupy import launch
+
+    names, find = [], launch.kernel
+
+    def kernel(name, *types, **rest):
+        found = find(name, *types, **rest)
+        return lambda *args, **more: (names.append(name), found(*args, **more))[1]
+
+    monkeypatch.setattr(launch, "kernel", kernel)
+    return names
+
+
+def drawn(backend, kind):
+    """Arrays of several sizes on a backend, one of them by columns, one not aligned to 16 bytes; and on the host."""
+    rng = np.random.default_rng(5)
+    host = [np.asarray(rng.standard_normal(s) * 2).astype(kind) for s in SIZES]
+    there = [backend.from_numpy(a) for a in host]
+    room = backend.from_numpy(np.zeros(9001, kind))
+    room[1:] = there[1]
+    there[1] = room[1:]
+    there[4], host[4] = backend.from_numpy(host[4].T.copy()).T, host[4]
+    return there, host
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("ord", [1.0, 2.0, float("inf")])
+def test_norms(twin, name, ord):
+    there, host = drawn(twin.backend, KINDS[name])
+    flat = np.concatenate([a.astype(np.float64).ravel() for a in host])
+    found = twin.backend.norm_many(there, ord)
+    assert found.dtype == KINDS[name] and found.shape == ()
+    np.testing.assert_allclose(np.float64(found), np.linalg.norm(flat, ord), NEAR[name])
+    for bad in (np.nan, np.inf):
+        there[1][4097] = bad
+        np.testing.assert_equal(float(twin.backend.norm_many(there, ord)), bad)
+
+
+def test_norms_left_to_others(twin):
+    a, b = (twin.backend.from_numpy(np.ones(4, d)) for d in (np.float32, np.float64))
+    gaps = twin.backend.from_numpy(np.ones(8))[::2]
+    for arrays, ord in (([a], 3.0), ([a, b], 2.0), ([b, gaps], 2.0), ([a[:0]], 2.0), ([], 2.0)):
+        assert twin.backend.norm_many(arrays, ord) is None
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_scaled(twin, name):
+    backend = twin.backend
+    there, host = drawn(backend, KINDS[name])
+    there.append(backend.from_numpy(np.ones(8, KINDS[name]))[::2])
+    factor, found = backend.from_numpy(np.float32(0.3)), backend.from_numpy(np.float32(0))
+    assert backend.scale_many(there, factor, found) == [6] and float(found) == 0
+    for a, b in zip(there, host, strict=False):
+        np.testing.assert_array_equal(np.array(a), b * np.float32(0.3).astype(KINDS[name]))
+    for bad in (np.nan, -np.inf):
+        there[1][5000] = bad
+        backend.scale_many(there[:3], factor, None)
+        assert float(found) == 0
+        backend.scale_many(there[:3], factor, found)
+        assert float(found) == 1
+        there[1][5000] = found[...] = 0
+
+
+def leaves(device, count=30):
+    ps = [torch.nn.Parameter(torch.zeros(3, i + 1, device=device)) for i in range(count)]
+    for i, p in enumerate(ps):
+        p.grad = torch.arange(3.0 * (i + 1)).sin().reshape(3, i + 1).to(device)
+    return ps
+
+
+def test_clipping_takes_three_launches(twin, launches):
+    ps, plain = leaves(twin), leaves("cpu")
+    versions = [p.grad._version for p in ps]
+    for limit in (0.5, 1e6):
+        launches.clear()
+        total, expected = (torch.nn.utils.clip_grad_norm_(x, limit) for x in (ps, plain))
+        assert [n for n in launches if n.endswith(("_many", "_end"))] == ["norm_many", "norm_end", "scale_many"]
+        assert len(launches) < 6
+        torch.testing.assert_close(total.cpu(), expected)
+    for p, q in zip(ps, plain, strict=True):
+        torch.testing.assert_close(p.grad.cpu(), q.grad)
+    assert all(p.grad._version > v for p, v in zip(ps, versions, strict=True))
+    ps[3].data = torch.zeros(1, 4, device=twin)
+    ps[3].grad = torch.ones(4, 3, device=twin)[:, ::3].T  # with gaps: by itself
+    torch.nn.utils.clip_grads_with_norm_(ps, 1.0, torch.tensor(4.0, device=twin))
+    torch.testing.assert_close(ps[3].grad.cpu(), torch.full((1, 4), 1 / (4.0 + 1e-6)))
+
+
+@pytest.mark.parametrize("bad", [None, float("inf"), float("nan")])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_unscaling_takes_one_launch(twin, launches, bad, gaps):
+    ps, plain = leaves(twin), leaves("cpu")
+    for x, device in ((ps, twin), (plain, "cpu")):
+        if gaps:
+            x[3].data, x[3].grad = torch.zeros(1, 4, device=device), torch.ones(4, 3, device=device)[:, ::3].T
+        if bad is not None:
+            x[3 if gaps else 20].grad[0, 1] = bad
+        optimizer = torch.optim.SGD(x, lr=0.1)
+        scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+        scaler.scale(torch.ones((), device=device))
+        launches.clear()
+        scaler.unscale_(optimizer)
+        if x is ps:
+            assert launches.count("scale_many") == 1
+        found = scaler._found_inf_per_device(optimizer)
+        assert [f.item() for f in found.values()] == [float(bad is not None)]
+        assert all(f.dtype is torch.float32 and f.shape == () for f in found.values())
+        scaler.step(optimizer)
+        scaler.update()
+        assert scaler.get_scale() == (8.0 if bad is None else 4.0)
+    for p, q in zip(ps, plain, strict=True):
+        torch.testing.assert_close(p.grad.cpu(), q.grad, equal_nan=True)
+        torch.testing.assert_close(p.detach().cpu(), q.detach())
