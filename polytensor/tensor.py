@@ -38,7 +38,7 @@ LEAF = _Leaf()
 class Extras:
     """What only some tensors have: gradient and hooks."""
 
-    __slots__ = ("acc", "grad", "hooks", "name", "post_hooks", "retains")
+    __slots__ = ("acc", "grad", "hooks", "name", "post_hooks", "retain", "retains")
 
     def __init__(self) -> None:
         self.grad: Any = None
@@ -46,6 +46,7 @@ class Extras:
         self.post_hooks: dict[int, Any] | None = None
         self.acc: Any = None
         self.retains = False
+        self.retain: Any = None  # the handle of what keeps the gradient
         self.name: str | None = None
 
 
@@ -389,8 +390,11 @@ class Tensor(Protocols, metaclass=TensorMeta):
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self._fn is LEAF or (self._x is not None and self._x.retains):
             return
-        extras = self._extras()
-        extras.retains = True
+        self._extras().retains = True
+        self._retain()
+
+    def _retain(self) -> None:
+        """Have the node of today's values hand over the gradient."""
         holder = ref(self)
 
         def keep(g: Tensor) -> None:
@@ -399,7 +403,10 @@ class Tensor(Protocols, metaclass=TensorMeta):
                 g = g.to(t.dtype)
                 t._x.grad = g.clone() if t._x.grad is None else t._x.grad + g
 
-        add_hook(self._fn, ("retain", self._nr), keep)
+        assert self._x is not None
+        if self._x.retain is not None:
+            self._x.retain.remove()
+        self._x.retain = add_hook(self._fn, ("retain", self._nr), keep)
 
     @property
     def retains_grad(self) -> bool:
@@ -582,10 +589,14 @@ def rebase(x: Tensor, r: Tensor) -> None:
     else:
         root, chain = x._v[:2]
         copy_slices(root, r, chain)
+    if root._x is not None and root._x.retain is not None:
+        root._retain()
     for weak in s[2:]:
         view = weak()
         if view is not None and view._v is not None and view._v[0] is root:
             replay(root, view)
+            if view._x is not None and view._x.retain is not None:
+                view._retain()
 
 
 def is_tensor(obj: Any) -> bool:

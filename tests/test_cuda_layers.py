@@ -8,6 +8,7 @@ import pytest
 from polytensor import dtypes
 from polytensor.backends.base import Backend
 from polytensor.backends.numpy import NumpyBackend
+from polytensor.backends.resample import pad_plan
 
 pytest.importorskip("cupy")
 cuda_emulator = pytest.importorskip("cuda_emulator")
@@ -463,6 +464,18 @@ def test_an_optimizer_steps_all_arrays_at_once(twin, launches):
         twin.adam_step(*lists, None, 1, 0.1, 0.9, 0.99, 1e-8, 0.0, False, False)
     assert launches == ["adam_many"] * 2
     assert len(twin._small_tables().kept) <= len(before) + 3  # the second step finds what the first one made
+
+
+def test_tables_belong_to_a_stream(twin, launches, monkeypatch):
+    """Nothing orders the copy to the device of one stream before the reads of another, nor those before memory is used again."""
+    step = [twin.from_numpy(draw(k, (5,))) for k in range(2)]
+    x, plan = twin.from_numpy(draw("x", (2, 4))), pad_plan(4, 1, 2, "reflect")
+    find = lambda: [id(a) for a in (twin._addresses((step[0].data.ptr,)), *twin._table(plan, np.dtype(np.float32)))]  # noqa: E731
+    twin.resample(x, 1, plan), twin.sgd_step(step[:1], step[1:], None, 0.1, 0.0, 0.0, 0.0, False, False, False)
+    first = find()
+    assert find() == first
+    monkeypatch.setattr(twin, "stream", 1, raising=False)
+    assert not set(find()) & set(first)
 
 
 def test_a_step_of_a_recurrent_layer_is_one_product_and_one_kernel(twin, launches):

@@ -185,3 +185,27 @@ def test_relu_in_place_writes_over_its_input(both, shape):
     assert t.autograd.grad(x.relu().sum(), x)[0].tolist() == (1.0 * (x.detach() > 0)).tolist()
     with t.no_grad():
         assert (x * 1).relu_().tolist() == x.relu().tolist()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [lambda y: y.mul_(3), lambda y: y.relu_(), lambda y: y[0].mul_(3), lambda y: y.copy_(y * 2), lambda y: y.zero_()],
+)
+def test_a_kept_gradient_is_of_the_last_values(both, write):
+    """retain_grad before a write: what hooks see is the gradient of what they were set on."""
+    x = both.leaf([[1.0, -2.0], [3.0, 4.0]])
+    y = x * 1
+    view = y[1]
+    seen = []
+    for t in (y, view):
+        t.retain_grad()
+        t.retain_grad()
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    write(y)
+    scale = both.tensor([[2.0, 3.0], [4.0, 5.0]], dtype=both.float64)
+    (y * scale).sum().backward(retain_graph=True)
+    assert y.retains_grad and y.grad.tolist() == scale.tolist() and seen == [x.grad.tolist()]
+    assert view.grad is None
+    (view * scale[1]).sum().backward()
+    assert view.grad.tolist() == scale[1].tolist()
+    assert y.grad.tolist() == [[2, 3], [8, 10]]

@@ -21,6 +21,7 @@ Ints = tuple[int, ...]
 
 TYPES = {"float16": "HALF", "bfloat16": "BFLOAT16", "float32": "FLOAT", "float64": "DOUBLE"}
 WORKSPACE = 1 << 30  # bytes; plans that ask for more are left out
+ALIGNED = 16  # bytes: the frontend tells cuDNN that all addresses are multiples of it
 _local = threading.local()
 
 
@@ -44,9 +45,10 @@ def status() -> tuple[str | None, str]:
 
 
 class Plan:
-    """A graph of one operation, and how to run it on arrays."""
+    """A graph of one operation, and how to run it on arrays. index: of a plan among cuDNN's; None: the one that it chose,
+    the first that is not barred and can be built."""
 
-    def __init__(self, graph: Any, tensors: list[Any], space: int, index: int = 0) -> None:
+    def __init__(self, graph: Any, tensors: list[Any], space: int, index: int | None = None) -> None:
         self.graph = graph
         self.uids = [t.get_uid() for t in tensors]
         self.space = space
@@ -56,7 +58,10 @@ class Plan:
         """Inputs and outputs in the order in which the tensors were given."""
         pack = {u: int(a.data.ptr) for u, a in zip(self.uids, arrays, strict=True)}
         space = xp.empty(max(self.space, 1), np.uint8)
-        self.graph.execute_plan_at_index(pack, int(space.data.ptr), self.index, handle)
+        if self.index is None:
+            self.graph.execute(pack, int(space.data.ptr), handle)
+        else:
+            self.graph.execute_plan_at_index(pack, int(space.data.ptr), self.index, handle)
 
 
 class CudnnKernels:
@@ -89,6 +94,8 @@ class CudnnKernels:
         arrays, dtype = (*inputs, *outputs), inputs[0].dtype
         if not switches.enabled or NAMES[dtype] not in TYPES or not all(a.size for a in arrays) or status()[0] is None:
             return None
+        inputs = tuple([a.copy() if a.data.ptr % ALIGNED else a for a in inputs])
+        arrays = (*inputs, *outputs)
         flags = (
             bool(switches.benchmark),
             bool(switches.deterministic) or self._deterministic(),
@@ -144,7 +151,7 @@ class CudnnKernels:
             graph.deselect_workspace_greater_than(WORKSPACE)
             graph.check_support()
             graph.build_plans(cudnn.build_plan_policy.ALL if search else cudnn.build_plan_policy.HEURISTICS_CHOICE)
-        except cudnn.cudnnGraphNotSupportedError:
+        except (cudnn.cudnnGraphNotSupportedError, RuntimeError):  # the latter from the library under the frontend
             return None
         if not search:
             return Plan(graph, tensors, graph.get_workspace_size())
