@@ -364,6 +364,17 @@ def test_losses_and_averages(twin):
     same(*on(twin, "binary_cross_entropy", np.array([0, 1, 1, np.nan], np.float32), np.array([1, 0, 1, 1], np.float32)))
     for g, reduction in ((draw("g", ()), 1), (draw("g", ()), 2), (draw("g", (7, 9)), 0)):
         same(*on(twin, "mse_loss_backward", g, x, t, reduction))
+    for a, b in (
+        (x, t),
+        (draw("x", 20001), draw("t", 20001)),
+        (x.astype(np.float64), t.astype(np.float64)),
+        (x.T, t.T),
+    ):
+        for reduction in (0, 1, 2):
+            same(*on(twin, "mse_loss", a, b, reduction))
+    for a, b in ((x[1:], t[0]), (x[:0], t[:0]), (x.astype(np.float16), t.astype(np.float16))):  # left to the base
+        same(*on(twin, "mse_loss", a, b, 2))
+    same(*on(twin, "mse_loss", np.array([1, np.nan], np.float32), np.ones(2, np.float32), 1))
     same(*on(twin, "masked_scale", np.where(x > 1, np.nan, x).astype(np.float32), t > 0, 1.25))
     for dtype in (np.float16, BFLOAT16):
         same(*on(twin, "masked_scale", x.astype(dtype), t > 0, 1.3))
@@ -483,3 +494,7 @@ def test_norms_and_losses_launch_little(twin, launches):
     loss, logp = twin.cross_entropy(x, t, -100, 1)
     twin.cross_entropy_backward(loss, logp, t, -100, 1)
     assert launches == ["softmax_rows", "nll", "nll_backward"]
+    launches.clear()
+    loss = twin.mse_loss(x, x, 1)
+    twin.mse_loss_backward(loss, x, x, 1)
+    assert launches == ["mse_loss", "map_mse_loss_backward"]

@@ -80,6 +80,20 @@ def update(
     p._bump()
 
 
+def update_many(rule: Callable[..., Any], many: list[tuple[Tensor, Tensor, dict[str, Any]]], *rest: Any) -> None:
+    """`update` of many (p, g, state), in few launches where their device can."""
+    dev, left = many[0][0]._dev, list(range(len(many)))
+    if all(p._dev is dev for p, _, _ in many):
+        states = [{k: v._a for k, v in s.items()} for _, _, s in many]
+        with dev.backend.here():
+            left = dev.backend.rule_many(rule, [p._a for p, _, _ in many], [g._a for _, g, _ in many], states, rest)
+    for i in set(range(len(many))) - set(left):
+        many[i][0]._bump()
+    for i in left:
+        p, g, state = many[i]
+        update(rule, p, g, state, False, *rest)
+
+
 def sgd_step(
     params: list[Tensor], grads: list[Tensor], bufs: list[Tensor] | None, lr: float, momentum: float, dampening: float,
     weight_decay: float, nesterov: bool, maximize: bool, first: bool,
