@@ -68,7 +68,6 @@ class CudnnKernels:
     """Mixed into CupyBackend, before the kernels that it replaces. Arrays (N, C, *) are taken as they lie."""
 
     xp: Any
-    capturing: bool
 
     def _cudnn_handle(self) -> Any:
         """cuDNN's handle of this thread and device, set to the current stream."""
@@ -84,7 +83,7 @@ class CudnnKernels:
         return handle
 
     def _cudnn_run(
-        self, key: tuple[Any, ...], make: Any, inputs: tuple[Array, ...], outputs: tuple[Array, ...]
+        self: Any, key: tuple[Any, ...], make: Any, inputs: tuple[Array, ...], outputs: tuple[Array, ...]
     ) -> tuple[Array, ...] | None:
         """Fill `outputs` by the plan of `make`, a function of a graph and its inputs; None where cuDNN has no plan.
 
