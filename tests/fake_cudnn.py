@@ -74,7 +74,7 @@ class Tensor:
 
 class pygraph:
     made = []  # all graphs
-    refuses = ()  # names of operations that have no plan
+    refuses = ()  # names of operations that have no plan; "bias": none with a bias
 
     def __init__(self, *, name, io_data_type, intermediate_data_type, compute_data_type, handle):
         assert isinstance(handle, Handle) and io_data_type in KINDS and intermediate_data_type == compute_data_type
@@ -144,7 +144,7 @@ class pygraph:
         assert size >= SPACE
 
     def check_support(self):
-        if self.node.op in self.refuses:
+        if self.node.op in self.refuses or ("bias" in self.refuses and len(self.node.inputs) == 3):
             raise cudnnGraphNotSupportedError(f"no plan for {self.node.op}")
 
     def build_plans(self, policy):

@@ -135,6 +135,14 @@ def test_benchmark_takes_a_plan_that_runs(twin):
     assert {index for index, _ in made()[0].runs} == {0, 2} and torch.equal(y, again)
 
 
+def test_a_capture_does_not_search(twin, monkeypatch):
+    x, w = arrays((2, 3, 8, 8), (4, 3, 3, 3))
+    monkeypatch.setattr(type(twin), "capturing", True)
+    with backends.cudnn.flags(benchmark=True):
+        F.conv2d(x, w)
+    assert len(made()) == 1 and made()[0].built == "HEURISTICS_CHOICE"
+
+
 def test_without_a_plan_our_own_kernels_compute(twin, monkeypatch):
     x, w = arrays((2, 3, 8, 8), (4, 3, 3, 3))
     expected = F.conv2d(x, w)
@@ -142,6 +150,15 @@ def test_without_a_plan_our_own_kernels_compute(twin, monkeypatch):
     monkeypatch.setattr(fake_cudnn.pygraph, "refuses", ("conv_fprop",))
     torch.testing.assert_close(F.conv2d(x, w), expected)
     assert made()[-1].runs == []
+
+
+def test_a_bias_that_no_plan_adds(twin, monkeypatch):
+    x, w, b = arrays((2, 3, 8, 8), (4, 3, 3, 3), (4,))
+    expected = F.conv2d(x, w, b)
+    twin._cudnn_plans.clear()
+    monkeypatch.setattr(fake_cudnn.pygraph, "refuses", ("bias",))
+    torch.testing.assert_close(F.conv2d(x, w, b), expected)
+    assert len(made()[-1].runs) == 1 and len(made()[-1].node.inputs) == 2
 
 
 def test_empty_batches_ask_for_no_plan(twin):

@@ -83,7 +83,7 @@ class CudnnKernels:
         return handle
 
     def _cudnn_run(
-        self, key: tuple[Any, ...], make: Any, inputs: tuple[Array, ...], outputs: tuple[Array, ...]
+        self: Any, key: tuple[Any, ...], make: Any, inputs: tuple[Array, ...], outputs: tuple[Array, ...]
     ) -> tuple[Array, ...] | None:
         """Fill `outputs` by the plan of `make`, a function of a graph and its inputs; None where cuDNN has no plan.
 
@@ -104,7 +104,8 @@ class CudnnKernels:
         whole = (key, dtype, self.xp.cuda.runtime.getDevice(), flags, *((a.shape, a.strides) for a in arrays))
         plans: dict[Any, Plan | None] = self.__dict__.setdefault("_cudnn_plans", {})
         if whole not in plans:
-            plans[whole] = self._cudnn_build(make, inputs, outputs, *flags)
+            search = flags[0] and not self.capturing  # which waits for the device
+            plans[whole] = self._cudnn_build(make, inputs, outputs, search, *flags[1:])
         plan = plans[whole]
         if plan is None:
             return None
@@ -191,6 +192,8 @@ class CudnnKernels:
         b: Array | None = None,
     ) -> Array | None:
         """One of cuDNN's three operations on two arrays, which gives one of `shape`; None where it has no plan."""
+        if status()[0] is None:
+            return None
         options = {"padding": list(padding), "stride": list(stride), "dilation": list(dilation)}
 
         def make(graph: Any, left: Any, right: Any, *bias: Any) -> list[Any]:
@@ -208,7 +211,12 @@ class CudnnKernels:
         self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints
     ) -> Array | None:
         shape = (x.shape[0], w.shape[0], *sizes(x.shape, w.shape, stride, padding, dilation))
-        return self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation, b)
+        y = self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation, b)
+        if y is None and b is not None:  # there may be a plan that leaves the bias out
+            y = self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation)
+            if y is not None:
+                y += b.reshape(-1, *[1] * (x.ndim - 2))
+        return y
 
     def conv2d(
         self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
