@@ -170,6 +170,56 @@ def test_batch_norm(twin, shape, dtype):
     same(*on(twin, "batch_normalize_relu_backward", g, x, w, made, mean, var, dims, 1e-5), scale=8)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, BFLOAT16], ids=str)
+@pytest.mark.parametrize("shape", [(6, 5, 16), (40, 33), (3, 2, 5, 7), (9000, 3), (2, 8)])
+def test_batch_norm_of_16_bits(twin, dtype, shape):
+    """With float32 weights and statistics; the sums are of float32."""
+    x, g = (draw((shape, k), shape).astype(dtype) for k in "xg")
+    w, b = draw("w", shape[1]), draw("b", shape[1])
+    dims = (0, *range(2, len(shape)))
+    there = [twin.from_numpy(a) for a in (x, w, b)]
+    for name in ("batch_normalize", "batch_normalize_relu"):
+        y, mean, var = getattr(twin, name)(*there, dims, 1e-5)
+        expected = getattr(BASE, name)(x.astype(np.float32), w, b, dims, 1e-5)
+        same((y, mean, var), (expected[0].astype(dtype), *expected[1:]), 4)
+        made = [y] if name.endswith("relu") else []
+        grads = getattr(twin, name + "_backward")(twin.from_numpy(g), *there[:2], *made, mean, var, dims, 1e-5)
+        host = [np.array(made[0]).astype(np.float32)] if made else []
+        wide = (g.astype(np.float32), x.astype(np.float32), w, *host, *expected[1:], dims, 1e-5)
+        dx, *small = getattr(BASE, name + "_backward")(*wide)
+        same(grads, (dx.astype(dtype), *small), 10)
+
+
+def test_a_batch_norm_of_16_bits_is_not_widened(twin, launches):
+    import polytensor as torch
+    from polytensor import devices
+
+    devices.register_backend("twin", type(twin))
+    try:
+        there = devices.backend_device("twin")
+        found = []
+        for device in (there, "cpu"):
+            torch.manual_seed(0)
+            for act in (torch.nn.ReLU(), torch.nn.Identity()):
+                model = torch.nn.Sequential(torch.nn.BatchNorm2d(6), act).to(device)
+                x = torch.arange(192.0).sin().reshape(4, 6, 2, 4).to(device, torch.bfloat16).requires_grad_()
+                launches.clear()
+                y = model(x)
+                (dx,) = torch.autograd.grad(y.float().cos().sum(), x, create_graph=True)
+                if device is there:
+                    assert [n for n in launches if n.startswith("channel")][:2] == ["channel_stats", "channel_apply"]
+                    assert y.dtype is dx.dtype is torch.bfloat16
+                dx.float().square().sum().backward()
+                norm = model[0]
+                found.append([y, dx, x.grad, norm.weight.grad, norm.bias.grad, norm.running_mean, norm.running_var])
+        for one, other in zip(found[:2], found[2:], strict=True):
+            for a, b in zip(one, other, strict=True):
+                assert a.dtype is b.dtype
+                torch.testing.assert_close(a.detach().cpu().float(), b.detach().float(), rtol=3e-2, atol=1e-2)
+    finally:
+        devices._factories.pop("twin")
+
+
 # ---- optimizers ---------------------------------------------------------------------------------------------------------
 SIZES = [(3,), (5000,), (), (0,), (64, 70), (1,)]
 

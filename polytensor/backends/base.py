@@ -98,6 +98,7 @@ class Backend(
     xp: Any = None
     scalar_types = SCALARS
     takes_half = False  # whether convolution, attention, GELU and SiLU take 16-bit floats: the front widens them if not
+    batches_half = False  # whether the norm of a batch takes float16 and bfloat16, with float32 weights
     remakes_norms = False  # whether layer norm keeps its input alone, not the plain result too: less memory to write
     attends_small = False  # whether `attend` is the faster way for few scores too
     asarray: Any  # (obj, dtype=None)

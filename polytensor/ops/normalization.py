@@ -71,7 +71,7 @@ def _batch_rule(
         grads = list(F.batch_normalize_backward(g[0], x, w, out1, out2, dims, eps))
     if need[0] and (g[1] is not None or g[2] is not None):
         y = F.div(F.sub(x, out1), F.sqrt(F.add(out2, eps)))
-        more = _through(F, None, g[1], g[2], y, out2, x_shape, dims, eps)
+        more = F.cast(_through(F, None, g[1], g[2], y, out2, x_shape, dims, eps), getattr(x, "_a", x).dtype)
         grads[0] = more if grads[0] is None else F.add(grads[0], more)
     return [d if n else None for d, n in zip(grads, need, strict=True)]
 
@@ -146,9 +146,11 @@ def _rms_backward(g: Tensor, y: Tensor, square: Tensor, dims: Any, eps: float) -
 def _batch_normalize_backward(
     g: Tensor, x: Tensor, w: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
+    kind, x, g = x._a.dtype, _wide(x), _wide(g)
     y = pw.mul(pw.sub(x, mean), pw.rsqrt(pw.add(var, eps)))
     small, shape = mean._a.shape, w._a.shape
     dx = _normalize_backward(pw.mul(g, reshape(w, small)), y, var, dims, eps)
+    dx = dx if dx._a.dtype == kind else F.cast(dx, kind)
     return dx, reshape(F.sum_to(pw.mul(g, y), small), shape), reshape(F.sum_to(g, small), shape)
 
 
@@ -171,8 +173,9 @@ def _batch_normalize_relu_backward(
     g: Tensor, x: Tensor, w: Tensor, y: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """mean and var anew from x, to which their own derivatives lead."""
-    mean = F.mean(x, dims, True)
-    d = pw.sub(x, mean)
+    wide = _wide(x)
+    mean = F.mean(wide, dims, True)
+    d = pw.sub(wide, mean)
     return _batch_normalize_backward(F.relu_backward(g, y), x, w, mean, F.mean(pw.mul(d, d), dims, True), dims, eps)
 
 
@@ -347,8 +350,11 @@ def batch_norm_relu(
     training: bool, momentum: float, eps: float,
 ) -> Tensor:  # fmt: skip
     """relu(batch_norm(...)), in one pass where the statistics are the batch's."""
-    clip = training and weight is not None and input._a.ndim > 1 and input._a.dtype.kind == "f"
-    clip = clip and input._a.dtype.itemsize > 2 and 0 not in input._a.shape
+    clip = training and weight is not None and input._a.ndim > 1 and 0 not in input._a.shape
+    if clip and _is_half(input):
+        clip = bias is not None and input._dev.backend.batches_half
+    elif clip:
+        clip = input._a.dtype.kind == "f"
     args = (input, running_mean, running_var, weight, bias, training, momentum, eps)
     return _batch_norm(*args, True) if clip else batch_norm(*args).relu_()  # type: ignore[attr-defined, no-any-return]
 
@@ -397,6 +403,8 @@ def _batch_norm(
             _move(running_var, v, momentum, n / max(n - 1, 1))
         return y  # type: ignore[no-any-return]
 
+    if training and weight is not None and bias is not None and _is_half(x) and x._dev.backend.batches_half:
+        return compute(x, _wide(weight), _wide(bias), None, None)
     return _with_half(x, compute, weight, bias, running_mean, running_var)
 
 

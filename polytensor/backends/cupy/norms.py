@@ -219,20 +219,21 @@ template <bool COLUMNS, typename A> __device__ A channel_sum(A v) {
 CHANNEL_STATS = r"""
 // Each chunk's mean and sum of squares about it, in parts[chunk][0 and 1][c].
 template <typename T, int V, bool COLUMNS>
-__global__ void channel_stats(const T* x, T* parts, i64 a, i64 c, i64 n, i64 size) {
+__global__ void channel_stats(const T* x, acc_t<T>* parts, i64 a, i64 c, i64 n, i64 size) {
+    typedef acc_t<T> A;
     Chunk<V, COLUMNS> chunk(a, c, n, size);
     i64 first = blockIdx.y * size, last = first + size < a * n ? first + size : a * n;
-    T part = 0;
+    A part = 0;
     for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
-        T v[V];
+        A v[V];
         get<T, V>(x + chunk.at(j), v);
         #pragma unroll
         for (int q = 0; q < V; ++q) part += v[q];
     }
-    T m = channel_sum<COLUMNS>(part) / (T)(last - first);
+    A m = channel_sum<COLUMNS>(part) / (A)(last - first);
     part = 0;
     for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
-        T v[V];
+        A v[V];
         get<T, V>(x + chunk.at(j), v);
         #pragma unroll
         for (int q = 0; q < V; ++q) part += (v[q] - m) * (v[q] - m);
@@ -268,18 +269,19 @@ CHANNEL_SUMS = r"""
 // Each chunk's sums of g * (x - mean) and of g, in parts[chunk][0 and 1][c]. Without `centred` the mean is 0. With `rectified`
 // g goes through the relu that made `made`.
 template <typename T, int V, bool COLUMNS>
-__global__ void channel_sums(const T* g, const T* x, const T* made, const T* mean, T* parts, i64 a, i64 c, i64 n, i64 size,
-                             bool centred, bool rectified) {
+__global__ void channel_sums(const T* g, const T* x, const T* made, const acc_t<T>* mean, acc_t<T>* parts, i64 a, i64 c,
+                             i64 n, i64 size, bool centred, bool rectified) {
+    typedef acc_t<T> A;
     Chunk<V, COLUMNS> chunk(a, c, n, size);
-    T m = centred && chunk.live ? mean[chunk.k] : (T)0, slope = 0, shift = 0;
+    A m = centred && chunk.live ? mean[chunk.k] : (A)0, slope = 0, shift = 0;
     for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
         i64 at = chunk.at(j);
-        T u[V], v[V];
+        A u[V], v[V];
         get<T, V>(g + at, u);
         if (rectified) {
             get<T, V>(made + at, v);
             #pragma unroll
-            for (int q = 0; q < V; ++q) u[q] = v[q] <= 0 ? (T)0 : u[q];
+            for (int q = 0; q < V; ++q) u[q] = v[q] <= 0 ? (A)0 : u[q];
         }
         get<T, V>(x + at, v);
         #pragma unroll
@@ -303,17 +305,18 @@ CHANNEL_APPLY = (
 // y = (x - mean) * w / sqrt(var + eps) + b for x (a, c, n), and its relu if it is `rectified`; a pack lies in one channel, or
 // for n = 1 spans V of them.
 template <typename T, int V>
-__global__ void channel_apply(const T* x, const T* w, const T* b, const T* mean, const T* var, T* y, i64 total, i64 c,
-                              i64 n, T eps, bool rectified) {
+__global__ void channel_apply(const T* x, const acc_t<T>* w, const acc_t<T>* b, const acc_t<T>* mean, const acc_t<T>* var,
+                              T* y, i64 total, i64 c, i64 n, acc_t<T> eps, bool rectified) {
+    typedef acc_t<T> A;
     for (i64 i = (blockIdx.x * (i64)blockDim.x + threadIdx.x) * V; i < total; i += (i64)gridDim.x * blockDim.x * V) {
         i64 plane = n == 1 ? i : quotient(i, n), k = plane - quotient(plane, c) * c;
-        T v[V];
+        A v[V];
         get<T, V>(x + i, v);
         #pragma unroll
         for (int j = 0; j < V; ++j) {
             i64 q = n == 1 ? k + j : k;
             v[j] = (v[j] - mean[q]) * (w[q] / sqrt(var[q] + eps)) + b[q];
-            v[j] = rectified && v[j] <= 0 ? (T)0 : v[j];
+            v[j] = rectified && v[j] <= 0 ? (A)0 : v[j];
         }
         put<T, V>(y + i, v);
     }
@@ -327,29 +330,30 @@ CHANNEL_APPLY_BACKWARD = (
 // dx = (g - mean(g) - d * mean(g * d) / (var + eps)) * w / sqrt(var + eps) with d = x - mean, given sums of g * d and of g
 // over the `count` elements of each channel; dw and db too. With `rectified` g goes through the relu that made `made`.
 template <typename T, int V>
-__global__ void channel_apply_backward(const T* g, const T* x, const T* made, const T* w, const T* mean, const T* var,
-                                       const T* sums, T* dx, T* dw, T* db, i64 total, i64 c, i64 n, i64 count, T eps,
-                                       bool rectified) {
+__global__ void channel_apply_backward(const T* g, const T* x, const T* made, const acc_t<T>* w, const acc_t<T>* mean,
+                                       const acc_t<T>* var, const acc_t<T>* sums, T* dx, acc_t<T>* dw, acc_t<T>* db,
+                                       i64 total, i64 c, i64 n, i64 count, acc_t<T> eps, bool rectified) {
+    typedef acc_t<T> A;
     i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
     for (i64 k = start; k < c; k += stride) {
         dw[k] = sums[k] / sqrt(var[k] + eps);
         db[k] = sums[c + k];
     }
-    T share = (T)1 / (T)count;
+    A share = (A)1 / (A)count;
     for (i64 i = start * V; i < total; i += stride * V) {
         i64 plane = n == 1 ? i : quotient(i, n), k = plane - quotient(plane, c) * c;
-        T u[V], v[V];
+        A u[V], v[V];
         get<T, V>(g + i, u);
         if (rectified) {
             get<T, V>(made + i, v);
             #pragma unroll
-            for (int j = 0; j < V; ++j) u[j] = v[j] <= 0 ? (T)0 : u[j];
+            for (int j = 0; j < V; ++j) u[j] = v[j] <= 0 ? (A)0 : u[j];
         }
         get<T, V>(x + i, v);
         #pragma unroll
         for (int j = 0; j < V; ++j) {
             i64 q = n == 1 ? k + j : k;
-            T scale = 1 / sqrt(var[q] + eps), d = (v[j] - mean[q]) * scale;
+            A scale = 1 / sqrt(var[q] + eps), d = (v[j] - mean[q]) * scale;
             v[j] = (u[j] - (d * (sums[q] * scale * share) + sums[c + q] * share)) * (w[q] * scale);
         }
         put<T, V>(dx + i, v);
@@ -358,8 +362,8 @@ __global__ void channel_apply_backward(const T* g, const T* x, const T* made, co
 """
 )
 
-_SPANS = [(c, *form) for c in FLOATS for form in ((str(VECTOR[c]), "false"), ("1", "false"), ("1", "true"))]
-_PACKS = [(c, str(v)) for c in FLOATS for v in (VECTOR[c], 1)]
+_SPANS = [(c, *form) for c in (*FLOATS, *HALVES) for form in ((str(VECTOR[c]), "false"), ("1", "false"), ("1", "true"))]
+_PACKS = [(c, str(v)) for c in (*FLOATS, *HALVES) for v in (VECTOR[c], 1)]
 launch.register("norm_rows", ROWS + NORM_ROWS, forms((*FLOATS, *HALVES)))
 launch.register("norm_rows_backward", ROWS + NORM_ROWS_BACKWARD, forms((*FLOATS, *HALVES)))
 launch.register("add_parts", ADD_PARTS, [("float", "float"), ("double", "double"), *[("float", h) for h in HALVES]])
@@ -376,6 +380,14 @@ def _type(*arrays: Array) -> str | None:
     if found not in FLOATS or any([a.dtype != arrays[0].dtype or not a.size for a in arrays]):
         return None
     return found
+
+
+def _batch_type(x: Array, alike: list[Array | None], small: list[Array]) -> str | None:
+    """The C type of x, whose dtype `alike` have; `small` are of what it is computed in."""
+    found, kind = CTYPE.get(x.dtype), _wide(x)
+    if found not in (*FLOATS, *HALVES) or not x.size or any([t.dtype != kind for t in small]):
+        return None
+    return None if any([t is not None and (t.dtype != x.dtype or t.shape != x.shape) for t in alike]) else found
 
 
 def _wide(x: Array) -> Any:
@@ -421,6 +433,7 @@ class CudaNorms:
     """Mixed into CupyBackend."""
 
     remakes_norms = True
+    batches_half = True
     xp: Any
     contiguous: Any
     empty: Any
@@ -596,7 +609,7 @@ class CudaNorms:
     ) -> Array:
         """(2, c): the sums of g * (x - mean) and of g; `made`: the result of a relu that g goes through."""
         size, blocks, types = self._chunks(form, g, x, g if made is None else made)
-        parts = self.empty((blocks[1], 2, form[1]), x.dtype)
+        parts = self.empty((blocks[1], 2, form[1]), _wide(x))
         flags = (np.bool_(mean is not None), np.bool_(made is not None))
         args = (g, x, g if made is None else made, g if mean is None else mean, parts, *i64(*form, size), *flags)
         launch.kernel("channel_sums", *types)(blocks, (256,), args)
@@ -604,18 +617,20 @@ class CudaNorms:
 
     def _batch_norm(self, x: Array, w: Array, b: Array, dims: Ints, eps: float, relu: bool) -> Any:
         """The result (its relu), the mean and the variance; None where the kernels do not take the arrays."""
-        form, ctype = channels(x.shape, dims), _type(x, w, b)
+        form, ctype, kind = channels(x.shape, dims), _batch_type(x, [], [w, b]), _wide(x)
         if form is None or ctype is None or not w.size == b.size == form[1]:
             return None
         x, w, b = self.contiguous(x), self.contiguous(w), self.contiguous(b)
         a, c, n = form
-        y, mean, var = self.empty(x.shape, x.dtype), self._small(x, dims), self._small(x, dims)
+        y, mean, var = self.empty(x.shape, x.dtype), self._small(x, dims, kind), self._small(x, dims, kind)
         size, blocks, types = self._chunks(form, x)
-        parts = self.empty((blocks[1], 2, c), x.dtype)
+        parts = self.empty((blocks[1], 2, c), kind)
         launch.kernel("channel_stats", *types)(blocks, (256,), (x, parts, *i64(*form, size)))
-        launch.kernel("merge_stats", ctype)(*launch.grid(c), (parts, mean, var, *i64(blocks[1], c, size, a * n)))
+        launch.kernel("merge_stats", CTYPE[parts.dtype])(
+            *launch.grid(c), (parts, mean, var, *i64(blocks[1], c, size, a * n))
+        )
         v = width(c if n == 1 else n, ctype, x, y)
-        args = (x, w, b, mean, var, y, *i64(x.size, c, n), x.dtype.type(eps), np.bool_(relu))
+        args = (x, w, b, mean, var, y, *i64(x.size, c, n), kind(eps), np.bool_(relu))
         launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
         return y, mean, var
 
@@ -623,19 +638,18 @@ class CudaNorms:
         self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float, made: Array | None
     ) -> Any:
         """The gradients of x, w and b; None where the kernels do not take the arrays. made: the result of a relu."""
-        form, ctype = channels(x.shape, dims), _type(x, g, w, mean, var, *([] if made is None else [made]))
-        fits = g.shape == x.shape and (made is None or made.shape == x.shape)
-        if form is None or ctype is None or not fits or not w.size == mean.size == var.size == form[1]:
+        form, ctype = channels(x.shape, dims), _batch_type(x, [g, made], [w, mean, var])
+        if form is None or ctype is None or not w.size == mean.size == var.size == form[1]:
             return None
         g, x, w, mean, var = (self.contiguous(t) for t in (g, x, w, mean, var))
         made = None if made is None else self.contiguous(made)
         a, c, n = form
         sums = self._channel_sums(g, x, mean, form, made)
-        dx, dw, db = self.empty(x.shape, x.dtype), self.empty(w.shape, x.dtype), self.empty(w.shape, x.dtype)
+        dx, dw, db = self.empty(x.shape, x.dtype), self.empty(w.shape, w.dtype), self.empty(w.shape, w.dtype)
         rectified = np.bool_(made is not None)
         made = g if made is None else made
         v = width(c if n == 1 else n, ctype, g, x, made, dx)
-        args = (g, x, made, w, mean, var, sums, dx, dw, db, *i64(x.size, c, n, a * n), x.dtype.type(eps), rectified)
+        args = (g, x, made, w, mean, var, sums, dx, dw, db, *i64(x.size, c, n, a * n), _wide(x)(eps), rectified)
         launch.kernel("channel_apply_backward", ctype, str(v))(*launch.grid(x.size, each=v), args)
         return dx, dw, db
 
