@@ -211,3 +211,25 @@ def test_rules_that_are_no_arithmetic_on_elements(twin):
     assert twin.backend.rule_many(lambda F, p, g, s, lr: None, [p], [g], [{}], (g,)) == []
     assert twin.backend.rule_many(lambda F, p, g, s, lr: p - lr, [p], [g], [{}], (g,)) == [0]
     assert np.array(p).tolist() == [1, 1, 1]
+
+
+def test_clipping_by_value_and_averages_take_one_launch(twin, launches):
+    found = []
+    for device in (twin, "cpu"):
+        ps = leaves(device, 10)
+        ps[0].grad[0, 0] = float("nan")
+        launches.clear()
+        torch.nn.utils.clip_grad_value_(ps, 0.5)
+        averages = [torch.ones_like(p) for p in ps]
+        counts = [torch.tensor(3, device=device)]
+        torch.optim.swa_utils.get_ema_multi_avg_fn(0.9)(averages, [p.grad for p in ps], 0)
+        torch.optim.swa_utils.get_swa_multi_avg_fn()([*averages, *counts], [*ps, torch.tensor(9, device=device)], 2)
+        if device is twin:
+            assert len([n for n in launches if n.startswith("rule_")]) == 3
+        whole = [torch.full_like(p, 0.1) for p in ps]
+        torch.optim.swa_utils.get_swa_multi_avg_fn()(whole, [p.grad for p in ps], 0)
+        assert all(torch.equal(a[:, 1:], p.grad[:, 1:]) for a, p in zip(whole, ps, strict=True))
+        found.append([*averages, *counts, *(p.grad for p in ps)])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a.detach().cpu(), b.detach(), equal_nan=True)
+    assert all(x._version > 0 for x in found[0][:10])
