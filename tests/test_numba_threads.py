@@ -63,6 +63,26 @@ def test_a_busy_budget_means_serial(monkeypatch):
         same(NUMBA.sigmoid(x), NUMPY.sigmoid(x))
 
 
+BESIDE_PYTORCH = """
+import numpy as np
+from polytensor.backends.numba import NumbaBackend, spread
+b = NumbaBackend()
+b._threads.PARALLEL_NS = 0
+spread.set_work(0)
+x = np.ones((300, 300), "f")
+b.sigmoid(x), b.add(x, x)
+import torch
+print(torch.get_num_threads())
+"""
+
+
+def test_pytorch_keeps_its_number_of_threads(oracle):
+    """Loaded after Numba it shares GNU OpenMP with it."""
+    env = {**os.environ, "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "4"}
+    done = subprocess.run([sys.executable, "-c", BESIDE_PYTORCH], env=env, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["2"]
+
+
 FORK = """
 import os, numpy as np
 from polytensor.backends.numba import NumbaBackend
