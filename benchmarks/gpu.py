@@ -230,6 +230,8 @@ def groups(t: Any, gpu: bool, device: str, chosen: list[str]) -> dict[str, Any]:
 def module(subject: str) -> Any:
     if subject == "pytorch":
         import torch as t
+
+        t.backends.cudnn.allow_tf32 = False  # both compute float32 alike; PolyTensor's is off
     else:
         import polytensor as t
 

@@ -3,7 +3,7 @@
 `load` stands in for polytensor.backends.cupy.launch.load. Each launch runs twice, the second time with blocks and threads
 in reverse, on copies of its arrays that lie between pages which cannot be touched. A LaunchError tells of
 
-- an argument that is not of the parameter's type, too many or too few of them, limits of blocks and shared memory;
+- an argument that is not of the parameter's type, too many or too few of them, limits of blocks, registers and shared memory;
 - a barrier that not all threads reach, or reach at different lines, and lanes that a warp waits for in vain;
 - reads and writes outside of an array or of dynamic shared memory, an index out of a fixed array, a misaligned access;
 - a result that hangs on the order of the threads (a barrier is missing, or shared memory is read before it is written).
@@ -155,6 +155,9 @@ class Kernel:
 
     def __init__(self, name, text, expression, shared_mem=0):
         self.name = expression
+        # 64 Ki registers are there for a block, and a thread takes up to 255 of them unless it is told of more threads
+        bounds = re.search(rf"__launch_bounds__\((\d+)\)\s+{name}\(", text)
+        self.most_threads = int(bounds[1]) if bounds else 256
         self.most_shared = max(shared_mem, launch.STATIC_SHARED)
         self.library = compiled(text, expression)
         elements, values = (ctypes.c_int * 65)(), (ctypes.c_int * 65)()
@@ -177,6 +180,8 @@ class Kernel:
                 self.fail(f"{name} {given} is out of its limits {most}")
         if np.prod(block) > 1024:
             self.fail(f"{np.prod(block)} threads in a block")
+        if np.prod(block) > self.most_threads:
+            self.fail(f"{np.prod(block)} threads in a block of a kernel that is bound to {self.most_threads}")
         if shared_mem > self.most_shared or shared_mem + self.statics > MOST_SHARED:
             self.fail(f"{shared_mem} bytes of dynamic shared memory (and {self.statics} of static)")
 

@@ -434,12 +434,16 @@ class TwinBackend(CupyBackend):
         return Backend.to_dlpack(self, x, None, max_version, dl_device, copy)
 
     dlpack_device = Backend.dlpack_device
+    stream = 0  # its address
 
     def _shared_room(self):
         return cuda_emulator.MOST_SHARED
 
     def current_index(self):
         return 0
+
+    def _place(self):
+        return 0, self.stream
 
     def special_library(self):
         """scipy.special on Array, as far as CuPy has a port."""

@@ -387,7 +387,7 @@ def backend(machine):
                 machine, make, a, dtype, blocking
             )
 
-        device_count, current_index = CupyBackend.device_count, CupyBackend.current_index
+        device_count, current_index, _place = CupyBackend.device_count, CupyBackend.current_index, CupyBackend._place
         to_dlpack, dlpack_device = CupyBackend.to_dlpack, CupyBackend.dlpack_device
 
     return FakeBackend

@@ -65,6 +65,7 @@ class Tensor:
 
     def at(self, address):
         """The array that lies at an address."""
+        assert address % 16 == 0
         kind = KINDS[self.kind]
         reach = kind.itemsize * (1 + sum((n - 1) * s for n, s in zip(self.dim, self.stride, strict=True)))
         flat = np.frombuffer((ctypes.c_uint8 * reach).from_address(address), kind)
@@ -73,7 +74,7 @@ class Tensor:
 
 class pygraph:
     made = []  # all graphs
-    refuses = ()  # names of operations that have no plan
+    refuses = ()  # names of operations that have no plan; "bias": none with a bias
 
     def __init__(self, *, name, io_data_type, intermediate_data_type, compute_data_type, handle):
         assert isinstance(handle, Handle) and io_data_type in KINDS and intermediate_data_type == compute_data_type
@@ -143,7 +144,7 @@ class pygraph:
         assert size >= SPACE
 
     def check_support(self):
-        if self.node.op in self.refuses:
+        if self.node.op in self.refuses or ("bias" in self.refuses and len(self.node.inputs) == 3):
             raise cudnnGraphNotSupportedError(f"no plan for {self.node.op}")
 
     def build_plans(self, policy):
@@ -158,8 +159,16 @@ class pygraph:
     def get_workspace_size_plan_at_index(self, index):
         return SPACE
 
+    def plans(self):
+        """Of three plans the first is for tensor cores, the second cannot be built."""
+        found = [2] if numerical_note.TENSOR_CORE in self.barred else [0, 2]
+        return found if self.built == build_plan_policy.ALL else found[:1]
+
+    def execute(self, pack, workspace, handle):
+        self.execute_plan_at_index(pack, workspace, self.plans()[0], handle)
+
     def execute_plan_at_index(self, pack, workspace, index, handle):
-        if index and self.built != build_plan_policy.ALL or index == 1:
+        if index not in self.plans():
             raise RuntimeError("this plan is not built")
         assert workspace and isinstance(handle, Handle)
         tensors = [*self.node.inputs, *self.node.outputs]

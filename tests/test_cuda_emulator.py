@@ -218,6 +218,18 @@ def test_wrong_sizes_are_told():
             kernel(grid, block, args)
 
 
+def test_large_blocks_need_bounds():
+    kernel, args = made("x[0] = n;"), (*on_gpu(np.zeros(4, np.float32)), np.int64(1))
+    kernel((1,), (256,), args)
+    with pytest.raises(LaunchError, match="288 threads in a block of a kernel that is bound to 256"):
+        kernel((1,), (288,), args)
+    text = f"{launch.PRELUDE}\n__global__ void __launch_bounds__(512)\ntest(float* x, i64 n) {{ x[0] = n; }}"
+    bound = Kernel("test", text, "test")
+    bound((1,), (32, 16), args)
+    with pytest.raises(LaunchError, match="544 threads in a block of a kernel that is bound to 512"):
+        bound((1,), (544,), args)
+
+
 def test_float_atomics_may_hang_on_the_order():
     (x,) = on_gpu(np.zeros(1, np.float32))
     made("atomicAdd(x, 0.1f * threadIdx.x + blockIdx.x);")((4,), (32,), (x, np.int64(1)))

@@ -8,6 +8,7 @@ import pytest
 from polytensor import dtypes
 from polytensor.backends.base import Backend
 from polytensor.backends.numpy import NumpyBackend
+from polytensor.backends.resample import pad_plan
 
 pytest.importorskip("cupy")
 cuda_emulator = pytest.importorskip("cuda_emulator")
@@ -115,7 +116,16 @@ def test_a_target_out_of_range_is_told_when_waited_for(twin):
     twin.synchronize()
 
 
-NORMS = [((3, 1), 1), ((5, 7), 1), ((40, 64), 1), ((2, 3, 300), 2), ((3, 4, 256), 1), ((2, 8196), 1), ((1, 9001), 1)]
+NORMS = [
+    ((3, 1), 1),
+    ((5, 7), 1),
+    ((40, 64), 1),
+    ((2, 3, 300), 2),
+    ((3, 4, 256), 1),
+    ((2, 4100), 1),
+    ((2, 8196), 1),
+    ((1, 9001), 1),
+]
 
 
 @pytest.mark.parametrize(("shape", "kept"), NORMS, ids=str)
@@ -363,6 +373,17 @@ def test_losses_and_averages(twin):
     same(*on(twin, "binary_cross_entropy", np.array([0, 1, 1, np.nan], np.float32), np.array([1, 0, 1, 1], np.float32)))
     for g, reduction in ((draw("g", ()), 1), (draw("g", ()), 2), (draw("g", (7, 9)), 0)):
         same(*on(twin, "mse_loss_backward", g, x, t, reduction))
+    for a, b in (
+        (x, t),
+        (draw("x", 20001), draw("t", 20001)),
+        (x.astype(np.float64), t.astype(np.float64)),
+        (x.T, t.T),
+    ):
+        for reduction in (0, 1, 2):
+            same(*on(twin, "mse_loss", a, b, reduction))
+    for a, b in ((x[1:], t[0]), (x[:0], t[:0]), (x.astype(np.float16), t.astype(np.float16))):  # left to the base
+        same(*on(twin, "mse_loss", a, b, 2))
+    same(*on(twin, "mse_loss", np.array([1, np.nan], np.float32), np.ones(2, np.float32), 1))
     same(*on(twin, "masked_scale", np.where(x > 1, np.nan, x).astype(np.float32), t > 0, 1.25))
     for dtype in (np.float16, BFLOAT16):
         same(*on(twin, "masked_scale", x.astype(dtype), t > 0, 1.3))
@@ -454,6 +475,18 @@ def test_an_optimizer_steps_all_arrays_at_once(twin, launches):
     assert len(twin._small_tables().kept) <= len(before) + 3  # the second step finds what the first one made
 
 
+def test_tables_belong_to_a_stream(twin, launches, monkeypatch):
+    """Nothing orders the copy to the device of one stream before the reads of another, nor those before memory is used again."""
+    step = [twin.from_numpy(draw(k, (5,))) for k in range(2)]
+    x, plan = twin.from_numpy(draw("x", (2, 4))), pad_plan(4, 1, 2, "reflect")
+    find = lambda: [id(a) for a in (twin._addresses((step[0].data.ptr,)), *twin._table(plan, np.dtype(np.float32)))]  # noqa: E731
+    twin.resample(x, 1, plan), twin.sgd_step(step[:1], step[1:], None, 0.1, 0.0, 0.0, 0.0, False, False, False)
+    first = find()
+    assert find() == first
+    monkeypatch.setattr(twin, "stream", 1, raising=False)
+    assert not set(find()) & set(first)
+
+
 def test_a_step_of_a_recurrent_layer_is_one_product_and_one_kernel(twin, launches):
     arrays = [draw(k, s) for k, s in enumerate([(12, 6), (3, 5), (3, 5), (20, 6), (20, 5), (20,), (20,), (0, 0)])]
     twin.lstm_scan(*[twin.from_numpy(a) for a in arrays], (3,) * 4, False)
@@ -461,12 +494,17 @@ def test_a_step_of_a_recurrent_layer_is_one_product_and_one_kernel(twin, launche
 
 
 def test_norms_and_losses_launch_little(twin, launches):
-    x, w = twin.from_numpy(draw("x", (8, 64))), twin.from_numpy(draw("w", (64,)))
-    out, mean, var = twin.rows_normalize(x, w, w, (1,), 1e-5)
-    twin.rows_normalize_backward(out, x, w, mean, var, (1,), 1e-5)
-    assert launches == ["norm_rows", "norm_rows_backward", "add_parts"]
-    launches.clear()
+    for n in (4096, 64):
+        x, w = twin.from_numpy(draw("x", (8, n))), twin.from_numpy(draw("w", (n,)))
+        out, mean, var = twin.rows_normalize(x, w, w, (1,), 1e-5)
+        twin.rows_normalize_backward(out, x, w, mean, var, (1,), 1e-5)
+        assert launches == ["norm_rows", "norm_rows_backward", "add_parts"]
+        launches.clear()
     t = twin.from_numpy(np.arange(8))
     loss, logp = twin.cross_entropy(x, t, -100, 1)
     twin.cross_entropy_backward(loss, logp, t, -100, 1)
     assert launches == ["softmax_rows", "nll", "nll_backward"]
+    launches.clear()
+    loss = twin.mse_loss(x, x, 1)
+    twin.mse_loss_backward(loss, x, x, 1)
+    assert launches == ["mse_loss", "map_mse_loss_backward"]

@@ -140,3 +140,96 @@ def test_unscaling_takes_one_launch(twin, launches, bad, gaps):
     for p, q in zip(ps, plain, strict=True):
         torch.testing.assert_close(p.grad.cpu(), q.grad, equal_nan=True)
         torch.testing.assert_close(p.detach().cpu(), q.detach())
+
+
+OPTIMIZERS = {
+    "Adagrad": dict(lr=0.1, lr_decay=0.1, weight_decay=0.1), "Adadelta": dict(weight_decay=0.1), "RMSprop": dict(),
+    "RMSprop centered": dict(centered=True, momentum=0.9, maximize=True, weight_decay=0.1), "Rprop": dict(),
+    "NAdam": dict(weight_decay=0.1, decoupled_weight_decay=True), "RAdam": dict(lr=0.1), "ASGD": dict(t0=2, lambd=0.1),
+    "Adamax": dict(weight_decay=0.1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_rules_step_all_parameters_at_once(twin, launches, name, dtype):
+    found = []
+    for device in (twin, "cpu"):
+        ps = [torch.nn.Parameter(p.detach().to(dtype) + 0.5) for p in leaves(device, 12)]
+        ps.append(torch.nn.Parameter(torch.zeros(0, dtype=dtype, device=device)))
+        optimizer = getattr(torch.optim, name.split()[0])(ps, **OPTIMIZERS[name])
+        for step in range(7):
+            for i, p in enumerate(ps):
+                p.grad = torch.arange(float(p.numel())).add(i + step * 1.7).sin().reshape(p.shape).to(device, dtype)
+                if i == 3:  # with gaps: by itself
+                    p.grad = torch.stack([p.grad, p.grad], -1)[..., 0]
+            launches.clear()
+            before = [p._version for p in ps]
+            optimizer.step()
+            if device is twin:
+                assert len([n for n in launches if n.startswith("rule_")]) == 1
+            assert all(p._version > v for p, v in zip(ps, before, strict=True))
+        found.append([*ps, *(v for p in ps for v in optimizer.state[p].values())])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(
+            a.detach().cpu(), b.detach(), rtol=1e-4 if dtype is torch.float32 else 1e-9, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
+def test_rules_compile(arch, request):
+    import cupy
+    from test_cupy import test_source_compiles
+
+    from polytensor.backends.cupy import launch, rules
+
+    for name, options in OPTIMIZERS.items():
+        p = torch.nn.Parameter(torch.ones(2))
+        optimizer = getattr(torch.optim, name.split()[0])([p], **options)
+        p.grad = torch.ones(2)
+        optimizer.step()
+        group, state = optimizer.param_groups[0], optimizer.state[p]
+        kept = tuple(k for k in state if k not in optimizer.counters)
+        for t in (1.0, 100.0):
+            rest = (0.1, group, *optimizer._numbers(state, t, 0.1, group))
+            kernel = rules.kernel_of(rules.traced(optimizer._whole, kept, rest), 2 + len(kept))
+            assert kernel in launch.KERNELS
+            test_source_compiles(cupy, kernel, arch, request)
+
+
+def test_rules_that_are_no_arithmetic_on_elements(twin):
+    def sums(F, p, g, s, lr):
+        p -= lr * F.sum(g, None, False)
+
+    def decides(F, p, g, s, lr):
+        if g > 0:
+            p -= lr
+
+    p, g = (twin.backend.from_numpy(np.ones(3, np.float32)) for _ in range(2))
+    for rule in (sums, decides):
+        assert twin.backend.rule_many(rule, [p], [g], [{}], (0.1,)) == [0]
+    assert twin.backend.rule_many(lambda F, p, g, s, lr: None, [p], [g], [{}], (g,)) == []
+    assert twin.backend.rule_many(lambda F, p, g, s, lr: p - lr, [p], [g], [{}], (g,)) == [0]
+    assert np.array(p).tolist() == [1, 1, 1]
+
+
+def test_clipping_by_value_and_averages_take_one_launch(twin, launches):
+    found = []
+    for device in (twin, "cpu"):
+        ps = leaves(device, 10)
+        ps[0].grad[0, 0] = float("nan")
+        launches.clear()
+        torch.nn.utils.clip_grad_value_(ps, 0.5)
+        averages = [torch.ones_like(p) for p in ps]
+        counts = [torch.tensor(3, device=device)]
+        torch.optim.swa_utils.get_ema_multi_avg_fn(0.9)(averages, [p.grad for p in ps], 0)
+        torch.optim.swa_utils.get_swa_multi_avg_fn()([*averages, *counts], [*ps, torch.tensor(9, device=device)], 2)
+        if device is twin:
+            assert len([n for n in launches if n.startswith("rule_")]) == 3
+        whole = [torch.full_like(p, 0.1) for p in ps]
+        torch.optim.swa_utils.get_swa_multi_avg_fn()(whole, [p.grad for p in ps], 0)
+        assert all(torch.equal(a[:, 1:], p.grad[:, 1:]) for a, p in zip(whole, ps, strict=True))
+        found.append([*averages, *counts, *(p.grad for p in ps)])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a.detach().cpu(), b.detach(), equal_nan=True)
+    assert all(x._version > 0 for x in found[0][:10])

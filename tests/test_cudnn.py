@@ -90,7 +90,7 @@ def test_plans_are_cached_by_shape_and_switches(twin):
     x, w = arrays((2, 3, 8, 8), (4, 3, 3, 3))
     for _ in range(3):
         F.conv2d(x, w)
-    assert len(made()) == 1 and len(made()[0].runs) == 3 and made()[0].runs[0] == (0, 7)
+    assert len(made()) == 1 and len(made()[0].runs) == 3 and made()[0].runs[0] == (2, 7)
     F.conv2d(x[:, :, 1:], w)
     F.conv2d(x, w, padding=1)
     assert len(made()) == 3
@@ -98,9 +98,22 @@ def test_plans_are_cached_by_shape_and_switches(twin):
     with backends.cudnn.flags(allow_tf32=True, deterministic=True):
         F.conv2d(x, w)
     assert len(made()) == 4 and made()[3].barred == [fake_cudnn.numerical_note.NONDETERMINISTIC]
+    assert made()[3].runs == [(0, 7)]
     with backends.cudnn.flags(enabled=False):
         F.conv2d(x, w)
     assert sum(len(g.runs) for g in made()) == 6
+
+
+def test_arrays_that_begin_anywhere(twin):
+    """Parts of arrays lie as cuDNN wants them, or are copied."""
+    x, w = arrays((3, 3, 5, 5), (4, 3, 3, 3))
+    flat = torch.randn(1 + w.numel())
+    part = flat[1:].view(w.shape).copy_(w)
+    assert all(t.is_contiguous() and t.data_ptr() % 16 for t in (x[1:], part))
+    with backends.cudnn.flags(enabled=False):
+        expected = F.conv2d(x[1:], part)
+    torch.testing.assert_close(F.conv2d(x[1:], part), expected)
+    assert len(made()) == 1 and len(made()[0].runs) == 1
 
 
 def test_deterministic_algorithms(twin):
@@ -115,11 +128,19 @@ def test_deterministic_algorithms(twin):
 
 def test_benchmark_takes_a_plan_that_runs(twin):
     x, w = arrays((2, 3, 8, 8), (4, 3, 3, 3))
-    with backends.cudnn.flags(benchmark=True):
+    with backends.cudnn.flags(benchmark=True, allow_tf32=True):
         y = F.conv2d(x, w)
         again = F.conv2d(x, w)
     assert len(made()) == 1 and made()[0].built == "ALL"
     assert {index for index, _ in made()[0].runs} == {0, 2} and torch.equal(y, again)
+
+
+def test_a_capture_does_not_search(twin, monkeypatch):
+    x, w = arrays((2, 3, 8, 8), (4, 3, 3, 3))
+    monkeypatch.setattr(type(twin), "capturing", True)
+    with backends.cudnn.flags(benchmark=True):
+        F.conv2d(x, w)
+    assert len(made()) == 1 and made()[0].built == "HEURISTICS_CHOICE"
 
 
 def test_without_a_plan_our_own_kernels_compute(twin, monkeypatch):
@@ -129,6 +150,15 @@ def test_without_a_plan_our_own_kernels_compute(twin, monkeypatch):
     monkeypatch.setattr(fake_cudnn.pygraph, "refuses", ("conv_fprop",))
     torch.testing.assert_close(F.conv2d(x, w), expected)
     assert made()[-1].runs == []
+
+
+def test_a_bias_that_no_plan_adds(twin, monkeypatch):
+    x, w, b = arrays((2, 3, 8, 8), (4, 3, 3, 3), (4,))
+    expected = F.conv2d(x, w, b)
+    twin._cudnn_plans.clear()
+    monkeypatch.setattr(fake_cudnn.pygraph, "refuses", ("bias",))
+    torch.testing.assert_close(F.conv2d(x, w, b), expected)
+    assert len(made()[-1].runs) == 1 and len(made()[-1].node.inputs) == 2
 
 
 def test_empty_batches_ask_for_no_plan(twin):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,13 @@ class OptimKernels:
         `found` (float32, 0-d) becomes 1 where an element of the others was not finite before.
         """
         return list(range(len(arrays)))
+
+    def rule_many(
+        self, rule: Callable[..., Any], params: list[Array], grads: list[Array], states: list[dict[str, Array]],
+        rest: tuple[Any, ...],
+    ) -> list[int]:  # fmt: skip
+        """rule(F, p, g, state, *rest) for many parameters at once; the numbers of those left to the caller."""
+        return list(range(len(params)))
 
     def norm_many(self, arrays: list[Array], ord: float) -> Array | None:
         """The norm of arrays of one dtype as one vector, where few launches make it, or None."""

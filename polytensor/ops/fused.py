@@ -80,6 +80,57 @@ def update(
     p._bump()
 
 
+def lerp_many(tensors: list[Tensor], ends: list[Tensor], weight: float) -> None:
+    """x += weight * (end - x) for each of the tensors, in few launches where their device can."""
+
+    def rule(F: Any, x: Any, end: Any, _: Any) -> None:
+        if weight < 0.5:
+            x += weight * (end - x)
+        else:  # all the way is `end` itself
+            F.assign(x, end - (1 - weight) * (end - x))
+
+    for i in _changed(rule, tensors, ends):
+        x: Any = tensors[i]
+        x.lerp_(ends[i], weight)
+
+
+def clamp_many(tensors: list[Tensor], low: float, high: float) -> None:
+    """Clamp tensors in place, in few launches where their device can."""
+
+    def rule(F: Any, x: Any, same: Any, _: Any) -> None:
+        F.assign(x, F.clamp(x, low, high))
+
+    for i in _changed(rule, tensors, tensors):
+        x: Any = tensors[i]
+        x.clamp_(min=low, max=high)
+
+
+def _changed(rule: Callable[..., None], tensors: list[Tensor], others: list[Tensor]) -> list[int]:
+    """Run rule(F, x, other, {}) where the device of the tensors does it for many; the numbers of those left."""
+    left = list(range(len(tensors)))
+    if tensors and _by_device([*tensors, *others]):
+        backend = tensors[0]._dev.backend
+        with backend.here():
+            left = backend.rule_many(rule, _arrays(tensors), _arrays(others), [{} for _ in tensors], ())
+        for i in set(range(len(tensors))) - set(left):
+            tensors[i]._bump()
+    return left
+
+
+def update_many(rule: Callable[..., Any], many: list[tuple[Tensor, Tensor, dict[str, Any]]], *rest: Any) -> None:
+    """`update` of many (p, g, state), in few launches where their device can."""
+    dev, left = many[0][0]._dev, list(range(len(many)))
+    if all(p._dev is dev for p, _, _ in many):
+        states = [{k: v._a for k, v in s.items()} for _, _, s in many]
+        with dev.backend.here():
+            left = dev.backend.rule_many(rule, [p._a for p, _, _ in many], [g._a for _, g, _ in many], states, rest)
+    for i in set(range(len(many))) - set(left):
+        many[i][0]._bump()
+    for i in left:
+        p, g, state = many[i]
+        update(rule, p, g, state, False, *rest)
+
+
 def sgd_step(
     params: list[Tensor], grads: list[Tensor], bufs: list[Tensor] | None, lr: float, momentum: float, dampening: float,
     weight_decay: float, nesterov: bool, maximize: bool, first: bool,

@@ -14,7 +14,7 @@ from .. import dtypes, ops
 from ..autograd import enable_grad, no_grad
 from ..autograd.modes import mode
 from ..autograd.node import Handle
-from ..ops.fused import update
+from ..ops.fused import update, update_many
 from ..tensor import Tensor
 
 _global_pre_hooks: OrderedDict[int, Any] = OrderedDict()
@@ -337,6 +337,7 @@ class RuleOptimizer(Optimizer):
     def _update(self, group: dict[str, Any]) -> None:
         lr = self._lr(group)
         differentiable = bool(group.get("differentiable"))
+        alike: dict[Any, list[Any]] = {}
         for p, g in self._with_grad(group):
             s = self.state[p]
             if not s:
@@ -346,9 +347,13 @@ class RuleOptimizer(Optimizer):
             count += 1
             numbers = self._numbers(s, count.item(), lr, group)
             tensors = {k: v for k, v in s.items() if k not in self.counters}
-            update(self._whole, p, g, tensors, differentiable, lr, group, *numbers)
             if differentiable:
+                update(self._whole, p, g, tensors, True, lr, group, *numbers)
                 s.update(tensors)
+            else:
+                alike.setdefault(numbers, []).append((p, g, tensors))
+        for numbers, many in alike.items():
+            update_many(self._whole, many, lr, group, *numbers)
 
     def _whole(self, F: Any, p: Any, g: Any, s: dict[str, Any], lr: Any, group: dict[str, Any], *numbers: Any) -> None:
         if group["maximize"]:

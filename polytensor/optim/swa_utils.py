@@ -12,6 +12,7 @@ from .. import ops
 from ..autograd import no_grad
 from ..dtypes import int64
 from ..nn.module import Module
+from ..ops.fused import lerp_many
 from ..tensor import Tensor
 from .optimizer import Optimizer
 from .schedule import LRScheduler, _per_group
@@ -27,17 +28,23 @@ def _check_decay(decay: float) -> None:
         raise ValueError(f"Invalid decay value {decay} provided. Please provide a value in [0,1] range.")
 
 
+def _moved(averages: list[Tensor], values: list[Tensor], share: float) -> list[tuple[Tensor, Tensor]]:
+    """Move averages of floats by a share of the way; the pairs of the others."""
+    pairs = list(zip(averages, values, strict=True))
+    floats = [a.is_floating_point() or a.is_complex() for a in averages]
+    chosen = [pair for pair, is_float in zip(pairs, floats, strict=True) if is_float]
+    lerp_many([a for a, _ in chosen], [v for _, v in chosen], share)
+    return [pair for pair, is_float in zip(pairs, floats, strict=True) if not is_float]
+
+
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
     """fn(averages, values, count): average += (1 - decay) * (value - average), for whole lists."""
     _check_decay(decay)
 
     @no_grad()
     def ema_update(averages: list[Tensor], values: list[Tensor], _: Any) -> None:
-        for average, value in zip(averages, values, strict=True):
-            if average.is_floating_point() or average.is_complex():
-                average.lerp_(value, 1 - decay)
-            else:
-                average.copy_(average * decay + value * (1 - decay))
+        for average, value in _moved(averages, values, 1 - decay):
+            average.copy_(average * decay + value * (1 - decay))
 
     return ema_update
 
@@ -48,11 +55,8 @@ def get_swa_multi_avg_fn() -> Callable[..., None]:
     @no_grad()
     def swa_update(averages: list[Tensor], values: list[Tensor], num_averaged: Any) -> None:
         share = 1.0 / (float(num_averaged) + 1)
-        for average, value in zip(averages, values, strict=True):
-            if average.is_floating_point() or average.is_complex():
-                average.lerp_(value, share)
-            else:
-                average.copy_(average + (value - average) * share)
+        for average, value in _moved(averages, values, share):
+            average.copy_(average + (value - average) * share)
 
     return swa_update
 

@@ -21,6 +21,7 @@ Ints = tuple[int, ...]
 
 TYPES = {"float16": "HALF", "bfloat16": "BFLOAT16", "float32": "FLOAT", "float64": "DOUBLE"}
 WORKSPACE = 1 << 30  # bytes; plans that ask for more are left out
+ALIGNED = 16  # bytes: the frontend tells cuDNN that all addresses are multiples of it
 _local = threading.local()
 
 
@@ -44,9 +45,10 @@ def status() -> tuple[str | None, str]:
 
 
 class Plan:
-    """A graph of one operation, and how to run it on arrays."""
+    """A graph of one operation, and how to run it on arrays. index: of a plan among cuDNN's; None: the one that it chose,
+    the first that is not barred and can be built."""
 
-    def __init__(self, graph: Any, tensors: list[Any], space: int, index: int = 0) -> None:
+    def __init__(self, graph: Any, tensors: list[Any], space: int, index: int | None = None) -> None:
         self.graph = graph
         self.uids = [t.get_uid() for t in tensors]
         self.space = space
@@ -56,7 +58,10 @@ class Plan:
         """Inputs and outputs in the order in which the tensors were given."""
         pack = {u: int(a.data.ptr) for u, a in zip(self.uids, arrays, strict=True)}
         space = xp.empty(max(self.space, 1), np.uint8)
-        self.graph.execute_plan_at_index(pack, int(space.data.ptr), self.index, handle)
+        if self.index is None:
+            self.graph.execute(pack, int(space.data.ptr), handle)
+        else:
+            self.graph.execute_plan_at_index(pack, int(space.data.ptr), self.index, handle)
 
 
 class CudnnKernels:
@@ -78,7 +83,7 @@ class CudnnKernels:
         return handle
 
     def _cudnn_run(
-        self, key: tuple[Any, ...], make: Any, inputs: tuple[Array, ...], outputs: tuple[Array, ...]
+        self: Any, key: tuple[Any, ...], make: Any, inputs: tuple[Array, ...], outputs: tuple[Array, ...]
     ) -> tuple[Array, ...] | None:
         """Fill `outputs` by the plan of `make`, a function of a graph and its inputs; None where cuDNN has no plan.
 
@@ -89,6 +94,8 @@ class CudnnKernels:
         arrays, dtype = (*inputs, *outputs), inputs[0].dtype
         if not switches.enabled or NAMES[dtype] not in TYPES or not all(a.size for a in arrays) or status()[0] is None:
             return None
+        inputs = tuple([a.copy() if a.data.ptr % ALIGNED else a for a in inputs])
+        arrays = (*inputs, *outputs)
         flags = (
             bool(switches.benchmark),
             bool(switches.deterministic) or self._deterministic(),
@@ -97,7 +104,8 @@ class CudnnKernels:
         whole = (key, dtype, self.xp.cuda.runtime.getDevice(), flags, *((a.shape, a.strides) for a in arrays))
         plans: dict[Any, Plan | None] = self.__dict__.setdefault("_cudnn_plans", {})
         if whole not in plans:
-            plans[whole] = self._cudnn_build(make, inputs, outputs, *flags)
+            search = flags[0] and not self.capturing  # which waits for the device
+            plans[whole] = self._cudnn_build(make, inputs, outputs, search, *flags[1:])
         plan = plans[whole]
         if plan is None:
             return None
@@ -144,7 +152,7 @@ class CudnnKernels:
             graph.deselect_workspace_greater_than(WORKSPACE)
             graph.check_support()
             graph.build_plans(cudnn.build_plan_policy.ALL if search else cudnn.build_plan_policy.HEURISTICS_CHOICE)
-        except cudnn.cudnnGraphNotSupportedError:
+        except (cudnn.cudnnGraphNotSupportedError, RuntimeError):  # the latter from the library under the frontend
             return None
         if not search:
             return Plan(graph, tensors, graph.get_workspace_size())
@@ -184,6 +192,8 @@ class CudnnKernels:
         b: Array | None = None,
     ) -> Array | None:
         """One of cuDNN's three operations on two arrays, which gives one of `shape`; None where it has no plan."""
+        if status()[0] is None:
+            return None
         options = {"padding": list(padding), "stride": list(stride), "dilation": list(dilation)}
 
         def make(graph: Any, left: Any, right: Any, *bias: Any) -> list[Any]:
@@ -201,7 +211,12 @@ class CudnnKernels:
         self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints
     ) -> Array | None:
         shape = (x.shape[0], w.shape[0], *sizes(x.shape, w.shape, stride, padding, dilation))
-        return self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation, b)
+        y = self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation, b)
+        if y is None and b is not None:  # there may be a plan that leaves the bias out
+            y = self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation)
+            if y is not None:
+                y += b.reshape(-1, *[1] * (x.ndim - 2))
+        return y
 
     def conv2d(
         self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int

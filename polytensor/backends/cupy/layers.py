@@ -8,8 +8,9 @@ from .optim import CudaOptim
 from .pointwise import CudaPointwise
 from .random import CudaRandom
 from .recurrent import CudaRecurrent
+from .rules import CudaRules
 from .softmax import CudaSoftmax
 
 
-class LayerKernels(CudaMany, CudaNorms, CudaOptim, CudaPointwise, CudaRandom, CudaRecurrent, CudaSoftmax):
+class LayerKernels(CudaMany, CudaNorms, CudaOptim, CudaPointwise, CudaRandom, CudaRecurrent, CudaRules, CudaSoftmax):
     """Mixed into CupyBackend, before Backend."""

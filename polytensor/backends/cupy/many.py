@@ -80,10 +80,10 @@ class CudaMany:
     xp: Any
     empty: Any
     cast: Any
-    current_index: Any
     _sorted_out: Any
     _many: Any
     _addresses: Any
+    _place: Any
     _small_tables: Any
 
     def scale_many(self, arrays: list[Array], factor: Array, found: Array | None) -> list[int]:
@@ -102,9 +102,9 @@ class CudaMany:
         if rest or len(fine) != 1:
             return None
         dtype, sizes = arrays[0].dtype, tuple([a.size for a in arrays])
-        ctype, op, device = CTYPE[dtype], OPS[ord], self.current_index()
+        ctype, op, place = CTYPE[dtype], OPS[ord], self._place()
         places = self._addresses(tuple([a.data.ptr for a in arrays]))
-        chunks = self._small_tables().find((device, sizes), lambda: self.xp.asarray(chunks_of(sizes)))
+        chunks = self._small_tables().find((place, sizes), lambda: self.xp.asarray(chunks_of(sizes)))
         tasks, out = len(chunks), self.empty((), dtype)
         parts = self.empty(tasks, np.float64 if ctype == "double" else np.float32)
         launch.kernel("norm_many", ctype)((min(tasks, 65535),), (256,), (places, chunks, *i64(tasks), parts, op))

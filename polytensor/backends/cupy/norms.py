@@ -28,8 +28,9 @@ NORM_ROWS = r"""
 // var the mean square; y is left out unless it is kept. Row r has the weights (r % groups) * each + i / area, where
 // each * area = n.
 template <typename T, int V, int K>
-__global__ void norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_t<T>* var, i64 rows, i64 n,
-                          i64 groups, i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool biased, bool kept) {
+__global__ void __launch_bounds__(512)
+norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_t<T>* var, i64 rows, i64 n, i64 groups,
+          i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool biased, bool kept) {
     typedef acc_t<T> A;
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> row(x + r * n, n);
@@ -89,9 +90,10 @@ NORM_ROWS_BACKWARD = r"""
 // y comes as it is, or with `raw` as (x - mean) / sqrt(var + eps). With `sums` (for weights of one row, in registers) each
 // row of threads leaves the sums of its rows of g * y and of g in parts.
 template <typename T, int V, int K>
-__global__ void norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, const acc_t<T>* var, T* dx,
-                                   acc_t<T>* parts, i64 rows, i64 n, i64 groups, i64 each, i64 area, acc_t<T> eps,
-                                   bool centred, bool affine, bool raw, bool sums) {
+__global__ void __launch_bounds__(512)
+norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, const acc_t<T>* var, T* dx, acc_t<T>* parts,
+                   i64 rows, i64 n, i64 groups, i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool raw,
+                   bool sums) {
     typedef acc_t<T> A;
     const int held = K > 0 ? K * V : 1;
     A dw[held], db[held];
@@ -158,7 +160,7 @@ __global__ void norm_rows_backward(const T* g, const T* w, const T* y, const acc
 ADD_PARTS = r"""
 // out[i] = the sum of parts[p][i] over p, in a fixed order; a block of 1024 threads takes 32 columns.
 template <typename A, typename T>
-__global__ void add_parts(const A* parts, T* out, i64 count, i64 n) {
+__global__ void __launch_bounds__(1024) add_parts(const A* parts, T* out, i64 count, i64 n) {
     __shared__ A sums[32][32];
     int lane = threadIdx.x & 31, part = threadIdx.x >> 5;
     for (i64 first = blockIdx.x * (i64)32; first < n; first += gridDim.x * (i64)32) {
@@ -381,6 +383,11 @@ def _wide(x: Array) -> Any:
     return np.float64 if x.dtype == np.float64 else np.float32
 
 
+def _held(n: int, *arrays: Array) -> bool:
+    """Whether rows of n are kept in registers, and with them the sums over rows."""
+    return spread(1, n, width(n, CTYPE[arrays[0].dtype], *arrays), True)[0] != "0"
+
+
 def trailing(shape: Ints, dims: Ints) -> tuple[int, int] | None:
     """(rows, n) for a reduction over the last axes, else None."""
     kept = len(shape) - len(dims)
@@ -506,7 +513,8 @@ class CudaNorms:
         self, g: Array, x: Array, w: Array, square: Array, dims: Ints, eps: float
     ) -> tuple[Array, Array]:
         form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
-        if form is None or spread(*form, 1)[0] == "0":
+        g, x, w = (self.contiguous(a) for a in (g, x, w))
+        if form is None or not _held(form[1], x, g, w):
             return super().rows_rms_backward(g, x, w, square, dims, eps)  # type: ignore[misc, no-any-return]
         dx, parts = self._norm_rows_backward(g, x, square, eps, form, False, w, (1, form[1], 1), None, True)
         return dx, self._add_parts(parts, w.dtype)[0].reshape(w.shape)
@@ -522,7 +530,8 @@ class CudaNorms:
         self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float
     ) -> tuple[Array, Array, Array]:
         form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
-        if form is None or spread(*form, 1)[0] == "0":
+        g, x, w = (self.contiguous(a) for a in (g, x, w))
+        if form is None or not _held(form[1], x, g, w):
             return super().rows_normalize_backward(g, x, w, mean, var, dims, eps)  # type: ignore[misc, no-any-return]
         dx, parts = self._norm_rows_backward(g, x, var, eps, form, True, w, (1, form[1], 1), mean, True)
         sums = self._add_parts(parts, w.dtype)

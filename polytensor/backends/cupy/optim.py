@@ -163,7 +163,7 @@ def apart(places: list[int], sizes: list[int], itemsize: int) -> bool:
 
 
 class Tables:
-    """Small arrays of the device, by what they hold; the ones used last are kept."""
+    """Small arrays of the device, by the stream that made them and what they hold; the ones used last are kept."""
 
     def __init__(self) -> None:
         self.kept: OrderedDict[Any, Any] = OrderedDict()
@@ -195,8 +195,8 @@ class CudaOptim:
 
     xp: Any
     empty: Any
-    current_index: Any
     is_dense: Any
+    _place: Any
 
     def _sorted_out(self, lists: list[list[Array]]) -> tuple[dict[Any, list[int]], list[int]]:
         """The numbers of the arrays that a kernel takes, by dtype, and those of the others."""
@@ -221,13 +221,13 @@ class CudaOptim:
         for dtype, members in fine.items():
             sizes = tuple([lists[0][i].size for i in members])
             at = tuple([part[i].data.ptr for part in lists for i in members])
-            count, device = len(members), self.current_index()
+            count, place = len(members), self._place()
             ok = tables.find((at[:count], sizes, dtype), lambda: [apart(list(at[:count]), list(sizes), dtype.itemsize)])  # noqa: B023
             if not ok[0]:
                 rest += members
                 continue
             places = self._addresses(at)
-            chunks = tables.find((device, sizes), lambda sizes=sizes: self.xp.asarray(chunks_of(sizes)))
+            chunks = tables.find((place, sizes), lambda sizes=sizes: self.xp.asarray(chunks_of(sizes)))
             tasks = len(chunks)
             launch.kernel(name, CTYPE[dtype], *more)(
                 (min(tasks, 65535),), (256,), (places, chunks, *i64(tasks, count), *args(dtype, members))
@@ -240,7 +240,7 @@ class CudaOptim:
 
     def _addresses(self, at: tuple[int, ...]) -> Array:
         """Addresses as an array of the device."""
-        key = (self.current_index(), "at", at)
+        key = (self._place(), "at", at)
         return self._small_tables().find(key, lambda: self.xp.asarray(np.array(at, np.uint64)))
 
     def sgd_step(

@@ -102,6 +102,7 @@ TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "binary_cross_entropy": (
         "x t", "", "(t - 1) * (log1p(-x) < -100 ? (A)-100 : log1p(-x)) - t * (log(x) < -100 ? (A)-100 : log(x))", ALL,
     ),
+    "square_error": ("x t", "", "(x - t) * (x - t)", SINGLE),
     "clamp_between": ("x", "lo hi", "between(x, lo, hi)", ALL),
 }  # fmt: skip
 
@@ -147,6 +148,38 @@ __global__ void map_{_name}({_parameters}) {{
 }}
 """
     launch.register("map_" + _name, _made, [(c,) for c in (ALL if _name == "masked_scale" else SINGLE)])
+
+
+SQUARES = r"""
+// The sum of (x - t)^2 over `count`, by one block; of several blocks each leaves its own in parts.
+template <typename T>
+__global__ void mse_loss(const T* x, const T* t, T* parts, T* out, i64 n, T count) {
+    const int V = 16 / sizeof(T);
+    i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    i64 packs = aligned16(x) && aligned16(t) ? n / V : 0;
+    T sum = 0;
+    for (i64 p = start; p < packs; p += stride) {
+        T a[V], b[V];
+        get<T, V>(x + p * V, a);
+        get<T, V>(t + p * V, b);
+        #pragma unroll
+        for (int j = 0; j < V; ++j) sum += (a[j] - b[j]) * (a[j] - b[j]);
+    }
+    for (i64 i = packs * V + start; i < n; i += stride) sum += (x[i] - t[i]) * (x[i] - t[i]);
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) *(gridDim.x == 1 ? out : parts + blockIdx.x) = gridDim.x == 1 ? sum / count : sum;
+}
+"""
+SQUARES_END = r"""
+template <typename T> __global__ void mse_loss_end(const T* parts, T* out, i64 n, T count) {
+    T sum = 0;
+    for (i64 i = threadIdx.x; i < n; i += blockDim.x) sum += parts[i];
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) *out = sum / count;
+}
+"""
+launch.register("mse_loss", ROWS + SQUARES, [(c,) for c in SINGLE])
+launch.register("mse_loss_end", SQUARES_END, [(c,) for c in SINGLE])
 
 
 def _method(name: str) -> Any:
@@ -223,6 +256,20 @@ class CudaPointwise:
         out = self.xp.empty(x.shape, x.dtype)
         factor = (np.float64 if x.dtype == np.float64 else np.float32)(x.dtype.type(scale))
         self._apart("masked_scale", x.size, (x, mask, out, *i64(x.size), factor), x.dtype)
+        return out
+
+    def mse_loss(self, x: Array, t: Array, reduction: int) -> Array:
+        if CTYPE.get(x.dtype) not in SINGLE or x.dtype != t.dtype or x.shape != t.shape or not x.size:
+            return super().mse_loss(x, t, reduction)  # type: ignore[misc]
+        if reduction == 0:
+            return self._map("square_error", [x, t], ())
+        x, t = self.contiguous(x), self.contiguous(t)
+        n, ctype, out = x.size, CTYPE[x.dtype], self.xp.empty((), x.dtype)
+        blocks, count = min(-(-n // 8192), 1024), x.dtype.type(n if reduction == 1 else 1)
+        parts = self.xp.empty(blocks, x.dtype)
+        launch.kernel("mse_loss", ctype)((blocks,), (256,), (x, t, parts, out, *i64(n), count))
+        if blocks > 1:
+            launch.kernel("mse_loss_end", ctype)((1,), (256,), (parts, out, *i64(blocks), count))
         return out
 
     def mse_loss_backward(self, g: Array, x: Array, t: Array, reduction: int) -> Array:

@@ -198,8 +198,8 @@ class PoolKernels:
         return y
 
     def _table(self: Any, plan: Plan, dtype: Any) -> Any:
-        """Plan.rows on the device that is current, the weights in a dtype."""
-        key = (self.name, self.current_index(), dtype)
+        """Plan.rows on the device and the stream that are current, the weights in a dtype."""
+        key = (self.name, self._place(), dtype)
         found = plan.tables.get(key)
         if found is None:
             starts, ins, weights = plan.rows()

@@ -18,7 +18,7 @@ CTYPE = {d.array: CTYPES[d.name] for d in dtypes.ALL if d.array is not None and 
 
 VECTOR = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements in 16 bytes
 HELD = (0, 1, 4)  # packs that a thread holds; 0: none
-LONGEST = 512  # threads to a row
+LONGEST = 512  # threads to a row, in the __launch_bounds__ of the kernels over rows
 BLOCKS = 1 << 20
 
 ROWS = r"""

@@ -35,7 +35,7 @@ template <typename A> struct Mass {
 SOFTMAX_ROWS = r"""
 // y = exp(x - max) / sum, or with `logs` its logarithm; rows of n.
 template <typename T, int V, int K>
-__global__ void softmax_rows(const T* x, T* y, i64 rows, i64 n, bool logs) {
+__global__ void __launch_bounds__(512) softmax_rows(const T* x, T* y, i64 rows, i64 n, bool logs) {
     typedef acc_t<T> A;
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> row(x + r * n, n);
@@ -67,7 +67,8 @@ __global__ void softmax_rows(const T* x, T* y, i64 rows, i64 n, bool logs) {
 SOFTMAX_ROWS_BACKWARD = r"""
 // y * (g - sum(g * y)), or with `logs` g - exp(y) * sum(g).
 template <typename T, int V, int K>
-__global__ void softmax_rows_backward(const T* g, const T* y, T* dx, i64 rows, i64 n, bool logs) {
+__global__ void __launch_bounds__(512)
+softmax_rows_backward(const T* g, const T* y, T* dx, i64 rows, i64 n, bool logs) {
     typedef acc_t<T> A;
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> gs(g + r * n, n), ys(y + r * n, n);
@@ -207,7 +208,7 @@ __global__ void nll_total(const double* sums, const i64* counts, T* loss, i64 pa
 
 NLL_COUNT = r"""
 // How many targets are kept, at least 1.
-__global__ void nll_count(const i64* t, i64* count, i64 rows, i64 ignore) {
+__global__ void __launch_bounds__(1024) nll_count(const i64* t, i64* count, i64 rows, i64 ignore) {
     i64 kept = 0;
     for (i64 r = threadIdx.x; r < rows; r += blockDim.x) kept += t[r] != ignore;
     kept = block_sum(kept);

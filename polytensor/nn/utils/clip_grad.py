@@ -10,7 +10,7 @@ from typing import Any
 from ...autograd.modes import no_grad
 from ...linalg import vector_norm
 from ...ops import clamp, stack, tensor
-from ...ops.fused import norm_many, scale_many
+from ...ops.fused import clamp_many, norm_many, scale_many
 from ...tensor import Tensor
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
@@ -87,6 +87,4 @@ def clip_grad_norm(
 def clip_grad_value_(parameters: Iterable[Tensor] | Tensor, clip_value: float, foreach: bool | None = None) -> None:
     """Clamp each gradient element in place to [-clip_value, clip_value]."""
     clip_value = float(clip_value)
-    for p in _list(parameters):
-        if p.grad is not None:
-            p.grad.clamp_(min=-clip_value, max=clip_value)
+    clamp_many([p.grad for p in _list(parameters) if p.grad is not None], -clip_value, clip_value)
