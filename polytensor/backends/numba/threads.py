@@ -20,6 +20,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import event
+from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel
 
 from .blas import thread_setter
@@ -76,6 +77,11 @@ def _after_fork() -> None:
 
 _load_openmp()
 os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(  # a child would wait for ever for a lock that a thread which it lacks has while it compiles or loads
+    before=global_compiler_lock.acquire,
+    after_in_parent=global_compiler_lock.release,
+    after_in_child=global_compiler_lock.release,
+)
 
 
 def get_num_threads() -> int:
