@@ -116,7 +116,16 @@ def test_a_target_out_of_range_is_told_when_waited_for(twin):
     twin.synchronize()
 
 
-NORMS = [((3, 1), 1), ((5, 7), 1), ((40, 64), 1), ((2, 3, 300), 2), ((3, 4, 256), 1), ((2, 8196), 1), ((1, 9001), 1)]
+NORMS = [
+    ((3, 1), 1),
+    ((5, 7), 1),
+    ((40, 64), 1),
+    ((2, 3, 300), 2),
+    ((3, 4, 256), 1),
+    ((2, 4100), 1),
+    ((2, 8196), 1),
+    ((1, 9001), 1),
+]
 
 
 @pytest.mark.parametrize(("shape", "kept"), NORMS, ids=str)
@@ -535,11 +544,12 @@ def test_a_step_of_a_recurrent_layer_is_one_product_and_one_kernel(twin, launche
 
 
 def test_norms_and_losses_launch_little(twin, launches):
-    x, w = twin.from_numpy(draw("x", (8, 64))), twin.from_numpy(draw("w", (64,)))
-    out, mean, var = twin.rows_normalize(x, w, w, (1,), 1e-5)
-    twin.rows_normalize_backward(out, x, w, mean, var, (1,), 1e-5)
-    assert launches == ["norm_rows", "norm_rows_backward", "add_parts"]
-    launches.clear()
+    for n in (4096, 64):
+        x, w = twin.from_numpy(draw("x", (8, n))), twin.from_numpy(draw("w", (n,)))
+        out, mean, var = twin.rows_normalize(x, w, w, (1,), 1e-5)
+        twin.rows_normalize_backward(out, x, w, mean, var, (1,), 1e-5)
+        assert launches == ["norm_rows", "norm_rows_backward", "add_parts"]
+        launches.clear()
     t = twin.from_numpy(np.arange(8))
     loss, logp = twin.cross_entropy(x, t, -100, 1)
     twin.cross_entropy_backward(loss, logp, t, -100, 1)

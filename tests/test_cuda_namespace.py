@@ -379,6 +379,22 @@ def test_copies_to_the_host_overlap(machine):
     assert plain.tolist() == [0, 1, 2] and y.cpu().tolist() == [0, 1, 2]
 
 
+def test_memory_that_a_capture_uses_rests_until_its_end(machine, monkeypatch):
+    from polytensor.backends.cupy import memory
+
+    x = torch.ones(4, device="cuda:1")
+    side = torch.cuda.Stream("cuda:1")
+    x.record_stream(side)
+    with monkeypatch.context() as patch:
+        patch.setattr(side.base, "is_capturing", lambda: True)
+        del x
+        gc.collect()
+        memory.accounts().release()
+        assert len(memory.accounts().pending) == 1 and not side.base.queue
+    memory.accounts().release()
+    assert not memory.accounts().pending
+
+
 def test_memory_that_another_stream_uses_rests(machine):
     from polytensor.backends.cupy import memory
 

@@ -63,6 +63,26 @@ def test_a_busy_budget_means_serial(monkeypatch):
         same(NUMBA.sigmoid(x), NUMPY.sigmoid(x))
 
 
+BESIDE_PYTORCH = """
+import numpy as np
+from polytensor.backends.numba import NumbaBackend, spread
+b = NumbaBackend()
+b._threads.PARALLEL_NS = 0
+spread.set_work(0)
+x = np.ones((300, 300), "f")
+b.sigmoid(x), b.add(x, x)
+import torch
+print(torch.get_num_threads())
+"""
+
+
+def test_pytorch_keeps_its_number_of_threads(oracle):
+    """Loaded after Numba it shares GNU OpenMP with it."""
+    env = {**os.environ, "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "4"}
+    done = subprocess.run([sys.executable, "-c", BESIDE_PYTORCH], env=env, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["2"]
+
+
 FORK = """
 import os, numpy as np
 from polytensor.backends.numba import NumbaBackend
@@ -144,3 +164,37 @@ def test_processes_may_compile_at_the_same_time(tmp_path):
     last = subprocess.run([sys.executable, str(script), *names], env=env, capture_output=True, text=True, timeout=300)
     assert last.returncode == 0, last.stderr
     assert last.stdout.strip() == "4", "all four were in the cache"
+
+
+COMPILING = """
+import os, threading, time, numba, numpy as np
+from numba.core.compiler_lock import global_compiler_lock
+from polytensor.backends.numba import NumbaBackend
+b = NumbaBackend()
+held = threading.Event()
+
+def compiling():
+    with global_compiler_lock:
+        held.set()
+        time.sleep(0.3)
+
+thread = threading.Thread(target=compiling)
+thread.start()
+held.wait()
+pid = os.fork()
+if pid == 0:
+    b.sum(np.ones(100000, "f"), None, False)
+    os._exit(0)
+for _ in range(600):
+    found, status = os.waitpid(pid, os.WNOHANG)
+    if found:
+        raise SystemExit(os.waitstatus_to_exitcode(status))
+    time.sleep(0.1)
+os.kill(pid, 9)
+raise SystemExit("the child hangs")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_a_thread_compiles():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", COMPILING], check=True, timeout=120)

@@ -224,8 +224,22 @@ def hold_for(stream: Any, array: Any) -> None:
     finalize(array, _rest, stream, array.data.mem).atexit = False
 
 
+class _Captured:
+    """Stands for an event in a graph, which CUDA does not let anyone ask: over when the capture is."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    @property
+    def done(self) -> bool:
+        return not self.stream.is_capturing()
+
+
 def _rest(stream: Any, memory: Any) -> None:
     with cupy.cuda.Device(memory.device_id):
+        if stream.is_capturing():
+            keep(_Captured(stream), memory)
+            return
         event = cupy.cuda.Event(disable_timing=True)
         event.record(stream)
     keep(event, memory)

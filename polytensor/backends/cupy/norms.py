@@ -395,6 +395,11 @@ def _wide(x: Array) -> Any:
     return np.float64 if x.dtype == np.float64 else np.float32
 
 
+def _held(n: int, *arrays: Array) -> bool:
+    """Whether rows of n are kept in registers, and with them the sums over rows."""
+    return spread(1, n, width(n, CTYPE[arrays[0].dtype], *arrays), True)[0] != "0"
+
+
 def trailing(shape: Ints, dims: Ints) -> tuple[int, int] | None:
     """(rows, n) for a reduction over the last axes, else None."""
     kept = len(shape) - len(dims)
@@ -521,7 +526,8 @@ class CudaNorms:
         self, g: Array, x: Array, w: Array, square: Array, dims: Ints, eps: float
     ) -> tuple[Array, Array]:
         form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
-        if form is None or spread(*form, 1)[0] == "0":
+        g, x, w = (self.contiguous(a) for a in (g, x, w))
+        if form is None or not _held(form[1], x, g, w):
             return super().rows_rms_backward(g, x, w, square, dims, eps)  # type: ignore[misc, no-any-return]
         dx, parts = self._norm_rows_backward(g, x, square, eps, form, False, w, (1, form[1], 1), None, True)
         return dx, self._add_parts(parts, w.dtype)[0].reshape(w.shape)
@@ -537,7 +543,8 @@ class CudaNorms:
         self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float
     ) -> tuple[Array, Array, Array]:
         form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
-        if form is None or spread(*form, 1)[0] == "0":
+        g, x, w = (self.contiguous(a) for a in (g, x, w))
+        if form is None or not _held(form[1], x, g, w):
             return super().rows_normalize_backward(g, x, w, mean, var, dims, eps)  # type: ignore[misc, no-any-return]
         dx, parts = self._norm_rows_backward(g, x, var, eps, form, True, w, (1, form[1], 1), mean, True)
         sums = self._add_parts(parts, w.dtype)

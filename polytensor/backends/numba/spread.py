@@ -278,7 +278,7 @@ def spread() -> dict[str, Any]:
     if not _made and ctypes.sizeof(ctypes.c_void_p) == 8 and str(numba.config.THREADING_LAYER) == "omp":
         try:
             pool = import_module("numba.np.ufunc.omppool")
-            ctypes.CFUNCTYPE(None, ctypes.c_int)(pool.launch_threads)(numba.config.NUMBA_NUM_THREADS)
+            numba.get_num_threads()  # launches them
             words[PARALLEL_FOR] = pool.parallel_for
             loop, api = _compile(), _api()
             made = {name: _spread(name, getattr(np, UFUNCS[name]), loop, *api) for name in COST}

@@ -7,6 +7,7 @@ neither on the number of threads nor on how LLVM vectorises either form.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import types
@@ -19,6 +20,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import event
+from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel
 
 from .blas import thread_setter
@@ -44,20 +46,25 @@ def _load_openmp() -> None:
     """Load Numba's OpenMP layer with threads that soon sleep when idle: SPINS rounds, some 40 us, from kernel to kernel.
 
     Threads that spin for long beside OpenBLAS's cost a training step 8 to 17 times its time. GNU OpenMP reads the
-    variable while it is loaded, so it is set around the import only: a PyTorch in this process keeps its own default.
+    variable while it is loaded, so it is set around the import only: a PyTorch that was imported before keeps its own.
+    One imported later shares this OpenMP; it keeps its number of threads, which Numba would set.
     """
     if numba.config.THREADING_LAYER != "default" or parallel._is_initialized:
         return  # the user has chosen
     spin = os.environ.get("GOMP_SPINCOUNT")
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
-        import_module("numba.np.ufunc.omppool")
+        pool = import_module("numba.np.ufunc.omppool")
     except ImportError:  # no OpenMP here: Numba falls back on its workqueue
         return
     finally:
         if spin is None:
             del os.environ["GOMP_SPINCOUNT"]
     numba.config.THREADING_LAYER = "omp"
+    openmp = ctypes.CDLL(pool.__file__)
+    count = openmp.omp_get_max_threads()
+    numba.get_num_threads()  # launches the layer
+    openmp.omp_set_num_threads(count)
 
 
 def _after_fork() -> None:
@@ -70,6 +77,11 @@ def _after_fork() -> None:
 
 _load_openmp()
 os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(  # a child would wait for ever for a lock that a thread which it lacks has while it compiles or loads
+    before=global_compiler_lock.acquire,
+    after_in_parent=global_compiler_lock.release,
+    after_in_child=global_compiler_lock.release,
+)
 
 
 def get_num_threads() -> int:
