@@ -403,8 +403,13 @@ def _batch_norm(
             _move(running_var, v, momentum, n / max(n - 1, 1))
         return y  # type: ignore[no-any-return]
 
-    if training and weight is not None and bias is not None and _is_half(x) and x._dev.backend.batches_half:
-        return compute(x, _wide(weight), _wide(bias), None, None)
+    if weight is not None and bias is not None and _is_half(x) and x._dev.backend.batches_half:
+        if training:
+            return compute(x, _wide(weight), _wide(bias), None, None)
+        if not is_grad_enabled():
+            wide = [_wide(t)._a for t in (running_mean, running_var, weight, bias)]
+            if all(a.dtype.char == "f" for a in wide):
+                return wrap(x._dev.backend.normalize_by(contiguous(x)._a, *wide, eps), x._dev)
     return _with_half(x, compute, weight, bias, running_mean, running_var)
 
 

@@ -675,13 +675,13 @@ class CudaNorms:
     def normalize_by(self, x: Array, mean: Array, var: Array, w: Array | None, b: Array | None, eps: float) -> Array:
         form = (x.shape[0], x.shape[1], prod(x.shape[2:]))
         arrays = [mean, var] if w is None or b is None else [mean, var, w, b]
-        ctype = _type(x, *arrays)
+        ctype = _batch_type(x, [], arrays)
         if ctype is None or w is None or b is None or any([t.size != form[1] for t in arrays]):
             return super().normalize_by(x, mean, var, w, b, eps)  # type: ignore[misc]
         x, arrays = self.contiguous(x), [self.contiguous(t) for t in (w, b, mean, var)]
         y, (_, c, n) = self.empty(x.shape, x.dtype), form
         v = width(c if n == 1 else n, ctype, x, y)
-        args = (x, *arrays, y, *i64(x.size, c, n), x.dtype.type(eps), np.bool_(False))
+        args = (x, *arrays, y, *i64(x.size, c, n), _wide(x)(eps), np.bool_(False))
         launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
         return y
 
