@@ -674,7 +674,7 @@ memory_reserved memory_stats memory_stats_as_nested_dict memory_summary memory_u
 MemPool cudart check_error use_mem_pool set_sync_debug_mode get_sync_debug_mode
 reset_accumulated_memory_stats reset_max_memory_allocated reset_max_memory_cached reset_peak_memory_stats seed seed_all
 set_device set_per_process_memory_fraction set_rng_state set_rng_state_all set_stream stream streams synchronize
-temperature utilization FloatTensor HalfTensor BFloat16Tensor
+temperature utilization reset_accumulated_host_memory_stats reset_peak_host_memory_stats FloatTensor HalfTensor BFloat16Tensor
 """.split()
 
 

@@ -144,6 +144,8 @@ torch.backends.cuda.flash_sdp_enabled()
 torch.backends.cuda.math_sdp_enabled()
 torch.backends.cuda.mem_efficient_sdp_enabled()
 torch.backends.cuda.enable_flash_sdp(True)
+torch.backends.cuda.is_flash_attention_available()
+torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
 torch.backends.mkl.is_available() in (True,False)
 torch.backends.mkldnn.is_available() in (True,False)
 torch.backends.mkldnn.enabled
@@ -333,3 +335,11 @@ def outcome(module, text):
 @pytest.mark.parametrize("text", dict.fromkeys(LINES.split("\n")[1:-1]))
 def test_as_in_pytorch(oracle, text):
     assert outcome(pt, text) == outcome(oracle, text)
+
+
+def test_attention_flags_hold_within_the_block(oracle):
+    for t in (oracle, pt):
+        cuda = t.backends.cuda
+        with pytest.warns(FutureWarning, match=r"sdp_kernel\(\)` is deprecated"), cuda.sdp_kernel(enable_math=False):
+            inside = cuda.math_sdp_enabled(), cuda.flash_sdp_enabled()
+        assert inside == (False, True) and cuda.math_sdp_enabled()

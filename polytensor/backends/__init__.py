@@ -92,10 +92,42 @@ cudnn: Any = _flags(
     "cudnn", is_available=lambda: _cudnn_version() is not None, version=_cudnn_version, enabled=True, benchmark=False,
     is_acceptable=_cudnn_acceptable, benchmark_limit=None, deterministic=False, allow_tf32=False, flags=_cudnn_flags,
 )  # fmt: skip
-cuda = _flags("cuda", is_built=_cuda_built)
+cuda: Any = _flags("cuda", is_built=_cuda_built)
 for _name in ("flash_sdp", "math_sdp", "mem_efficient_sdp", "cudnn_sdp"):
     setattr(cuda, f"{_name}_enabled", (_pair := _switch(_name))[0])
     setattr(cuda, f"enable_{_name}", _pair[1])
+cuda.fp16_bf16_reduction_math_sdp_allowed, cuda.allow_fp16_bf16_reduction_math_sdp = _switch("math_reduction")
+cuda.allow_fp16_bf16_reduction_math_sdp(False)
+cuda.is_flash_attention_available = _no
+
+
+@contextmanager
+def _sdp_kernel(
+    enable_flash: bool = True, enable_math: bool = True, enable_mem_efficient: bool = True, enable_cudnn: bool = True
+) -> Iterator[dict[str, Any]]:
+    """Other attention flags within the block; deprecated for torch.nn.attention.sdpa_kernel."""
+    import warnings
+
+    warnings.warn(
+        "`torch.backends.cuda.sdp_kernel()` is deprecated. In the future, this context manager will be removed. Please see "
+        "`torch.nn.attention.sdpa_kernel()` for the new context manager, with updated signature.",
+        FutureWarning,
+        stacklevel=3,
+    )
+    given = dict(
+        flash_sdp=enable_flash, math_sdp=enable_math, mem_efficient_sdp=enable_mem_efficient, cudnn_sdp=enable_cudnn
+    )
+    before = {k: getattr(cuda, f"{k}_enabled")() for k in given}
+    for k, value in given.items():
+        getattr(cuda, f"enable_{k}")(value)
+    try:
+        yield {}
+    finally:
+        for k, value in before.items():
+            getattr(cuda, f"enable_{k}")(value)
+
+
+cuda.sdp_kernel = _sdp_kernel
 cuda.__dict__["matmul"] = _flags(
     "cuda.matmul", allow_fp16_reduced_precision_reduction=True, allow_bf16_reduced_precision_reduction=True
 )  # fmt: skip

@@ -272,8 +272,9 @@ _LATER = {
         "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
         "MemPool", "host_memory_stats_as_nested_dict", "ipc_collect", "max_memory_allocated", "max_memory_cached", "max_memory_reserved",
         "mem_get_info", "memory_allocated", "memory_cached", "memory_reserved", "memory_stats",
-        "memory_stats_as_nested_dict", "memory_summary", "reset_accumulated_memory_stats", "reset_max_memory_allocated",
-        "reset_max_memory_cached", "reset_peak_memory_stats", "set_per_process_memory_fraction",
+        "memory_stats_as_nested_dict", "memory_summary", "reset_accumulated_host_memory_stats", "reset_accumulated_memory_stats",
+        "reset_max_memory_allocated",
+        "reset_max_memory_cached", "reset_peak_host_memory_stats", "reset_peak_memory_stats", "set_per_process_memory_fraction",
         "use_mem_pool",
     ),
     "nvml": (

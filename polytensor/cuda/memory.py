@@ -21,7 +21,8 @@ __all__ = [
     "MemPool", "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
     "host_memory_stats_as_nested_dict", "ipc_collect", "max_memory_allocated", "max_memory_cached", "max_memory_reserved", "mem_get_info",
     "memory_allocated", "memory_cached", "memory_reserved", "memory_stats", "memory_stats_as_nested_dict", "memory_summary",
-    "reset_accumulated_memory_stats", "reset_max_memory_allocated", "reset_max_memory_cached", "reset_peak_memory_stats",
+    "reset_accumulated_host_memory_stats", "reset_accumulated_memory_stats", "reset_max_memory_allocated",
+    "reset_max_memory_cached", "reset_peak_host_memory_stats", "reset_peak_memory_stats",
     "set_per_process_memory_fraction", "use_mem_pool",
 ]  # fmt: skip
 
@@ -213,3 +214,11 @@ def host_memory_stats() -> OrderedDict[str, int]:
 def host_memory_stats_as_nested_dict() -> dict[str, Any]:
     """Empty, as host_memory_stats."""
     return {}
+
+
+def reset_peak_host_memory_stats() -> None:
+    """Nothing to do, as host_memory_stats is empty."""
+
+
+def reset_accumulated_host_memory_stats() -> None:
+    """Nothing to do, as host_memory_stats is empty."""
