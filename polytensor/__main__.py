@@ -40,8 +40,9 @@ def info() -> None:
         print("BLAS: install threadpoolctl to see which")
     from polytensor.backends.cupy.cudnn import status
 
-    version, reason = status()
-    print(f"convolution and attention on CUDA: {f'cuDNN {version}' if version else f'our own kernels, since {reason}'}")
+    if devices.backend_status()["cupy"][0]:
+        version, reason = status()
+        print(f"convolution and attention: {f'cuDNN {version}' if version else f'our own kernels, since {reason}'}")
     for package in ("numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "ml_dtypes", "threadpoolctl"):
         try:
             print(f"{package}: {importlib.metadata.version(package)}")

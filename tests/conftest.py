@@ -81,3 +81,18 @@ def both(request):
     if request.param == "pytorch":
         return Here(request.getfixturevalue("oracle"))
     return Here(polytensor)
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """The names of the CUDA kernels that are launched."""
+    from polytensor.backends.cupy import launch
+
+    names, find = [], launch.kernel
+
+    def kernel(name, *types, **rest):
+        found = find(name, *types, **rest)
+        return lambda *args, **more: (names.append(name), found(*args, **more))[1]
+
+    monkeypatch.setattr(launch, "kernel", kernel)
+    return names

@@ -138,7 +138,9 @@ def test_dtypes(backend, dtype, case, room):
         expected = getattr(NUMPY, name)(*[a.astype(wide) if isinstance(a, np.ndarray) else a for a in args])
         assert got.dtype == x.dtype
         # one rounding of the result, and float32's of its terms
-        np.testing.assert_allclose(plain(got).astype(wide), expected, rtol=tol / 1.9, atol=3e-6 if tol < 1e-2 else 1e-5)
+        np.testing.assert_allclose(
+            plain(got).astype(wide), expected, rtol=tol / 1.9, atol=1e-12 if dtype == "complex128" else 3e-6
+        )
 
 
 def test_integers_take_the_base_kernel(backend):

@@ -32,7 +32,7 @@ def test_memory_is_counted():
 
 def test_out_of_memory_tells_what_was_asked_for():
     total = cuda.mem_get_info()[1]
-    with pytest.raises(torch.OutOfMemoryError, match=r"Tried to allocate .* GiB for empty|Tried to allocate"):
+    with pytest.raises(torch.OutOfMemoryError, match=r"Tried to allocate .* GiB for empty"):
         torch.empty(total, device="cuda")
     x = torch.ones(1 << 10, 1, device="cuda")
     with pytest.raises(torch.OutOfMemoryError, match=r"for (mul|expand)"):

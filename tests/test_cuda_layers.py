@@ -507,21 +507,6 @@ def test_layer_norm_on_tensors(twin):
 
 
 # ---- launches -------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def launches(monkeypatch):
-    """The names of the kernels that are launched."""
-    from polytensor.backends.cupy import launch
-
-    names, find = [], launch.kernel
-
-    def kernel(name, *types, **rest):
-        found = find(name, *types, **rest)
-        return lambda *args, **more: (names.append(name), found(*args, **more))[1]
-
-    monkeypatch.setattr(launch, "kernel", kernel)
-    return names
-
-
 def test_an_optimizer_steps_all_arrays_at_once(twin, launches):
     lists = [[twin.from_numpy(draw((k, i), (3, i + 1))) for i in range(40)] for k in range(4)]
     lists[3] = [abs(a) for a in lists[3]]

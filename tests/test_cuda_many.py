@@ -25,21 +25,6 @@ def twin():
     devices._factories.pop("twin")
 
 
-@pytest.fixture
-def launches(monkeypatch):
-    """The names of the kernels that are launched."""
-    from polytensor.backends.cupy import launch
-
-    names, find = [], launch.kernel
-
-    def kernel(name, *types, **rest):
-        found = find(name, *types, **rest)
-        return lambda *args, **more: (names.append(name), found(*args, **more))[1]
-
-    monkeypatch.setattr(launch, "kernel", kernel)
-    return names
-
-
 def drawn(backend, kind):
     """Arrays of several sizes on a backend, one of them by columns, one not aligned to 16 bytes; and on the host."""
     rng = np.random.default_rng(5)

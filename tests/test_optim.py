@@ -441,3 +441,19 @@ def test_swa(oracle):
             t.optim.swa_utils.get_ema_avg_fn(1.5)
         with pytest.raises(AssertionError, match="Only one of"):
             t.optim.swa_utils.AveragedModel(t.nn.Linear(1, 1), avg_fn=max, multi_avg_fn=max)
+
+
+def test_where_loaded_counters_lie_is_for_the_loaded_groups_to_say(monkeypatch):
+    """capturable may differ between the optimizer and what it loads. Source: Optimizer._process_value_according_to_param_policy."""
+    p = pt.nn.Parameter(pt.ones(2))
+    p.grad = pt.ones(2)
+    optimizer, asked = pt.optim.Adam([p]), []
+    optimizer.step()
+    own = pt.optim.Adam._own
+    monkeypatch.setattr(pt.optim.Adam, "_own", lambda self, *args: (asked.append(args[-1]), own(self, *args))[1])
+    for capturable in (True, False):
+        saved = optimizer.state_dict()
+        saved["param_groups"][0]["capturable"] = capturable
+        optimizer.load_state_dict(saved)
+        assert asked and set(asked) == {capturable}
+        asked.clear()

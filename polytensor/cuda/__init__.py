@@ -216,7 +216,7 @@ def get_sync_debug_mode() -> int:
 
 
 def current_blas_handle() -> int:
-    """The address of cuBLAS's handle of this thread and device."""
+    """The address of CuPy's cuBLAS handle of this thread and device; our own products use another."""
     return int(_runtime().cublas_handle())
 
 

@@ -57,8 +57,7 @@ def _creator(name: str, value: Any) -> Any:
         if wanted is None:
             if zero:  # without a call in between
                 try:
-                    kernel = dev.backend.zeros
-                    array = kernel(shape, d)
+                    array = dev.backend.zeros(shape, d)
                 except (MemoryError, ValueError):  # said in PyTorch's words
                     array = _filled(dev, shape, d, value)
             else:

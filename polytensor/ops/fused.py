@@ -140,9 +140,9 @@ def sgd_step(
         return
     rest = (momentum, dampening, weight_decay, nesterov, maximize, first)
     if isinstance(lr, Tensor):  # a learning rate that stays on the device
-        backend = params[0]._dev.backend
         for i, p in enumerate(params):
-            rate = p._dev.backend.cast(lr._a, p._a.dtype) if p._a.dtype.kind != "c" else lr._a
+            backend = p._dev.backend
+            rate = backend.cast(lr._a, p._a.dtype) if p._a.dtype.kind != "c" else lr._a
             backend.sgd_rule(p._a, grads[i]._a, None if bufs is None else bufs[i]._a, rate, *rest)
             p._bump()
         return

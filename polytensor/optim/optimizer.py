@@ -276,12 +276,14 @@ class Optimizer:
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
             )
         owner = {
-            i: p for g, s in zip(groups, saved, strict=True) for i, p in zip(s["params"], g["params"], strict=True)
+            i: (p, self.on_device and bool(s.get("capturable")))
+            for g, s in zip(groups, saved, strict=True)
+            for i, p in zip(s["params"], g["params"], strict=True)
         }
         state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         with no_grad():
             for i, s in state_dict["state"].items():
-                state[owner.get(i, i)] = self._own(None, s, owner[i]) if i in owner else s
+                state[owner[i][0] if i in owner else i] = self._own(None, s, *owner[i]) if i in owner else s
         for g, s in zip(groups, saved, strict=True):
             s["params"] = g["params"]
             if "param_names" in g:
@@ -290,23 +292,20 @@ class Optimizer:
         for hook in self._optimizer_load_state_dict_post_hooks.values():  # type: ignore[attr-defined]
             hook(self)
 
-    def _own(self, key: Any, value: Any, p: Tensor) -> Any:
-        """A loaded value as this parameter's: tensors in its dtype and place; counters stay float32 on the CPU."""
+    def _own(self, key: Any, value: Any, p: Tensor, here: bool) -> Any:
+        """A loaded value as this parameter's: tensors in its dtype and place; counters keep theirs, unless they count `here`."""
         if isinstance(value, dict):
-            return {k: self._own(k, v, p) for k, v in value.items()}
+            return {k: self._own(k, v, p, here) for k, v in value.items()}
         if hasattr(value, "__array__") and not isinstance(value, Tensor):
             value = ops.as_tensor(value.__array__())
         if isinstance(value, Tensor):
             if key in self.counters:
-                here = self.on_device and any(
-                    g.get("capturable") and any(q is p for q in g["params"]) for g in self.param_groups
-                )
                 return value.detach().to(p.device).clone() if here else value.detach().clone()
             return value.to(device=p.device, dtype=p.dtype if p.is_floating_point() else None).clone()
         if key == "step" and isinstance(value, (int, float)) and "step" in self.counters:
             return scalar(float(value))  # state of old versions
         if isinstance(value, Iterable) and not isinstance(value, str):
-            return type(value)(self._own(None, v, p) for v in value)  # type: ignore[call-arg]
+            return type(value)(self._own(None, v, p, here) for v in value)  # type: ignore[call-arg]
         return value
 
     counters: tuple[str, ...] = ("step",)

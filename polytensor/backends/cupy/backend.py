@@ -20,7 +20,7 @@ from .conv import CudaConvKernels
 from .cudnn import CudnnKernels
 from .faults import FaultKernels
 from .gemm import GemmKernels
-from .half import HalfKernels
+from .half import HalfAttention
 from .large_attention import LargeAttention
 from .layers import LayerKernels
 from .placement import Placement
@@ -53,7 +53,7 @@ class CupyBackend(
     CudaConvKernels,
     LargeAttention,
     CudaAttentionKernels,
-    HalfKernels,
+    HalfAttention,
     FaultKernels,
     GemmKernels,
     LayerKernels,

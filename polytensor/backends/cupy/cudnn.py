@@ -7,6 +7,7 @@ kernels of the next class in line compute; `status()` says which is the case. So
 from __future__ import annotations
 
 import threading
+import warnings
 from functools import cache
 from math import prod
 from typing import Any
@@ -152,7 +153,10 @@ class CudnnKernels:
             graph.deselect_workspace_greater_than(WORKSPACE)
             graph.check_support()
             graph.build_plans(cudnn.build_plan_policy.ALL if search else cudnn.build_plan_policy.HEURISTICS_CHOICE)
-        except (cudnn.cudnnGraphNotSupportedError, RuntimeError):  # the latter from the library under the frontend
+        except cudnn.cudnnGraphNotSupportedError:
+            return None
+        except RuntimeError as error:  # from the library under the frontend
+            warnings.warn(f"cuDNN could not plan an operation, so our own kernel computes it: {error}", stacklevel=2)
             return None
         if not search:
             return Plan(graph, tensors, graph.get_workspace_size())
@@ -212,7 +216,7 @@ class CudnnKernels:
     ) -> Array | None:
         shape = (x.shape[0], w.shape[0], *sizes(x.shape, w.shape, stride, padding, dilation))
         y = self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation, b)
-        if y is None and b is not None:  # there may be a plan that leaves the bias out
+        if y is None and b is not None and x.dtype.itemsize > 2:  # there may be a plan that leaves the bias out
             y = self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation)
             if y is not None:
                 y += b.reshape(-1, *[1] * (x.ndim - 2))
@@ -278,13 +282,7 @@ class CudnnKernels:
         return super().attend(q, k, v, mask, scale, causal) if found is None else found  # type: ignore[misc,no-any-return]
 
     def _cudnn_attend(self, q: Array, k: Array, v: Array, mask: Array, scale: float, causal: bool) -> Any:
-        if (
-            mask.size
-            or q.dtype.itemsize != 2
-            or q.shape[-1] % 8
-            or v.shape[-1] % 8
-            or max(q.shape[-1], v.shape[-1]) > 256
-        ):
+        if not attends(q, v, mask):
             return None
         inputs = self._heads(q), self._heads(k), self._heads(v)
         out = self.xp.empty((*inputs[0].shape[:-1], v.shape[-1]), q.dtype)
@@ -309,13 +307,7 @@ class CudnnKernels:
     def _cudnn_attend_backward(
         self, g: Array, q: Array, k: Array, v: Array, mask: Array, out: Array, logs: Array, scale: float, causal: bool
     ) -> Any:
-        if (
-            mask.size
-            or q.dtype.itemsize != 2
-            or q.shape[-1] % 8
-            or v.shape[-1] % 8
-            or max(q.shape[-1], v.shape[-1]) > 256
-        ):
+        if not attends(q, v, mask):
             return None
         heads = [self._heads(a) for a in (q, k, v, out, g)]
         inputs = *heads, self.xp.ascontiguousarray(logs).reshape(*heads[0].shape[:-1], 1)
@@ -339,6 +331,12 @@ class CudnnKernels:
         """(*, L, E) as (batch, heads, L, E)"""
         lead = x.shape[:-2]
         return self.xp.ascontiguousarray(x).reshape(prod(lead[:-1]), lead[-1] if lead else 1, *x.shape[-2:])
+
+
+def attends(q: Array, v: Array, mask: Array) -> bool:
+    """Whether cuDNN's attention takes them."""
+    widths = q.shape[-1], v.shape[-1]
+    return not mask.size and q.dtype.itemsize == 2 and max(widths) <= 256 and not any(n % 8 for n in widths)
 
 
 def steps(a: Array) -> list[int]:

@@ -1,8 +1,7 @@
-"""float16 and bfloat16 for kernels that do not take them: computed in float32, rounded once."""
+"""Attention of float16 and bfloat16 where no kernel of theirs fits: computed in float32, rounded once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,33 +9,23 @@ import numpy as np
 from ..base import FLOAT16
 
 Array = Any
-NAMES = (
-    "conv2d", "conv2d_grad_input", "conv2d_grad_weight", "convnd", "convnd_grad_input", "convnd_grad_weight", "attend",
-    "attend_backward",
-)  # fmt: skip
 
 
-class HalfKernels:
+def widened(*arrays: Array) -> list[Array]:
+    return [a.astype(np.float32) if a.dtype in FLOAT16 else a for a in arrays]
+
+
+class HalfAttention:
     """Mixed into CupyBackend, after the kernels that take half types."""
 
+    def attend(self, q: Array, k: Array, v: Array, mask: Array, scale: float, causal: bool) -> tuple[Array, Array]:
+        out, logs = super().attend(*widened(q, k, v, mask), scale, causal)  # type: ignore[misc]
+        return out.astype(q.dtype, copy=False), logs
 
-def _widened(name: str) -> Callable[..., Any]:
-    def kernel(self: Any, *args: Any) -> Any:
-        up, kind = getattr(super(HalfKernels, self), name), args[0].dtype
-        if kind not in FLOAT16 or (name.startswith("convnd") and args[0].ndim == 3):  # one dimension is two
-            return up(*args)
-
-        def narrow(x: Any) -> Any:
-            return x if x is None else x.astype(kind)
-
-        found = up(*(a.astype(np.float32) if getattr(a, "dtype", None) == kind else a for a in args))
-        if name == "attend":
-            return narrow(found[0]), found[1]  # the logarithms stay
-        return [narrow(x) for x in found] if isinstance(found, list) else narrow(found)
-
-    kernel.__name__ = name
-    return kernel
-
-
-for _name in NAMES:
-    setattr(HalfKernels, _name, _widened(_name))
+    def attend_backward(
+        self, g: Array, need: Any, q: Array, k: Array, v: Array, mask: Array, out: Array, logs: Array, scale: float,
+        causal: bool,
+    ) -> list[Array | None]:  # fmt: skip
+        (wide, *others), rest = widened(g, q, k, v, mask, out), (logs, scale, causal)
+        found = super().attend_backward(wide, need, *others, *rest)  # type: ignore[misc]
+        return [x if x is None else x.astype(q.dtype, copy=False) for x in found]

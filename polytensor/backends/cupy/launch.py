@@ -131,8 +131,6 @@ template <typename A, typename Op> __device__ A block_reduce(A v, Op op) {
     return v;
 }
 template <typename A> __device__ __forceinline__ A warp_sum(A v) { return warp_reduce(v, Sum()); }
-template <typename A> __device__ __forceinline__ A warp_max(A v) { return warp_reduce(v, Max()); }
-template <typename A> __device__ __forceinline__ A warp_min(A v) { return warp_reduce(v, Min()); }
 template <typename A> __device__ __forceinline__ A block_sum(A v) { return block_reduce(v, Sum()); }
 template <typename A> __device__ __forceinline__ A block_max(A v) { return block_reduce(v, Max()); }
 template <typename A> __device__ __forceinline__ A block_min(A v) { return block_reduce(v, Min()); }

@@ -69,9 +69,6 @@ class Placement(Backend):
     def current_index(self) -> int:
         return int(self.xp.cuda.runtime.getDevice())
 
-    def device_name(self) -> str:
-        return str(self.xp.cuda.runtime.getDeviceProperties(self.current_index())["name"].decode())
-
     def memory_info(self) -> dict[str, int]:
         free, total = self.xp.cuda.runtime.memGetInfo()
         return {"free": free, "total": total}

@@ -12,7 +12,6 @@ from .rows import CTYPE, ROWS, forms, i64, split, spread, width
 Array = Any
 
 FLOATS = ("float", "double", "__half", "__nv_bfloat16")
-STRIP = 32  # columns to a block
 SOME = 2048  # targets to a block
 MOST = 256  # blocks that count targets
 FEW = 1024  # targets that every block may count: a launch costs more
