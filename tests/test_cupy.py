@@ -1,6 +1,7 @@
 """CuPy without a GPU: every CUDA source compiles, every name that is used exists, and absence is told clearly."""
 
 import ast
+import ctypes
 import dataclasses
 import hashlib
 import importlib.util
@@ -18,6 +19,7 @@ import polytensor
 from polytensor import devices
 from polytensor.backends.base import UFUNCS
 from polytensor.backends.cupy import CupyBackend, launch
+from polytensor.ops.rows import written
 
 BACKENDS = Path(devices.__file__).parent / "backends"
 FILES = [str(p.relative_to(BACKENDS)) for d in (".", "cupy") for p in sorted((BACKENDS / d).glob("*.py"))]
@@ -282,6 +284,13 @@ def test_samples_on_the_twin(twin, family):
                 wrong.append(f"{sample.name} {dtype}: {error}")
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+def test_what_an_op_calls_may_import():
+    """CuPy's ufuncs do at a first launch: the code of Python that runs must know __builtins__ then."""
+    load = ctypes.pythonapi.PyImport_Import
+    load.restype, load.argtypes = ctypes.py_object, [ctypes.py_object]
+    assert written("f", lambda: ["def f(name): return load(name)"], {"load": load})("ast") is ast
 
 
 def test_an_old_cupy_says_that_it_has_no_bfloat16(twin, cupy, monkeypatch):
