@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("cupy")
 import cuda_emulator
 from cupy_twin import Array, TwinBackend, plain
-from test_cupy import cuda_headers
+from test_cupy import program_of, ptx_of
 
 import polytensor
 from polytensor.backends.base import Backend
@@ -195,18 +195,8 @@ def test_shared_memory_fits_every_card():
 def test_sums_stay_in_registers(name):
     """An array that is indexed by anything but constants would go to memory."""
     nvrtc = pytest.importorskip("cupy").cuda.nvrtc
-    try:
-        program = nvrtc.createProgram(launch.code(name), f"{name}.cu", (), ())
-    except (RuntimeError, ImportError, OSError) as error:
-        pytest.skip(f"NVRTC is not installed: {error}")
-    for types in launch.KERNELS[name].types:
-        if types[0] == "float":
-            nvrtc.addNameExpression(program, launch.expression(name, types))
-    try:
-        nvrtc.compileProgram(program, ("-arch=sm_90", *launch.OPTIONS, *cuda_headers()))
-    except nvrtc.NVRTCError:
-        pytest.skip("the CUDA headers are not installed")  # other errors: see test_cupy.py
-    ptx = nvrtc.getPTX(program)
+    types = [t for t in launch.KERNELS[name].types if t[0] == "float"]
+    ptx = ptx_of(nvrtc, program_of(nvrtc, name), name, types, "sm_90")
     assert b"attend" in ptx
     assert b"__local_depot" not in ptx
 

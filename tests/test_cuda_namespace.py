@@ -347,8 +347,20 @@ def test_libraries_and_profilers(machine, monkeypatch):
     nvtx.mark("b")
     assert [m[0] for m in marks] == ["RangePush", "RangePush", "RangePop", "RangePop", "RangeStart", "RangeEnd", "Mark"]
     assert marks[0][1] == "step 3" and marks[5][1] == 5
-    assert torch.cuda.current_blas_handle() == 7 and torch.cuda.current_solver_handle() == 8
+    assert torch.cuda.current_solver_handle() == 8
     assert torch.cuda.default_generators == (torch.default_generator,) * 2
+
+
+def test_the_handle_of_products(machine):
+    """cuBLAS's handle is the one that matrix products use on the current device and stream."""
+    for index in range(2):
+        with torch.cuda.device(index), torch.cuda.stream(torch.cuda.Stream()):
+            x = torch.ones(2, 2, device="cuda")
+            handle = torch.cuda.current_blas_handle()
+            entries = x.device.backend._blas.entries
+            x @ x
+            assert [args[0] for name, args in entries.calls if "Gemm" in name][-1] == handle
+            assert entries.handles[handle]["stream"] == torch.cuda.current_stream().cuda_stream
 
 
 def test_what_the_management_library_tells(machine, monkeypatch):

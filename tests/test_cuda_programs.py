@@ -104,7 +104,7 @@ def test_the_scale_follows_infinite_gradients(machine):
 
 
 def test_a_captured_step_is_taken_back_on_the_device(machine, monkeypatch):
-    from polytensor.cuda import streams
+    backend = type(devices.resolve("cuda:0").backend)
 
     def run(captured):
         torch.manual_seed(0)
@@ -113,7 +113,7 @@ def test_a_captured_step_is_taken_back_on_the_device(machine, monkeypatch):
         scaler = torch.amp.GradScaler("cuda", init_scale=4.0)
         for i, factor in enumerate((1.0, 2.0, float("inf"), 3.0)):
             with monkeypatch.context() as patch, watching() as watch:
-                patch.setattr(streams, "is_current_stream_capturing", lambda: captured and i > 0)  # noqa: B023
+                patch.setattr(backend, "capturing", captured and i > 0)
                 optimizer.zero_grad()
                 scaler.scale((p * factor).sum()).backward()
                 scaler.step(optimizer)
@@ -125,6 +125,24 @@ def test_a_captured_step_is_taken_back_on_the_device(machine, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         assert run(True) == run(False) and run(True)[1] == 3
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD"])
+def test_a_learning_rate_on_another_device(machine, monkeypatch, name):
+    """A capturable step takes it as a number from the CPU, and moves it from a device, without a wait."""
+    monkeypatch.setattr(type(devices.resolve("cuda:1").backend), "capturing", name == "SGD")
+    found = []
+    for lr in (0.25, torch.tensor(0.25), torch.tensor([0.25], device="cuda:0"), torch.tensor(0.25, device="cuda:1")):
+        p = torch.nn.Parameter(torch.arange(1.0, 4.0, device="cuda:1"))
+        optimizer = getattr(torch.optim, name)([p], lr=lr, **({} if name == "SGD" else {"capturable": True}))
+        with watching() as watch:
+            for _ in range(2):
+                p.grad = torch.ones(3, device="cuda:1")
+                optimizer.step()
+        assert not watch.found and optimizer.param_groups[0]["lr"] is lr
+        found.append(p)
+    for p in found[1:]:
+        torch.testing.assert_close(p, found[0])
 
 
 # ---- training -------------------------------------------------------------------------------------------------------

@@ -207,9 +207,11 @@ class Optimizer:
             raise RuntimeError(f"step() of {name} cannot be part of a CUDA graph: it computes with numbers of the host")
 
     def _rate_on_device(self, group: dict[str, Any]) -> Any:
-        """The learning rate: a tensor as it is."""
+        """The learning rate: a tensor as it is, or as a number where the host has it."""
         lr = group["lr"]
-        return lr.reshape(()) if isinstance(lr, Tensor) else lr
+        if isinstance(lr, Tensor):
+            return lr.item() if lr.is_cpu else lr.reshape(())
+        return lr
 
     def _lr(self, group: dict[str, Any]) -> Any:
         """The learning rate as a number; a Tensor as it is where a differentiable step may want its gradient."""
