@@ -1,42 +1,42 @@
-"""torch._dynamo: there is no compiler. Marks and settings for it are taken, and change nothing."""
+"""torch._dynamo: what programs set and mark for a compiler. Accepted without effect: functions run as they are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from ..compiler import allow_in_graph as allow_in_graph
-from ..compiler import assume_constant_result as assume_constant_result
-from ..compiler import disable as disable
-from ..compiler import is_compiling as is_compiling
-from ..compiler import reset as reset
-from . import config as config
-from . import eval_frame as eval_frame
-from .eval_frame import OptimizedModule as OptimizedModule
+from ..compiler import allow_in_graph, assume_constant_result, disable, is_compiling, list_backends, reset
+from ..settings import compile as _compile
+from . import config, eval_frame, utils
+from .eval_frame import OptimizedModule
 
 __all__ = ["OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "disallow_in_graph",
-           "eval_frame", "graph_break", "is_compiling", "mark_dynamic", "mark_static", "mark_static_address",
-           "maybe_mark_dynamic", "reset"]  # fmt: skip
-
-
-def disallow_in_graph(fn: Any) -> Any:
-    """The function itself."""
-    return fn
+           "eval_frame", "forbid_in_graph", "graph_break", "is_compiling", "list_backends", "mark_dynamic", "mark_static", "mark_static_address", "maybe_mark_dynamic", "optimize",
+           "reset", "run", "utils"]  # fmt: skip
 
 
 def graph_break(msg: str = "") -> None:
-    """Nothing: no graph is built."""
+    """There is no graph to break."""
 
 
-def mark_dynamic(t: Any, index: Any, **kwargs: Any) -> None:
-    """Nothing: no graph is built."""
+def mark_dynamic(t: Any, index: Any = None, **hints: Any) -> None:
+    """Every size may change from call to call."""
 
 
-maybe_mark_dynamic = mark_dynamic
+mark_static = mark_static_address = maybe_mark_dynamic = mark_dynamic
 
 
-def mark_static(t: Any, index: Any = None, **kwargs: Any) -> None:
-    """Nothing: no graph is built."""
+def forbid_in_graph(fn: Any) -> Any:
+    return fn
 
 
-def mark_static_address(t: Any, guard: bool = True) -> None:
-    """Nothing: no graph is built."""
+disallow_in_graph = forbid_in_graph
+
+
+def run(fn: Any = None) -> Any:
+    return (lambda f: f) if fn is None else fn
+
+
+def optimize(backend: Any = "inductor", **options: Any) -> Callable[[Any], Any]:
+    """torch.compile's older form: a decorator that returns its argument."""
+    return _compile
