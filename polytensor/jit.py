@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+from typing import Final as Final
 
 from .absent import missing, refuse
 from .nn.module import Module
