@@ -165,8 +165,8 @@ autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gr
 newaxis = None
 _install_numpy_names(globals())
 _LAZY = (
-    "__config__", "__future__", "accelerator", "compiler", "cpu", "data", "distributed", "functional", "hub", "jit", "mps",
-    "multiprocessing", "onnx", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
+    "__config__", "__future__", "_dynamo", "_inductor", "_logging", "accelerator", "compiler", "cpu", "data", "distributed", "functional", "hub",
+    "jit", "mps", "multiprocessing", "onnx", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 
 
