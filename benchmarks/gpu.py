@@ -32,7 +32,8 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from gpu_check import WEIGHTS as PARTS  # noqa: E402
-from gpu_check import check, environment, touch  # noqa: E402
+from gpu_check import check, environment  # noqa: E402
+from gpu_touch import touch  # noqa: E402
 
 Case = Callable[[], Any]
 BATCHES = (4, 16, 64, 256, 1024, 4096)

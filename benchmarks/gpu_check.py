@@ -12,14 +12,12 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).parent
 TOOLS = ("memcheck", "racecheck", "synccheck")  # of compute-sanitizer
 WEIGHTS = {"info": 2, "example": 4, "suite": 14, **dict.fromkeys(TOOLS, 5)}  # shares of the time
 GRACE = 15.0  # seconds that a part has to tell what it knows once its time is over
 LONGEST = 150  # seconds that a test may take: then its process is replaced
-TOUCHED = ("small ops", "small ops, forward + backward", "large ops", "conv", "optimizers")
 LINES = 40  # of failures, in the summary
 
 
@@ -58,7 +56,7 @@ def command(part: str, out: Path, device: str, workers: int) -> list[str]:
     if part == "suite":
         backends = "--polytensor-backends=numpy,numba" + (",cupy" if device == "cuda" else "")
         watched = [f"--failures={out.absolute() / 'check-failures.txt'}", f"--longest={LONGEST}"]
-        return [python, "-m", "pytest", "-q", "-n", str(workers), "--tb=no", "--durations=15", backends, *watched]
+        return [python, "-m", "pytest", "-q", "-n", str(workers), "--tb=short", "--no-summary", backends, *watched]
     found = sanitizer()
     if found is None:
         raise FileNotFoundError("compute-sanitizer is not installed")
@@ -81,7 +79,7 @@ def follow(words: list[str], log: Path, limit: float) -> tuple[int | None, str]:
     )
     assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)
-    with selectors.DefaultSelector() as waiting, log.open("wb") as file:
+    with process.stdout, selectors.DefaultSelector() as waiting, log.open("wb") as file:
         waiting.register(process.stdout, selectors.EVENT_READ)
         while True:
             if waiting.select(max(0.0, min(1.0, end - time.perf_counter()))):
@@ -162,37 +160,3 @@ def check(parts: list[str], out: Path, device: str, budget: float, workers: int)
         print(f"== {lines[-1] if lines[-1][0] != ' ' else part + ' is over'}", flush=True)
     print("\n" + "\n".join(lines), flush=True)
     return wrong
-
-
-# ---- what runs under compute-sanitizer ------------------------------------------------------------------------------
-def touch(device: str, names: tuple[str, ...] = TOUCHED, models: tuple[str, ...] = ()) -> None:
-    """Kernels of ours on small arrays: groups of cases and models (all of them if none is named).
-
-    Each array has an allocation of its own, so that memcheck sees what passes the end of one.
-    """
-    from cases import GROUPS, MODELS
-
-    import polytensor as t
-
-    if device == "cuda":
-        import cupy
-
-        cupy.cuda.set_allocator(None)
-    with t.device(device):
-        for name in names:
-            print(f"touching {name}", flush=True)
-            for fn in GROUPS[name](t).values():
-                fn()
-        for name in models or MODELS:
-            print(f"touching {name}", flush=True)
-            step: Any = MODELS[name](t, 4)
-            step(), step()
-        print("touching single layers", flush=True)
-        for dtype in (t.float32, t.float16, t.bfloat16, t.float64):
-            x = t.randn(7, 33).to(dtype).requires_grad_()
-            y = t.nn.functional.layer_norm(t.nn.functional.dropout(x, 0.5), (33,)).softmax(1)
-            (y + t.nn.functional.gelu(x)).sum().backward()
-            i = t.randint(0, 7, (20,))
-            t.zeros(7, 33).to(dtype).index_add(0, i, x.detach()[i])
-            t.nn.functional.max_pool2d(x.detach().reshape(1, 1, 7, 33), 3, 2, 1)
-        t.cuda.synchronize() if device == "cuda" else None

@@ -55,5 +55,5 @@ class Watch:
             return
         text = report.longreprtext
         crash = getattr(report.longrepr, "reprcrash", None)
-        lines = (crash.message if crash else text).strip().splitlines()
-        self.file.write(f"FAILED {report.nodeid} - {lines[0] if lines else ''}\n{text}\n\n")
+        why = crash.message.strip().partition("\n")[0] if crash else text.strip().rpartition("\n")[2]
+        self.file.write(f"FAILED {report.nodeid} - {why}\n{text}\n\n")
