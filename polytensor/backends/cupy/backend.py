@@ -69,6 +69,7 @@ class CupyBackend(
     name = "cupy"
     device_type = "cuda"
     takes_half = True
+    span = 1 << 24
     attends_small = True
     attention_room = 1 << 24  # a launch costs more than a cache is worth
 
