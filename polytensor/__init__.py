@@ -165,8 +165,8 @@ autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gr
 newaxis = None
 _install_numpy_names(globals())
 _LAZY = (
-    "__config__", "__future__", "accelerator", "compiler", "cpu", "data", "distributed", "functional", "hub", "jit", "mps",
-    "multiprocessing", "onnx", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
+    "_C", "__config__", "__future__", "accelerator", "compiler", "cpu", "data", "distributed", "functional", "hub", "jit", "mps",
+    "multiprocessing", "onnx", "overrides", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 
 
