@@ -1,5 +1,6 @@
 """Shared by all tests: the `checked` backend, the plugin in a bare checkout, and the PyTorch oracle."""
 
+import gc
 import os
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -96,3 +97,13 @@ def launches(monkeypatch):
 
     monkeypatch.setattr(launch, "kernel", kernel)
     return names
+
+
+@pytest.fixture
+def machine():
+    """A machine of two fake CUDA devices."""
+    from fake_cuda import Machine, pretend
+
+    with pretend(Machine()) as found:
+        yield found
+    gc.collect()

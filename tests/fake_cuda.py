@@ -382,6 +382,7 @@ def backend(machine):
         def __init__(self):
             super().__init__()
             self.xp.__dict__["cuda"] = machine.cuda
+            self._blas.place = self._place
             make = self.xp.asarray
             self.xp.__dict__["asarray"] = lambda a, dtype=None, order=None, *, blocking=False: machine_asarray(
                 machine, make, a, dtype, blocking

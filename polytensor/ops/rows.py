@@ -7,6 +7,7 @@ of derivatives); the names of its further parameters say what is saved: inputs, 
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from functools import wraps
 from types import FunctionType, SimpleNamespace
@@ -279,7 +280,8 @@ def written(name: str, text: Callable[[], list[str]], names: dict[str, Any]) -> 
         body.__code__ = made.__code__  # last: another thread may be here too
         return body(*args, **kwargs)
 
-    call = FunctionType(_first.__code__, {"first": first, **names}, name)
+    # compiled modules that import something while it runs look for __builtins__: NumPy does for the name of a dtype
+    call = FunctionType(_first.__code__, {"first": first, "__builtins__": builtins, **names}, name)
     return call
 
 

@@ -262,6 +262,10 @@ class GemmKernels:
         self._blas = Blas(entries, self._place, cuda.alloc, coarse, size, cublaslt.library(light))
         return self._blas
 
+    def blas_handle(self) -> int:
+        """The address of this thread's handle, set to the current stream."""
+        return (self._blas or self._load_blas()).handle().address
+
     def forget_workspaces(self) -> list[Any]:
         """See Blas: for captures, and to give memory back."""
         return self._blas.forget_workspaces() if self._blas is not None else []
