@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..compiler import allow_in_graph, assume_constant_result, disable, list_backends, reset
+from ..compiler import allow_in_graph, assume_constant_result, disable, is_compiling, list_backends, reset
 from ..settings import compile as _compile
-from . import config, utils
+from . import config, eval_frame, utils
+from .eval_frame import OptimizedModule
 
-__all__ = ["allow_in_graph", "assume_constant_result", "config", "disable", "forbid_in_graph", "graph_break",
-           "list_backends", "mark_dynamic", "mark_static", "mark_static_address", "maybe_mark_dynamic", "optimize",
+__all__ = ["OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "disallow_in_graph",
+           "eval_frame", "forbid_in_graph", "graph_break", "is_compiling", "list_backends", "mark_dynamic", "mark_static",
+           "mark_static_address", "maybe_mark_dynamic", "optimize",
            "reset", "run", "utils"]  # fmt: skip
 
 
@@ -27,6 +29,9 @@ mark_static = mark_static_address = maybe_mark_dynamic = mark_dynamic
 
 def forbid_in_graph(fn: Any) -> Any:
     return fn
+
+
+disallow_in_graph = forbid_in_graph
 
 
 def run(fn: Any = None) -> Any:
