@@ -454,7 +454,8 @@ def test_losses_and_averages(twin):
 # ---- layer norm without the plain result ----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("dtype", "shape", "kept"),
-    [*[(np.float32, *n) for n in NORMS], (np.float64, *NORMS[2]), (np.float16, *NORMS[1]), (np.float16, *NORMS[4]), (BFLOAT16, *NORMS[2])],
+    [*[(np.float32, *n) for n in NORMS], (np.float64, *NORMS[2]), (np.float16, *NORMS[1]), (np.float16, *NORMS[4]), (BFLOAT16, *NORMS[2]),
+     (np.float16, (3, 4104), 1)],
     ids=str,
 )  # fmt: skip
 def test_layer_norm_from_its_input(twin, shape, kept, dtype):

@@ -87,6 +87,50 @@ template <typename T> __device__ __forceinline__ void store(T* p, acc_t<T> v) { 
 
 // N elements in one access; the address must be aligned to their size (at most 16 bytes).
 template <typename T, int N> struct alignas(sizeof(T) * N) Pack { T v[N]; };
+template <int BYTES> struct Word;
+template <> struct Word<1> { typedef unsigned char type; };
+template <> struct Word<2> { typedef unsigned short type; };
+template <> struct Word<4> { typedef unsigned int type; };
+template <> struct Word<8> { typedef uint2 type; };
+template <> struct Word<16> { typedef uint4 type; };
+// A Pack that is copied by its elements may be compiled to a store for each of them, so this says what is wanted.
+#ifndef STORE_WORD
+__device__ __forceinline__ void store_word(uint4* p, uint4 w) {
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(w.x), "r"(w.y), "r"(w.z), "r"(w.w) : "memory");
+}
+__device__ __forceinline__ void store_word(uint2* p, uint2 w) {
+    asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(p), "r"(w.x), "r"(w.y) : "memory");
+}
+template <typename W> __device__ __forceinline__ void store_word(W* p, W w) { *p = w; }
+#define STORE_WORD store_word
+#endif
+template <typename T, int N> __device__ __forceinline__ Pack<T, N> fetch(const T* p) {
+    typedef typename Word<sizeof(T) * N>::type W;
+    W word = *reinterpret_cast<const W*>(p);
+    Pack<T, N> pack;
+    memcpy(&pack, &word, sizeof(W));
+    return pack;
+}
+template <typename T, int N> __device__ __forceinline__ void deposit(T* p, const Pack<T, N>& pack) {
+    typedef typename Word<sizeof(T) * N>::type W;
+    W word;
+    memcpy(&word, &pack, sizeof(W));
+    STORE_WORD(reinterpret_cast<W*>(p), word);
+}
+// The same pack, which the compiler takes for another one: it makes float32 of 16-bit elements at each use, instead of keeping
+// both.
+#ifndef UNSEEN
+#define UNSEEN(v) asm volatile("" : "+r"(v.x), "+r"(v.y), "+r"(v.z), "+r"(v.w))
+#endif
+template <typename T, int N> __device__ __forceinline__ Pack<T, N> unseen(Pack<T, N> pack) {
+    if constexpr (sizeof(T) == 2 && N == 8) {
+        uint4 word;
+        memcpy(&word, &pack, sizeof(word));
+        UNSEEN(word);
+        memcpy(&pack, &word, sizeof(word));
+    }
+    return pack;
+}
 __device__ __forceinline__ bool aligned16(const void* p) { return ((u64)p & 15) == 0; }
 
 // i = quotient * n + rest for i >= 0 and n > 0; a division of 64 bits takes several times as long as one of 32.

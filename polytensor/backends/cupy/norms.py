@@ -26,9 +26,9 @@ TOGETHER = 4  # rows at least to each of these
 NORM_ROWS = r"""
 // y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w, and + b if it is `biased`. Without `centred` the mean is 0 and
 // var the mean square; y is left out unless it is kept. Row r has the weights (r % groups) * each + i / area, where
-// each * area = n.
+// each * area = n; area is 1 or a multiple of V.
 template <typename T, int V, int K>
-__global__ void __launch_bounds__(512)
+__global__ void __launch_bounds__(512, sizeof(T) == 8 ? 1 : 2)
 norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_t<T>* var, i64 rows, i64 n, i64 groups,
           i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool biased, bool kept) {
     typedef acc_t<T> A;
@@ -56,7 +56,7 @@ norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_
             if (centred) mean[r] = m;
             var[r] = square;
         }
-        i64 first = (r % groups) * each;
+        i64 first = groups == 1 ? 0 : (r % groups) * each;
         sweep<V, K>(n, [&](int k, i64 i) {
             A v[V];
             row.pack(k, i, v);
@@ -73,11 +73,10 @@ norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_
                 #pragma unroll
                 for (int j = 0; j < V; ++j) v[j] = v[j] * s[j] + t[j];
             } else {
+                i64 c = first + quotient(i, area);
+                A s = load(w + c), t = biased ? load(b + c) : (A)0;
                 #pragma unroll
-                for (int j = 0; j < V; ++j) {
-                    i64 c = first + quotient(i + j, area);
-                    v[j] = v[j] * load(w + c) + (biased ? load(b + c) : (A)0);
-                }
+                for (int j = 0; j < V; ++j) v[j] = v[j] * s + t;
             }
             put<T, V>(out + r * n + i, v);
         });
@@ -90,7 +89,7 @@ NORM_ROWS_BACKWARD = r"""
 // y comes as it is, or with `raw` as (x - mean) / sqrt(var + eps). With `sums` (for weights of one row, in registers) each
 // row of threads leaves the sums of its rows of g * y and of g in parts.
 template <typename T, int V, int K>
-__global__ void __launch_bounds__(512)
+__global__ void __launch_bounds__(512, sizeof(T) < 8 && V * K <= 4 ? 2 : 1)
 norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, const acc_t<T>* var, T* dx, acc_t<T>* parts,
                    i64 rows, i64 n, i64 groups, i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool raw,
                    bool sums) {
@@ -101,7 +100,7 @@ norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, con
     for (int j = 0; j < held; ++j) dw[j] = db[j] = 0;
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> gs(g + r * n, n), ys(y + r * n, n);
-        i64 first = (r % groups) * each;
+        i64 first = groups == 1 ? 0 : (r % groups) * each;
         A scale = 1 / sqrt(var[r] + eps), m = raw && centred ? mean[r] : (A)0, stretch = raw ? scale : (A)1;
         // u: g and d, v: y
         auto packs = [&](int k, i64 i, A (&u)[V], A (&d)[V], A (&v)[V]) {
@@ -110,8 +109,9 @@ norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, con
             if (affine && area == 1) {
                 get<T, V>(w + first + i, d);
             } else {
+                A s = affine ? load(w + first + quotient(i, area)) : (A)1;
                 #pragma unroll
-                for (int j = 0; j < V; ++j) d[j] = affine ? (A)load(w + first + quotient(i + j, area)) : (A)1;
+                for (int j = 0; j < V; ++j) d[j] = s;
             }
             #pragma unroll
             for (int j = 0; j < V; ++j) {
@@ -365,7 +365,11 @@ __global__ void channel_apply_backward(const T* g, const T* x, const T* made, co
 _SPANS = [(c, *form) for c in (*FLOATS, *HALVES) for form in ((str(VECTOR[c]), "false"), ("1", "false"), ("1", "true"))]
 _PACKS = [(c, str(v)) for c in (*FLOATS, *HALVES) for v in (VECTOR[c], 1)]
 launch.register("norm_rows", ROWS + NORM_ROWS, forms((*FLOATS, *HALVES)))
-launch.register("norm_rows_backward", ROWS + NORM_ROWS_BACKWARD, forms((*FLOATS, *HALVES)))
+launch.register(
+    "norm_rows_backward",
+    ROWS + NORM_ROWS_BACKWARD,
+    [*forms((*FLOATS, *HALVES)), *[(c, str(VECTOR[c]), "2") for c in HALVES]],
+)
 launch.register("add_parts", ADD_PARTS, [("float", "float"), ("double", "double"), *[("float", h) for h in HALVES]])
 launch.register("channel_stats", ROWS + CHANNELS + CHANNEL_STATS, _SPANS)
 launch.register("merge_stats", MERGE_STATS, [(c,) for c in FLOATS])
@@ -459,7 +463,7 @@ class CudaNorms:
         ctype = CTYPE[x.dtype]
         biased, w = b is not None, x if w is None else self.contiguous(w)
         b = self.contiguous(b) if biased else w
-        v = width(n, ctype, x, y, out, w, b)
+        v = width(n if of[2] == 1 else of[2], ctype, x, y, out, w, b)
         held, blocks, threads = spread(rows, n, v)
         flags = (kind(eps), np.bool_(centred), np.bool_(out is not y), np.bool_(biased), np.bool_(kept))
         launch.kernel("norm_rows", ctype, str(v), held)(
@@ -475,7 +479,7 @@ class CudaNorms:
         g, y, var, (rows, n) = self.contiguous(g), self.contiguous(y), self.contiguous(var), form
         dx, kind = self.empty(y.shape, y.dtype), _wide(y)
         w, affine = (y, False) if w is None else (self.contiguous(w), True)
-        v = width(n, CTYPE[y.dtype], g, y, dx, w)
+        v = width(n if of[2] == 1 else of[2], CTYPE[y.dtype], g, y, dx, w)
         held, blocks, threads = spread(rows, n, v, True)
         sums = affine and of[0] == of[2] == 1 and held != "0"
         parts = None

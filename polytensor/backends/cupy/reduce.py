@@ -73,7 +73,7 @@ __global__ void reduce_rows(const T* x, O* y, i64 rows, i64 n, i64 pieces, i64 s
         if (aligned16(from)) {
             k = count / N;
             for (i64 i = threadIdx.x; i < k; i += blockDim.x) {
-                Pack<T, N> pack = reinterpret_cast<const Pack<T, N>*>(from)[i];
+                Pack<T, N> pack = fetch<T, N>(from + i * N);
                 for (int j = 0; j < N; ++j) v[j] = combine(v[j], to_acc(pack.v[j]), op);
             }
             k *= N;

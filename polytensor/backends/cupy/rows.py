@@ -17,14 +17,14 @@ Array = Any
 CTYPE = {d.array: CTYPES[d.name] for d in dtypes.ALL if d.array is not None and d.name in CTYPES}  # str(dtype) is slow
 
 VECTOR = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements in 16 bytes
-HELD = (0, 1, 4)  # packs that a thread holds; 0: none
+HELD = (0, 1, 4)  # packs that a thread holds; 0: none. Of 8 elements also 2 in kernels that hold several rows
 LONGEST = 512  # threads to a row, in the __launch_bounds__ of the kernels over rows
 BLOCKS = 1 << 20
 
 ROWS = r"""
 // Elements [i, i + V) of a row are a pack; pack k of a thread begins at (k * blockDim.x + threadIdx.x) * V.
 template <typename T, int V> __device__ __forceinline__ void get(const T* p, acc_t<T>* v) {
-    Pack<T, V> pack = *reinterpret_cast<const Pack<T, V>*>(p);
+    Pack<T, V> pack = fetch<T, V>(p);
     #pragma unroll
     for (int j = 0; j < V; ++j) v[j] = to_acc(pack.v[j]);
 }
@@ -32,37 +32,40 @@ template <typename T, int V> __device__ __forceinline__ void put(T* p, const acc
     Pack<T, V> pack;
     #pragma unroll
     for (int j = 0; j < V; ++j) pack.v[j] = from_acc<T>(v[j]);
-    *reinterpret_cast<Pack<T, V>*>(p) = pack;
+    if constexpr (V == 1) *p = pack.v[0];
+    else deposit<T, V>(p, pack);
 }
+// Packs stay as they are in memory: registers are what limits how much of it is asked for at a time.
 template <typename T, int V, int K> struct Row {
     typedef acc_t<T> A;
-    A held[K > 0 ? K * V : 1];
+    Pack<T, V> held[K > 0 ? K : 1];
     const T* from;
     __device__ __forceinline__ Row(const T* p, i64 n) : from(p) {
         if constexpr (K > 0) {
             #pragma unroll
             for (int k = 0; k < K; ++k) {
-                i64 i = ((i64)k * blockDim.x + threadIdx.x) * V;
-                if (i < n) get<T, V>(p + i, held + k * V);
+                int i = (k * blockDim.x + threadIdx.x) * V;
+                if (i < (int)n) held[k] = fetch<T, V>(p + i);
             }
         }
     }
     __device__ __forceinline__ void pack(int k, i64 i, A* v) const {
         if constexpr (K > 0) {
+            Pack<T, V> pack = unseen<T, V>(held[k]);
             #pragma unroll
-            for (int j = 0; j < V; ++j) v[j] = held[k * V + j];
+            for (int j = 0; j < V; ++j) v[j] = to_acc(pack.v[j]);
         } else {
             get<T, V>(from + i, v);
         }
     }
 };
-// f(k, i) for each pack of this thread.
+// f(k, i) for each pack of this thread; with K > 0 a row is short, so places in it have 32 bits.
 template <int V, int K, typename F> __device__ __forceinline__ void sweep(i64 n, F f) {
     if constexpr (K > 0) {
         #pragma unroll
         for (int k = 0; k < K; ++k) {
-            i64 i = ((i64)k * blockDim.x + threadIdx.x) * V;
-            if (i < n) f(k, i);
+            int i = (k * blockDim.x + threadIdx.x) * V;
+            if (i < (int)n) f(k, i);
         }
     } else {
         for (i64 i = (i64)threadIdx.x * V; i < n; i += (i64)blockDim.x * V) f(0, i);
@@ -95,8 +98,11 @@ def spread(rows: int, n: int, v: int, wide: bool = False) -> tuple[str, tuple[in
     threads, held = 32, 1
     if packs > 4 * LONGEST:
         threads, held = LONGEST, 0
-    elif wide and packs <= LONGEST:
+    elif wide and packs <= (LONGEST if v < 8 else LONGEST // 2):
         threads = -(-packs // 32) * 32
+    elif wide and v == 8 and packs <= 2 * LONGEST:
+        held = 2
+        threads = -(-packs // 64) * 32
     elif packs > 32:
         held = 4
         threads = -(-packs // 128) * 32

@@ -34,7 +34,8 @@ template <typename A> struct Mass {
 SOFTMAX_ROWS = r"""
 // y = exp(x - max) / sum, or with `logs` its logarithm; rows of n.
 template <typename T, int V, int K>
-__global__ void __launch_bounds__(512) softmax_rows(const T* x, T* y, i64 rows, i64 n, bool logs) {
+__global__ void __launch_bounds__(512, sizeof(T) == 8 ? 1 : V * K > 16 ? 2 : 3)
+softmax_rows(const T* x, T* y, i64 rows, i64 n, bool logs) {
     typedef acc_t<T> A;
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
         Row<T, V, K> row(x + r * n, n);
@@ -66,7 +67,7 @@ __global__ void __launch_bounds__(512) softmax_rows(const T* x, T* y, i64 rows, 
 SOFTMAX_ROWS_BACKWARD = r"""
 // y * (g - sum(g * y)), or with `logs` g - exp(y) * sum(g).
 template <typename T, int V, int K>
-__global__ void __launch_bounds__(512)
+__global__ void __launch_bounds__(512, sizeof(T) == 8 ? 1 : 2)
 softmax_rows_backward(const T* g, const T* y, T* dx, i64 rows, i64 n, bool logs) {
     typedef acc_t<T> A;
     for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
