@@ -165,9 +165,20 @@ autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gr
 newaxis = None
 _install_numpy_names(globals())
 _LAZY = (
-    "__config__", "__future__", "accelerator", "compiler", "cpu", "data", "distributed", "functional", "hub", "jit", "mps",
-    "multiprocessing", "onnx", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
+    "_C", "__config__", "__future__", "_dynamo", "_inductor", "_logging", "accelerator", "compiler", "cpu", "data",
+    "distributed", "functional", "futures", "fx", "hub", "jit", "library", "mps", "multiprocessing", "onnx", "overrides",
+    "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
+_HOMES = {
+    "conditions": (
+        "_assert", "_assert_async", "_check", "_check_index", "_check_is_size", "_check_not_implemented",
+        "_check_tensor_all", "_check_tensor_all_with", "_check_type", "_check_value", "_check_with", "sym_float", "sym_int",
+        "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
+    ),
+    "futures": ("Future",),
+    "jit": ("CompilationUnit", "ScriptFunction", "ScriptModule"),
+    "streams": ("Event", "Stream"),
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
@@ -175,10 +186,12 @@ def __getattr__(name: str) -> _Any:
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")
-    if name in ("Event", "Stream"):
-        from . import streams
+    for home in ("foreach",) if name.startswith("_foreach_") else [h for h, names in _HOMES.items() if name in names]:
+        from importlib import import_module
 
-        return getattr(streams, name)
+        found = getattr(import_module(f"{__name__}.{home}"), name, None)
+        if found is not None:
+            return found
     raise AttributeError(f"module 'torch' has no attribute {name!r}: PolyTensor does not have it")
 
 

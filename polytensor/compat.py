@@ -5,10 +5,30 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.metadata
 import importlib.util
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
+
+from .version import FOLLOWED as _TORCH
+from .version import FOLLOWED_VISION as _VISION
+
+FOLLOWED = {"torch": str(_TORCH), "torchvision": str(_VISION)}
+
+
+class _Distribution(importlib.metadata.Distribution):
+    """What importlib.metadata says of torch and torchvision: the version that PolyTensor follows."""
+
+    def __init__(self, name: str, version: str) -> None:
+        self._told = {"METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "top_level.txt": name}
+
+    def read_text(self, filename: str) -> str | None:
+        return self._told.get(filename)
+
+    def locate_file(self, path: Any) -> Any:
+        raise FileNotFoundError(f"no file of this distribution is installed: {path}")
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -25,6 +45,12 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         return None
 
+    @classmethod
+    def find_distributions(cls, context: Any = None) -> Iterator[importlib.metadata.Distribution]:
+        """Distributions of this name, or all."""
+        name = getattr(context, "name", None)
+        return (_Distribution(n, v) for n, v in FOLLOWED.items() if name is None or name.lower() == n)
+
     def create_module(self, spec: Any) -> ModuleType:
         name = spec.name
         ours = "polytensor.vision" + name[11:] if name.startswith("torchvision") else "polytensor" + name[5:]
@@ -36,6 +62,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module = importlib.import_module(ours)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"No module named {name!r}: PolyTensor does not have it", name=name) from error
+        if ours == "polytensor.vision":
+            module.__version__ = _VISION
         self._kept = (module.__spec__, module.__loader__, module.__package__)
         return module
 
@@ -44,13 +72,20 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def install_torch_alias() -> None:
-    """From now on `import torch` gives polytensor. RuntimeError if PyTorch itself was imported before."""
+    """From now on `import torch` gives polytensor. RuntimeError if PyTorch itself was imported before.
+
+    Libraries ask which PyTorch this is: __version__ and importlib.metadata then name the one that is followed, with
+    PolyTensor's own version behind the plus sign.
+    """
     have = sys.modules.get("torch")
     if have is not None:
         if have.__name__ != "polytensor":
             raise RuntimeError("PyTorch is already imported; install the alias before it")
         return
     sys.meta_path.insert(0, _Finder())
+    import polytensor
+
+    polytensor.__version__ = polytensor.version.__version__ = polytensor.version.FOLLOWED
     _tell_children()
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from .settings import compile as compile
 
 __all__ = ["allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable", "is_compiling",
-           "is_dynamo_compiling", "is_exporting", "list_backends", "reset"]  # fmt: skip
+           "is_dynamo_compiling", "is_exporting", "list_backends", "nested_compile_region", "reset", "set_stance",
+           "substitute_in_graph"]  # fmt: skip
 
 
 def disable(fn: Callable[..., Any] | None = None, recursive: bool = True, *, reason: str | None = None) -> Any:
@@ -43,3 +44,35 @@ def cudagraph_mark_step_begin() -> None:
 def list_backends(exclude_tags: Any = ()) -> list[str]:
     """No compiler is there. Source: torch.compiler.list_backends."""
     return []
+
+
+def nested_compile_region(fn: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """The function itself. Source: torch.compiler.nested_compile_region."""
+    return (lambda f: f) if fn is None else fn
+
+
+def substitute_in_graph(original_fn: Any, **options: Any) -> Any:
+    """A decorator that returns its function: calls of `original_fn` stay calls of it."""
+    return lambda fn: fn
+
+
+class set_stance:
+    """Whether torch.compile compiles: every stance comes to running eagerly. A function, context manager and decorator.
+
+    Source: torch.compiler.set_stance.
+    """
+
+    def __init__(
+        self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False, force_backend: Any = None
+    ) -> None:
+        if force_backend is not None and stance != "default":
+            raise RuntimeError("non-default stance cannot have force_backend set")
+
+    def __call__(self, fn: Any) -> Any:
+        return fn
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        pass

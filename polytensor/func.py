@@ -15,7 +15,7 @@ from .autograd import engine
 from .autograd import grad as _autograd_grad
 from .autograd.batching import level
 from .autograd.batching import vmap as vmap
-from .autograd.modes import enable_grad, mode
+from .autograd.modes import enable_grad, mode, pulling
 from .autograd.pytree import tree_flatten, tree_map, tree_unflatten
 from .ops.creation import zeros_like
 from .ops.joining import stack
@@ -326,7 +326,8 @@ def _linear(func: Function, primals: tuple[Any, ...], argnums: Any, has_aux: boo
         for u in dummies:
             if u is not None:
                 here.leaves[id(u)] = u
-        pulled = _grads(outs, xs, dummies, True)
+        with pulling():
+            pulled = _grads(outs, xs, dummies, True)
         value, aux = here.leave(out), here.leave(aux)
     wanted = [u for u in dummies if u is not None]
 

@@ -23,7 +23,7 @@ from .serialization import load as _read
 __all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
 
 _dir: str | None = None
-_HASH = re.compile(r"-([a-f0-9]*)\.")  # NAME-0123abcd.pth
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # NAME-0123abcd.pth
 _REFUSED = "PolyTensor runs no code from GitHub: get {!r} yourself and {}"
 
 
@@ -75,7 +75,7 @@ def load_state_dict_from_url(
     path = os.path.join(model_dir, name)
     if not os.path.exists(path):
         sys.stdout.write(f'Downloading: "{url}" to {path}\n')
-        found = _HASH.search(name) if check_hash else None
+        found = HASH_REGEX.search(name) if check_hash else None
         download_url_to_file(url, path, found.group(1) if found else None, progress)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

@@ -1,12 +1,23 @@
-"""torch.jit: TorchScript is not here. Asking whether it runs is answered; script and trace raise NotImplementedError."""
+"""torch.jit as PyTorch has it with PYTORCH_JIT=0: what is scripted or traced stays the Python that it is.
+
+Saving for and loading from PyTorch's own runtime raise NotImplementedError.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import builtins
+import typing
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from typing import Final as Final
 
 from .absent import missing, refuse
+from .nn.module import Module
 
 _INSTEAD = "TorchScript compiles to PyTorch's own runtime; call the function or module as it is"
+_said: set[str] = set()
 
 
 def is_scripting() -> bool:
@@ -23,18 +34,160 @@ def ignore(fn: Any = None, **kwargs: Any) -> Any:
 
 
 unused = export = script_if_tracing = ignore
-script = refuse("torch.jit.script", _INSTEAD)
-trace = refuse("torch.jit.trace", _INSTEAD)
-trace_module = refuse("torch.jit.trace_module", _INSTEAD)
+
+
+def _as_it_is(what: str, obj: Any) -> Any:
+    if isinstance(obj, Module) and what not in _said:
+        _said.add(what)
+        warnings.warn(
+            f"torch.jit.{what} returns the module as it is: PolyTensor runs eagerly.", UserWarning, stacklevel=3
+        )
+    return obj
+
+
+def script(
+    obj: Any, optimize: Any = None, _frames_up: int = 0, _rcb: Any = None, example_inputs: Any = None
+) -> Any:  # fmt: skip
+    """The function, class or module itself; one warning for modules. Source: torch.jit.script with PYTORCH_JIT=0."""
+    return _as_it_is("script", obj)
+
+
+def script_method(fn: Any) -> Any:
+    """The method itself."""
+    return fn
+
+
+def trace(func: Any, example_inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """The function or module itself; one warning for modules. Unlike a trace, it keeps following its `if`s.
+
+    Source: torch.jit.trace with PYTORCH_JIT=0.
+    """
+    return _as_it_is("trace", func)
+
+
+def trace_module(mod: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    """The module itself; one warning. Source: torch.jit.trace_module with PYTORCH_JIT=0."""
+    return _as_it_is("trace_module", mod)
+
+
+def freeze(mod: Any, preserved_attrs: Any = None, optimize_numerics: bool = True) -> Any:
+    """The module itself; one warning."""
+    return _as_it_is("freeze", mod)
+
+
+def optimize_for_inference(mod: Any, other_methods: Any = None) -> Any:
+    """The module itself; one warning."""
+    return _as_it_is("optimize_for_inference", mod)
+
+
+def annotate(the_type: Any, the_value: Any) -> Any:
+    """The value. Source: torch.jit.annotate."""
+    return the_value
+
+
+class Attribute(NamedTuple):
+    """A value and its type."""
+
+    value: Any
+    type: Any
+
+
+def isinstance(obj: Any, target_type: Any) -> bool:  # noqa: A001
+    """Whether a value has a type of typing: containers are looked into. Source: torch.jit.isinstance."""
+    origin, args = typing.get_origin(target_type), typing.get_args(target_type)
+    if builtins.isinstance(target_type, tuple):
+        return any(isinstance(obj, t) for t in target_type)
+    if origin is None:
+        return target_type is Any or builtins.isinstance(obj, target_type)
+    if not builtins.isinstance(origin, type) or origin.__module__ == "types":  # Union, Optional, X | Y
+        return any(isinstance(obj, t) for t in args)
+    if not builtins.isinstance(obj, origin):
+        return False
+    if origin is dict:
+        return all(isinstance(k, args[0]) and isinstance(v, args[1]) for k, v in obj.items())
+    if origin is tuple:
+        return len(obj) == len(args) and all(map(isinstance, obj, args))
+    return all(isinstance(x, args[0]) for x in obj)
+
+
+def interface(obj: Any) -> Any:
+    """The class itself."""
+    return obj
+
+
+def _overload(func: Any) -> Any:
+    """The function itself: a declaration for the compiler."""
+    return func
+
+
+_overload_method = _overload
+
+
+@contextmanager
+def optimized_execution(should_optimize: bool) -> typing.Iterator[None]:
+    """Nothing: there is no optimizing executor."""
+    yield
+
+
+class strict_fusion:  # noqa: N801
+    """Nothing: no kernels are fused by a compiler."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def set_fusion_strategy(strategy: Any) -> Any:
+    """The strategy itself: no kernels are fused by a compiler."""
+    return strategy
+
+
+def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A future that is done: the function is called here and now. Source: torch.jit.fork in eager mode."""
+    from .futures import Future
+
+    result = Future()
+    result.set_result(func(*args, **kwargs))
+    return result
+
+
+def wait(future: Any) -> Any:
+    return future.wait()
+
+
+class TracerWarning(Warning):
+    """Never given: nothing is traced."""
+
+
+class Error(RuntimeError):
+    """Never raised: nothing is compiled."""
+
+
 save = refuse("torch.jit.save", "use torch.save with a state_dict")
 load = refuse("torch.jit.load", "use torch.load with a state_dict")
-freeze = refuse("torch.jit.freeze", _INSTEAD)
 
 
-class ScriptModule:
+class ScriptModule(Module):
+    """No module is an instance of it but of classes that derive from it, which stay plain Modules."""
+
+
+class RecursiveScriptModule(ScriptModule):
     """No module is an instance of it."""
 
-    __init__ = refuse("torch.jit.ScriptModule", _INSTEAD)
+    __init__ = refuse("torch.jit.RecursiveScriptModule", _INSTEAD)  # type: ignore[assignment]
+
+
+TracedModule = TopLevelTracedModule = RecursiveScriptModule
+
+
+class ScriptFunction:
+    """No function is an instance of it."""
+
+    __init__ = refuse("torch.jit.ScriptFunction", _INSTEAD)
+
+
+class CompilationUnit:
+    __init__ = refuse("torch.jit.CompilationUnit", _INSTEAD)
 
 
 __getattr__ = missing("torch.jit", _INSTEAD)

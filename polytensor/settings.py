@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _state: dict[str, Any] = {"deterministic": False, "warn_only": False, "precision": "highest", "warn_always": False}
@@ -106,6 +107,29 @@ def is_storage(obj: Any) -> bool:
 def is_distributed(input: Any) -> bool:
     """False: no tensor is spread over processes."""
     return False
+
+
+def patcher(settings: dict[str, Any]) -> Any:
+    """`patch` of a module of settings: patch(name=value), patch({name: value}) or patch("name", value), as a context manager
+    and a decorator; what was there comes back after it."""
+    missing = object()
+
+    @contextmanager
+    def patch(changes: Any = None, value: Any = missing, **more: Any) -> Iterator[None]:
+        new = {changes: value} if value is not missing else dict(changes or {})
+        new.update(more)
+        before = {name: settings.get(name, missing) for name in new}
+        settings.update(new)
+        try:
+            yield
+        finally:
+            for name, old in before.items():
+                if old is missing:
+                    del settings[name]
+                else:
+                    settings[name] = old
+
+    return patch
 
 
 _HOMES = {

@@ -51,6 +51,8 @@ def _numbers(version: Any) -> tuple[int, ...] | None:
 
 
 __version__ = TorchVersion("0.1.0")
+FOLLOWED = TorchVersion(f"2.13.0+polytensor{__version__}")  # what `import torch` answers, see compat.py
+FOLLOWED_VISION = TorchVersion(f"0.29.2+polytensor{__version__}")
 debug = False
 git_version = "unknown"
 hip = rocm = xpu = None

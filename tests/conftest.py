@@ -1,5 +1,6 @@
 """Shared by all tests: the `checked` backend, the plugin in a bare checkout, and the PyTorch oracle."""
 
+import gc
 import os
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -11,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core for a worker: BLAS threads t
         os.environ.setdefault(_name, "1")
 from checked_backend import CheckedBackend  # noqa: E402
 from oracle import Here  # noqa: E402
+from watch import Watch, add_options  # noqa: E402
 
 import polytensor  # noqa: E402
 from polytensor import devices  # noqa: E402
@@ -38,9 +40,12 @@ def pytest_addoption(parser):
         "--numba-kernels", choices=("serial", "parallel"), metavar="FORM",
         help="have Numba's kernels for large arrays take arrays of every size, in their serial or their parallel form",
     )  # fmt: skip
+    add_options(parser)
 
 
 def pytest_configure(config):
+    if config.getoption("--failures") or config.getoption("--longest"):
+        config.pluginmanager.register(Watch(config))
     if form := config.getoption("--numba-kernels"):
         folder = "polytensor.backends.numba."
         for name, values in THRESHOLDS.items():
@@ -96,3 +101,13 @@ def launches(monkeypatch):
 
     monkeypatch.setattr(launch, "kernel", kernel)
     return names
+
+
+@pytest.fixture
+def machine():
+    """A machine of two fake CUDA devices."""
+    from fake_cuda import Machine, pretend
+
+    with pretend(Machine()) as found:
+        yield found
+    gc.collect()

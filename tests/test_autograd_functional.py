@@ -19,7 +19,71 @@ def cube(a):
     return (a**3).sum()
 
 
+def with_jvp(T):
+    """A Function with forward mode's rule only; k * exp(x) * y."""
+
+    class Scaled(T.autograd.Function):
+        @staticmethod
+        def forward(x, y, k):
+            return x.exp() * y * k, x + 1
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            x, y, ctx.k = inputs
+            ctx.save_for_forward(x, y)
+            ctx.kept = output[0]
+
+        @staticmethod
+        def jvp(ctx, gx, gy, gk):
+            x, y = ctx.saved_tensors
+            out = gx * ctx.kept + gy * x.exp() * ctx.k
+            del ctx.kept  # an earlier tutorial's advice
+            return out, gx
+
+    return Scaled
+
+
+def duals(T):
+    fw = importlib.import_module(T.__name__ + ".autograd.forward_ad")
+    with fw.dual_level():
+        x = fw.make_dual(Y(T), Y(T) + 1)
+        y, z = with_jvp(T).apply(x, Y(T), 3)
+        both = with_jvp(T).apply(x, fw.make_dual(Y(T), Y(T)), 3)[0]
+        return [fw.unpack_dual(t).tangent for t in (y, z, y * 2 + z, both)]
+
+
+def checked(T, rule, **options):
+    class Other(with_jvp(T)):
+        jvp = staticmethod(rule)
+
+    def f(a):
+        return (with_jvp(T) if rule is None else Other).apply(a, Y(T) + 1, 3)
+
+    return T.autograd.gradcheck(f, Y(T, True), check_forward_ad=True, check_backward_ad=False, **options)
+
+
 FUNCTIONAL = {
+    "jvp of a Function": duals,
+    "jvp of a Function, transformed": lambda T: T.func.jvp(
+        lambda a: with_jvp(T).apply(a, Y(T), 3), (Y(T),), (Y(T) + 1,)
+    ),
+    "gradcheck forward": lambda T: checked(T, None, check_undefined_grad=False, check_batched_forward_grad=True),
+    "gradcheck forward, wrong": lambda T: checked(T, lambda ctx, gx, gy, gk: (gx * 3, gx)),
+    "gradcheck both": lambda T: T.autograd.gradcheck(
+        lambda a: (a.exp() * a, a), Y(T, True), check_forward_ad=True, check_batched_grad=True
+    ),
+    "gradcheck of nothing": lambda T: T.autograd.gradcheck(T.exp, Y(T, True), check_backward_ad=False),
+    "gradcheck batched without backward": lambda T: checked(T, None, check_batched_grad=True),
+    "gradcheck batched without forward": lambda T: T.autograd.gradcheck(
+        T.exp, Y(T, True), check_batched_forward_grad=True
+    ),
+    "gradgradcheck forward": lambda T: T.autograd.gradgradcheck(
+        lambda a: a.exp() * a, Y(T, True), check_fwd_over_rev=True
+    ),
+    "gradgradcheck of nothing": lambda T: T.autograd.gradgradcheck(T.exp, Y(T, True), check_rev_over_rev=False),
+    "gradgradcheck undefined": lambda T: T.autograd.gradgradcheck(
+        T.exp, Y(T, True), check_rev_over_rev=False, check_fwd_over_rev=True
+    ),
     "jacobian": lambda T: f(T).jacobian(lambda a, b: (a * b, a.sum()), (Y(T), Y(T))),
     "jacobian single": lambda T: f(T).jacobian(lambda a: a.exp(), Y(T)),
     "jacobian vectorize": lambda T: f(T).jacobian(lambda a: a.exp(), Y(T), vectorize=True),

@@ -20,6 +20,21 @@ def cube(x):
     return (x**3).sum()
 
 
+def rows_of_a_jacobian(T, nested=False):
+    """Each example runs backward through one graph that was recorded before."""
+    x = X(T, True)
+    y = x**3
+    basis = T.eye(6, dtype=T.float64).reshape(6, 2, 3)
+    if nested:
+        rows = T.vmap(lambda k: T.vmap(lambda v: T.autograd.grad(y, x, k * v)[0])(basis))(Y(T))
+    else:
+        rows = T.vmap(lambda v: T.autograd.grad(y, x, v)[0])(basis)
+    try:
+        T.autograd.grad(y, x, X(T))
+    except RuntimeError as error:
+        return rows, "second time" in str(error)
+
+
 def quiet(T):
     def f(x):
         with T.no_grad():
@@ -35,6 +50,8 @@ VMAP = {
     "out_dims": lambda T: T.vmap(lambda x: x * 2, in_dims=-1, out_dims=1)(X(T)),
     "negative out_dims": lambda T: T.vmap(lambda x: x * 2, out_dims=-1)(X(T)),
     "None in_dim": lambda T: T.vmap(lambda a, b: a * b, in_dims=(0, None))(X(T), Y(T)),
+    "grad of what was recorded": rows_of_a_jacobian,
+    "grad of what was recorded, nested": lambda T: rows_of_a_jacobian(T, True),
     "several": lambda T: T.vmap(lambda a, b: (a @ b, a + b), in_dims=(0, None), out_dims=(0, 1))(X(T), Y(T)),
     "matrix": lambda T: T.vmap(lambda a, b: a @ b)(X(T).reshape(2, 1, 3), X(T).reshape(2, 3, 1)),
     "captured matrix": lambda T: T.vmap(lambda a: X(T) @ a)(X(T)),

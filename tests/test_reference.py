@@ -446,6 +446,56 @@ with torch.profiler.profile(
         prof.step()
 print(ready, any("exp" in event.key for event in prof.key_averages()))
 """,
+    "compiler": """
+import torch._dynamo
+import torch._dynamo.config as config
+import torch._inductor.config
+import torch._logging
+
+torch.compiler.set_stance("force_eager")
+torch.compiler.set_stance()
+
+
+@torch.compiler.set_stance("force_eager")
+def double(x):
+    return x * 2
+
+
+with torch.compiler.set_stance("force_eager"):
+    print(double(torch.ones(2)))
+try:
+    torch.compiler.set_stance("force_eager", force_backend="eager")
+except RuntimeError as error:
+    print(error)
+config.suppress_errors = True
+torch._dynamo.config.cache_size_limit = 64
+with torch._dynamo.config.patch(suppress_errors=False), config.patch("cache_size_limit", 3):
+    print(config.suppress_errors, config.cache_size_limit)
+print(config.suppress_errors, config.cache_size_limit, config.patch(suppress_errors=False)(lambda: config.suppress_errors)())
+torch._inductor.config.coordinate_descent_tuning = True
+torch._logging.set_logs(graph_breaks=True)
+torch._logging.set_logs()
+torch._dynamo.mark_dynamic(torch.ones(2), 0)
+torch._dynamo.reset()
+print(torch._dynamo.utils.counters["frames"]["ok"], torch._dynamo.disable(double)(torch.ones(1)))
+""",
+    "swap_tensors": """
+import weakref
+
+one, two = torch.nn.Parameter(torch.ones(2)), torch.arange(6).view(2, 3).T
+one.grad, two.tag = torch.ones(2), "second"
+rows = two[:1]
+torch.utils.swap_tensors(one, two)
+print(one, type(one), one.stride(), one.grad, one.tag)
+print(two, type(two), two.grad, hasattr(two, "tag"), rows, rows._base is one)
+(two * 3).sum().backward()
+print(two.grad)
+reference = weakref.ref(two)
+try:
+    torch.utils.swap_tensors(one, two)
+except RuntimeError as error:
+    print(error)
+""",
     "modes": """
 w = torch.ones(3, requires_grad=True)
 with torch.inference_mode():

@@ -31,12 +31,6 @@ def _fresh() -> dict[str, Any]:
     return {"stage": OptState.READY, "found_inf_per_device": {}}
 
 
-def _capturing() -> bool:
-    from ..cuda.streams import is_current_stream_capturing
-
-    return is_current_stream_capturing()
-
-
 @no_grad()
 def _step_or_not(bad: Any, optimizer: Any, args: Any, kwargs: Any) -> Any:
     """optimizer.step, after which parameters and state are what they were where `bad` (0-dim, bool) holds."""
@@ -156,7 +150,7 @@ class GradScaler:
         if not found:
             raise AssertionError("No inf checks were recorded for this optimizer.")
         bad = self._any(list(found), self._scale.device)
-        if self._scale.is_cuda and _capturing():
+        if self._scale._dev.backend.capturing:
             result = _step_or_not(bad, optimizer, args, kwargs)
         else:
             result = None if bool(bad) else optimizer.step(*args, **kwargs)  # the one number that the program must know

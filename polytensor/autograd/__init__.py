@@ -213,7 +213,7 @@ def grad(
             stacklevel=2,
         )
     grads = _grads(grad_outputs, len(outputs))
-    retain = create_graph if retain_graph is None else retain_graph
+    retain = mode.rows_left or (create_graph if retain_graph is None else retain_graph)
     if is_grads_batched:
         result = _batched(outputs, xs, grads, retain, create_graph, allow_unused)
     else:

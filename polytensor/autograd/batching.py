@@ -41,12 +41,13 @@ def vmap(
         with level(randomness):
             if size == 0:
                 return _empty(func, dims, flat, spec, kwargs, out_dims)
-            start = default_generator.clone_state()
+            start, outer = default_generator.clone_state(), mode.rows_left
             rows = []
             for k in range(size):
                 if k and randomness == "same":
                     default_generator._counter = start._counter
                 row = [x if d is None else select(x, d, k) for x, d in zip(flat, dims, strict=True)]
+                mode.rows_left = outer or k < size - 1
                 rows.append(func(*tree_unflatten(row, spec), **kwargs))
         return joined(rows, out_dims, func)
 
@@ -56,14 +57,14 @@ def vmap(
 @contextmanager
 def level(randomness: str) -> Iterator[None]:
     """Within a transform: what random ops may do (an outer 'error' stays)."""
-    before = mode.randomness, mode.levels
+    before = mode.randomness, mode.levels, mode.rows_left
     mode.levels += 1
     if mode.randomness != "error":
         mode.randomness = randomness
     try:
         yield
     finally:
-        mode.randomness, mode.levels = before
+        mode.randomness, mode.levels, mode.rows_left = before
 
 
 def name_of(func: Any) -> str:

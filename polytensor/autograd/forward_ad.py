@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import grad as _grad
-from .modes import enable_grad, mode
+from .modes import enable_grad, mode, pulling
 
 __all__ = [
     "UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual",
@@ -82,7 +82,8 @@ def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
         # the backward pass is linear in this, so its value does not matter
         dummy = tensor.detach().clone().zero_().requires_grad_()
         xs = [dual for dual, _ in duals]
-        pulled = _grad(tensor, xs, dummy, create_graph=True, allow_unused=True)
+        with pulling():
+            pulled = _grad(tensor, xs, dummy, create_graph=True, allow_unused=True)
         pairs = [(g, t) for g, (_, t) in zip(pulled, duals, strict=True) if g is not None and g._fn is not None]
     if not pairs:
         return UnpackedDualTensor(tensor, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from inspect import signature
 from typing import Any
@@ -22,13 +23,14 @@ class FunctionCtx:
         self._dirty: tuple[Any, ...] = ()
         self._no_grad: tuple[Any, ...] = ()
         self._materialize = True
+        self._forward = False  # jvp runs
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep inputs and outputs (Tensors or None) for backward, with a check that nobody wrote to them since."""
         self._saved = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
-        """Accepted for PyTorch's sake: forward mode is made of two backward passes here."""
+        """Keep tensors for jvp, where ctx.saved_tensors gives them."""
         for t in tensors:
             if t is not None and not hasattr(t, "_fn"):
                 raise AssertionError(
@@ -51,6 +53,8 @@ class FunctionCtx:
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
+        if self._forward:
+            return self.saved_for_forward
         node = self._node
         if node is None:
             return self._saved
@@ -92,7 +96,10 @@ class FunctionNode(Node):
                     gs[i] = wrap(self.dev.backend.zeros(shape, dtype), self.dev)
             elif not tensors:
                 gs[i] = wrap(x, self.dev)
-        result = _backward_of(self.function)(ctx, *gs)
+        if mode.pulling and self.function.jvp is not Function.jvp:
+            result = _forward_rule(self, gs)
+        else:
+            result = _backward_of(self.function)(ctx, *gs)
         result = result if isinstance(result, tuple) else (result,)
         count = len(ctx.needs_input_grad)
         if len(result) > count and any(r is not None for r in result[count:]) or len(result) < count:
@@ -157,8 +164,8 @@ class FunctionMeta(type):
 class Function(metaclass=FunctionMeta):
     """Subclass with static forward(ctx, *args) and backward(ctx, *grads), and call `apply`.
 
-    Or forward(*args) and setup_context(ctx, inputs, output). `vjp` is another name of backward. `jvp` and `vmap`
-    may be there: forward mode and vmap of PolyTensor are made of backward and forward, and do not call them.
+    Or forward(*args) and setup_context(ctx, inputs, output). `vjp` is another name of backward. `jvp`, if there, is
+    what forward mode uses (else backward and its derivative). `vmap` is not called: PolyTensor's runs forward.
     """
 
     generate_vmap_rule = False
@@ -382,3 +389,34 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         return outs if isinstance(result, tuple) else outs[0]
 
     return wrapper
+
+
+class _Tangents(Function):
+    """What forward mode's backward pass takes from a Function with a jvp: a map from `gs` to the gradients of the inputs
+    whose own derivative is jvp. Only that derivative is asked for, so the values are zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, node: FunctionNode, *gs: Any) -> Any:
+        from ..tensor import wrap
+
+        ctx.node, ctx.given = node, [g is not None for g in gs]
+        return tuple(wrap(node.dev.backend.zeros(shape, dtype), node.dev) for shape, dtype in node.shapes)
+
+    @staticmethod
+    def backward(ctx: Any, *tangents: Any) -> Any:
+        node = ctx.node
+        inner = copy(node.ctx)  # jvp may drop what it finds there, and may be asked again
+        inner._forward = hasattr(inner, "saved_for_forward")
+        args: list[Any] = [None] * len(inner.needs_input_grad)
+        for i, t in zip(node.positions, tangents, strict=True):
+            args[i] = t
+        outs = node.function.jvp(inner, *args)
+        outs = outs if isinstance(outs, tuple) else (outs,)
+        return (None, *(o if given else None for o, given in zip(outs, ctx.given, strict=True)))
+
+
+def _forward_rule(node: FunctionNode, gs: list[Any]) -> tuple[Any, ...]:
+    result: list[Any] = [None] * len(node.ctx.needs_input_grad)
+    for i, r in zip(node.positions, _Tangents.apply(node, *gs), strict=True):
+        result[i] = r
+    return tuple(result)

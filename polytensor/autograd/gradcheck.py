@@ -27,27 +27,37 @@ def gradcheck(
     nondet_tol: float = 0.0,
     check_undefined_grad: bool = True,
     check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
     fast_mode: bool = False,
+    masked: bool | None = None,
 ) -> bool:
     """Compare the gradients of `func` with central differences, for every input that requires grad.
 
     `func` takes the `inputs` (a Tensor or a tuple) and returns a Tensor or a tuple; inputs should be float64 and must
     not overlap in memory. Also checked: equal results of two backward passes (within `nondet_tol`), zero gradients from
     a zero one, and outputs that got no gradient. `fast_mode` compares one random direction instead of every element.
+    `check_forward_ad` compares forward mode as well, without `check_backward_ad` alone. Batched passes run one by one
+    here, so check_batched_grad and check_batched_forward_grad check nothing more; `masked` is for sparse tensors.
     Returns True; raises GradcheckError, or returns False where `raise_exception` is False.
     """
+    if not (check_forward_ad or check_backward_ad):
+        raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
+    if check_batched_forward_grad and not check_forward_ad:
+        raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
+    inputs = _tuple(inputs)
     try:
-        _check(
-            func,
-            _tuple(inputs),
-            eps,
-            atol,
-            rtol,
-            nondet_tol,
-            check_undefined_grad,
-            check_grad_dtypes,
-            fast_mode,
-        )
+        wanted = _wanted(inputs)
+        if check_backward_ad:
+            _check(
+                func, inputs, wanted, eps, atol, rtol, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode
+            )
+        if check_forward_ad:
+            _check_forward(func, inputs, wanted, eps, atol, rtol)
     except GradcheckError:
         if raise_exception:
             raise
@@ -68,9 +78,21 @@ def gradgradcheck(
     nondet_tol: float = 0.0,
     check_undefined_grad: bool = True,
     check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
     fast_mode: bool = False,
+    masked: bool = False,
 ) -> bool:
-    """gradcheck of the gradients of `func` (create_graph), in `inputs` and `grad_outputs` (None: random ones)."""
+    """gradcheck of the gradients of `func` (create_graph), in `inputs` and `grad_outputs` (None: random ones).
+
+    By backward passes (`check_rev_over_rev`), by forward mode (`check_fwd_over_rev`), or both.
+    """
+    if not (check_fwd_over_rev or check_rev_over_rev):
+        raise AssertionError("Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True")
+    for name, asked in (("check_undefined_grad", check_undefined_grad), ("check_batched_grad", check_batched_grad)):
+        if asked and not check_rev_over_rev:
+            raise AssertionError(f"Setting {name}=True requires check_rev_over_rev to be True")
     inputs = _tuple(inputs)
     if grad_outputs is None:
         rng = random.Random(0)
@@ -90,6 +112,7 @@ def gradgradcheck(
     return gradcheck(
         gradients, (*inputs, *grad_outputs), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
         nondet_tol=nondet_tol, check_undefined_grad=check_undefined_grad, check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad, check_forward_ad=check_fwd_over_rev, check_backward_ad=check_rev_over_rev,
         fast_mode=fast_mode,
     )  # fmt: skip
 
@@ -129,10 +152,8 @@ def _random_like(t: Any, rng: random.Random, strided: bool) -> Any:
     return y.requires_grad_()
 
 
-def _check(
-    func: Callable[..., Any], inputs: tuple[Any, ...], eps: float, atol: float, rtol: float, nondet_tol: float,
-    check_undefined: bool, check_dtypes: bool, fast: bool,
-) -> None:  # fmt: skip
+def _wanted(inputs: tuple[Any, ...]) -> list[Tensor]:
+    """The inputs that require grad, after a look at what would spoil the comparison."""
     wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     if not wanted:
         raise ValueError(
@@ -153,6 +174,13 @@ def _check(
                 "non-overlapping to be able to compute the numerical gradients correctly. You should call "
                 ".contiguous on the input before passing it to gradcheck."
             )
+    return wanted
+
+
+def _check(
+    func: Callable[..., Any], inputs: tuple[Any, ...], wanted: list[Tensor], eps: float, atol: float, rtol: float,
+    nondet_tol: float, check_undefined: bool, check_dtypes: bool, fast: bool,
+) -> None:  # fmt: skip
     outputs = _outputs(func, inputs)
     if not outputs:
         _check_flat(func, inputs, wanted, eps)
@@ -227,13 +255,40 @@ def _close(a: list[list[float]], b: list[list[float]], atol: float, rtol: float)
     return all(abs(p - q) <= atol + rtol * abs(q) for u, v in zip(a, b, strict=True) for p, q in zip(u, v, strict=True))
 
 
-def _compare(a: list[list[float]], n: list[list[float]], i: int, j: int, atol: float, rtol: float) -> None:
+def _check_forward(
+    func: Any, inputs: tuple[Any, ...], wanted: list[Tensor], eps: float, atol: float, rtol: float
+) -> None:
+    """Forward mode's Jacobians, one tangent per element of an input, against differences."""
+    from . import forward_ad
+
+    for i, x in enumerate(wanted):
+        at = next(k for k, y in enumerate(inputs) if y is x)
+        rows: dict[int, list[list[float]]] = {}
+        for k in range(x.numel()):
+            with forward_ad.dual_level():
+                dual = forward_ad.make_dual(x.detach(), _like(x, _one(x, k)))
+                for j, y in enumerate(_tuple(func(*inputs[:at], dual, *inputs[at + 1 :]))):
+                    if isinstance(y, Tensor) and y.dtype.is_floating_point:
+                        tangent = forward_ad.unpack_dual(y).tangent
+                        rows.setdefault(j, []).append([0.0] * y.numel() if tangent is None else _flat(tangent))
+        for j, row in rows.items():
+
+            def values(j: int = j) -> list[float]:
+                return _flat(_tuple(func(*inputs))[j])
+
+            numerical = [_difference(values, x, _one(x, k), eps) for k in range(x.numel())]
+            _compare(row, numerical, i, j, atol, rtol, "computed with forward mode ")
+
+
+def _compare(
+    a: list[list[float]], n: list[list[float]], i: int, j: int, atol: float, rtol: float, how: str = ""
+) -> None:
     if not _close(a, n, atol, rtol):
         from ..dtypes import float64
         from ..ops.from_data import tensor
 
         raise GradcheckError(
-            f"Jacobian mismatch for output {j} with respect to input {i},\n"
+            f"Jacobian {how}mismatch for output {j} with respect to input {i},\n"
             f"numerical:{tensor(n, dtype=float64)}\nanalytical:{tensor(a, dtype=float64)}\n"
         )
 

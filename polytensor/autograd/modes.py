@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from inspect import isgeneratorfunction
 from typing import Any
@@ -17,6 +18,8 @@ class _Mode(threading.local):
     saved_refused: str | None = None  # the error for new saved_tensors_hooks
     task: Any = None  # the backward pass that runs (engine.Task), where something asks for it
     randomness: str | None = None  # what vmap says of random ops
+    pulling = False  # forward mode's backward pass runs: a Function's jvp stands for its backward
+    rows_left = False  # vmap has more examples to run: their backward passes share the graph
     levels = 0  # how many function transforms (func.grad, vmap, ...) are open
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -32,6 +35,16 @@ INFERRING: list[bool] = []  # not empty: some thread is in inference mode, and w
 HOOKED: list[bool] = []  # not empty: hooks were put on leaves
 WATCH: list[Any] = []  # not empty: what is recorded anywhere in the process is looked at by watch.watched
 ANOMALY = {"on": False, "check_nan": True}  # for all threads, as in PyTorch
+
+
+@contextmanager
+def pulling() -> Iterator[None]:
+    """The backward pass that forward mode differentiates once more."""
+    before, mode.pulling = mode.pulling, True
+    try:
+        yield
+    finally:
+        mode.pulling = before
 
 
 class InferenceCell(list[Any]):

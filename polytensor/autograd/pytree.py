@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class NodeDef(NamedTuple):
+    """How a registered type is taken apart: (children, context); put together; and with the keys of the children."""
+
+    flatten_fn: Callable[[Any], tuple[list[Any], Any]]
+    unflatten_fn: Callable[[Any, Any], Any]
+    flatten_with_keys_fn: Callable[[Any], tuple[list[tuple[Any, Any]], Any]] | None = None
+
+
+REGISTERED: dict[Any, NodeDef] = {}
 
 
 class TreeSpec:
@@ -32,6 +43,61 @@ class TreeSpec:
         children = ",\n  ".join(repr(c).replace("\n", "\n  ") for c in self.children)
         return f"TreeSpec({self.kind.__name__}, {self.context}, [{children}])"
 
+    @property
+    def type(self) -> Any:
+        return self.kind
+
+    @property
+    def num_leaves(self) -> int:
+        return self.leaves
+
+    @property
+    def num_children(self) -> int:
+        return len(self.children)
+
+    @property
+    def num_nodes(self) -> int:
+        return 1 + sum(c.num_nodes for c in self.children)
+
+    def flatten_up_to(self, tree: Any) -> list[Any]:
+        """The subtrees of `tree` where this structure has leaves. ValueError where a node is another one."""
+        found: list[Any] = []
+        self._descend(tree, found)
+        return found
+
+    def _descend(self, tree: Any, found: list[Any]) -> None:
+        if self.kind is None:
+            found.append(tree)
+            return
+        parts = _open(tree)
+        kinds, kind = (dict, OrderedDict, defaultdict), type(tree)
+        if parts is None or kind is not self.kind and not (kind in kinds and self.kind in kinds):
+            raise ValueError(f"Node type mismatch; expected {self.kind!r}, but got {kind!r}.")
+        if len(parts[2]) != len(self.children):
+            raise ValueError(f"Node arity mismatch; expected {len(self.children)}, but got {len(parts[2])}.")
+        children = parts[2]
+        if kind in kinds:
+            keys = self.context[1] if self.kind is defaultdict else self.context
+            if set(keys) != set(tree):
+                missing, extra = set(keys) - set(tree), set(tree) - set(keys)
+                raise ValueError(
+                    "Node keys mismatch"
+                    + (f"; missing key(s): {missing}" if missing else "")
+                    + (f"; extra key(s): {extra}" if extra else "")
+                    + "."
+                )
+            children = [tree[k] for k in keys]
+        elif parts[1] != self.context and self.kind is not deque:
+            raise ValueError(f"Node context mismatch for custom node type {self.kind!r}.")
+        for spec, child in zip(self.children, children, strict=True):
+            spec._descend(child, found)
+
+    def is_leaf(self) -> bool:
+        return self.kind is None
+
+    def unflatten(self, leaves: Any) -> Any:
+        return tree_unflatten(list(leaves), self)
+
     def stars(self) -> str:
         """The tree itself, with stars for leaves."""
         return repr(tree_unflatten([_Star()] * self.leaves, self))
@@ -51,29 +117,38 @@ def _open(tree: Any) -> tuple[Any, Any, list[Any]] | None:
         return kind, list(tree), list(tree.values())
     if kind is defaultdict:
         return kind, [tree.default_factory, list(tree)], list(tree.values())
+    if kind is deque:
+        return kind, tree.maxlen, list(tree)
+    if kind in REGISTERED:
+        children, context = REGISTERED[kind].flatten_fn(tree)
+        return kind, context, list(children)
     if isinstance(tree, tuple):  # named tuples and return types
         return kind, None, list(tree)
     return None
 
 
-def tree_flatten(tree: Any) -> tuple[list[Any], TreeSpec]:
-    """The leaves of a tree in order (None is a leaf), and its structure."""
+def tree_flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeSpec]:
+    """The leaves of a tree in order (None is a leaf, and what is_leaf says of), and its structure."""
     leaves: list[Any] = []
-    return leaves, _walk(tree, leaves)
+    return leaves, _walk(tree, leaves, is_leaf)
 
 
-def _walk(x: Any, leaves: list[Any]) -> TreeSpec:
+def _walk(x: Any, leaves: list[Any], is_leaf: Any = None) -> TreeSpec:
     """The structure of `x`; appends its leaves. (A function of the module: a closure that calls itself is a cycle.)"""
-    parts = _open(x)
+    parts = None if is_leaf is not None and is_leaf(x) else _open(x)
     if parts is None:
         leaves.append(x)
         return TreeSpec(None, None, [])
     kind, context, children = parts
-    return TreeSpec(kind, context, [_walk(c, leaves) for c in children])
+    return TreeSpec(kind, context, [_walk(c, leaves, is_leaf) for c in children])
 
 
 def tree_unflatten(leaves: Any, spec: TreeSpec) -> Any:
-    """The tree of this structure over these leaves."""
+    """The tree of this structure over these leaves. ValueError unless there are as many as it has."""
+    leaves = list(leaves)
+    if len(leaves) != spec.leaves:
+        raise ValueError(f"treespec.unflatten(leaves): `leaves` has length {len(leaves)} but the spec refers to a pytree "
+                         f"that holds {spec.leaves} items ({spec}).")  # fmt: skip
     return _build(spec, iter(leaves))
 
 
@@ -87,6 +162,10 @@ def _build(s: TreeSpec, leaves: Iterator[Any]) -> Any:
         return s.kind(zip(s.context, children, strict=True))
     if s.kind is defaultdict:
         return defaultdict(s.context[0], zip(s.context[1], children, strict=True))
+    if s.kind is deque:
+        return deque(children, maxlen=s.context)
+    if s.kind in REGISTERED:
+        return REGISTERED[s.kind].unflatten_fn(children, s.context)
     try:
         return s.kind(*children)
     except TypeError:
@@ -99,8 +178,8 @@ def tree_map(fn: Callable[[Any], Any], tree: Any) -> Any:
     return tree_unflatten([fn(x) for x in leaves], spec)
 
 
-def tree_leaves(tree: Any) -> list[Any]:
-    return tree_flatten(tree)[0]
+def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
+    return tree_flatten(tree, is_leaf)[0]
 
 
 def broadcast_to_and_flatten(tree: Any, spec: TreeSpec) -> list[Any] | None:

@@ -61,3 +61,10 @@ __all__ = [
     and hasattr(value, "__call__")  # noqa: B004
     and name not in ("cross_entropy_index", "linear", "mse_loss")  # of nn.functional alone
 ]
+
+
+def __getattr__(name: str) -> object:
+    """torch.ops.NAMESPACE: aten, and those of torch.library's ops."""
+    from .namespaces import find
+
+    return find(name)

@@ -23,6 +23,13 @@ def _arrays(tensors: Any) -> list[Any]:
     return [t._a for t in tensors]
 
 
+def _bump(tensors: list[Tensor], left: list[int]) -> list[int]:
+    """Count the writes to all tensors but those `left`, which are handed on."""
+    for i in set(range(len(tensors))) - set(left):
+        tensors[i]._bump()
+    return left
+
+
 def _by_device(params: list[Tensor]) -> bool:
     dev = params[0]._dev
     return all(p._dev is dev for p in params)
@@ -38,9 +45,7 @@ def scale_many(tensors: list[Tensor], factor: Tensor, found: Tensor | None = Non
     backend = tensors[0]._dev.backend
     with backend.here():
         left = backend.scale_many(_arrays(tensors), factor._a, None if found is None else found._a)
-    for i in set(range(len(tensors))) - set(left):
-        tensors[i]._bump()
-    rest: list[Any] = [tensors[i] for i in left]
+    rest: list[Any] = [tensors[i] for i in _bump(tensors, left)]
     if rest and found is not None:
         found.masked_fill_(~stack([t.isfinite().all() for t in rest]).all(), 1)  # type: ignore[attr-defined]
     factors: dict[Any, Any] = {}
@@ -112,9 +117,7 @@ def _changed(rule: Callable[..., None], tensors: list[Tensor], others: list[Tens
         backend = tensors[0]._dev.backend
         with backend.here():
             left = backend.rule_many(rule, _arrays(tensors), _arrays(others), [{} for _ in tensors], ())
-        for i in set(range(len(tensors))) - set(left):
-            tensors[i]._bump()
-    return left
+    return _bump(tensors, left)
 
 
 def update_many(rule: Callable[..., Any], many: list[tuple[Tensor, Tensor, dict[str, Any]]], *rest: Any) -> None:
@@ -124,9 +127,7 @@ def update_many(rule: Callable[..., Any], many: list[tuple[Tensor, Tensor, dict[
         states = [{k: v._a for k, v in s.items()} for _, _, s in many]
         with dev.backend.here():
             left = dev.backend.rule_many(rule, [p._a for p, _, _ in many], [g._a for _, g, _ in many], states, rest)
-    for i in set(range(len(many))) - set(left):
-        many[i][0]._bump()
-    for i in left:
+    for i in _bump([p for p, _, _ in many], left):
         p, g, state = many[i]
         update(rule, p, g, state, False, *rest)
 
@@ -142,7 +143,8 @@ def sgd_step(
     if isinstance(lr, Tensor):  # a learning rate that stays on the device
         for i, p in enumerate(params):
             backend = p._dev.backend
-            rate = backend.cast(lr._a, p._a.dtype) if p._a.dtype.kind != "c" else lr._a
+            rate = lr.to(p._dev)._a
+            rate = backend.cast(rate, p._a.dtype) if p._a.dtype.kind != "c" else rate
             backend.sgd_rule(p._a, grads[i]._a, None if bufs is None else bufs[i]._a, rate, *rest)
             p._bump()
         return
@@ -194,7 +196,7 @@ def adam_step_on_device(
             for part in (params, grads, ms, vs, *(() if vmaxs is None else (vmaxs,)))
         ]
         tops = None if vmaxs is None else lists.pop()
-        rate = lr._a if isinstance(lr, Tensor) else float(lr)
+        rate = lr.to(dev)._a if isinstance(lr, Tensor) else float(lr)
         dev.backend.adam_step_on_device(*lists, tops, [steps[i]._a for i in here], rate, *rest)
     for p in params:
         p._bump()

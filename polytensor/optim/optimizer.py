@@ -8,15 +8,25 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import wraps
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from .. import dtypes, ops
-from ..autograd import enable_grad, no_grad
+from ..autograd import enable_grad, no_grad, set_grad_enabled
 from ..autograd.modes import mode
 from ..autograd.node import Handle
 from ..ops.fused import update, update_many
-from ..tensor import Tensor
+from ..tensor import Parameter, Tensor
 
+
+class _Required:
+    """The default of an argument that must be given, in optimizers that were written for old PyTorch."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
+ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 _global_pre_hooks: OrderedDict[int, Any] = OrderedDict()
 _global_post_hooks: OrderedDict[int, Any] = OrderedDict()
 HOOKS = (
@@ -69,6 +79,29 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def _use_grad_for_differentiable(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step whose ops are recorded if the optimizer was made with differentiable=True, and only then."""
+
+    @wraps(step)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with set_grad_enabled(bool(self.defaults.get("differentiable"))):
+            return step(self, *args, **kwargs)
+
+    return run
+
+
+def _default_to_fused_or_foreach(
+    params: list[Tensor], differentiable: bool, use_fused: bool = False
+) -> tuple[bool, bool]:
+    """(fused, foreach) where the user said neither: foreach on CUDA alone."""
+    plain = all(p is None or type(p) in (Tensor, Parameter) and p.device.type == "cuda" for p in params)
+    return False, plain and not differentiable
+
+
+def _get_capturable_supported_devices(supports_xla: bool = True) -> list[str]:
+    return CAPTURABLE if supports_xla else CAPTURABLE[:-1]
+
+
 class Optimizer:
     """Base of all optimizers; subclasses define `_update(group)`, or `step` as a whole."""
 
@@ -76,6 +109,19 @@ class Optimizer:
         super().__init_subclass__(**kwargs)
         if "step" in cls.__dict__:
             cls.step = _hooked(cls.step)  # type: ignore[method-assign]
+
+    @staticmethod
+    def _group_tensors_by_device_and_dtype(
+        tensorlistlist: list[list[Any]], with_indices: bool = False
+    ) -> dict[Any, Any]:
+        """The rows of these columns by device and dtype of the first: {(device, dtype): (columns, indices)}."""
+        groups: dict[Any, tuple[list[list[Any]], list[int]]] = {}
+        for i, row in enumerate(zip(*tensorlistlist, strict=True)):
+            columns, indices = groups.setdefault((row[0].device, row[0].dtype), ([[] for _ in tensorlistlist], []))
+            indices.append(i)
+            for column, x in zip(columns, row, strict=True):
+                column.append(x)
+        return groups
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -207,9 +253,11 @@ class Optimizer:
             raise RuntimeError(f"step() of {name} cannot be part of a CUDA graph: it computes with numbers of the host")
 
     def _rate_on_device(self, group: dict[str, Any]) -> Any:
-        """The learning rate: a tensor as it is."""
+        """The learning rate: a tensor as it is, or as a number where the host has it."""
         lr = group["lr"]
-        return lr.reshape(()) if isinstance(lr, Tensor) else lr
+        if isinstance(lr, Tensor):
+            return lr.item() if lr.is_cpu else lr.reshape(())
+        return lr
 
     def _lr(self, group: dict[str, Any]) -> Any:
         """The learning rate as a number; a Tensor as it is where a differentiable step may want its gradient."""

@@ -12,12 +12,13 @@ from ..autograd import Function, engine
 from ..autograd import backward as _backward
 from ..autograd.graph import saved_tensors_hooks
 from ..autograd.modes import enable_grad, mode, no_grad
+from ..autograd.pytree import tree_leaves
 from ..random import fork_rng, get_rng_state, set_rng_state
 from ..tensor import Tensor
 
 __all__ = [
-    "CheckpointError", "CheckpointFunction", "checkpoint", "checkpoint_sequential", "set_checkpoint_early_stop",
-    "set_checkpoint_debug_enabled",
+    "CheckpointError", "CheckpointFunction", "checkpoint", "checkpoint_sequential", "get_device_states",
+    "set_checkpoint_debug_enabled", "set_checkpoint_early_stop", "set_device_states",
 ]  # fmt: skip
 
 DEFAULT = "default"
@@ -280,3 +281,20 @@ def checkpoint_sequential(
         end = start + size
         input = checkpoint(piece(start, end), input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
     return piece(end, len(chain))(input)
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
+    """Indices of the accelerators that hold the tensors, and the random states (one generator serves all devices).
+
+    Source: torch.utils.checkpoint.get_device_states.
+    """
+    devices = [
+        x.get_device() for x in tree_leaves(args) if isinstance(x, Tensor) and x.device.type not in ("cpu", "meta")
+    ]
+    return devices, [get_rng_state() for _ in devices]
+
+
+def set_device_states(devices: list[int], states: list[Tensor], *, device_type: str | None = None) -> None:
+    """Go back to the random states of get_device_states. Source: torch.utils.checkpoint.set_device_states."""
+    for _, state in zip(devices, states, strict=False):
+        set_rng_state(state)

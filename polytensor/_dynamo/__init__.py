@@ -1,0 +1,43 @@
+"""torch._dynamo: what programs set and mark for a compiler. Accepted without effect: functions run as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..compiler import allow_in_graph, assume_constant_result, disable, is_compiling, list_backends, reset
+from ..settings import compile as _compile
+from . import config, eval_frame, utils
+from .eval_frame import OptimizedModule
+
+__all__ = ["OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "disallow_in_graph",
+           "eval_frame", "forbid_in_graph", "graph_break", "is_compiling", "list_backends", "mark_dynamic", "mark_static",
+           "mark_static_address", "maybe_mark_dynamic", "optimize",
+           "reset", "run", "utils"]  # fmt: skip
+
+
+def graph_break(msg: str = "") -> None:
+    """There is no graph to break."""
+
+
+def mark_dynamic(t: Any, index: Any = None, **hints: Any) -> None:
+    """Every size may change from call to call."""
+
+
+mark_static = mark_static_address = maybe_mark_dynamic = mark_dynamic
+
+
+def forbid_in_graph(fn: Any) -> Any:
+    return fn
+
+
+disallow_in_graph = forbid_in_graph
+
+
+def run(fn: Any = None) -> Any:
+    return (lambda f: f) if fn is None else fn
+
+
+def optimize(backend: Any = "inductor", **options: Any) -> Callable[[Any], Any]:
+    """torch.compile's older form: a decorator that returns its argument."""
+    return _compile

@@ -1,0 +1,85 @@
+"""torch.ops.NAMESPACE.op.overload: in aten the functions of torch and methods of Tensor by name, else torch.library's ops."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+from ..tensor import Tensor
+
+__all__ = ["OpOverload", "OpOverloadPacket", "find"]
+
+_TORCH = __name__.partition(".")[0]
+
+
+class OpOverload:
+    """One overload of an op. All overloads of a name are the same function, which tells arguments apart by itself."""
+
+    def __init__(self, packet: OpOverloadPacket, overload: str) -> None:
+        self.overloadpacket, self._overloadname = packet, overload
+        self.__name__ = f"{packet.__name__}.{overload}"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.overloadpacket(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<OpOverload(op='aten.{self.overloadpacket.__name__}', overload='{self._overloadname}')>"
+
+    def __str__(self) -> str:
+        return f"aten.{self.__name__}"
+
+
+class OpOverloadPacket:
+    """An op under its name in ATen."""
+
+    def __init__(self, name: str, fn: Any) -> None:
+        self.__name__, self._fn = name, fn
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._fn(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> OpOverload:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        made = self.__dict__[name] = OpOverload(self, name)
+        return made
+
+    def __repr__(self) -> str:
+        return f"<OpOverloadPacket(op='aten.{self.__name__}')>"
+
+    def __str__(self) -> str:
+        return f"aten.{self.__name__}"
+
+
+class _Namespace:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, name: str) -> Any:
+        found: Any = None
+        if self.name == "aten":
+            found = sys.modules[_TORCH].__dict__.get(name) or getattr(Tensor, name, None)
+            if callable(found) and not isinstance(found, type) and not name.startswith("__"):
+                found = self.__dict__[name] = OpOverloadPacket(name, found)
+                return found
+            found = None
+        else:
+            found = sys.modules[f"{_TORCH}.library"].OPS.get(self.name, {}).get(name)
+        if found is None:
+            raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
+        return found
+
+    def __repr__(self) -> str:
+        return f"<torch.ops.{self.name}>"
+
+
+_made = cache(_Namespace)
+
+
+def find(name: str) -> Any:
+    """The namespace of this name. AttributeError unless it is aten or one of torch.library's."""
+    library = sys.modules.get(f"{_TORCH}.library")
+    if name != "aten" and (library is None or name not in library.OPS):
+        raise AttributeError(f"module 'torch.ops' has no attribute {name!r}: PolyTensor does not have it")
+    return _made(name)

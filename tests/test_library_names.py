@@ -1,0 +1,246 @@
+"""Names that libraries on top of PyTorch ask for: the answers are PyTorch's, or say clearly what is not here."""
+
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+import polytensor as pt
+
+LINES = r"""
+torch._foreach_add(xs, 1)
+torch._foreach_add(xs, [1, 2])
+torch._foreach_add(xs, xs, alpha=2)
+torch._foreach_add(xs, torch.tensor(2.0), alpha=3)
+torch._foreach_sub(xs, xs, alpha=0.5)
+torch._foreach_mul(xs, torch.tensor(2.0))
+torch._foreach_div([torch.tensor([3, 4])], 2)
+torch._foreach_div_([torch.tensor([3, 4])], 2)
+torch._foreach_pow(xs, 2)
+torch._foreach_pow(2.0, xs)
+torch._foreach_pow(xs, [2, 3])
+torch._foreach_maximum(xs, 1.5)
+torch._foreach_maximum(xs, xs[::-1])
+torch._foreach_minimum(xs, [1.5, 0])
+torch._foreach_clamp_min(xs, 1.5)
+torch._foreach_clamp_max(xs, xs)
+torch._foreach_addcmul(xs, xs, xs, 2)
+torch._foreach_addcdiv(xs, xs, xs, [1, 2])
+torch._foreach_addcdiv(xs, xs, xs, torch.tensor([1.0, 2.0]))
+torch._foreach_addcdiv(xs, xs, xs, [1])
+torch._foreach_lerp(xs, xs[::-1], 0.5)
+torch._foreach_lerp(xs, xs, [0.5, 0.1])
+torch._foreach_norm(xs)
+torch._foreach_norm(xs, 1, dtype=torch.float64)
+torch._foreach_max(xs)
+torch._foreach_neg(xs)
+torch._foreach_sqrt(xs)
+torch._foreach_reciprocal(xs)
+torch._foreach_sign(xs)
+torch._foreach_round(xs)
+torch._foreach_clone(xs)
+torch._foreach_zero_(xs)
+torch._foreach_exp_(xs) is xs
+(torch._foreach_mul_(xs, 2), xs)
+(torch._foreach_lerp_(xs, xs[::-1], 0.5), xs)
+(torch._foreach_copy_(xs, [torch.zeros(2), torch.tensor(3)]), xs)
+(torch._foreach_sub_(xs, [1, 2]), xs)
+torch._foreach_add([], 1)
+torch._foreach_sqrt([])
+torch._foreach_add(xs, [1, 2, 3])
+torch._foreach_add(xs, [xs[0]])
+torch._foreach_copy_(xs, [xs[0]])
+torch._foreach_norm(3)
+torch._assert(True, 'a')
+torch._assert(False, 'a')
+torch._assert(torch.tensor(False), 'a')
+torch._assert_async(torch.tensor(1), 'a')
+torch._assert_async(torch.tensor(0), 'a')
+torch._assert_async(torch.tensor(0))
+torch._check(True)
+torch._check(False, lambda: 'a')
+torch._check(1)
+torch._check(torch.tensor(True))
+torch._check_index(False, lambda: 'a')
+torch._check_value(False, lambda: 'a')
+torch._check_type(False, lambda: 'a')
+torch._check_not_implemented(False, lambda: 'a')
+torch._check_with(KeyError, False, lambda: 'a')
+torch._check_tensor_all(torch.tensor([True, False]), lambda: 'a')
+torch._check_tensor_all(torch.tensor([True, True]))
+torch.sym_max(1, 2.0), torch.sym_min(1, 2), torch.sym_int(2.7), torch.sym_float(3), torch.sym_not(True)
+torch.sym_ite(True, 1, 2), torch.sym_sum([1, 2]), torch.sym_sqrt(4)
+torch.jit.annotate(int, 3), torch.jit.Attribute(3, int)[0], torch.jit.Final
+torch.jit.isinstance(3, int), torch.jit.isinstance([3], typing.List[int]), torch.jit.isinstance([3], typing.List[str])
+torch.jit.isinstance({'a': 1}, typing.Dict[str, int]), torch.jit.isinstance((1, 'a'), typing.Tuple[int, str])
+torch.jit.isinstance(None, typing.Optional[int]), torch.jit.isinstance('a', typing.Optional[int])
+torch.jit.fork(lambda x: x + 1, 2).wait()
+torch.fx.wrap('len')
+torch.fx.wrap(len) is len
+torch.fx.wrap(3)
+isinstance(torch.nn.Linear(1, 1), torch.fx.GraphModule), isinstance(len, torch.jit.ScriptFunction)
+isinstance(torch.nn.Linear(1, 1), (torch.jit.ScriptModule, torch._dynamo.OptimizedModule))
+torch._dynamo.is_compiling(), torch._dynamo.mark_static(xs[0])
+torch.ops.aten.add.Tensor(xs[0], xs[0])
+torch.ops.aten.relu(-xs[0])
+torch.ops.aten.sum.dim_IntList(xs[0], [0], True)
+torch.ops.aten.mul.Tensor is torch.ops.aten.mul.Tensor
+torch.ops.aten.add, torch.ops.aten.add.Tensor, torch.ops.aten.add.Tensor.overloadpacket is torch.ops.aten.add
+torch.ops.aten.no_such_op
+torch.ops.no_such_namespace.op
+torch.distributed.is_initialized()
+torch.distributed.get_rank()
+torch.distributed.all_reduce(xs[0])
+torch.distributed.group.WORLD
+P.tree_map(lambda x, y: (x, y), {'b': 1, 'a': 2}, {'a': 1, 'b': 3})
+P.tree_map(lambda x, y: (x, y), [1, 2], [(3, 4), {'a': 5}])
+P.tree_map(lambda x, y: (x, y), [1, (2,)], [1, [2]])
+P.tree_map(lambda x, y: x, [1, 2], [1])
+P.tree_map(lambda x, y: x, {'a': 1}, {'b': 1})
+P.tree_unflatten([1], P.tree_structure([1, 2]))
+P.tree_map(lambda x: x + 1, collections.deque([1, 2], 5))
+P.tree_flatten(collections.deque([1, 2], 5))
+P.tree_flatten([(1, 2), 3], is_leaf=lambda x: isinstance(x, tuple))
+P.tree_leaves({'a': None, 'b': [1]})
+P.tree_map_with_path(lambda path, x: (P.keystr(path), x), {'b': 1, 'a': (2, [3])})
+P.tree_leaves_with_path({'b': 1, 'a': (2, [3])})
+P.tree_flatten_with_path(collections.namedtuple('A', 'x')(1))[0]
+P.key_get({'a': [1, 2]}, P.tree_leaves_with_path({'a': [1, 2]})[1][0])
+P.tree_is_leaf([1]), P.tree_is_leaf(None), P.tree_all_only(int, lambda x: x > 1, ['a', 2]), P.arg_tree_leaves(1, [2], a=3)
+[f(P.tree_structure({'a': [1, 2]})) for f in (lambda s: s.type, lambda s: s.num_leaves, lambda s: s.num_nodes, lambda s: s.is_leaf())]
+P._dict_flatten({'a': 1}), P._list_flatten([1, 2]), P._dict_unflatten([1], ['a'])
+P.register_pytree_node(dict, None, None)
+dict in P.SUPPORTED_NODES, P.LeafSpec()
+sorted((str(k), i) for k, (_, i) in O.Optimizer._group_tensors_by_device_and_dtype([[xs[0], xs[1].double(), xs[1]]], with_indices=True).items())
+O.required
+torch.hub.HASH_REGEX.pattern
+"""
+
+
+def outcome(torch, text):
+    import collections
+    import importlib
+    import typing
+
+    names = {
+        "torch": torch,
+        "typing": typing,
+        "collections": collections,
+        "xs": [torch.ones(2), torch.tensor([2.5, 0.5])],
+    }
+    names["P"] = importlib.import_module(f"{torch.__name__}.utils._pytree")
+    names["O"] = importlib.import_module(f"{torch.__name__}.optim.optimizer")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return "value", repr(eval(text, names))
+    except Exception as error:  # noqa: BLE001 any class is a result here
+        return "error", type(error).__name__, str(error) if text.startswith(("torch._", "P.")) else None
+
+
+@pytest.mark.parametrize("text", LINES.split("\n")[1:-1])
+def test_as_in_pytorch(oracle, text):
+    got, expected = outcome(pt, text), outcome(oracle, text)
+    assert got == expected
+
+
+def test_what_is_scripted_stays_as_it_is():
+    @pt.jit.script
+    def f(x):
+        return x * 2
+
+    assert f(pt.ones(1)) == 2
+    model = pt.nn.Linear(2, 2)
+    pt.jit._said.clear()
+    with pytest.warns(UserWarning, match="returns the module as it is"):
+        assert pt.jit.script(model) is model
+    with pytest.warns(UserWarning, match="returns the module as it is"):
+        assert pt.jit.trace(model, pt.ones(1, 2)) is model
+    with pytest.raises(NotImplementedError, match="use torch.save"):
+        pt.jit.save(model, "a")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: pt.fx.symbolic_trace(pt.nn.Linear(1, 1)), lambda: pt.fx.Graph(), lambda: pt.fx.Proxy(3),
+        lambda: pt.distributed.init_process_group("gloo"), lambda: pt.distributed.ProcessGroup(), lambda: pt.jit.load("a"),
+        lambda: pt.library.Library("a", "DEF"), lambda: pt._dynamo.OptimizedModule(pt.nn.Linear(1, 1)),
+    ],
+)  # fmt: skip
+def test_what_is_not_here_says_so(use):
+    with pytest.raises(NotImplementedError, match="PolyTensor has no torch"):
+        use()
+
+
+def test_own_types_in_trees():
+    from polytensor.utils import _pytree as tree
+
+    class Pair:
+        def __init__(self, a, b):
+            self.a, self.b = a, b
+
+    tree.register_pytree_node(Pair, lambda p: ([p.a, p.b], None), lambda xs, _: Pair(*xs))
+    try:
+        made = tree.tree_map(lambda x: x + 1, {"p": Pair(1, [2])})["p"]
+        assert isinstance(made, Pair) and (made.a, made.b) == (2, [3])
+        with pytest.raises(ValueError, match="flatten_with_keys_fn"):
+            tree.tree_flatten_with_path(Pair(1, 2))
+    finally:
+        tree._deregister_pytree_node(Pair)
+
+
+def test_futures():
+    future = pt.futures.Future()
+    doubled = future.then(lambda f: f.value() * 2)
+    failed = doubled.then(lambda f: 1 / 0)
+    assert not doubled.done()
+    future.set_result(3)
+    assert doubled.wait() == 6 and pt.futures.wait_all([future, doubled]) == [3, 6]
+    with pytest.raises(ZeroDivisionError):
+        failed.wait()
+    with pytest.raises(ZeroDivisionError):
+        pt.futures.wait_all([future, failed])
+    with pytest.raises(RuntimeError, match="only be marked completed once"):
+        future.set_result(4)
+
+
+def test_an_op_of_ones_own(oracle):
+    def program(torch):
+        @torch.library.custom_op("polytensor_test::scaled_sin", mutates_args=())
+        def scaled_sin(x: torch.Tensor, k: float) -> torch.Tensor:
+            return torch.sin(x) * k
+
+        def setup(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0])
+            ctx.k = inputs[1]
+
+        x = torch.tensor([0.5, 1.0], requires_grad=True)
+        with pytest.raises(RuntimeError, match="no autograd formula was registered"):
+            scaled_sin(x, 2.0).sum().backward()
+        scaled_sin.register_autograd(lambda ctx, g: (g * ctx.k * ctx.saved_tensors[0].cos(), None), setup_context=setup)
+        torch.ops.polytensor_test.scaled_sin(x, 2.0).sum().backward()
+        return x.grad.tolist(), scaled_sin(x.detach(), 3.0).tolist()
+
+    ours, theirs = program(pt), program(oracle)
+    assert ours[0] == pytest.approx(theirs[0]) and ours[1] == pytest.approx(theirs[1])
+
+
+def test_the_alias_names_the_version_that_is_followed(tmp_path, oracle):
+    script = tmp_path / "a.py"
+    script.write_text(
+        "import importlib.metadata as m, importlib.util, torch, polytensor\n"
+        "assert torch is polytensor and importlib.util.find_spec('torch')\n"
+        "assert m.version('torch') == m.version('Torch') == torch.__version__ == torch.version.__version__\n"
+        "assert 'torch' in m.packages_distributions()['torch'] and m.distribution('torch').metadata['Name'] == 'torch'\n"
+        "import torchvision\n"
+        "assert m.version('torchvision') == torchvision.__version__ != torch.__version__\n"
+        "from torch._dynamo import eval_frame; from torch.distributed import nn; import torch.fx, torch.library\n"
+        "print(torch.__version__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "polytensor", "run", str(script)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("+")[0] == oracle.__version__.split("+")[0] and "polytensor" in done.stdout
