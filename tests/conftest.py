@@ -12,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core for a worker: BLAS threads t
         os.environ.setdefault(_name, "1")
 from checked_backend import CheckedBackend  # noqa: E402
 from oracle import Here  # noqa: E402
+from watch import Watch, add_options  # noqa: E402
 
 import polytensor  # noqa: E402
 from polytensor import devices  # noqa: E402
@@ -39,9 +40,12 @@ def pytest_addoption(parser):
         "--numba-kernels", choices=("serial", "parallel"), metavar="FORM",
         help="have Numba's kernels for large arrays take arrays of every size, in their serial or their parallel form",
     )  # fmt: skip
+    add_options(parser)
 
 
 def pytest_configure(config):
+    if config.getoption("--failures") or config.getoption("--longest"):
+        config.pluginmanager.register(Watch(config))
     if form := config.getoption("--numba-kernels"):
         folder = "polytensor.backends.numba."
         for name, values in THRESHOLDS.items():

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = ["_pytree", "checkpoint", "data", "deterministic", "dlpack", "hooks", "model_zoo", "progress", "snapshots",
-           "swap_tensors"]  # fmt: skip
+           "swap_tensors", "tensorboard"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
