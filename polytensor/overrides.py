@@ -205,15 +205,15 @@ _enabled = False
 _lock = threading.Lock()
 
 
-def enable() -> None:
-    """From now on functions ask; see the module's text."""
+def enable() -> bool:
+    """From now on functions ask; see the module's text. False if they did already."""
     global _enabled
-    if _enabled:
-        return
     with _lock:
-        if not _enabled:
-            _enabled = True
-            _switch()
+        if _enabled:
+            return False
+        _switch()
+        _enabled = True
+        return True
 
 
 def _switch() -> None:

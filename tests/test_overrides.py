@@ -403,3 +403,36 @@ assert "dim" in inspect.signature(softmax).parameters and softmax(x, dim=1).toli
 
 def test_nothing_is_changed_before_the_first_subclass():
     subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+
+
+DUCK = """
+import polytensor as t
+F = t.nn.functional
+class Duck:
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        return func, args, kwargs or {}
+d, p = Duck(), t.ones(2, 2)
+func, args, kwargs = %s
+import sys
+sys.exit("".join([func.__name__, " ", *["d" if a is d else "p" if a is p else repr(a) for a in args], *map(str, kwargs.items())]))
+"""
+FIRST = {  # of a program, with an argument that is no Tensor: what is asked about
+    "t.mean(d)": "mean d", "p + d": "add pd", "t.softmax(d, dim=1)": "softmax d1", "t.max(d, dim=1)": "max d('dim', 1)",
+    "F.linear(p, d)": "linear pd", "t.where(d, p, p)": "where dpp",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", FIRST)
+def test_other_classes_are_asked_from_the_first_call_on(call):
+    done = subprocess.run([sys.executable, "-c", DUCK % call], capture_output=True, text=True)
+    assert done.stderr.strip() == FIRST[call]
+
+
+def test_errors_tell_of_classes_that_are_not_asked_yet():
+    program = DUCK % "t.linalg.inv(d)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "must be Tensor, not Duck (its __torch_function__ is asked after torch.overrides.enable())" in done.stderr
+    program = program.replace("d, p =", "__import__('polytensor').overrides.enable()\nd, p =")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr.strip() == "linalg_inv d"
