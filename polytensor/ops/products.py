@@ -19,6 +19,7 @@ from .table import (
     TYPE_NAME,
     F,
     NoOperandError,
+    asked,
     attach,
     check_tensor,
     constant,
@@ -163,8 +164,11 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     """Matrix product; vectors and batches as in PyTorch (dot, mv, mm, broadcast bmm). Source: torch.matmul."""
     x, y = input, other
     if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
-        check_tensor(x, "matmul")
-        check_tensor(y, "matmul", "other")
+        try:
+            check_tensor(x, "matmul")
+            check_tensor(y, "matmul", "other")
+        except TypeError as error:
+            return asked(matmul, {"input": x, "other": y, "out": out}, error)  # type: ignore[no-any-return]
     a, b = x._a, y._a
     if a.dtype is not b.dtype or x._dev is not y._dev:
         _same_dtype(x, y, "matmul")
@@ -512,9 +516,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         x, w = input._a, weight._a
     except AttributeError:
         i, name, bad = (2, "weight", weight) if isinstance(input, Tensor) else (1, "input", input)
-        raise TypeError(
-            f"linear(): argument '{name}' (position {i}) must be Tensor, not {type(bad).__name__}"
-        ) from None
+        error = TypeError(f"linear(): argument '{name}' (position {i}) must be Tensor, not {type(bad).__name__}")
+        return asked(linear, {"input": input, "weight": weight, "bias": bias}, error)  # type: ignore[no-any-return]
     if x.dtype is not w.dtype:
         _same_dtype(input, weight, "linear")
     if input._dev is not weight._dev:
