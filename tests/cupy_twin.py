@@ -454,6 +454,9 @@ class TwinBackend(CupyBackend):
     dlpack_device = Backend.dlpack_device
     stream = 0  # its address
 
+    def _processors(self):
+        return 132
+
     def _shared_room(self):
         return cuda_emulator.MOST_SHARED
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-__all__ = ["_pytree", "checkpoint", "data", "deterministic", "dlpack", "hooks", "model_zoo", "progress", "snapshots",
+__all__ = ["_pytree", "benchmark", "checkpoint", "data", "deterministic", "dlpack", "hooks", "model_zoo", "progress", "snapshots",
            "swap_tensors", "tensorboard"]  # fmt: skip
 
 

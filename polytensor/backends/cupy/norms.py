@@ -6,7 +6,7 @@ The gradients of weights are sums over many rows: blocks leave partial sums, whi
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,9 +19,7 @@ Ints = tuple[int, ...]
 FLOATS, HALVES = ("float", "double"), ("__half", "__nv_bfloat16")
 CHUNK = 8192  # elements of a channel to a block
 PARTS = 256  # blocks to a channel
-LEFT = 512  # rows of partial sums of a layer norm, up to eight times as many where they fit into SPACE
-SPACE = 1 << 19  # elements
-TOGETHER = 4  # rows at least to each of these
+TOGETHER = 4  # rows at least to a row of threads that leaves a partial sum of a layer norm
 
 NORM_ROWS = r"""
 // y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w, and + b if it is `biased`. Without `centred` the mean is 0 and
@@ -32,32 +30,33 @@ __global__ void __launch_bounds__(512, sizeof(T) == 8 ? 1 : 2)
 norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_t<T>* var, i64 rows, i64 n, i64 groups,
           i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool biased, bool kept) {
     typedef acc_t<T> A;
-    for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
-        Row<T, V, K> row(x + r * n, n);
+    for (i64 base = blockIdx.x * (i64)blockDim.y; base < rows; base += (i64)gridDim.x * blockDim.y) {
+        i64 r = base + threadIdx.y, count = r < rows ? n : 0;
+        Row<T, V, K> row(x + r * n, count);
         A m = 0, part = 0;
         if (centred) {
-            sweep<V, K>(n, [&](int k, i64 i) {
+            sweep<V, K>(count, [&](int k, i64 i) {
                 A v[V];
                 row.pack(k, i, v);
                 #pragma unroll
                 for (int j = 0; j < V; ++j) part += v[j];
             });
-            m = block_sum(part) / (A)n;
+            m = row_reduce(part, Sum()) / (A)n;
             part = 0;
         }
-        sweep<V, K>(n, [&](int k, i64 i) {
+        sweep<V, K>(count, [&](int k, i64 i) {
             A v[V];
             row.pack(k, i, v);
             #pragma unroll
             for (int j = 0; j < V; ++j) part += (v[j] - m) * (v[j] - m);
         });
-        A square = block_sum(part) / (A)n, scale = 1 / sqrt(square + eps);
-        if (threadIdx.x == 0) {
+        A square = row_reduce(part, Sum()) / (A)n, scale = 1 / sqrt(square + eps);
+        if (threadIdx.x == 0 && count) {
             if (centred) mean[r] = m;
             var[r] = square;
         }
         i64 first = groups == 1 ? 0 : (r % groups) * each;
-        sweep<V, K>(n, [&](int k, i64 i) {
+        sweep<V, K>(count, [&](int k, i64 i) {
             A v[V];
             row.pack(k, i, v);
             #pragma unroll
@@ -87,9 +86,9 @@ norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_
 NORM_ROWS_BACKWARD = r"""
 // dx = (d - y * mean(d * y) - mean(d)) / sqrt(var + eps) with d = g, or g * w with `affine`; no mean(d) unless `centred`.
 // y comes as it is, or with `raw` as (x - mean) / sqrt(var + eps). With `sums` (for weights of one row, in registers) each
-// row of threads leaves the sums of its rows of g * y and of g in parts.
+// warp, or the block where it takes a row at a time, leaves the sums of its rows of g * y and of g in parts.
 template <typename T, int V, int K>
-__global__ void __launch_bounds__(512, sizeof(T) < 8 && V * K <= 4 ? 2 : 1)
+__global__ void __launch_bounds__(V == 8 && K == 1 ? 256 : 512, sizeof(T) == 8 ? 1 : V * K <= 4 ? 2 : V == 8 && K == 1 ? 3 : 1)
 norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, const acc_t<T>* var, T* dx, acc_t<T>* parts,
                    i64 rows, i64 n, i64 groups, i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool raw,
                    bool sums) {
@@ -98,10 +97,11 @@ norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, con
     A dw[held], db[held];
     #pragma unroll
     for (int j = 0; j < held; ++j) dw[j] = db[j] = 0;
-    for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
-        Row<T, V, K> gs(g + r * n, n), ys(y + r * n, n);
+    for (i64 base = blockIdx.x * (i64)blockDim.y; base < rows; base += (i64)gridDim.x * blockDim.y) {
+        i64 r = base + threadIdx.y, count = r < rows ? n : 0;
+        Row<T, V, K> gs(g + r * n, count), ys(y + r * n, count);
         i64 first = groups == 1 ? 0 : (r % groups) * each;
-        A scale = 1 / sqrt(var[r] + eps), m = raw && centred ? mean[r] : (A)0, stretch = raw ? scale : (A)1;
+        A scale = count ? 1 / sqrt(var[r] + eps) : (A)0, m = raw && centred && count ? mean[r] : (A)0, stretch = raw ? scale : (A)1;
         // u: g and d, v: y
         auto packs = [&](int k, i64 i, A (&u)[V], A (&d)[V], A (&v)[V]) {
             gs.pack(k, i, u);
@@ -120,7 +120,7 @@ norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, con
             }
         };
         A slope = 0, shift = 0;
-        sweep<V, K>(n, [&](int k, i64 i) {
+        sweep<V, K>(count, [&](int k, i64 i) {
             A u[V], d[V], v[V];
             packs(k, i, u, d, v);
             #pragma unroll
@@ -133,9 +133,9 @@ norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, con
                 }
             }
         });
-        slope = block_sum(slope) / (A)n;
-        shift = centred ? block_sum(shift) / (A)n : (A)0;
-        sweep<V, K>(n, [&](int k, i64 i) {
+        slope = row_reduce(slope, Sum()) / (A)n;
+        shift = centred ? row_reduce(shift, Sum()) / (A)n : (A)0;
+        sweep<V, K>(count, [&](int k, i64 i) {
             A u[V], d[V], v[V];
             packs(k, i, u, d, v);
             #pragma unroll
@@ -145,7 +145,17 @@ norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, con
     }
     if constexpr (K > 0) {
         if (!sums) return;
-        A* mine = parts + (blockIdx.x * (i64)blockDim.y + threadIdx.y) * 2 * n;
+        for (int lane = blockDim.x; lane < 32; lane <<= 1) {  // rows that share a warp
+            #pragma unroll
+            for (int j = 0; j < held; ++j) {
+                dw[j] += shuffle_xor(dw[j], lane);
+                db[j] += shuffle_xor(db[j], lane);
+            }
+        }
+        int t = threadIdx.y * blockDim.x + threadIdx.x;
+        if (blockDim.x < 32 && t % 32 >= blockDim.x) return;
+        int slots = blockDim.y == 1 ? 1 : blockDim.x * blockDim.y / 32, slot = blockDim.y == 1 ? 0 : t / 32;
+        A* mine = parts + (blockIdx.x * (i64)slots + slot) * 2 * n;
         sweep<V, K>(n, [&](int k, i64 i) {
             #pragma unroll
             for (int j = 0; j < V; ++j) {
@@ -404,6 +414,21 @@ def _held(n: int, *arrays: Array) -> bool:
     return spread(1, n, width(n, CTYPE[arrays[0].dtype], *arrays), True)[0] != "0"
 
 
+def resident(v: int, held: str, kind: Any) -> int:
+    """Threads of norm_rows_backward that a multiprocessor has registers for (a test compares this with the machine code)."""
+    if kind is np.float64:
+        return 512
+    return 1024 if v * int(held) <= 4 else 768 if held == "1" else 512
+
+
+def one_wave(rows: int, threads: tuple[int, int], most: int) -> int:
+    """Blocks that share rows evenly, at most as many as run at a time: a few more would double the time."""
+    together = threads[1]
+    blocks = max(1, min(most, -(-rows // (TOGETHER * together))))
+    turns = -(-rows // (blocks * together))
+    return -(-rows // (turns * together))
+
+
 def trailing(shape: Ints, dims: Ints) -> tuple[int, int] | None:
     """(rows, n) for a reduction over the last axes, else None."""
     kept = len(shape) - len(dims)
@@ -447,6 +472,15 @@ class CudaNorms:
     contiguous: Any
     empty: Any
 
+    _counted: ClassVar[dict[int, int]] = {}
+
+    def _processors(self) -> int:
+        """Multiprocessors of the current device."""
+        device = self.xp.cuda.Device()
+        if device.id not in self._counted:
+            self._counted[device.id] = device.attributes["MultiProcessorCount"]
+        return self._counted[device.id]
+
     def _small(self, x: Array, dims: Ints, dtype: Any = None) -> Array:
         return self.empty(tuple([1 if i in dims else n for i, n in enumerate(x.shape)]), dtype or x.dtype)
 
@@ -484,9 +518,9 @@ class CudaNorms:
         sums = affine and of[0] == of[2] == 1 and held != "0"
         parts = None
         if sums:
-            left = max(LEFT, min(8 * LEFT, SPACE // n))
-            blocks = (max(1, min(blocks[0], left // threads[1], -(-rows // (TOGETHER * threads[1])))),)
-            parts = self.empty((blocks[0] * threads[1], 2, n), var.dtype)
+            count = one_wave(rows, threads, self._processors() * max(1, resident(v, held, kind) // prod(threads)))
+            blocks = (count,)
+            parts = self.empty((count * (1 if threads[1] == 1 else prod(threads) // 32), 2, n), var.dtype)
         flags = (kind(eps), np.bool_(centred), np.bool_(affine), np.bool_(raw), np.bool_(sums))
         arrays = (g, w, y, var if mean is None else self.contiguous(mean), var, dx, var if parts is None else parts)
         launch.kernel("norm_rows_backward", CTYPE[y.dtype], str(v), held)(
