@@ -230,7 +230,7 @@ def _switch() -> None:
         plain: Any = getattr(Tensor, name)
         operator = FunctionType(_code(0).replace(co_name=name), {}, name)
         func = operator if method is None else getattr(Tensor, method)
-        operator.__kwdefaults__ = {"_entry": _asking(BODIES.get(plain, plain), func, True, name[:3] != "__i")}
+        operator.__kwdefaults__ = {"_entry": _asking(BODIES.get(plain, plain), func, True, name in _DECLINING)}
         operator.__wrapped__, operator.__qualname__ = plain, f"Tensor.{name}"  # type: ignore[attr-defined]
         operator.__name__ = "__rdiv__" if name == "__rtruediv__" else name
         setattr(Tensor, name, operator)
@@ -259,7 +259,7 @@ def _overridable(fn: Any, func: Any, ask_arguments: bool = True) -> None:
 
 
 def _asking(body: Any, func: Any, ask_arguments: bool, declines: bool = False) -> Callable[[Any, Any], Any]:
-    """What a call of `func`, which is `body`, goes through; it `declines` with NotImplemented, as operators do."""
+    """What a call of `func`, which is `body`, goes through; it `declines` with NotImplemented, as binary operators do."""
     state = _state
 
     def entry(args: Any, kwargs: Any) -> Any:
@@ -279,7 +279,12 @@ def _asking(body: Any, func: Any, ask_arguments: bool, declines: bool = False) -
                 return body(*args, **kwargs)
             with DisableTorchFunctionSubclass():
                 return body(*args, **kwargs)
-        r = _ask(func, found, args, kwargs)
+        try:
+            r = _ask(func, found, args, kwargs)
+        except TypeError:
+            if declines:
+                return NotImplemented
+            raise
         if r is NotImplemented and not declines:
             raise _declined(func, found)
         return r
@@ -310,10 +315,12 @@ _OF_TENSOR = frozenset(  # methods that are not overridden
 )
 _OF_INIT = ("constant_", "kaiming_uniform_", "normal_", "uniform_")
 _BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
-_OPERATORS = [f"__{p}{n}__" for n in _BINARY for p in ("", "r", "i")] + [
-    f"__{n}__" for n in ("eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs", "invert")
+_DECLINING = [f"__{p}{n}__" for n in _BINARY for p in ("", "r")] + [
+    f"__{n}__" for n in ("eq", "ne", "lt", "le", "gt", "ge")
 ]
-_OPERATORS.remove("__imatmul__")
+_OPERATORS = (
+    _DECLINING + [f"__i{n}__" for n in _BINARY if n != "matmul"] + ["__neg__", "__pos__", "__abs__", "__invert__"]
+)
 _NAMED = {
     "__add__": "add", "__radd__": "add", "__sub__": "sub", "__mul__": "mul", "__rmul__": "mul", "__truediv__": "div",
     "__mod__": "remainder", "__pow__": "pow", "__matmul__": "matmul", "__lt__": "lt", "__le__": "le", "__gt__": "gt",
