@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 from .. import devices, dtypes
 from ..autograd.modes import mode
 from ..layouts import CHANNELS_LAST, axis_order, contiguous_format, memory_format, preserve_format
+from ..protocols import as_instance
 from ..tensor import LEAF, Tensor, new, wrap
 from .rows import make_view
 from .table import ROWS, F, attach
@@ -20,6 +22,18 @@ def alias(x: Tensor) -> Tensor:
     if x._fn is not None and mode.grad:
         ROWS["alias"].record((x,), (), (r,))
     return r
+
+
+def as_subclass(self: Tensor, cls: Any) -> Any:
+    """A view of the whole as an instance of a subclass of Tensor. Source: torch.Tensor.as_subclass."""
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise RuntimeError("as_subclass(): cls must be a subclass of Tensor")
+    r = as_instance(cls, alias(self))
+    r._s.append(ref(r))  # writes to what it is a view of reach it
+    return r
+
+
+Tensor.as_subclass = as_subclass  # type: ignore[attr-defined]
 
 
 def to_device(x: Tensor, dev: Any, non_blocking: bool = False) -> Tensor:
