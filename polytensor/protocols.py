@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from . import devices, dtypes
 
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
 
 _warned: list[bool] = []  # of a conversion that loses the history: once, as PyTorch
 NOT_ONE = "only one element tensors can be converted to Python scalars"
+
+
+def disabled_torch_function(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """The __torch_function__ of a class whose ops give plain Tensors. Source: torch._C._disabled_torch_function_impl."""
+    from .overrides import DisableTorchFunctionSubclass
+
+    with DisableTorchFunctionSubclass():
+        return func(*args, **(kwargs or {}))
 
 
 class Protocols:
@@ -26,6 +35,13 @@ class Protocols:
     _v: Any
     _x: Any
     __array_priority__ = 1000
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Ops on an instance of a subclass give instances of it (overrides.py). Source: torch.Tensor.__torch_function__."""
+        from .overrides import torch_function
+
+        return torch_function(cls, func, types, args, kwargs)
 
     # ---- numbers ----------------------------------------------------------------------------------------------------
     def item(self) -> Any:
@@ -233,16 +249,25 @@ class Protocols:
         """The same memory and history as an instance of a subclass of Tensor."""
         if not (isinstance(cls, type) and issubclass(cls, Protocols)):
             raise RuntimeError("as_subclass(): cls must be a subclass of Tensor")
-        r: Any = object.__new__(cls)
-        r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = (
-            self._a, self._dev, self._cell(), self._fn, self._nr, self._v, self._x,  # type: ignore[attr-defined]
-        )  # fmt: skip
+        from .ops.convert import alias
+
+        r = as_instance(cls, alias(self))  # type: ignore[arg-type]
+        r._s.append(ref(r))  # writes to what it is a view of reach it
         return r
 
     @staticmethod
     def _make_subclass(cls: Any, data: Tensor, require_grad: bool = False) -> Any:
         """`data`'s memory as an instance of a subclass of Tensor without history. Source: torch.Tensor._make_subclass."""
-        return data.detach().as_subclass(cls).requires_grad_(require_grad)
+        data._cell()
+        r = as_instance(cls, data._alias(None, 0))
+        if require_grad:
+            type(data).requires_grad.__set__(r, True)  # type: ignore[attr-defined]
+        return r
+
+    @staticmethod
+    def _make_wrapper_subclass(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        """NotImplementedError: what such a tensor without memory does is left to __torch_dispatch__."""
+        raise NotImplementedError("_make_wrapper_subclass() needs __torch_dispatch__, which PolyTensor does not call.")
 
     # ---- element by element in Python -------------------------------------------------------------------------------
     def _elements(self, name: str, *others: Tensor) -> list[list[Any]]:
@@ -331,6 +356,18 @@ class Protocols:
         if not isinstance(state, dict):
             raise RuntimeError(f"a Tensor's state is a dict of its attributes, got {type(state).__name__}")
         self.__dict__.update(state)
+
+
+def as_instance(cls: Any, x: Tensor) -> Any:
+    """What `x`, a Tensor that nobody else has, is made of, as an instance of a subclass."""
+    if any("__torch_dispatch__" in c.__dict__ for c in cls.__mro__):
+        raise NotImplementedError(
+            f"{cls.__name__} defines __torch_dispatch__, which PolyTensor does not call: there is nothing below the functions "
+            "of torch to override. Define __torch_function__."
+        )
+    r: Any = object.__new__(cls)
+    r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = x._a, x._dev, x._s, x._fn, x._nr, x._v, None
+    return r
 
 
 def _own_classes() -> tuple[Any, Any]:

@@ -11,7 +11,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core for a worker: BLAS threads t
     for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # read when they are loaded
         os.environ.setdefault(_name, "1")
 from checked_backend import CheckedBackend  # noqa: E402
+from older_torch import REASON, differs  # noqa: E402
 from oracle import Here  # noqa: E402
+from watch import Watch, add_options  # noqa: E402
 
 import polytensor  # noqa: E402
 from polytensor import devices  # noqa: E402
@@ -39,9 +41,12 @@ def pytest_addoption(parser):
         "--numba-kernels", choices=("serial", "parallel"), metavar="FORM",
         help="have Numba's kernels for large arrays take arrays of every size, in their serial or their parallel form",
     )  # fmt: skip
+    add_options(parser)
 
 
 def pytest_configure(config):
+    if config.getoption("--failures") or config.getoption("--longest"):
+        config.pluginmanager.register(Watch(config))
     if form := config.getoption("--numba-kernels"):
         folder = "polytensor.backends.numba."
         for name, values in THRESHOLDS.items():
@@ -60,9 +65,17 @@ def oracle():
     return pytest.importorskip("torch")
 
 
-@pytest.fixture(scope="session")
-def torch_or_none():
-    """PyTorch where it is installed."""
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "torch_or_none" not in item.fixturenames and differs(item.nodeid):
+            item.add_marker(pytest.mark.skip(reason=REASON))
+
+
+@pytest.fixture
+def torch_or_none(request):
+    """PyTorch where it is installed, and answers as the one that the test was written for."""
+    if differs(request.node.nodeid):
+        return None
     try:
         import torch
     except ImportError:

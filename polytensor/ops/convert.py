@@ -14,6 +14,14 @@ from .table import ROWS, F, attach
 array_dtype = dtypes.need_array
 
 
+def alias(x: Tensor) -> Tensor:
+    """A view of the whole of `x`."""
+    r = make_view(x, x._a, "alias", ())
+    if x._fn is not None and mode.grad:
+        ROWS["alias"].record((x,), (), (r,))
+    return r
+
+
 def to_device(x: Tensor, dev: Any, non_blocking: bool = False) -> Tensor:
     """`x` on another device: shared memory between CPU backends, a copy otherwise. Gradients pass.
 
@@ -23,10 +31,8 @@ def to_device(x: Tensor, dev: Any, non_blocking: bool = False) -> Tensor:
     if x._dev is dev:
         return x
     if x._dev.type == dev.type == "cpu":
-        r = make_view(x, x._a, "alias", ())
+        r = alias(x)
         r._dev = dev
-        if x._fn is not None and mode.grad:
-            ROWS["alias"].record((x,), (), (r,))
         return r
     r = wrap(_copied(x._a, x._dev.backend, dev.backend, non_blocking), dev)
     if x._fn is not None and mode.grad:
@@ -199,7 +205,8 @@ def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = Fa
     if isinstance(data, Tensor):
         if strict and data.dtype is not d:
             raise TypeError(f"expected {_type_name(d)} (got {data.type()})")  # type: ignore[attr-defined]
-        return data.detach()
+        data._cell()
+        return data._alias(None, 0)
     if hasattr(data, "__index__") and not isinstance(data, bool) and not _is_sequence(data):
         return empty(data, dtype=d, device=dev)  # type: ignore[no-any-return]
     if data is None or isinstance(data, (bool, int, float, complex)):
