@@ -7,7 +7,7 @@ from weakref import ref
 
 from .. import devices, dtypes
 from ..autograd.modes import mode
-from ..layouts import CHANNELS_LAST, axis_order, contiguous_format, memory_format, preserve_format
+from ..layouts import CHANNELS_LAST, axis_order, contiguous_format, dense_order, memory_format, preserve_format
 from ..protocols import as_instance
 from ..tensor import LEAF, Tensor, new, wrap
 from .rows import make_view
@@ -48,10 +48,18 @@ def to_device(x: Tensor, dev: Any, non_blocking: bool = False) -> Tensor:
         r = alias(x)
         r._dev = dev
         return r
-    r = wrap(dev.backend.take(x._a, x._dev.backend, non_blocking), dev)
+    r = wrap(_copied(x._a, x._dev.backend, dev.backend, non_blocking), dev)
     if x._fn is not None and mode.grad:
         _MoveNode.record(x, r)
     return r
+
+
+def _copied(a: Any, source: Any, target: Any, non_blocking: bool = False) -> Any:
+    """An array on another device, its axes in the order that they have in memory, as PyTorch's preserve_format has it."""
+    order = dense_order(a)
+    if order is None:
+        return target.take(a, source, non_blocking)
+    return target.take(a.transpose(order), source, non_blocking).transpose([order.index(i) for i in range(a.ndim)])
 
 
 class _MoveNode:
@@ -69,7 +77,7 @@ class _MoveNode:
                 home = self.vers[0]
                 if tensors:
                     return [to_device(g, home)]
-                return [home.backend.take(g, self.dev.backend)]
+                return [_copied(g, self.dev.backend, home.backend)]
 
         n = new(ToCopyBackward0)
         n.edges, n.nrs = ((x if x._fn is LEAF else x._fn),), (x._nr,)
