@@ -19,7 +19,7 @@ from types import CodeType, FunctionType, MethodWrapperType
 from typing import Any
 
 from .ops.rows import BODIES
-from .protocols import disabled_torch_function
+from .protocols import Protocols, disabled_torch_function
 from .size import Size
 from .tensor import Parameter, Tensor
 
@@ -56,9 +56,14 @@ def _overrides(x: Any) -> bool:
 def _overloaded(args: Iterable[Any]) -> list[Any]:
     """One argument of each type that has a __torch_function__: in order, subclasses before their bases."""
     found: list[Any] = []
+    types: list[type] = []
     for x in args:
-        if type(x) not in _PLAIN and _overrides(x) and all(type(x) is not type(y) for y in found):
-            at = next((i for i, y in enumerate(found) if issubclass(type(x), type(y))), len(found))
+        cls = type(x)
+        if cls not in _PLAIN and cls not in types and _overrides(x):
+            at = 0
+            while at < len(types) and not issubclass(cls, types[at]):
+                at += 1
+            types.insert(at, cls)
             found.insert(at, x)
     return found
 
@@ -113,12 +118,17 @@ def _declined(func: Any, found: list[Any]) -> TypeError:
     )
 
 
-def torch_function(cls: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+def torch_function(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
     """Tensor's own __torch_function__: the function itself, its Tensors then made instances of `cls`."""
-    if not all(issubclass(cls, t) for t in types):
-        return NotImplemented
-    with DisableTorchFunctionSubclass():
+    for t in types:
+        if t is not cls and not issubclass(cls, t):
+            return NotImplemented
+    usual = _state.classes_off
+    _state.classes_off = True
+    try:
         r = func(*args, **(kwargs or {}))
+    finally:
+        _state.classes_off = usual
     return r if cls is Tensor or func in get_default_nowrap_functions() else _convert(r, cls)
 
 
@@ -217,6 +227,7 @@ def enable() -> bool:
 
 
 def _switch() -> None:
+    Protocols.__torch_function__ = classmethod(torch_function)  # type: ignore[method-assign, assignment]
     for found in _functions().values():
         for name, fn in found.items():
             if isinstance(fn, property):
@@ -342,7 +353,7 @@ def _functions() -> dict[Any, dict[str, Any]]:
         and not (k.startswith("is_") and k.endswith(("_enabled", "_available")))
     }  # fmt: skip
     of_tensor: dict[str, Any] = {}
-    for cls in (Tensor.__mro__[1], Tensor):
+    for cls in (Protocols, Tensor):
         of_tensor.update(vars(cls))
     of_tensor = {
         k: f
