@@ -44,8 +44,9 @@ bench: .venv/.test
 bench-gpu: .venv/.test
 	$(BIN)/python benchmarks/gpu.py $(GPU)
 
+# GPU="--check suite,memcheck --out folder"
 check-gpu: .venv/.test
-	$(BIN)/python benchmarks/gpu.py --check
+	$(BIN)/python benchmarks/gpu.py $(or $(GPU),--check)
 
 clean:
 	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache

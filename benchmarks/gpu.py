@@ -2,26 +2,28 @@
 
     python benchmarks/gpu.py [--budget 560] [--groups gemm,steps] [--rounds 3] [--out benchmarks/results]
     python benchmarks/gpu.py --device cpu --budget 60 --out benchmarks/out     # without a GPU: the CPU backends and PyTorch
-    python benchmarks/gpu.py --check                                           # the suite, the example and compute-sanitizer
+    python benchmarks/gpu.py --check [suite,memcheck] [--out benchmarks/out]   # what must pass, in parts: gpu_check.py
 
 Each process runs all cases of one subject within its share of the budget (seconds); a case that no time is left for is
-missing from that round. Writes gpu-<card>.json, .png (ratios, and steps by batch size) and .md into --out. Where PyTorch
-has no CUDA, only CPU and GPU are compared.
+missing from that round. On a GPU, processes side by side first compile what the cases need. A case that fails, hangs or
+ends its process is named and left out, and the others go on. Writes gpu-<card>.json and .md into --out, after each process
+anew, and in the end .png (ratios, and steps by batch size). Where PyTorch has no CUDA, only CPU and GPU are compared.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import json
 import math
 import os
 import platform
 import re
-import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +31,10 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+from gpu_check import WEIGHTS as PARTS  # noqa: E402
+from gpu_check import check, environment  # noqa: E402
+from gpu_touch import touch  # noqa: E402
+
 Case = Callable[[], Any]
 BATCHES = (4, 16, 64, 256, 1024, 4096)
 SLOW = {"ResNet": 1024, "Transformer": 1024, "GRU": 1024, "LSTM": 1024}  # largest batch of these
@@ -41,7 +47,8 @@ GOALS = {
     "small ops": 1.0, "small ops, forward + backward": 1.0, "gemm": 1 / 0.95, "conv": 1 / 0.95, "steps, graph replay": 0.7,
 }  # fmt: skip
 SHARE = 0.8  # of the copy bandwidth
-MEGA = 1 << 20
+LONGEST = 60  # seconds that a case may take: then its process ends
+SLICES = {"cupy": 6, "numba": 4}  # processes that compile what the cases need
 
 
 # ---- cases: name -> (make, what it counts per call, the unit) -------------------------------------------------------
@@ -261,14 +268,27 @@ def timer(t: Any, gpu: bool) -> Callable[[Case, int], float]:
     return on_gpu if gpu else on_cpu
 
 
-def measure(subject: str, device: str, share: float, chosen: list[str], turn: float = 0.0) -> dict[str, Any]:
-    """Medians in microseconds of all cases that `share` seconds are enough for; turn: the part of a group to begin after."""
+def say(**what: Any) -> None:
+    """A line for the process that waits for it, which has it even if this one crashes."""
+    print(json.dumps(what), flush=True)
+
+
+def works(t: Any, gpu: bool) -> bool:
+    """Whether the device is still usable after an error."""
+    try:
+        t.cuda.synchronize() if gpu else None
+    except Exception:  # noqa: BLE001 of whatever class
+        return False
+    return True
+
+
+def measure(subject: str, device: str, share: float, chosen: list[str], turn: float, skip: list[str]) -> None:
+    """Say medians in microseconds of all cases that `share` seconds are enough for; turn: the part of a group to begin
+    after; skip: cases to leave out, as group: case."""
     t = module(subject)
     gpu = device == "cuda"
     t.manual_seed(0)
     place, seconds = t.device(device), timer(t, gpu)
-    times: dict[str, dict[str, float]] = {}
-    failed: dict[str, str] = {}
     with place:
         table = groups(t, gpu, device, chosen)
     left = sum(WEIGHTS[g] for g in table)
@@ -279,9 +299,14 @@ def measure(subject: str, device: str, share: float, chosen: list[str], turn: fl
         with place:
             made = list(cases())
         first = int(turn * len(made))
+        some = any(name.startswith(f"{group}: ") for name in skip)
         for name, make, _ in made[first:] + made[:first]:
-            if time.perf_counter() > deadline and times.get(group):
+            if f"{group}: {name}" in skip:
+                continue
+            if time.perf_counter() > deadline and some:
                 break
+            say(at=f"{group}: {name}")
+            faulthandler.dump_traceback_later(LONGEST, exit=True)
             try:
                 with place:
                     fn = make()
@@ -290,40 +315,35 @@ def measure(subject: str, device: str, share: float, chosen: list[str], turn: fl
                 once = min(seconds(fn, 1) for _ in range(2))
                 count = max(1, min(2000, int(0.01 / max(once, 1e-7))))
                 repeats = 5 if once < 0.1 else 2
-                times.setdefault(group, {})[name] = statistics.median(seconds(fn, count) for _ in range(repeats)) * 1e6
+                say(group=group, case=name, us=statistics.median(seconds(fn, count) for _ in range(repeats)) * 1e6)
+                some = True
             except Exception as error:  # noqa: BLE001 a case that fails is told, and the others go on
-                failed[f"{group}: {name}"] = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+                say(failed=f"{group}: {name}", why=f"{type(error).__name__}: {error}".partition("\n")[0][:300])
+                if not works(t, gpu):
+                    os._exit(3)
+            faulthandler.cancel_dump_traceback_later()
             fn = None
             gc.collect() if group in ("gemm", "attention", "bandwidth", "steps", "steps, graph replay") else None
             if gpu and group in ("gemm", "bandwidth", "steps"):
                 t.cuda.empty_cache()
-    return {"times": times, "failed": failed}
+    say(done=True)
 
 
-TOUCHED = ("small ops", "small ops, forward + backward", "large ops", "conv", "optimizers")
-
-
-def touch(device: str, names: tuple[str, ...] = TOUCHED, models: tuple[str, ...] = ()) -> None:
-    """Kernels of ours on small arrays, for compute-sanitizer: groups of cases and models (all of them if none is named)."""
-    from cases import GROUPS, MODELS
-
-    import polytensor as t
-
+def prepare(subject: str, device: str, chosen: list[str], part: int, parts: int) -> None:
+    """Call each of a slice of the cases, so that its kernels are compiled and kept on disk."""
+    t = module(subject)
     with t.device(device):
-        for name in names:
-            for fn in GROUPS[name](t).values():
-                fn()
-        for name in models or MODELS:
-            step: Any = MODELS[name](t, 4)
-            step(), step()
-        for dtype in (t.float32, t.float16, t.bfloat16, t.float64):
-            x = t.randn(7, 33).to(dtype).requires_grad_()
-            y = t.nn.functional.layer_norm(t.nn.functional.dropout(x, 0.5), (33,)).softmax(1)
-            (y + t.nn.functional.gelu(x)).sum().backward()
-            i = t.randint(0, 7, (20,))
-            t.zeros(7, 33).to(dtype).index_add(0, i, x.detach()[i])
-            t.nn.functional.max_pool2d(x.detach().reshape(1, 1, 7, 33), 3, 2, 1)
-        t.cuda.synchronize() if device == "cuda" else None
+        table = groups(t, device == "cuda", device, chosen)
+        for group, cases in table.items():
+            for name, make, _ in list(cases())[part::parts]:
+                try:
+                    fn = make()
+                    fn(), fn()
+                except Exception as error:  # noqa: BLE001 told by the process that measures
+                    print(f"{group}: {name}: {type(error).__name__}", file=sys.stderr)
+                    if not works(t, device == "cuda"):
+                        return
+                fn = None
 
 
 def machine(subject_card: str) -> dict[str, str]:
@@ -368,58 +388,110 @@ def card(device: str) -> tuple[str, bool]:
     return names[0], bool(names[1])
 
 
-def environment() -> dict[str, str]:
-    env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_") and k != "POLYTENSOR_BACKEND"}
-    env["PYTHONPATH"] = str(HERE.parent)
-    return env
+def worker(*what: Any) -> list[str]:
+    return [sys.executable, __file__, "--worker", json.dumps(what)]
 
 
-def spawn(subject: str, device: str, share: float, chosen: list[str], turn: float, patience: float) -> dict[str, Any]:
-    """What a worker measured; on a crash the reason, so that the others go on."""
-    command = [sys.executable, __file__, "--worker", json.dumps([subject, device, share, chosen, turn])]
-    try:
-        done = subprocess.run(
-            command, env=environment(), capture_output=True, text=True, check=False, timeout=share + patience
+def one(words: list[str], patience: float) -> tuple[dict[str, Any], str, str]:
+    """(what a worker said, the case that it was at if it did not end well, why)."""
+    found: dict[str, Any] = {"times": {}, "failed": {}}
+    at, why = "before the first case", ""
+    with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(words, env=environment(), stdout=told, stderr=errors)
+        try:
+            status = process.wait(patience)
+            why = f"its process ended with {status}: " if status else ""
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            why = f"its process was stopped after {patience:.0f} s: "
+        told.seek(0), errors.seek(0)
+        for line in told:
+            what = json.loads(line) if line.startswith("{") and line.endswith("}\n") else {}
+            at = what.get("at", at)
+            if "us" in what:
+                found["times"].setdefault(what["group"], {})[what["case"]] = what["us"]
+            if "failed" in what:
+                found["failed"][what["failed"]] = what["why"]
+        return found, at if why else "", why + errors.read()[-1500:]
+
+
+def spawn(
+    subject: str, device: str, share: float, chosen: list[str], turn: float, patience: float, skip: list[str]
+) -> dict[str, Any]:
+    """What workers measured; when one crashes or hangs, another goes on after that case."""
+    end = time.perf_counter() + share
+    skip, result = list(skip), {"times": {}, "failed": {}}
+    while True:
+        rest = max(1.0, end - time.perf_counter())
+        found, at, why = one(worker(subject, device, rest, chosen, turn, skip), rest + patience)
+        for group, cases in found["times"].items():
+            result["times"].setdefault(group, {}).update(cases)
+            skip += [f"{group}: {case}" for case in cases]
+        if at:
+            found["failed"].setdefault(at, why)
+        result["failed"].update(found["failed"])
+        skip += found["failed"]
+        if not at or at == "before the first case" or end - time.perf_counter() < 5:
+            return result
+
+
+def compile_all(chosen: list[str], limit: float) -> None:
+    """Have processes side by side compile what the cases need."""
+    end = time.perf_counter() + limit
+    begun = [
+        subprocess.Popen(
+            worker("prepare", subject, "cuda" if subject == "cupy" else "cpu", chosen, part, parts),
+            env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
-    except subprocess.TimeoutExpired:
-        return {"times": {}, "failed": {f"{subject} on {device}": f"was stopped after {share + patience:.0f} s"}}
-    if done.returncode:
-        return {"times": {}, "failed": {f"{subject} on {device}": done.stderr[-1500:]}}
-    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+        for subject, parts in SLICES.items() for part in range(parts)
+    ]  # fmt: skip
+    for process in begun:
+        try:
+            process.wait(max(0.1, end - time.perf_counter()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def run(options: Any) -> dict[str, Any]:
     """All rounds: subjects take turns."""
+    begin = time.perf_counter()
     name, torch_too = card(options.device)
     gpu = options.device == "cuda"
     main = ([("cupy", "cuda")] + [("pytorch", "cuda")] * torch_too) if gpu else []
     side = [("numpy", "cpu"), ("numba", "cpu")] + [("pytorch", "cpu")] * (torch_too and not gpu)
     jobs = (main * options.rounds + side) if gpu else side * options.rounds
+    if gpu:
+        print(f"[0/{len(jobs)}] compiling", file=sys.stderr, flush=True)
+        compile_all(options.chosen, min(90.0, 0.2 * options.budget))
+        print(f"    {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
     starting = min(8.0, options.budget / len(jobs) / 4)  # seconds that a process takes to begin
-    share = options.budget / len(jobs) - starting
     samples: dict[str, dict[str, dict[str, list[float]]]] = {}
-    failed: dict[str, str] = {}
-    begin = time.perf_counter()
+    data = {
+        "machine": machine(name), "device": options.device, "rounds": options.rounds, "budget": options.budget,
+        "seconds": 0.0, "unit": "microseconds", "groups": {}, "failed": {}, "work": work(options.device),
+    }  # fmt: skip
     for k, (subject, device) in enumerate(jobs):
         rest = options.budget - (time.perf_counter() - begin)
-        mine = min(share, rest / (len(jobs) - k) - starting / 2)
-        print(f"[{k + 1}/{len(jobs)}] {subject} on {device}, {max(mine, 1):.0f} s", file=sys.stderr)
+        mine = max(1.0, rest / (len(jobs) - k) - starting)
+        print(f"[{k + 1}/{len(jobs)}] {subject} on {device}, {mine:.0f} s", file=sys.stderr, flush=True)
         turn = jobs[:k].count((subject, device)) / max(1, jobs.count((subject, device)))
-        result = spawn(subject, device, max(mine, 1.0), options.chosen, turn, max(30.0, 0.1 * options.budget))
+        bad = [key.removeprefix(f"{subject}: ") for key in data["failed"] if key.startswith(f"{subject}: ")]
+        result = spawn(subject, device, mine, options.chosen, turn, 30.0, bad)
         for key, text in result["failed"].items():
-            failed[f"{subject}: {key}"] = text
+            data["failed"][f"{subject}: {key}"] = text
+            print(f"    {key}: {text.strip()[-300:]}", file=sys.stderr, flush=True)
         for group, cases in result["times"].items():
             for case, value in cases.items():
                 samples.setdefault(group, {}).setdefault(case, {}).setdefault(subject, []).append(value)
-    medians = {
-        g: {c: {s: statistics.median(v) for s, v in by.items()} for c, by in cases.items()}
-        for g, cases in samples.items()
-    }
-    return {
-        "machine": machine(name), "device": options.device, "rounds": options.rounds, "budget": options.budget,
-        "seconds": round(time.perf_counter() - begin, 1), "unit": "microseconds", "groups": medians, "failed": failed,
-        "work": work(options.device),
-    }  # fmt: skip
+        data["groups"] = {
+            g: {c: {s: statistics.median(v) for s, v in by.items()} for c, by in cases.items()}
+            for g, cases in samples.items()
+        }
+        data["seconds"] = round(time.perf_counter() - begin, 1)
+        write(data, options.out, False)
+    return data
 
 
 def work(device: str) -> dict[str, dict[str, float]]:
@@ -537,46 +609,18 @@ def chart(data: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def write(data: dict[str, Any], folder: Path) -> Path:
+def write(data: dict[str, Any], folder: Path, drawn: bool = True) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^a-z0-9]+", "-", data["machine"]["card"].lower().replace("nvidia", "")).strip("-")
     stem = folder / f"gpu-{name}"
     stem.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
     stem.with_suffix(".md").write_text(markdown(data))
-    chart(data, stem.with_suffix(".png"))
+    if drawn:
+        try:
+            chart(data, stem.with_suffix(".png"))
+        except ImportError:
+            print("no chart: Matplotlib is not installed", file=sys.stderr)
     return stem
-
-
-# ---- --check --------------------------------------------------------------------------------------------------------
-def checks() -> list[tuple[str, list[str]]]:
-    """What must pass on a machine with a GPU, beside the figures."""
-    python, suite = sys.executable, "--polytensor-backends=numpy,numba,cupy"
-    found = [
-        ("the whole suite", [python, "-m", "pytest", "-q", "-n", "4", suite]),
-        ("train_digits on all backends", [python, "examples/train_digits.py", "--compare"]),
-        ("python -m polytensor info", [python, "-m", "polytensor", "info"]),
-    ]
-    sanitizer = shutil.which("compute-sanitizer") or next(
-        (str(p) for p in Path("/usr/local").glob("cuda*/bin/compute-sanitizer")), None
-    )
-    if sanitizer is None:
-        print("compute-sanitizer is not installed: our own kernels are not checked by it", file=sys.stderr)
-        return found
-    for tool in ("memcheck", "racecheck"):
-        command = [sanitizer, "--tool", tool, "--error-exitcode", "9", python, __file__, "--touch"]
-        found.append((f"compute-sanitizer, {tool}", command))
-    return found
-
-
-def check() -> int:
-    """Run the checks; how many failed."""
-    wrong = 0
-    for name, command in checks():
-        print(f"\n== {name}: {' '.join(command)}", flush=True)
-        failed = subprocess.run(command, cwd=HERE.parent, env=environment(), check=False).returncode
-        wrong += failed != 0
-        print(f"== {name}: {'FAILED' if failed else 'passed'}", flush=True)
-    return wrong
 
 
 def main() -> None:
@@ -585,19 +629,32 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=560, help="seconds for everything (default: 560)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--groups", default="", help="comma-separated parts of names of groups")
-    parser.add_argument("--out", type=Path, default=HERE / "results", help="folder to write to")
+    parser.add_argument(
+        "--out", type=Path, help="folder to write to (default: results, with --check out, beside this file)"
+    )
     parser.add_argument("--read", type=Path, help="write the table and the chart of a JSON file anew")
-    parser.add_argument("--check", action="store_true", help="no figures: run what must pass with a GPU")
+    parser.add_argument(
+        "--check", nargs="?", const=",".join(PARTS), metavar="PARTS",
+        help=f"no figures: run what must pass with a GPU, or these of {', '.join(PARTS)} (logs and check.md go to --out)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes of the suite (default: cores)"
+    )
     parser.add_argument("--touch", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.chosen = [c for c in options.groups.split(",") if c]
+    options.out = options.out or HERE / ("out" if options.check else "results")
     if options.worker:
-        print(json.dumps(measure(*json.loads(options.worker))))
+        subject, *rest = json.loads(options.worker)
+        prepare(*rest) if subject == "prepare" else measure(subject, *rest)
     elif options.touch:
         touch(options.device)
     elif options.check:
-        sys.exit(min(check(), 1))
+        parts = options.check.split(",")
+        if wrong := set(parts) - set(PARTS):
+            parser.error(f"--check: {', '.join(sorted(wrong))}: the parts are {', '.join(PARTS)}")
+        sys.exit(min(check(parts, options.out, options.device, options.budget, options.workers), 1))
     else:
         data = json.loads(options.read.read_text()) if options.read else run(options)
         stem = write(data, options.out)

@@ -42,13 +42,12 @@ ASIDE = {
     r"|^(ds|hs)mm$|to_padded_tensor": "sparse and nested tensors",
     r"quantize|quantized|^q_|qscheme|int_repr|fused_moving|choose_qparams|fbgemm": "quantized tensors",
     r"^scaled_(grouped_)?mm$": "8-bit floating point numbers",
-    r"cudnn|miopen|mkldnn|vulkan|(^|_)(ipu|xla|maia|mtia|xpu)(_|$)|chalf|record_stream|cxx11|get_device_module":
+    r"cudnn|miopen|mkldnn|vulkan|(^|_)(ipu|xla|maia|mtia|xpu)(_|$)|chalf|cxx11|get_device_module":
         "one vendor's device or library",
     r"^(fork|wait|import_ir_module.*|parse_ir|parse_schema|parse_type_comment|merge_type.*|unify_type_list|profiler_.*"
     r"|thread_safe_generator|get_file_path|prepare_multiprocessing_environment|classproperty|while_loop|slice_inverse"
     r"|init_num_threads|sym_.*)$": "internals of the compiler and of PyTorch's own build",
     r"^native_|^batch_norm_.|^_": "internal halves of public functions",
-    r"^(cuda|pin_memory)$": "moves to a device that the PyTorch compared with may not have",
     r"^index$": "first-class dimensions",
     r"^(align_|rename|refine_names|names$|has_names)": "named tensors",
     r"^(volatile|reinforce|resize|resize_as|new|module_load|storage_type)$": "removed or deprecated in PyTorch itself",

@@ -165,9 +165,9 @@ autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gr
 newaxis = None
 _install_numpy_names(globals())
 _LAZY = (
-    "_C", "__config__", "__future__", "_dynamo", "_inductor", "_logging", "accelerator", "compiler", "cpu", "data", "distributed", "distributions",
-    "functional", "futures", "fx", "hub", "jit", "library", "mps", "multiprocessing", "onnx", "profiler", "safetensors",
-    "sparse", "testing", "types", "xpu",
+    "_C", "__config__", "__future__", "_dynamo", "_inductor", "_logging", "accelerator", "compiler", "cpu", "data",
+    "distributed", "distributions", "functional", "futures", "fx", "hub", "jit", "library", "mps", "multiprocessing", "onnx",
+    "overrides", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 _HOMES = {
     "conditions": (

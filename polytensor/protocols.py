@@ -15,6 +15,19 @@ _warned: list[bool] = []  # of a conversion that loses the history: once, as PyT
 NOT_ONE = "only one element tensors can be converted to Python scalars"
 
 
+def disabled_torch_function(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """The __torch_function__ of a class whose ops give plain Tensors. Source: torch._C._disabled_torch_function_impl."""
+    from .overrides import DisableTorchFunctionSubclass
+
+    with DisableTorchFunctionSubclass():
+        return func(*args, **(kwargs or {}))
+
+
+def disabled_torch_dispatch(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """The only __torch_dispatch__ that a class may have. Source: torch._C._disabled_torch_dispatch_impl."""
+    return func(*args, **(kwargs or {}))
+
+
 class Protocols:
     """The base of Tensor; see the module's text. Source: torch.Tensor."""
 
@@ -26,6 +39,13 @@ class Protocols:
     _v: Any
     _x: Any
     __array_priority__ = 1000
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Ops on an instance of a subclass give instances of it (overrides.py). Source: torch.Tensor.__torch_function__."""
+        from .overrides import torch_function
+
+        return torch_function(cls, func, types, args, kwargs)
 
     # ---- numbers ----------------------------------------------------------------------------------------------------
     def item(self) -> Any:
@@ -214,8 +234,10 @@ class Protocols:
         )  # fmt: skip
 
     def is_shared(self) -> bool:
-        """False: memory is not shared between processes."""
-        return False
+        """Whether processes share the memory: after share_memory_(), and on CUDA. Source: torch.Tensor.is_shared."""
+        from .sharing import block_of
+
+        return self._dev.type == "cuda" or block_of(self) is not None
 
     def is_signed(self) -> bool:
         """Whether the dtype has a sign."""
@@ -229,20 +251,19 @@ class Protocols:
         stride = self.stride()  # type: ignore[attr-defined]
         return tuple(sorted(range(len(stride)), key=lambda i: -stride[i]))
 
-    def as_subclass(self, cls: Any) -> Any:
-        """The same memory and history as an instance of a subclass of Tensor."""
-        if not (isinstance(cls, type) and issubclass(cls, Protocols)):
-            raise RuntimeError("as_subclass(): cls must be a subclass of Tensor")
-        r: Any = object.__new__(cls)
-        r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = (
-            self._a, self._dev, self._cell(), self._fn, self._nr, self._v, self._x,  # type: ignore[attr-defined]
-        )  # fmt: skip
-        return r
-
     @staticmethod
     def _make_subclass(cls: Any, data: Tensor, require_grad: bool = False) -> Any:
         """`data`'s memory as an instance of a subclass of Tensor without history. Source: torch.Tensor._make_subclass."""
-        return data.detach().as_subclass(cls).requires_grad_(require_grad)
+        data._cell()
+        r = as_instance(cls, data._alias(None, 0))
+        if require_grad:
+            type(data).requires_grad.__set__(r, True)  # type: ignore[attr-defined]
+        return r
+
+    @staticmethod
+    def _make_wrapper_subclass(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        """NotImplementedError: what such a tensor without memory does is left to __torch_dispatch__."""
+        raise NotImplementedError("_make_wrapper_subclass() needs __torch_dispatch__, which PolyTensor does not call.")
 
     # ---- element by element in Python -------------------------------------------------------------------------------
     def _elements(self, name: str, *others: Tensor) -> list[list[Any]]:
@@ -331,6 +352,18 @@ class Protocols:
         if not isinstance(state, dict):
             raise RuntimeError(f"a Tensor's state is a dict of its attributes, got {type(state).__name__}")
         self.__dict__.update(state)
+
+
+def as_instance(cls: Any, x: Tensor) -> Any:
+    """What `x`, a Tensor that nobody else has, is made of, as an instance of a subclass."""
+    if getattr(cls, "__torch_dispatch__", disabled_torch_dispatch) is not disabled_torch_dispatch:
+        raise NotImplementedError(
+            f"{cls.__name__} defines __torch_dispatch__, which PolyTensor does not call: there is nothing below the functions "
+            "of torch to override. Define __torch_function__."
+        )
+    r: Any = object.__new__(cls)
+    r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = x._a, x._dev, x._s, x._fn, x._nr, x._v, None
+    return r
 
 
 def _own_classes() -> tuple[Any, Any]:

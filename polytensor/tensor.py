@@ -13,7 +13,7 @@ from .autograd import engine
 from .autograd.modes import HOOKED, INFERRING, InferenceCell, check_inference, mark, mode
 from .autograd.node import AccumulateGrad, Handle, add_hook
 from .backends.base import DTYPE_OF, HOST_ARRAY
-from .protocols import Protocols
+from .protocols import Protocols, as_instance, disabled_torch_function
 from .size import Size
 
 new = object.__new__
@@ -61,7 +61,12 @@ class TensorMeta(type):
     def __new__(mcls, name: str, bases: tuple[type, ...], names: dict[str, Any], **kwargs: Any) -> TensorMeta:
         if mcls.between is not None:
             bases = tuple([mcls.between if b is Tensor else b for b in bases])
-        return super().__new__(mcls, name, bases, names, **kwargs)
+        made = super().__new__(mcls, name, bases, names, **kwargs)
+        if mcls.between is not None and made.__torch_function__ is not disabled_torch_function:  # type: ignore[attr-defined]
+            from .overrides import enable
+
+            enable()
+        return made
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(*args, **kwargs) if cls.__new__ is not new else _legacy(*args, **kwargs)
@@ -507,22 +512,40 @@ class Tensor(Protocols, metaclass=TensorMeta):
             self._dev.backend.record_stream(self._a, s.base)
 
     def share_memory_(self) -> Tensor:
-        return self
+        """Move to memory that processes share: what one writes there, all see. Returns self; on CUDA nothing is done.
+
+        Other tensors on the memory that self had stay there. Source: torch.Tensor.share_memory_.
+        """
+        from .sharing import share
+
+        return share(self)
 
 
 blank = type.__call__.__get__(Tensor)  # a Tensor without any attribute yet, in two thirds of object.__new__'s time
 
 
-class Parameter(Tensor):
+class ParameterMeta(TensorMeta):
+    """Counts an instance of a subclass of Tensor that Parameter(...) was given as a Parameter."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if type.__instancecheck__(cls, instance):
+            return True
+        return cls is Parameter and isinstance(instance, Subclassed) and "_is_param" in instance.__dict__
+
+
+class Parameter(Tensor, metaclass=ParameterMeta):
     """A Tensor that a Module registers as a parameter; requires grad unless told otherwise."""
 
     __module__ = "torch.nn.parameter"
+    __torch_function__ = disabled_torch_function
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
             from .ops.creation import empty
 
             data = empty(0)
+        if isinstance(data, Subclassed) and data.__torch_function__ is not disabled_torch_function:
+            return _of_its_class(data, requires_grad)
         r: Parameter = new(cls)
         r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = data._a, data._dev, data._cell(), None, 0, None, None
         if requires_grad and r._a.dtype.kind in "biu":
@@ -540,13 +563,26 @@ class Subclassed(Tensor):
     """Stands between Tensor and its subclasses: makes an instance of one from what Tensor(...) takes."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        return _legacy(*args, **kwargs).as_subclass(cls)
+        return as_instance(cls, _legacy(*args, **kwargs))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
 
 TensorMeta.between = Subclassed
+
+
+def _of_its_class(data: Any, requires_grad: bool) -> Any:
+    """Parameter(data) for an instance of a subclass: one of that class too."""
+    r = data.detach().requires_grad_(requires_grad)
+    if type(r) is not type(data):
+        raise RuntimeError(
+            f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns an instance "
+            f"of the same type, but return type {type(r).__name__} was found instead. To use the type as a Parameter, please "
+            "correct the detach() semantics defined by its __torch_dispatch__() implementation."
+        )
+    r._is_param = True
+    return r
 
 
 def wrap(array: Any, dev: Any) -> Tensor:

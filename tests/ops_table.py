@@ -335,6 +335,8 @@ INDEX = {
     "false": lambda t, x, i, m: x[False],
     "emptylist": lambda t, x, i, m: x[[]],
     "badbroadcast": lambda t, x, i, m: x[i, i[:3]],
+    "badbroadcastmask": lambda t, x, i, m: x[(m | True)[:, 0], i[:3]],
+    "badbroadcastput": lambda t, x, i, m: x.index_put((i, i[:3]), t.ones(4, dtype=x.dtype, device=x.device)),
 }
 XI = {k: (arr(4, 3, 5, layout=k), ints(4, hi=3), arr(4, 3, dtype=BOOL)) for k in "cs"}
 for name, fn in INDEX.items():

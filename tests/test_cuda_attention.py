@@ -6,11 +6,10 @@ import pytest
 pytest.importorskip("cupy")
 import cuda_emulator
 from cupy_twin import Array, TwinBackend, plain
-from test_cupy import cuda_headers
 
 import polytensor
 from polytensor.backends.base import Backend
-from polytensor.backends.cupy import attention, launch
+from polytensor.backends.cupy import attention
 from polytensor.backends.numpy import NumpyBackend
 
 pytestmark = pytest.mark.skipif(cuda_emulator.COMPILER is None, reason="there is no g++ to run CUDA kernels on the CPU")
@@ -189,26 +188,6 @@ def test_shared_memory_fits_every_card():
         for dtype in attention.TYPES:
             for size in (64, 128):
                 assert attention.shared_size(kernel, dtype, tile(dtype, size)[0], (size, size)) <= attention.MOST_SHARED
-
-
-@pytest.mark.parametrize("name", ["attend", "attend_grad_keys", "attend_grad_queries"])
-def test_sums_stay_in_registers(name):
-    """An array that is indexed by anything but constants would go to memory."""
-    nvrtc = pytest.importorskip("cupy").cuda.nvrtc
-    try:
-        program = nvrtc.createProgram(launch.code(name), f"{name}.cu", (), ())
-    except (RuntimeError, ImportError, OSError) as error:
-        pytest.skip(f"NVRTC is not installed: {error}")
-    for types in launch.KERNELS[name].types:
-        if types[0] == "float":
-            nvrtc.addNameExpression(program, launch.expression(name, types))
-    try:
-        nvrtc.compileProgram(program, ("-arch=sm_90", *launch.OPTIONS, *cuda_headers()))
-    except nvrtc.NVRTCError:
-        pytest.skip("the CUDA headers are not installed")  # other errors: see test_cupy.py
-    ptx = nvrtc.getPTX(program)
-    assert b"attend" in ptx
-    assert b"__local_depot" not in ptx
 
 
 def test_large_heads_take_the_base_kernel():

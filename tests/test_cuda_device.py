@@ -114,10 +114,12 @@ def test_memory_shared_with_pytorch():
     if not oracle.cuda.is_available():
         pytest.skip("the PyTorch that is installed has no CUDA")
     x = torch.arange(6.0, device="cuda").reshape(2, 3).t()
-    with cuda.stream(cuda.Stream()):
-        x = x * 1.0 if x.is_contiguous() else x
     theirs = oracle.from_dlpack(x)
     assert theirs.data_ptr() == x.data_ptr() and theirs.stride() == x.stride() and theirs.tolist() == x.tolist()
+    with cuda.stream(cuda.Stream()):
+        late = torch.rand(1 << 24, device="cuda") + 1
+        theirs = oracle.from_dlpack(late)  # their stream waits for ours, which is still at it
+    assert theirs.data_ptr() == late.data_ptr() and (theirs >= 1).all().item()
     side = oracle.cuda.Stream()
     with oracle.cuda.stream(side):
         made = oracle.rand(1 << 20, device="cuda") + 1

@@ -1,14 +1,8 @@
-"""torch.cuda on a machine of two fake devices: memory, streams, pinned copies, tensors on several devices."""
+"""torch.cuda on a machine of two fake devices: its names, devices, streams and events, exchange with other libraries."""
 
 import ast
-import copy
-import dataclasses
-import gc
 import inspect
-import pickle
 import threading
-import warnings
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +10,18 @@ import pytest
 
 pytest.importorskip("cupy")
 
-import test_ops  # noqa: E402
 from cupy_twin import signature_in_doc  # noqa: E402
-from cupy_watch import watching  # noqa: E402
 from fake_cuda import Machine, pretend  # noqa: E402
-from test_cupy import FAMILIES, called, signature_of, used_names  # noqa: E402
+from test_cupy import called, signature_of, used_names  # noqa: E402
 
 import polytensor as torch  # noqa: E402
 from polytensor import devices  # noqa: E402
 
+# ---- what is used of CuPy is there ----------------------------------------------------------------------------------
 CUPY = Path(devices.__file__).parent / "backends" / "cupy"
 MINE = ("memory.py", "placement.py", "runtime.py")
 
 
-@pytest.fixture
-def machine():
-    with pretend(Machine()) as found:
-        yield found
-    gc.collect()
-
-
-# ---- what is used of CuPy is there --------------------------------------------------------------------------------
 @pytest.mark.parametrize("file", MINE)
 def test_names_and_arguments_fit_cupy(file):
     import cupy
@@ -60,122 +45,34 @@ def test_names_and_arguments_fit_cupy(file):
     assert not missing and not wrong and seen
 
 
-# ---- memory ---------------------------------------------------------------------------------------------------------
-def test_peaks_are_exact_and_by_device(machine):
-    torch.cuda.init()
-    from polytensor.backends.cupy import memory
+def test_attributes_of_cupys_objects():
+    """What is used of objects, which the check of names does not see."""
+    import cupy
 
-    memory.accounts()
-    take = machine.cuda.get_allocator()
-    a, b = take(1000), take(3000)
-    del b
-    c = take(100)
-    cuda = torch.cuda
-    assert (cuda.memory_allocated(), cuda.max_memory_allocated()) == (1024 + 512, 1024 + 3072)
-    assert cuda.memory_reserved() == cuda.max_memory_reserved() == 1024 + 3072 + 512
-    assert cuda.memory_allocated(1) == cuda.max_memory_allocated("cuda:1") == 0
-    with cuda.device(1):
-        d = take(5)
-    assert cuda.memory_allocated(torch.device("cuda", 1)) == 512
-    cuda.reset_peak_memory_stats()
-    assert cuda.max_memory_allocated() == 1536
-    del a
-    cuda.empty_cache()
-    assert cuda.memory_reserved() == 512 and cuda.max_memory_reserved() == 4608
-    assert cuda.mem_get_info() == (machine.room - 512, machine.room)
-    assert cuda.memory_stats_as_nested_dict()["allocated_bytes"]["all"] == {"current": 512, "peak": 1536}
-    assert "in use by arrays" in cuda.memory_summary()
-    assert c.device_id == 0 and d.device_id == 1
-    assert set(cuda.memory_stats()) <= {f"{n}_bytes.all.{k}" for n in ("active", "allocated", "reserved")
-                                        for k in ("current", "peak")} | {"num_ooms"}  # fmt: skip
+    for owner, names in (
+        (cupy.cuda.MemoryPointer, "device_id mem ptr copy_from_device_async"), (cupy.cuda.BaseMemory, "device_id ptr size"),
+        (cupy.cuda.MemoryPool, "malloc used_bytes total_bytes get_limit set_limit free_all_blocks"),
+        (cupy.cuda.Stream, "use done synchronize wait_event is_capturing priority from_external record"),
+        (cupy.cuda.Event, "record done synchronize"), (cupy.cuda.Device, "use id synchronize pci_bus_id"),
+        (cupy.ndarray, "get data device nbytes __cuda_array_interface__ __dlpack__"), (cupy.cuda.nvtx, "available RangePush RangePop"),
+        (cupy.cuda.nvtx, "Mark RangeStart RangeEnd"), (type(cupy.get_default_pinned_memory_pool()), "free_all_blocks"),
+    ):  # fmt: skip
+        assert [n for n in names.split() if not hasattr(owner, n)] == []
+    assert cupy.cuda.get_allocator().__self__ is cupy.get_default_memory_pool()
+    assert cupy.ndarray.__weakrefoffset__ > 0  # record_stream waits for the end of an array
+    for fn, arguments in (
+        (cupy.ndarray.get, {"out": 0, "blocking": 0}), (cupy.asarray, {"a": 0, "blocking": 0}),
+        (cupy.ndarray.__dlpack__, {"stream": 0, "max_version": 0, "dl_device": 0, "copy": 0}),
+        (cupy.cuda.MemoryPool.set_limit, {"size": 0}), (cupy.cuda.get_current_stream, {"device_id": 0}),
+    ):  # fmt: skip
+        try:
+            known = inspect.signature(fn)
+        except ValueError:  # compiled
+            known = signature_in_doc(fn)
+        assert set(arguments) <= set(known.parameters), fn
 
 
-def test_peaks_count_all_threads(machine):
-    from polytensor.backends.cupy import memory
-
-    torch.cuda.init()
-    memory.accounts()
-    take, held = machine.cuda.get_allocator(), []
-    threads = [threading.Thread(target=lambda: held.append(take(512))) for _ in range(4)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    held.clear()
-    assert (torch.cuda.memory_allocated(), torch.cuda.max_memory_allocated()) == (0, 2048)
-
-
-def test_a_users_allocator_stays(machine):
-    def mine(size):
-        return machine.pool.malloc(size)
-
-    machine.cuda.set_allocator(mine)
-    torch.cuda.init()
-    assert torch.cuda.memory_allocated() == 0 and machine.cuda.get_allocator() is mine
-
-
-def test_out_of_memory_names_op_size_and_what_is_free(machine, monkeypatch):
-    from polytensor.backends.cupy import memory
-
-    backend = devices.resolve("cuda:0").backend
-    memory.accounts()
-    take = machine.cuda.get_allocator()
-    kept = take(300 << 10)
-    for name in ("matmul", "exp"):
-        monkeypatch.setattr(backend, name, lambda *xs: take(1 << 20))
-    x = torch.ones(3, 3, device="cuda:0")
-    with pytest.raises(torch.OutOfMemoryError) as caught:
-        x @ x
-    assert str(caught.value) == (
-        "CUDA out of memory. Tried to allocate 1024.00 KiB for matmul. GPU 0 has a total capacity of 1024.00 KiB of which "
-        "724.00 KiB is free. PolyTensor holds 300.00 KiB of it: 300.00 KiB in use by tensors and 0 bytes kept for reuse, "
-        "which torch.cuda.empty_cache() gives back."
-    )
-    assert torch.cuda.OutOfMemoryError is torch.OutOfMemoryError and isinstance(caught.value, RuntimeError)
-    with pytest.raises(RuntimeError, match="for exp"):
-        torch.nn.functional.softplus(x.exp())
-    assert torch.cuda.memory_stats()["num_ooms"] == 2 and kept
-    y = torch.ones(2, 2, device="cuda:0", requires_grad=True)
-    loss = y.sin().sum()
-    monkeypatch.setattr(backend, "cos", lambda x: take(1 << 20))
-    with pytest.raises(torch.OutOfMemoryError, match="for SinBackward0"):
-        loss.backward()
-    p = torch.ones(3, device="cuda:0", requires_grad=True)
-    p.grad = torch.ones(3, device="cuda:0")
-    optimizer = torch.optim.SGD([p], lr=0.1)
-    for name in ("sgd_step", "sgd", "multi_tensor_sgd", "optim_step"):
-        if hasattr(backend, name):
-            monkeypatch.setattr(backend, name, lambda *xs: take(1 << 20))
-            with pytest.raises(torch.OutOfMemoryError, match=r"for (SGD\.step|sgd)"):
-                optimizer.step()
-
-
-def test_limits(machine):
-    torch.cuda.init()
-    from polytensor.backends.cupy import memory
-
-    memory.accounts()
-    take = machine.cuda.get_allocator()
-    torch.cuda.set_per_process_memory_fraction(0.5, 1)
-    assert torch.cuda.get_per_process_memory_fraction(1) == 0.5 and torch.cuda.get_per_process_memory_fraction() == 1.0
-    with torch.cuda.device(1), pytest.raises(torch.OutOfMemoryError, match=r"GPU 1 .* It may hold 512.00 KiB"):
-        take(600 << 10)
-    assert take(600 << 10)
-    for bad, error in ((1, TypeError), (1.5, ValueError)):
-        with pytest.raises(error):
-            torch.cuda.set_per_process_memory_fraction(bad)
-
-
-@pytest.mark.parametrize(
-    "size, words", [(5, "5 bytes"), (1536, "1.50 KiB"), (3 << 20, "3.00 MiB"), (5 << 29, "2.50 GiB")]
-)
-def test_sizes_in_words(size, words):
-    from polytensor.backends.cupy.memory import in_words
-
-    assert in_words(size) == words
-
-
-# ---- devices ------------------------------------------------------------------------------------------------------------
+# ---- devices --------------------------------------------------------------------------------------------------------
 def test_devices(machine):
     cuda = torch.cuda
     assert cuda.is_available() and cuda.device_count() == 2 and cuda.current_device() == 0
@@ -231,6 +128,24 @@ def test_copies_between_devices(machine):
     assert torch.ones_like(y).device.index == 1 and y.new_ones(2).device.index == 1
 
 
+ORDERS = {
+    "transposed": lambda t, x: x.mT, "permuted": lambda t, x: x.permute(2, 0, 1), "steps": lambda t, x: x[:, ::2],
+    "part of a transposed": lambda t, x: x.mT[:, 1:], "part of a permuted": lambda t, x: x.permute(2, 0, 1)[::2],
+    "channels last": lambda t, x: x.reshape(2, 3, 2, 2).to(memory_format=t.channels_last),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_copies_keep_the_order_in_memory(machine, oracle, name):
+    make = ORDERS[name]
+    strides = make(oracle, oracle.arange(24.0).reshape(2, 3, 4)).to("meta").stride()
+    x = make(torch, torch.arange(24.0).reshape(2, 3, 4).requires_grad_())
+    y = x.to("cuda:1")
+    for moved in (y, y.cpu(), y.to("cuda:0"), x.to("cuda:0", non_blocking=True)):
+        assert moved.stride() == strides and moved.tolist() == x.tolist()
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == torch.ones(x.shape).tolist()
+
+
 def test_a_peer_copy_keeps_the_order_of_both_streams(machine):
     source = torch.ones(4, device="cuda:0")
     machine.deferred = True
@@ -251,7 +166,7 @@ def test_one_device_costs_nothing():
         assert torch.ones(2, device="cuda").add(1).tolist() == [2, 2] and machine.calls["peer"] == 0
 
 
-# ---- streams and events ------------------------------------------------------------------------------------------------
+# ---- streams and events ---------------------------------------------------------------------------------------------
 def test_streams(machine):
     cuda = torch.cuda
     s, t = cuda.Stream(), cuda.Stream("cuda:1", priority=-1)
@@ -278,6 +193,16 @@ def test_streams(machine):
     assert isinstance(torch.Stream("cuda:1"), cuda.Stream) and torch.Stream("cuda:1").device_index == 1
     assert isinstance(s, torch.Stream) and isinstance(torch.Event("cuda", enable_timing=True), cuda.Event)
     assert isinstance(torch.Stream(), cuda.Stream) and torch.Stream("cpu").query()
+
+
+def test_a_default_stream_for_each_device(machine):
+    machine.queues[1, 0].append(lambda: None)
+    here, there = torch.cuda.default_stream(0), torch.cuda.default_stream(1)
+    assert here.query() and not there.query() and here != there
+    here.synchronize()
+    assert not there.query()
+    there.synchronize()
+    assert there.query()
 
 
 def test_streams_belong_to_threads(machine):
@@ -316,203 +241,7 @@ def test_events(machine):
     assert order[2:] == ["first", "second"] and s.record_event().device == torch.device("cuda:0")
 
 
-# ---- page-locked memory ------------------------------------------------------------------------------------------------
-def test_pinned_memory(machine):
-    x = torch.arange(4.0)
-    p = x.pin_memory()
-    assert (
-        p.is_pinned()
-        and not x.is_pinned()
-        and p.pin_memory() is p
-        and p.tolist() == x.tolist()
-        and p.device == x.device
-    )
-    with pytest.raises(RuntimeError, match="only dense CPU tensors can be pinned"):
-        x.cuda().pin_memory()
-    for made in (
-        torch.empty(3, pin_memory=True), torch.zeros(2, pin_memory=True), torch.full((2,), 1.0, pin_memory=True),
-        torch.tensor([1, 2], pin_memory=True), torch.rand(2, pin_memory=True), torch.arange(3, pin_memory=True),
-        torch.randint(3, (2,), pin_memory=True), torch.ones_like(x, pin_memory=True), torch.randn_like(x, pin_memory=True),
-    ):  # fmt: skip
-        assert made.is_pinned()
-
-
-def test_copies_from_pinned_memory_overlap_and_keep_their_buffer(machine):
-    p = torch.arange(4.0).pin_memory()
-    machine.deferred = True
-    a = p.to("cuda", non_blocking=True)
-    assert a._a.view(np.ndarray).tolist() == [0, 0, 0, 0]  # still on its way
-    p.fill_(7)
-    torch.cuda.synchronize()
-    assert a.tolist() == [7, 7, 7, 7]  # what PyTorch warns of: the buffer was written to before
-    b = p.to("cuda")
-    p.fill_(8)
-    assert b.tolist() == [7, 7, 7, 7]  # a plain copy waits
-
-
-def test_copies_to_the_host_overlap(machine):
-    from polytensor.backends.cupy import memory
-
-    x = torch.arange(4.0, device="cuda")
-    machine.deferred = True
-    host = x.to("cpu", non_blocking=True)
-    assert host.is_pinned() and host.tolist() == [0, 0, 0, 0] and len(memory.accounts().pending) == 1
-    alive = memory.accounts().pending[0][1][0]
-    del x
-    assert alive.shape == (4,)
-    torch.cuda.synchronize()
-    assert host.tolist() == [0, 1, 2, 3]
-    memory.accounts().release()
-    assert not memory.accounts().pending
-    y = torch.arange(3.0, device="cuda")
-    cast = y.to("cpu", torch.float64, non_blocking=True)
-    torch.cuda.synchronize()
-    assert cast.dtype is torch.float64 and cast.tolist() == [0, 1, 2]
-    buffer = torch.empty(3, pin_memory=True).zero_()
-    version = buffer._version
-    buffer.copy_(y, non_blocking=True)
-    assert buffer.tolist() == [0, 0, 0] and buffer._version == version + 1
-    torch.cuda.synchronize()
-    assert buffer.tolist() == [0, 1, 2]
-    plain = torch.empty(3)
-    plain.copy_(y, non_blocking=True)
-    assert plain.tolist() == [0, 1, 2] and y.cpu().tolist() == [0, 1, 2]
-
-
-def test_memory_that_a_capture_uses_rests_until_its_end(machine, monkeypatch):
-    from polytensor.backends.cupy import memory
-
-    x = torch.ones(4, device="cuda:1")
-    side = torch.cuda.Stream("cuda:1")
-    x.record_stream(side)
-    with monkeypatch.context() as patch:
-        patch.setattr(side.base, "is_capturing", lambda: True)
-        del x
-        gc.collect()
-        memory.accounts().release()
-        assert len(memory.accounts().pending) == 1 and not side.base.queue
-    memory.accounts().release()
-    assert not memory.accounts().pending
-
-
-def test_memory_that_another_stream_uses_rests(machine):
-    from polytensor.backends.cupy import memory
-
-    x = torch.ones(4, device="cuda:1")
-    side = torch.cuda.Stream("cuda:1")
-    x.record_stream(side)
-    view = x[1:]
-    del x
-    gc.collect()
-    assert not memory.accounts().pending
-    side.base.queue.append(lambda: None)
-    del view
-    gc.collect()
-    assert len(memory.accounts().pending) == 1
-    memory.accounts().release()
-    assert len(memory.accounts().pending) == 1  # the stream is still at it
-    side.synchronize()
-    memory.accounts().release()
-    assert not memory.accounts().pending
-    for tensor, error in ((torch.ones(2), NotImplementedError), (torch.ones(2, device="cuda"), RuntimeError)):
-        with pytest.raises(error):
-            tensor.record_stream(side if error is NotImplementedError else None)
-
-
-def test_loader_pins_and_copies_without_waiting(machine):
-    data = torch.utils.data.TensorDataset(torch.arange(6.0), torch.arange(6))
-    loader = torch.utils.data.DataLoader(data, batch_size=3, pin_memory=True)
-    for x, y in loader:
-        assert x.is_pinned() and y.is_pinned()
-        assert x.to("cuda", non_blocking=True).tolist() == x.tolist()
-    assert machine.calls["pinned to device"] == 2
-
-
-# ---- every op on a device that is not the current one -----------------------------------------------------------------
-@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("part", range(4))
-def test_samples_on_the_second_device(part):
-    """The first case of each op, on cuda:1 while cuda:0 is current: no array is used on another device than its own."""
-    wrong = []
-    with pretend(Machine(room=1 << 40)) as machine:
-        dev = devices.resolve("cuda:1")
-        for cases in list(FAMILIES.values())[part::4]:
-            sample = dataclasses.replace(cases[0], strides=False)
-            if (
-                "pin_memory" in sample.name or "dlpack" in sample.name
-            ):  # of CPU tensors; by NumPy, which knows no devices
-                continue
-            expected = test_ops.on("numpy", sample)
-            devices.set_default_device(dev)
-            try:
-                actual = test_ops.outcome(torch, sample, dev, sample.grad)
-            finally:
-                devices.set_default_device(None)
-                with suppress(Exception):  # a check that failed beside the one that was told
-                    dev.backend.synchronize()
-            try:
-                assert machine.current == 0, f"{sample.name} leaves another device as the current one"
-                test_ops.compare(sample, actual, expected, exact_layout=False)
-            except AssertionError as error:
-                wrong.append(f"{sample.name}: {error}")
-    if wrong:
-        pytest.fail("\n".join(wrong), pytrace=False)
-
-
-# ---- mixed precision ------------------------------------------------------------------------------------------------------
-def transformer_losses(device, scaled, steps=4):
-    """Losses of a small encoder under bfloat16 autocast, and the places that waited for the device in the last step."""
-    torch.manual_seed(0)
-    layer = torch.nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
-    model = torch.nn.Sequential(
-        torch.nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), torch.nn.Linear(16, 4)
-    )
-    x, y = torch.randn(4, 6, 16), torch.randint(4, (4, 6))
-    model, x, y = model.to(device), x.to(device), y.to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-    scaler = torch.amp.GradScaler(torch.device(device).type, enabled=scaled)
-    losses = []
-    for _ in range(steps):
-        with watching() as watch:
-            optimizer.zero_grad()
-            with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
-                out = model(x)
-                loss = torch.nn.functional.cross_entropy(out.flatten(0, 1).float(), y.flatten())
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-        assert out.dtype is torch.bfloat16
-        losses.append(loss.detach())
-    return [round(x.item(), 6) for x in losses], [place for _, place in watch.found]
-
-
-@pytest.mark.parametrize("scaled", [False, True])
-def test_bfloat16_training_of_a_transformer(scaled):
-    expected, _ = transformer_losses("cpu", scaled)
-    assert expected[-1] < expected[0]
-    with pretend(Machine(devices=1, room=1 << 40)):
-        losses, waits = transformer_losses("cuda", scaled)
-    assert losses == pytest.approx(expected, rel=0.03)
-    assert len(waits) == scaled, waits  # the scaler asks once whether to step
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_the_scale_follows_infinite_gradients(machine):
-    p = torch.nn.Parameter(torch.ones(3, device="cuda:1"))
-    q = torch.nn.Parameter(torch.ones(3, device="cuda:0"))
-    optimizer = torch.optim.SGD([p, q], lr=1.0)
-    scaler = torch.amp.GradScaler("cuda", init_scale=8.0, growth_interval=1)
-    for factor, scale in ((1.0, 16.0), (float("inf"), 8.0), (1.0, 16.0)):
-        before = q.detach().clone()
-        optimizer.zero_grad()
-        scaler.scale((p.sum() * factor).to("cuda:0") + q.sum()).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        assert scaler.get_scale() == scale and torch.equal(before, q.detach()) == (factor == float("inf"))
-    assert p.tolist() == q.tolist() == [-1, -1, -1]
-
-
-# ---- DLPack and the CUDA array interface -----------------------------------------------------------------------------
+# ---- DLPack and the CUDA array interface ----------------------------------------------------------------------------
 class Foreign:
     """Another library's array on a device."""
 
@@ -585,7 +314,7 @@ def test_objects_of_other_libraries_on_the_device(machine):
         _ = shared.requires_grad_().__cuda_array_interface__
 
 
-# ---- the rest of the namespace ---------------------------------------------------------------------------------------
+# ---- the rest of the namespace --------------------------------------------------------------------------------------
 def test_accelerator(machine):
     a = torch.accelerator
     assert a.is_available() and a.device_count() == 2 and a.current_accelerator() == torch.device("cuda:0")
@@ -636,8 +365,20 @@ def test_libraries_and_profilers(machine, monkeypatch):
     nvtx.mark("b")
     assert [m[0] for m in marks] == ["RangePush", "RangePush", "RangePop", "RangePop", "RangeStart", "RangeEnd", "Mark"]
     assert marks[0][1] == "step 3" and marks[5][1] == 5
-    assert torch.cuda.current_blas_handle() == 7 and torch.cuda.current_solver_handle() == 8
+    assert torch.cuda.current_solver_handle() == 8
     assert torch.cuda.default_generators == (torch.default_generator,) * 2
+
+
+def test_the_handle_of_products(machine):
+    """cuBLAS's handle is the one that matrix products use on the current device and stream."""
+    for index in range(2):
+        with torch.cuda.device(index), torch.cuda.stream(torch.cuda.Stream()):
+            x = torch.ones(2, 2, device="cuda")
+            handle = torch.cuda.current_blas_handle()
+            entries = x.device.backend._blas.entries
+            x @ x
+            assert [args[0] for name, args in entries.calls if "Gemm" in name][-1] == handle
+            assert entries.handles[handle]["stream"] == torch.cuda.current_stream().cuda_stream
 
 
 def test_what_the_management_library_tells(machine, monkeypatch):
@@ -662,6 +403,27 @@ def test_what_the_management_library_tells(machine, monkeypatch):
     assert "12 uses        1.000 MB" in c.list_gpu_processes()
 
 
+def test_waits_are_told(machine):
+    x, c = torch.ones(2, device="cuda:1"), torch.cuda
+    try:
+        c.set_sync_debug_mode("warn")
+        assert c.get_sync_debug_mode() == 1
+        for call in (lambda: x.sum().item(), x.cpu, x.tolist):
+            with pytest.warns(UserWarning, match="called a synchronizing CUDA operation"):
+                call()
+        c.set_sync_debug_mode(2)
+        y = x + 1
+        with pytest.raises(RuntimeError, match="called a synchronizing CUDA operation"):
+            y.cpu()
+        assert y.to("cpu", non_blocking=True).is_pinned()
+    finally:
+        c.set_sync_debug_mode("default")
+    assert x.tolist() == [1, 1]
+    for wrong in (3, "loud"):
+        with pytest.raises(RuntimeError, match="invalid value"):
+            c.set_sync_debug_mode(wrong)
+
+
 USED = """
 AcceleratorError CudaError DeferredCudaCallError Event ExternalStream OutOfMemoryError Stream StreamContext amp
 can_device_access_peer clock_rate current_blas_handle current_device current_stream default_generators default_stream device
@@ -683,174 +445,3 @@ def test_names_of_the_namespace():
     assert [n for n in USED if not hasattr(torch.cuda, n)] == [] and set(USED) <= set(dir(torch.cuda))
     oracle = pytest.importorskip("torch")
     assert [n for n in USED if not hasattr(oracle.cuda, n)] == []
-
-
-# ---- whole programs ---------------------------------------------------------------------------------------------------
-def trained(device, make):
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 3, 3, bias=False), torch.nn.BatchNorm2d(3), torch.nn.GELU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(),
-        torch.nn.Linear(27, 8), torch.nn.LayerNorm(8), torch.nn.Dropout(0.2), torch.nn.Linear(8, 4),
-    )  # fmt: skip
-    x, y = torch.randn(6, 1, 8, 8), torch.randint(4, (6,))
-    model, x, y = model.to(device), x.to(device), y.to(device)
-    optimizer = make(list(model.parameters()))
-    torch.manual_seed(1)
-    for _ in range(3):
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-    state = optimizer.state_dict()
-    return torch.cat([p.detach().cpu().flatten() for p in model.parameters()]), model, state
-
-
-OPTIMIZERS = {
-    "sgd": lambda t, ps: t.optim.SGD(ps, 0.1, momentum=0.9), "adam": lambda t, ps: t.optim.Adam(ps, 0.01, weight_decay=0.1),
-    "adamw": lambda t, ps: t.optim.AdamW(ps, 0.01, amsgrad=True), "rmsprop": lambda t, ps: t.optim.RMSprop(ps, 0.01),
-    "adagrad": lambda t, ps: t.optim.Adagrad(ps, 0.01), "adadelta": lambda t, ps: t.optim.Adadelta(ps),
-    "nadam": lambda t, ps: t.optim.NAdam(ps), "radam": lambda t, ps: t.optim.RAdam(ps),
-    "adamax": lambda t, ps: t.optim.Adamax(ps), "asgd": lambda t, ps: t.optim.ASGD(ps), "rprop": lambda t, ps: t.optim.Rprop(ps),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_training_on_the_second_device(name, tmp_path):
-    make = lambda ps: OPTIMIZERS[name](torch, ps)  # noqa: E731
-    expected, _, _ = trained("cpu", make)
-    with pretend(Machine(room=1 << 40)) as machine:
-        found, model, state = trained("cuda:1", make)
-        assert machine.current == 0 and (found - expected).abs().max().item() < 1e-4
-        other = copy.deepcopy(model)
-        assert {p.device for p in other.parameters()} == {torch.device("cuda:1")}
-        torch.save({"model": model.state_dict(), "optimizer": state}, tmp_path / "a.pt")
-        for place, wanted in ((None, "cuda:1"), ("cpu", "cpu"), ("cuda:0", "cuda:0"), ({"cuda:1": "cuda:0"}, "cuda:0")):
-            loaded = torch.load(tmp_path / "a.pt", map_location=place)
-            assert {str(t.device) for t in loaded["model"].values()} == {wanted}
-        moved = model.to("cuda:0")
-        assert torch.equal(torch.cat([p.detach().cpu().flatten() for p in moved.parameters()]), found)
-        x = pickle.loads(pickle.dumps(torch.arange(3.0, device="cuda:1")))
-        assert x.device.index == 1 and x.untyped_storage().to("cuda:0").device.index == 0
-
-
-def test_a_default_stream_for_each_device(machine):
-    machine.queues[1, 0].append(lambda: None)
-    here, there = torch.cuda.default_stream(0), torch.cuda.default_stream(1)
-    assert here.query() and not there.query() and here != there
-    here.synchronize()
-    assert not there.query()
-    there.synchronize()
-    assert there.query()
-
-
-def test_pools_of_graphs_count(machine):
-    from polytensor.backends.cupy import memory
-
-    torch.cuda.init()
-    memory.accounts()
-    usual = machine.cuda.get_allocator()(512)
-    pool = devices.get_backend("cupy").new_pool()
-    held = pool.malloc(2048)
-    assert torch.cuda.memory_allocated() == torch.cuda.max_memory_allocated() == 2560 == torch.cuda.memory_reserved()
-    del held
-    assert torch.cuda.memory_allocated() == 512 and torch.cuda.memory_reserved() == 2560 and usual
-    with pytest.raises(torch.OutOfMemoryError, match="PolyTensor holds 512 bytes of it: 512 bytes in use"):
-        pool.malloc(machine.room + 1)
-    del pool
-    gc.collect()
-    assert torch.cuda.memory_reserved() == 512
-    mine = torch.cuda.MemPool()
-    with torch.cuda.use_mem_pool(mine):
-        part = machine.cuda.get_allocator()(4096)
-    assert mine.base.used_bytes() == 4096 and torch.cuda.memory_allocated() == 4608 and part.device_id == 0
-    assert mine.id != torch.cuda.MemPool().id
-    with pytest.raises(NotImplementedError):
-        torch.cuda.MemPool(use_on_oom=True)
-
-
-def test_saved_tensors_wait_in_pinned_memory(machine):
-    x = torch.arange(3.0, device="cuda:1", requires_grad=True)
-    before = len(machine.pinned)
-    with torch.autograd.graph.save_on_cpu(pin_memory=True):
-        y = (x * x).exp().sum()
-    assert len(machine.pinned) > before and torch.cuda.current_device() == 0
-    y.backward()
-    assert torch.allclose(x.grad.cpu(), 2 * torch.arange(3.0) * torch.arange(3.0).square().exp())
-    assert machine.calls["pinned to device"] >= 2
-    cpu = torch.ones(2, requires_grad=True)
-    with torch.autograd.graph.save_on_cpu(pin_memory=True):
-        (cpu * cpu).sum().backward()
-    assert cpu.grad.tolist() == [2, 2]
-
-
-def test_attributes_of_cupys_objects():
-    """What is used of objects, which the check of names does not see."""
-    import cupy
-
-    for owner, names in (
-        (cupy.cuda.MemoryPointer, "device_id mem ptr copy_from_device_async"), (cupy.cuda.BaseMemory, "device_id ptr size"),
-        (cupy.cuda.MemoryPool, "malloc used_bytes total_bytes get_limit set_limit free_all_blocks"),
-        (cupy.cuda.Stream, "use done synchronize wait_event is_capturing priority from_external record"),
-        (cupy.cuda.Event, "record done synchronize"), (cupy.cuda.Device, "use id synchronize pci_bus_id"),
-        (cupy.ndarray, "get data device nbytes __cuda_array_interface__ __dlpack__"), (cupy.cuda.nvtx, "available RangePush RangePop"),
-        (cupy.cuda.nvtx, "Mark RangeStart RangeEnd"), (type(cupy.get_default_pinned_memory_pool()), "free_all_blocks"),
-    ):  # fmt: skip
-        assert [n for n in names.split() if not hasattr(owner, n)] == []
-    assert cupy.cuda.get_allocator().__self__ is cupy.get_default_memory_pool()
-    assert cupy.ndarray.__weakrefoffset__ > 0  # record_stream waits for the end of an array
-    for fn, arguments in (
-        (cupy.ndarray.get, {"out": 0, "blocking": 0}), (cupy.asarray, {"a": 0, "blocking": 0}),
-        (cupy.ndarray.__dlpack__, {"stream": 0, "max_version": 0, "dl_device": 0, "copy": 0}),
-        (cupy.cuda.MemoryPool.set_limit, {"size": 0}), (cupy.cuda.get_current_stream, {"device_id": 0}),
-    ):  # fmt: skip
-        try:
-            known = inspect.signature(fn)
-        except ValueError:  # compiled
-            known = signature_in_doc(fn)
-        assert set(arguments) <= set(known.parameters), fn
-
-
-def test_a_captured_step_is_taken_back_on_the_device(machine, monkeypatch):
-    from polytensor.cuda import streams
-
-    def run(captured):
-        torch.manual_seed(0)
-        p = torch.nn.Parameter(torch.arange(1.0, 4.0, device="cuda"))
-        optimizer = torch.optim.AdamW([p], lr=0.1, capturable=True)
-        scaler = torch.amp.GradScaler("cuda", init_scale=4.0)
-        for i, factor in enumerate((1.0, 2.0, float("inf"), 3.0)):
-            with monkeypatch.context() as patch, watching() as watch:
-                patch.setattr(streams, "is_current_stream_capturing", lambda: captured and i > 0)  # noqa: B023
-                optimizer.zero_grad()
-                scaler.scale((p * factor).sum()).backward()
-                scaler.step(optimizer)
-                scaler.update()
-            assert len(watch.found) == (not captured or i == 0)
-        s = optimizer.state[p]
-        return p.tolist(), s["step"].item(), s["exp_avg"].tolist(), scaler.get_scale()
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        assert run(True) == run(False) and run(True)[1] == 3
-
-
-def test_waits_are_told(machine):
-    x, c = torch.ones(2, device="cuda:1"), torch.cuda
-    try:
-        c.set_sync_debug_mode("warn")
-        assert c.get_sync_debug_mode() == 1
-        for call in (lambda: x.sum().item(), x.cpu, x.tolist):
-            with pytest.warns(UserWarning, match="called a synchronizing CUDA operation"):
-                call()
-        c.set_sync_debug_mode(2)
-        y = x + 1
-        with pytest.raises(RuntimeError, match="called a synchronizing CUDA operation"):
-            y.cpu()
-        assert y.to("cpu", non_blocking=True).is_pinned()
-    finally:
-        c.set_sync_debug_mode("default")
-    assert x.tolist() == [1, 1]
-    for wrong in (3, "loud"):
-        with pytest.raises(RuntimeError, match="invalid value"):
-            c.set_sync_debug_mode(wrong)

@@ -4,17 +4,9 @@ import pytest
 
 pytest.importorskip("cupy")
 
-from fake_cuda import Machine, pretend  # noqa: E402
-
 import polytensor as torch  # noqa: E402
 
 nn, P = torch.nn, torch.nn.parallel
-
-
-@pytest.fixture
-def machine():
-    with pretend(Machine(room=1 << 30)) as found:
-        yield found
 
 
 def net():

@@ -1,8 +1,7 @@
-"""torch.distributions against PyTorch's: densities, moments, divergences, maps; and that draws follow their distribution."""
+"""torch.distributions: parameters, densities, entropies, divergences and transforms agree with PyTorch's; samples follow them."""
 
-import itertools
 import math
-import pickle
+import re
 import warnings
 
 import numpy as np
@@ -10,448 +9,393 @@ import pytest
 
 import polytensor as pt
 
-# name: (text that makes it from D and the parameters, the parameters)
-MADE = {
-    "normal": ("Normal(*p)", ([0.5, -1.0], [1.5, 0.3])),
-    "normal_numbers": ("Normal(0.5, 2.0)", ()),
-    "normal_broadcast": ("Normal(*p)", ([[0.5], [1.0]], [1.5, 0.3])),
-    "uniform": ("Uniform(*p)", ([-0.5, 0.0], [1.5, 1.0])),
-    "exponential": ("Exponential(*p)", ([0.5, 2.0],)),
-    "laplace": ("Laplace(*p)", ([0.5, -1.0], [1.5, 0.3])),
-    "cauchy": ("Cauchy(*p)", ([0.5, -1.0], [1.5, 0.3])),
-    "gamma": ("Gamma(*p)", ([0.5, 3.0], [1.5, 0.3])),
-    "chi2": ("Chi2(*p)", ([0.5, 3.0],)),
-    "dirichlet": ("Dirichlet(*p)", ([[0.5, 3.0, 1.0], [2.0, 2.0, 0.7]],)),
-    "beta": ("Beta(*p)", ([0.5, 3.0], [1.5, 2.3])),
-    "beta_numbers": ("Beta(2.0, 3)", ()),
-    "student": ("StudentT(*p)", ([0.5, 3.0], [1.5, 2.3], [1.0, 0.4])),
-    "fisher": ("FisherSnedecor(*p)", ([0.5, 3.0], [1.5, 5.3])),
-    "generalized_pareto": ("GeneralizedPareto(*p)", ([0.5, 3.0, 0.0], [1.5, 2.3, 1.0], [0.2, 0.0, 0.7])),
-    "von_mises": ("VonMises(*p)", ([0.5, -1.0], [1.5, 4.3])),
-    "log_normal": ("LogNormal(*p)", ([0.5, -1.0], [0.5, 0.3])),
-    "logistic_normal": ("LogisticNormal(*p)", ([0.5, -1.0], [0.5, 0.3])),
-    "half_normal": ("HalfNormal(*p)", ([0.5, 2.0],)),
-    "half_cauchy": ("HalfCauchy(*p)", ([0.5, 2.0],)),
-    "gumbel": ("Gumbel(*p)", ([0.5, -1.0], [0.5, 2.3])),
-    "kumaraswamy": ("Kumaraswamy(*p)", ([2.5, 1.2], [1.5, 2.3])),
-    "pareto": ("Pareto(*p)", ([2.5, 1.2], [3.5, 2.3])),
-    "weibull": ("Weibull(*p)", ([2.5, 1.2], [1.5, 2.3])),
-    "inverse_gamma": ("InverseGamma(*p)", ([2.5, 3.2], [1.5, 2.3])),
-    "relaxed_bernoulli": ("RelaxedBernoulli(torch.tensor(0.7, dtype=torch.float64), *p)", ([0.3, 0.8],)),
-    "relaxed_one_hot": ("RelaxedOneHotCategorical(torch.tensor(0.7, dtype=torch.float64), *p)", ([[0.3, 0.8, 0.2]],)),
-    "bernoulli": ("Bernoulli(*p)", ([0.3, 0.8, 0.5],)),
-    "bernoulli_logits": ("Bernoulli(logits=p[0])", ([0.3, -0.8],)),
-    "continuous_bernoulli": ("ContinuousBernoulli(*p)", ([0.3, 0.8, 0.5],)),
-    "geometric": ("Geometric(*p)", ([0.3, 0.8],)),
-    "geometric_logits": ("Geometric(logits=p[0])", ([0.3, -0.8],)),
-    "poisson": ("Poisson(*p)", ([0.3, 4.0],)),
-    "binomial": ("Binomial(5, *p)", ([0.3, 0.8],)),
-    "binomial_logits": ("Binomial(5, logits=p[0])", ([0.3, -0.8],)),
-    "negative_binomial": ("NegativeBinomial(5, *p)", ([0.3, 0.6],)),
-    "categorical": ("Categorical(*p)", ([[0.3, 0.8, 0.2], [1.0, 1.0, 2.0]],)),
-    "categorical_logits": ("Categorical(logits=p[0])", ([[0.3, -0.8, 0.2], [1.0, 1.0, 2.0]],)),
-    "one_hot": ("OneHotCategorical(*p)", ([[0.3, 0.8, 0.2], [1.0, 1.0, 2.0]],)),
-    "one_hot_straight": ("OneHotCategoricalStraightThrough(*p)", ([[0.3, 0.8, 0.2]],)),
-    "multinomial": ("Multinomial(4, *p)", ([[0.3, 0.8, 0.2], [1.0, 1.0, 2.0]],)),
-    "mvn_tril": ("MultivariateNormal(p[0], scale_tril=p[1].tril())", ([0.3, -0.2], [[1.0, 0.0], [0.5, 2.0]])),
-    "mvn_cov": ("MultivariateNormal(p[0], p[1])", ([[0.3, -0.2], [1.0, 0.0]], [[1.0, 0.5], [0.5, 2.0]])),
-    "mvn_precision": ("MultivariateNormal(p[0], precision_matrix=p[1])", ([0.3, -0.2], [[1.0, 0.5], [0.5, 2.0]])),
-    "mvn_low_rank": ("LowRankMultivariateNormal(*p)", ([0.3, -0.2], [[1.0], [0.5]], [0.5, 2.0])),
-    "wishart": ("Wishart(torch.tensor(4.0, dtype=torch.float64), p[0])", ([[1.0, 0.5], [0.5, 2.0]],)),
-    "lkj": ("LKJCholesky(3, p[0])", ([0.7, 2.0],)),
-    "independent": ("Independent(D.Normal(*p), 1)", ([[0.5, -1.0]], [[1.5, 0.3]])),
-    "mixture": ("MixtureSameFamily(D.Categorical(p[0]), D.Normal(p[1], p[2]))", ([0.3, 0.7], [1.0, -1.0], [0.5, 2.0])),
-    "mixture_vectors": (
-        "MixtureSameFamily(D.Categorical(p[0]), D.Independent(D.Normal(p[1], p[2]), 1))",
-        ([0.3, 0.7], [[1.0, -1.0], [0.0, 2.0]], [[0.5, 2.0], [1.0, 1.0]]),
-    ),
-    "transformed": (
-        "TransformedDistribution(D.Normal(*p), [D.AffineTransform(1.0, -2.0), D.SigmoidTransform()])", ([0.5], [1.5]),
-    ),
-    "transformed_vector": (
-        "TransformedDistribution(D.Normal(*p), [D.StickBreakingTransform(), D.AffineTransform(0.0, 2.0, event_dim=1)])",
-        ([[0.5, 0.1]], [[1.5, 1.0]]),
-    ),
-}  # fmt: skip
-ASKED = ("mean", "mode", "variance", "stddev", "entropy()", "perplexity()", "enumerate_support()", "support", "batch_shape",
-         "event_shape", "has_rsample", "has_enumerate_support", "__repr__()", "probs", "logits", "covariance_matrix",
-         "precision_matrix", "scale_tril", "_natural_params")  # fmt: skip
+torch = pytest.importorskip("torch")
+V = "t(0.5, -1.25, 2.0)"
+P = "t(0.5, 1.5, 3.0)"  # positive
+Q = "t(0.2, 0.5, 0.9)"  # in [0, 1]
+M = "t(2.0, 0.3, 0.3, 1.0).reshape(2, 2)"
+
+# text of a distribution -> texts of values
+CASES = {
+    f"Normal({V}, {P})": ["t(0.1, 2.0, -3.0)"],
+    "Normal(0, 1)": ["t(0.5)", "t(0.5, 1.5)"],
+    "Normal(1, t(0.5, 2.0))": ["t(0.5, 1.5)"],
+    "Normal(t(0.0, 1.0)[:, None], t(1.0, 2.0, 3.0))": ["t(0.5)"],
+    f"Uniform(-1.0, {P})": ["t(0.1, -0.5, 2.5)", "t(-1.0, 1.0, -1.0)"],
+    f"Exponential({P})": ["t(0.1, 2.0, 0.0)"],
+    f"Laplace({V}, {P})": ["t(0.1, -2.0, 2.0)"],
+    f"Cauchy({V}, {P})": ["t(0.1, -2.0, 2.0)"],
+    f"Gamma({P}, t(2.0, 1.0, 0.5))": ["t(0.1, 2.0, 5.0)"],
+    f"Chi2({P})": ["t(0.1, 2.0, 5.0)"],
+    f"Beta({P}, t(2.0, 1.0, 0.5))": [Q],
+    "Beta(2, 3)": [Q],
+    "Dirichlet(t(0.5, 1.5, 3.0, 2.0, 2.0, 2.0).reshape(2, 3))": ["t(0.25, 0.25, 0.5)"],
+    "Dirichlet(t(0.5, 0.25))": ["t(0.25, 0.75)"],
+    "StudentT(t(0.5, 1.5, 3.0), 1.0, 2.0)": ["t(0.1, -2.0, 5.0)"],
+    "StudentT(4.0)": ["t(0.1, -2.0, 5.0)"],
+    "FisherSnedecor(t(1.0, 3.0, 5.0), t(1.0, 3.5, 6.0))": ["t(0.1, 2.0, 5.0)"],
+    f"ContinuousBernoulli({Q})": ["t(0.1, 0.5, 1.0)"],
+    f"ContinuousBernoulli(logits={V})": ["t(0.1, 0.5, 1.0)"],
+    f"VonMises({V}, {P})": ["t(0.1, 2.0, -3.0)"],
+    "GeneralizedPareto(0.5, 2.0, t(-0.4, 0.0, 0.3).float())": ["t(0.6, 1.0, 3.0).float()"],
+    "GeneralizedPareto(0.5, 2.0, t(0.5, 0.7, 1.0, 2.0).float())": ["t(0.6, 1.0, 3.0, 4.0).float()"],
+    f"Bernoulli({Q})": ["t(0.0, 1.0, 1.0)"],
+    "Bernoulli(0.25)": ["t(0.0, 1.0)"],
+    f"Bernoulli(logits={V})": ["t(0.0, 1.0, 1.0)"],
+    f"Geometric({Q})": ["t(0.0, 1.0, 3.0)"],
+    f"Geometric(logits={V})": ["t(0.0, 1.0, 3.0)"],
+    f"Binomial(4, {Q})": ["t(0.0, 2.0, 4.0)"],
+    f"Binomial(t(1.0, 2.0, 5.0), logits={V})": ["t(0.0, 2.0, 4.0)"],
+    f"NegativeBinomial(3.0, {Q})": ["t(0.0, 2.0, 4.0)"],
+    f"NegativeBinomial(3.0, logits={V})": ["t(0.0, 2.0, 4.0)"],
+    f"Poisson({P})": ["t(0.0, 2.0, 4.0)"],
+    f"Categorical({P})": ["t(0, 2, 1)"],
+    "Categorical(logits=t(0.0, 1.0, -1.0, 2.0, 0.0, 0.5).reshape(2, 3))": ["t(0, 2)", "t(1)"],
+    f"OneHotCategorical({P})": ["t(0.0, 1.0, 0.0)"],
+    "OneHotCategorical(logits=t(0.0, 1.0, -1.0, 2.0, 0.0, 0.5).reshape(2, 3))": ["t(0.0, 1.0, 0.0)"],
+    f"OneHotCategoricalStraightThrough({P})": ["t(0.0, 1.0, 0.0)"],
+    f"Multinomial(4, {P})": ["t(1.0, 1.0, 2.0)"],
+    f"LogNormal({V}, {P})": ["t(0.1, 2.0, 3.0)"],
+    "LogNormal(0.0, 1.0)": ["t(0.1, 2.0)"],
+    f"LogisticNormal({V}, {P})": ["t(0.1, 0.2, 0.3, 0.4)"],
+    f"HalfNormal({P})": ["t(0.1, 2.0, 3.0)"],
+    f"HalfCauchy({P})": ["t(0.1, 2.0, 3.0)"],
+    f"InverseGamma({P}, t(2.0, 1.0, 0.5))": ["t(0.1, 2.0, 3.0)"],
+    f"Gumbel({V}, {P})": ["t(0.1, -2.0, 3.0)"],
+    "Gumbel(0.0, 1.0)": ["t(0.1, -2.0, 3.0)"],
+    f"Pareto(1.0, {P})": ["t(1.1, 2.0, 3.0)"],
+    f"Weibull({P}, t(2.0, 1.0, 0.5))": ["t(0.1, 2.0, 3.0)"],
+    f"Kumaraswamy({P}, t(2.0, 1.0, 0.5))": [Q],
+    f"RelaxedBernoulli(t(0.5), {Q})": [Q],
+    f"RelaxedOneHotCategorical(t(0.5), {P})": ["t(0.25, 0.25, 0.5)"],
+    f"MultivariateNormal(t(1.0, 2.0), {M})": ["t(0.5, 1.0)", "t(0.5, 1.0, 2.0, 3.0).reshape(2, 2)"],
+    f"MultivariateNormal(t(1.0, 2.0), precision_matrix={M})": ["t(0.5, 1.0)"],
+    f"MultivariateNormal(t(1.0, 2.0, 3.0, 4.0).reshape(2, 2), scale_tril={M}.tril())": ["t(0.5, 1.0)"],
+    "LowRankMultivariateNormal(t(1.0, 2.0), t(0.5, 1.0).reshape(2, 1), t(1.0, 0.5))": ["t(0.5, 1.0)"],
+    f"Wishart(t(3.5), {M})": [M],
+    "LKJCholesky(2, t(0.5, 2.0))": ["t(1.0, 0.0, 0.6, 0.8).reshape(2, 2)"],
+    f"MixtureSameFamily(Categorical({P}), Normal({V}, {P}))": ["t(0.5)", "t(0.5, 1.0)"],
+    "MixtureSameFamily(Categorical(t(1.0, 3.0)), Independent(Normal(t(1.0, 2.0, 3.0, 4.0).reshape(2, 2), 1.0), 1))": [
+        "t(0.5, 1.0)"
+    ],
+    f"Independent(Normal({V}, {P}), 1)": ["t(0.1, 2.0, -3.0)"],
+    f"Independent(Bernoulli({Q}), 0)": ["t(0.0, 1.0, 1.0)"],
+    f"TransformedDistribution(Normal({V}, {P}), [TanhTransform()])": ["t(0.1, 0.5, -0.75)"],
+    "TransformedDistribution(Uniform(t(0.0, 0.0), 1.0), [SigmoidTransform().inv, AffineTransform(1.0, -2.0)])": [
+        "t(0.1, -0.5)"
+    ],
+}
+SHOWN = (
+    "repr(d)", "d.batch_shape", "d.event_shape", "d.mean", "d.mode", "d.variance", "d.stddev", "d.entropy()",
+    "d.perplexity()", "repr(d.support)", "d.support.is_discrete", "d.support.event_dim", "d.has_rsample",
+    "d.has_enumerate_support", "d.enumerate_support()", "d.enumerate_support(expand=False)",
+    "sorted(d.arg_constraints.items(), key=str)", "d.icdf(t(0.25))", "d.expand((4,) + tuple(d.batch_shape))",
+    "d.expand((4,) + tuple(d.batch_shape)).mean", "d.expand((2,) + tuple(d.batch_shape)).batch_shape",
+    "d.sample().shape", "d.sample((5, 2)).shape", "d.sample((5,)).dtype", "d.probs", "d.logits", "d.param_shape",
+    "d.loc", "d.scale", "d.scale_tril", "d.covariance_matrix", "d.precision_matrix",
+)  # fmt: skip
+AT_VALUE = (
+    "d.log_prob(v)", "d.cdf(v)", "d.support.check(v)", "d.log_prob(v - 7.5)", "d.log_prob(v[..., None, None])",
+    "d.expand((4,) + tuple(d.batch_shape)).log_prob(v)", "d.log_prob(d.sample((3,))).shape",
+)  # fmt: skip
 
 
-def make(torch, name):
-    text, given = MADE[name]
-    dtype = torch.float32 if name == "generalized_pareto" else torch.float64  # PyTorch's takes no other
-    parameters = [torch.tensor(v, dtype=dtype, requires_grad=True) for v in given]
-    return eval("D." + text, {"torch": torch, "D": torch.distributions, "p": parameters}), parameters
-
-
-NO_GRADIENT = {("cdf", "gamma"), ("cdf", "chi2"), ("cdf", "inverse_gamma")}  # of the incomplete gamma function
-COARSE = {"von_mises": 1e-6, "generalized_pareto": 1e-6}  # PyTorch's Bessel function has seven digits; float32
-
-
-def plain(x):
-    """Arrays, numbers and texts, for comparison."""
-    if isinstance(x, (tuple, list)) and not hasattr(x, "numel"):
-        return [plain(v) for v in x]
-    return x.detach().numpy() if hasattr(x, "detach") else x
-
-
-def outcome(fn):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return "value", fn()
-        except Exception as error:  # noqa: BLE001 any class is a result here
-            return "error", type(error).__name__
-
-
-def agree(ours, theirs, what, tol=1e-9):
-    assert ours[0] == theirs[0], (what, ours, theirs)
-    a, b = plain(ours[1]), plain(theirs[1])
-    for x, y in zip(a, b, strict=True) if isinstance(a, list) else [(a, b)]:
-        if isinstance(x, np.ndarray):
-            assert x.dtype == y.dtype and x.shape == y.shape, (what, x, y)
-            bound = max(tol, 2e-6) if x.dtype == np.float32 else tol
-            np.testing.assert_allclose(x, y, rtol=bound, atol=bound, err_msg=what)
-        else:
-            assert repr(x) == repr(y), what
-
-
-def both(oracle, name):
-    return [make(torch, name) for torch in (pt, oracle)]
-
-
-@pytest.mark.parametrize("name", MADE)
-def test_moments_and_facts(oracle, name):
-    (ours, _), (theirs, _) = both(oracle, name)
-    for text in ASKED:
-        if name == "kumaraswamy" and text == "mode":
-            continue
-        agree(*(outcome(lambda d=d: eval(f"d.{text}", {"d": d})) for d in (ours, theirs)), text, COARSE.get(name, 1e-9))
-
-
-@pytest.mark.parametrize("name", MADE)
-def test_densities_and_their_gradients(oracle, name):
-    oracle.manual_seed(3)
-    (ours, p), (theirs, q) = both(oracle, name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        drawn = theirs.sample((3,))
-    values = {pt: pt.tensor(drawn.numpy()), oracle: drawn}
-    for text in ("log_prob", "cdf"):
-        got, expected = (outcome(lambda d=d, t=t: getattr(d, text)(values[t])) for d, t in ((ours, pt), (theirs, oracle)))
-        agree(got, expected, text, COARSE.get(name, 1e-9))
-        if got[0] == "value" and p and (text, name) not in NO_GRADIENT:
-            grads = [
-                t.autograd.grad(r[1].sum(), ps, allow_unused=True, retain_graph=True)
-                for t, r, ps in ((pt, got, p), (oracle, expected, q))
-            ]
-            for a, b in zip(*grads, strict=True):
-                assert (a is None) == (b is None)
-                if a is not None:
-                    tol = 1e-5 if a.dtype == pt.float32 else COARSE.get(name, 1e-8)
-                    np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=tol, atol=tol, err_msg=f"gradient of {text}")
-    at = np.random.default_rng(0).random((3, *ours.batch_shape))
-    got, expected = (
-        outcome(lambda d=d, t=t: d.icdf(t.tensor(at, dtype=t.float64))) for d, t in ((ours, pt), (theirs, oracle))
+def names(module):
+    d = module.distributions
+    space = {n: getattr(d, n) for n in torch.distributions.__all__}
+    space["t"] = lambda *v: module.tensor(
+        v[0] if len(v) == 1 else v, dtype=module.float64 if isinstance(v[0], float) else None
     )
-    agree(got, expected, "icdf")
-    outside = [outcome(lambda d=d, t=t: d.log_prob(t.full(drawn.shape, math.nan))) for d, t in ((ours, pt), (theirs, oracle))]
-    agree(*outside, "a value outside of the support")
-    wrong = [outcome(lambda d=d, t=t: d.log_prob(t.zeros(7, 5))) for d, t in ((ours, pt), (theirs, oracle))]
-    agree(*wrong, "a value of another shape")
+    return {**space, "torch": module, "constraints": d.constraints, "D": d}
 
 
-@pytest.mark.parametrize("name", MADE)
-def test_expand_and_shapes_of_draws(oracle, name):
-    (ours, _), (theirs, _) = both(oracle, name)
-    shape = (4, *ours.batch_shape)
-    wide, there = ours.expand(shape), theirs.expand(shape)
-    assert type(wide) is type(ours) and repr(wide) == repr(there)
-    assert (wide.batch_shape, wide.event_shape) == (there.batch_shape, there.event_shape)
-    oracle.manual_seed(3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        drawn = there.sample((2,))
-    got = wide.sample((2,))
-    assert got.shape == drawn.shape == ours.sample((2, 4)).shape and str(got.dtype) == str(drawn.dtype)
-    assert not got.requires_grad
-    got = "value", wide.log_prob(pt.tensor(drawn.numpy()))
-    agree(got, ("value", there.log_prob(drawn)), "log_prob", COARSE.get(name, 1e-9))
-    got = ours.sample((200,))
-    ours.log_prob(got)  # checks the support
-    if ours.has_rsample:
+def shown(text, space):
+    """What an expression gives: plain values, or the class and text of an error."""
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            drawn = theirs.rsample((2,))
-        assert ours.rsample((2,)).shape == drawn.shape and ours.rsample().requires_grad == drawn.requires_grad
+            r = eval(text, space)
+    except Exception as e:
+        return type(e).__name__, str(e)
+    return r
 
 
-HEAVY = {"cauchy", "half_cauchy", "student", "fisher", "pareto", "inverse_gamma", "generalized_pareto", "lkj", "von_mises",
-         "relaxed_bernoulli", "relaxed_one_hot", "logistic_normal", "transformed", "transformed_vector", "categorical",
-         "categorical_logits"}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", sorted(set(MADE) - HEAVY))
-def test_draws_have_mean_and_variance(name):
-    pt.manual_seed(0)
-    d, _ = make(pt, name)
-    n = 20000
-    x = d.sample((n,)).double()
-    error = (d.variance / n).sqrt().detach()
-    assert ((x.mean(0) - d.mean.detach()).abs() < 5 * error + 1e-9).all()
-    assert ((x.var(0) - d.variance.detach()).abs() < 0.15 * d.variance.detach() + 1e-9).all()
-
-
-@pytest.mark.parametrize("name", ["cauchy", "half_cauchy", "generalized_pareto", "transformed", "inverse_gamma", "kumaraswamy"])
-def test_draws_follow_the_cdf(name):
-    pt.manual_seed(0)
-    d, _ = make(pt, name)
-    u = d.cdf(d.sample((4000,))).detach().sort(0).values
-    expected = (pt.arange(4000).double() + 0.5) / 4000
-    assert (u - expected.reshape(-1, *[1] * (u.dim() - 1))).abs().max() < 0.04
-
-
-@pytest.mark.parametrize("name", ["student", "fisher", "relaxed_bernoulli", "logistic_normal", "relaxed_one_hot"])
-def test_draws_are_where_pytorchs_are(oracle, name):
-    pt.manual_seed(0)
-    oracle.manual_seed(0)
-    (ours, _), (theirs, _) = both(oracle, name)
-    a, b = np.sort(ours.sample((6000,)).numpy(), 0), np.sort(theirs.sample((6000,)).numpy(), 0)
-    ranks = np.stack([np.searchsorted(b[..., i].ravel(), a[..., i].ravel()) for i in range(a.shape[-1])])
-    assert np.abs(ranks / b[..., 0].size - np.linspace(0, 1, ranks.shape[1])).max() < 0.05
-
-
-def test_von_mises_draws_by_their_density():
-    pt.manual_seed(0)
-    d = pt.distributions.VonMises(pt.tensor([0.5, -2.0]), pt.tensor([1.5, 0.01]))
-    x = d.sample((20000,))
-    assert x.abs().max() <= math.pi + 1e-6
-    resultant = pt.special.i1e(d.concentration) / pt.special.i0e(d.concentration)
-    assert (pt.cos(x - d.loc).mean(0) - resultant).abs().max() < 0.03
-    assert pt.sin(x - d.loc).mean(0).abs().max() < 0.03
-
-
-def test_lkj_draws_have_beta_correlations():
-    pt.manual_seed(0)
-    factor = pt.distributions.LKJCholesky(3, pt.tensor(2.0)).sample((8000,))
-    r = (factor @ factor.mT)[:, [1, 2, 2], [0, 0, 1]]
-    assert r.mean(0).abs().max() < 0.02
-    assert (r.var(0) - 1 / 6).abs().max() < 0.01  # of beta(2.5, 2.5) on -1 to 1
-
-
-@pytest.mark.parametrize("alpha", [0.05, 0.4, 1.0, 3.0, 40.0, 3000.0])
-def test_gradients_of_gamma_draws(oracle, alpha):
-    """dx/dalpha at a draw, against PyTorch's own, which is good to 3 digits or so."""
-    from polytensor.distributions.gammas import _slope
-
-    oracle.manual_seed(1)
-    a = oracle.full((500,), alpha, dtype=oracle.float64, requires_grad=True)
-    x = oracle._standard_gamma(a)
-    (theirs,) = oracle.autograd.grad(x.sum(), a)
-    ours = _slope(pt.tensor(a.detach().numpy()), pt.tensor(x.detach().numpy())).numpy()
-    np.testing.assert_allclose(ours, theirs.numpy(), rtol=5e-3, atol=1e-8 * alpha)
-
-
-def test_gradients_of_draws_move_the_mean():
-    pt.manual_seed(0)
-    a = pt.tensor([0.3, 2.0, 9.0], dtype=pt.float64, requires_grad=True)
-    pt.distributions.Gamma(a, 2.0).rsample((20000,)).mean(0).sum().backward()
-    assert (a.grad - 0.5).abs().max() < 0.03
-    b = pt.tensor([1.5, 2.0, 0.7], dtype=pt.float64, requires_grad=True)
-    drawn = pt.distributions.Dirichlet(b).rsample((20000,))[:, 0].mean()
-    (exact,) = pt.autograd.grad((b[0] / b.sum()), b)
-    (got,) = pt.autograd.grad(drawn, b)
-    assert (got - exact).abs().max() < 0.01
-
-
-PAIRS = [n for n in MADE if n not in ("normal_broadcast", "normal_numbers", "wishart", "lkj", "mixture_vectors", "gumbel", "beta_numbers")]
-
-
-def test_divergences_of_all_pairs(oracle):
-    made = {n: both(oracle, n) for n in [*PAIRS, "gumbel"]}
-    values = 0
-    for p, q in itertools.product(made, repeat=2):
-        (a, _), (b, _) = made[p]
-        (c, _), (d, _) = made[q]
-        got = outcome(lambda a=a, c=c: pt.distributions.kl_divergence(a, c))
-        expected = outcome(lambda b=b, d=d: oracle.distributions.kl_divergence(b, d))
-        if (p, q) in {("exponential", "half_cauchy")}:
-            continue
-        agree(got, expected, f"kl({p}, {q})", 1e-7)
-        values += got[0] == "value"
-    assert values > 120
-
-
-def test_divergences_of_ones_own(oracle):
-    def program(torch):
-        D = torch.distributions  # noqa: N806
-
-        class Mine(D.Normal):
-            pass
-
-        @D.register_kl(Mine, D.Laplace)
-        def rule(p, q):
-            return torch.tensor(42.0)
-
-        p, q = Mine(0.0, 1.0), D.Laplace(0.0, 1.0)
-        with pytest.raises(TypeError):
-            D.register_kl(3, Mine)
-        return D.kl_divergence(p, q).item(), D.kl_divergence(p, D.Normal(1.0, 1.0)).item()
-
-    assert program(pt) == pytest.approx(program(oracle)) == (42.0, 0.5)
-
-
-MAPS = {
-    "ExpTransform()": [[0.5, -1.0]], "SigmoidTransform()": [[0.5, -1.0]], "TanhTransform()": [[0.5, -1.0]],
-    "SoftplusTransform()": [[0.5, -1.0]], "AbsTransform()": [[0.5, 1.0]], "PowerTransform(torch.tensor(2.0))": [[0.5, 1.5]],
-    "AffineTransform(1.0, -2.0)": [[0.5, 1.5]], "AffineTransform(torch.ones(2), torch.tensor([2.0, -1.0]), 1)": [[0.5, 1.5]],
-    "SoftmaxTransform()": [[0.5, 1.5]], "StickBreakingTransform()": [[0.5, 1.5, -1.0]],
-    "LowerCholeskyTransform()": [[0.5, 1.5], [0.3, -0.1]], "PositiveDefiniteTransform()": [[0.5, 1.5], [0.3, -0.1]],
-    "CorrCholeskyTransform()": [[0.5, 1.5, -0.3]], "ReshapeTransform((2, 2), (4,))": [[[0.5, 1.5], [0.3, -0.1]]],
-    "ComposeTransform([D.ExpTransform(), D.AffineTransform(1.0, 3.0)])": [[0.5, 1.5]],
-    "ComposeTransform([D.ReshapeTransform((2,), (1, 2)), D.TanhTransform()])": [[0.5, 1.5]], "ComposeTransform([])": [[0.5]],
-    "IndependentTransform(D.ExpTransform(), 1)": [[0.5, 1.5]], "ExpTransform().inv": [[0.5, 1.5]],
-    "CatTransform([D.ExpTransform(), D.TanhTransform()], -1, [1, 2])": [[0.5, 1.5, 0.1]],
-    "StackTransform([D.ExpTransform(), D.TanhTransform()], -1)": [[0.5, 1.5]],
-    "CumulativeDistributionTransform(D.Normal(0.0, 1.0))": [[0.5, 1.5]],
-    "biject_to(C.simplex)": [[0.5, 1.5]], "transform_to(C.simplex)": [[0.5, 1.5]], "biject_to(C.interval(1.0, 3.0))": [[0.5]],
-    "biject_to(C.greater_than(2.0))": [[0.5]], "biject_to(C.less_than(2.0))": [[0.5]], "transform_to(C.real)": [[0.5]],
-    "biject_to(C.positive)": [[0.5]], "biject_to(C.unit_interval)": [[0.5]], "biject_to(C.real_vector)": [[0.5, 1.0]],
-    "transform_to(C.lower_cholesky)": [[0.5, 1.5], [0.3, -0.1]], "biject_to(C.corr_cholesky)": [[0.5, 1.5, -0.3]],
-    "biject_to(C.cat([C.positive, C.real], -1, [1, 1]))": [[0.5, 1.0]], "biject_to(C.boolean)": [[0.5]],
-    "transform_to(C.positive_definite)": [[0.5, 1.5], [0.3, -0.1]], "biject_to(C.independent(C.positive, 1))": [[0.5, 1.0]],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("text", MAPS)
-def test_maps(oracle, text):
-    def program(torch):
-        D = torch.distributions  # noqa: N806
-        t = eval("D." + text, {"torch": torch, "D": D, "C": D.constraints})
-        x = torch.tensor(MAPS[text], dtype=torch.float64, requires_grad=True)
-        y = t(x)
-        (grad,) = torch.autograd.grad(y.cos().sum(), x, retain_graph=True)
-        facts = [t.bijective, t.domain.event_dim, t.codomain.event_dim, repr(t.domain), repr(t.codomain), repr(t), t == t]
-        steps = [
-            lambda: t.inv(y), lambda: t.log_abs_det_jacobian(x, y), lambda: t.inv.log_abs_det_jacobian(y, x),
-            lambda: torch.ones(()) * t.sign, lambda: t.with_cache()(x), lambda: t.inv.inv(x),
-        ]  # fmt: skip
-        return [("value", facts), ("value", y), ("value", grad)] + [outcome(s) for s in steps] + [
-            outcome(lambda: [tuple(t.forward_shape(torch.Size((2, *x.shape)))), tuple(t.inverse_shape(y.shape))])
-        ]
-
-    ours, theirs = outcome(lambda: program(pt)), outcome(lambda: program(oracle))
-    assert ours[0] == theirs[0]
-    if ours[0] == "error":
-        assert ours == theirs
+def agree(a, b, text):
+    if isinstance(a, tuple) and a and a[0] == "AttributeError":  # ours may have more
         return
-    for i, (a, b) in enumerate(zip(ours[1], theirs[1], strict=True)):
-        agree(a, b, f"step {i}")
+    if hasattr(a, "detach"):
+        assert hasattr(b, "detach"), (text, a, b)
+        assert str(a.dtype) == str(b.dtype) and tuple(a.shape) == tuple(b.shape), (text, a, b)
+        np.testing.assert_allclose(
+            np.asarray(a.detach().numpy(), "float64"),
+            np.asarray(b.detach().numpy(), "float64"),
+            2e-6,
+            1e-7,
+            err_msg=text,
+        )
+    elif isinstance(a, (tuple, list)) and not (a and isinstance(a[0], str)):
+        assert len(a) == len(b), (text, a, b)
+        for x, y in zip(a, b, strict=True):
+            agree(x, y, text)
+    elif isinstance(a, tuple) and a and a[0] in ("TypeError", "NotImplementedError"):
+        assert isinstance(b, tuple) and a[0] == b[0], (text, a, b)
+    else:
+        assert str(a).replace("torch.distributions.normal.", "") == str(b), (text, a, b)
 
 
-def test_a_cached_map_gives_the_same_tensor_back():
-    t = pt.distributions.TanhTransform(cache_size=1)
-    x = pt.tensor([9.0])
-    assert t.inv(t(x)) is x and pickle.loads(pickle.dumps(t)) == t
+@pytest.mark.parametrize("case", CASES)
+def test_a_distribution_agrees(case):
+    both = [{**names(m), "d": eval(case, names(m))} for m in (torch, pt)]
+    for text in SHOWN:
+        if "Kumaraswamy" in case and text == "d.mode":  # a known difference
+            continue
+        agree(*(shown(text, s) for s in both), f"{case}: {text}")
+    for value in CASES[case]:
+        for s in both:
+            s["v"] = eval(value, s)
+        for text in AT_VALUE:
+            agree(*(shown(text, s) for s in both), f"{case} at {value}: {text}")
 
 
-SETS = [
-    "boolean", "one_hot", "nonnegative_integer", "positive_integer", "integer_interval(0, 3)", "real", "real_vector",
-    "positive", "nonnegative", "greater_than(1.0)", "greater_than_eq(1.0)", "less_than(1.0)", "multinomial(3)",
-    "unit_interval", "interval(-1.0, 0.5)", "half_open_interval(0.0, 1.0)", "simplex", "lower_triangular", "lower_cholesky",
-    "corr_cholesky", "square", "symmetric", "positive_semidefinite", "positive_definite", "dependent",
-    "cat([D.constraints.real, D.constraints.positive], -1, [1, 1])", "stack([D.constraints.real, D.constraints.positive], -1)",
-    "independent(D.constraints.positive, 1)",
-]  # fmt: skip
-VALUES = [[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.5], [0.5, 1.0]], [[0.3, 0.7], [2.0, -1.0]], [[1.0, 0.0], [0.6, 0.8]],
-          [[math.nan, 1.0], [3.0, 0.0]]]  # fmt: skip
+SMALL = (
+    "Normal(0.5, 2.0)", "Normal(-0.5, 1.0)", "Uniform(0.25, 0.75)", "Uniform(0.0, 2.0)", "Exponential(1.5)", "Gamma(2.5, 1.5)",
+    "Gamma(1.0, 0.5)", "Beta(2.0, 3.0)", "Beta(1.5, 1.0)", "Laplace(0.5, 2.0)", "Laplace(-0.5, 1.0)", "Gumbel(0.5, 2.0)",
+    "Gumbel(0.0, 1.0)", "Pareto(0.5, 3.0)", "Pareto(1.0, 4.0)", "Cauchy(0.5, 1.0)", "Cauchy(0.0, 2.0)", "HalfNormal(2.0)",
+    "HalfNormal(1.0)", "LogNormal(0.5, 1.0)", "LogNormal(0.0, 2.0)", "Bernoulli(0.25)", "Bernoulli(1.0)", "Poisson(1.5)",
+    "Poisson(2.0)", "Geometric(0.25)", "Geometric(0.5)", "Binomial(3, t(0.25))", "Binomial(5, t(0.5))",
+    "ContinuousBernoulli(0.25)", "ContinuousBernoulli(0.75)", "Chi2(3.0)", "StudentT(3.0)",
+)  # fmt: skip
+VECTORS = (
+    "Categorical(t(0.2, 0.3, 0.5))", "Categorical(t(0.0, 0.5, 0.5))", "OneHotCategorical(t(0.2, 0.3, 0.5))",
+    "OneHotCategorical(t(0.5, 0.3, 0.2))", "Dirichlet(t(0.5, 1.5, 3.0))", "Dirichlet(t(2.0, 1.0, 1.0))",
+    "Independent(Normal(t(0.5, 1.5, 3.0), 1.0), 1)", "Independent(Normal(t(0.0, 1.0, 2.0), 2.0), 1)",
+    f"MultivariateNormal(t(1.0, 2.0), {M})", "MultivariateNormal(t(0.0, 1.0), torch.eye(2).double())",
+    "LowRankMultivariateNormal(t(1.0, 2.0), t(0.5, 1.0).reshape(2, 1), t(1.0, 0.5))",
+    "LowRankMultivariateNormal(t(0.0, 2.0), t(0.5, -1.0).reshape(2, 1), t(1.0, 2.0))",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("family", [SMALL, VECTORS], ids=["numbers", "vectors"])
+def test_divergences_agree(family):
+    for p in family:
+        for q in family:
+            if p.startswith("ContinuousBernoulli") and q.startswith("Uniform"):  # a known difference
+                continue
+            text = f"kl_divergence({p}, {q})"
+            if family is SMALL:
+                text = re.sub(r"(?<![\d.])(-?\d+\.\d+)", r"t(\1)", text.replace("t(", "("))
+            agree(*(shown(text, names(m)) for m in (torch, pt)), text)
+
+
+MISUSE = (
+    "Normal(0.0, -1.0)", "Normal(t(0.0, 1.0), t(1.0, -1.0))", "Normal('a', 1.0)", "Normal(0.0, 1.0).log_prob(1.0)",
+    "Normal(t(0.0, 1.0), 1.0).log_prob(t(1.0, 2.0, 3.0))", "Bernoulli(0.5).log_prob(t(0.5))", "Bernoulli()",
+    "Bernoulli(0.5, 0.5)", "Bernoulli(1.5)", "Categorical(t(0.5))", "Categorical(logits=t(0.5))", "Categorical()",
+    "Categorical(t(-1.0, 2.0))", "Categorical(t(0.5, 0.5)).log_prob(t(2))", "Dirichlet(t(0.5))", "Uniform(1.0, 0.0)",
+    "Uniform(0.0, 1.0).log_prob(t(2.0))", "Multinomial(t(2), t(0.5, 0.5))", "MultivariateNormal(t(0.0), torch.eye(2))",
+    "MultivariateNormal(t(0.0, 1.0))", "MultivariateNormal(torch.zeros(2), -torch.eye(2))", "Geometric(0.0)",
+    "MultivariateNormal(torch.zeros(2), torch.zeros(2))", "Independent(Normal(0.0, 1.0), 1)", "Distribution().sample()",
+    "TransformedDistribution(Normal(0.0, 1.0), 3)", "Distribution.set_default_validate_args(3)",
+    "MixtureSameFamily(Normal(0.0, 1.0), Normal(0.0, 1.0))", "kl_divergence(Normal(0.0, 1.0), Bernoulli(0.5))",
+    "MixtureSameFamily(Categorical(t(0.5, 0.5)), Normal(t(0.0, 1.0, 2.0), 1.0))", "LKJCholesky(1)",
+    "Normal(0.0, 1.0, validate_args=False).log_prob(t(float('nan')))",
+    "Normal(0.0, 1.0).log_prob(t(float('nan')))", "Normal(t(1.0, 2.0), 1.0).expand((3, 3))", "biject_to(constraints.dependent)",
+    "Gamma(0.0, 1.0)", "RelaxedBernoulli(t(0.5))", "StudentT(-1.0)", "Wishart(t(0.5), torch.eye(2))",
+    "LowRankMultivariateNormal(t(1.0, 2.0), t(1.0, 2.0), t(1.0, 2.0))", "Binomial(-1, t(0.5))", "Poisson(-1.0)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", MISUSE)
+def test_misuse_is_refused_alike(text):
+    agree(*(shown(text, names(m)) for m in (torch, pt)), text)
+
+
+X = "t(0.25, -0.5, 0.75, 1.5)"
+MAPS = (
+    "ExpTransform()", "AbsTransform()", "SigmoidTransform()", "TanhTransform()", "SoftplusTransform()", "SoftmaxTransform()",
+    "StickBreakingTransform()", "AffineTransform(1.0, -2.0)", "AffineTransform(t(1.0), t(0.5, 1.0, 2.0, 3.0), event_dim=1)",
+    "ComposeTransform([AffineTransform(0.5, 2.0), TanhTransform()])", "IndependentTransform(ExpTransform(), 1)",
+    "ReshapeTransform((4,), (2, 2))", "CatTransform([ExpTransform(), TanhTransform()], lengths=[1, 3])",
+    "StackTransform([ExpTransform(), TanhTransform(), AffineTransform(1.0, 2.0), SigmoidTransform()])",
+    "CumulativeDistributionTransform(Normal(0.5, 2.0))", "identity_transform", "TanhTransform().inv.inv",
+    "biject_to(constraints.interval(1.0, 3.0))", "transform_to(constraints.less_than(2.0))", "biject_to(constraints.real)",
+    "biject_to(constraints.positive)", "transform_to(constraints.simplex)", "biject_to(constraints.greater_than(1.0))",
+    "transform_to(constraints.independent(constraints.positive, 1))", "biject_to(constraints.unit_interval)",
+)  # fmt: skip
+SQUARE = (
+    "LowerCholeskyTransform()", "PositiveDefiniteTransform()", "transform_to(constraints.lower_cholesky)",
+    "transform_to(constraints.positive_definite)",
+)  # fmt: skip
+ABOUT = (
+    "repr(f)", "f(x)", "f.inv(f(x))", "f.log_abs_det_jacobian(x, f(x))", "f.inv.log_abs_det_jacobian(f(x), x)", "f.bijective",
+    "f.sign", "repr(f.domain)", "repr(f.codomain)", "f.domain.event_dim", "f.codomain.event_dim", "f.forward_shape((5, 4))",
+    "f.inverse_shape((5, 4))", "f == f", "f == f.inv", "f.inv == f.inv", "f.with_cache()(x)", "f.inv.inv is f", "repr(f.inv)",
+    "f.codomain.check(f(x))",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text, x",
+    [(m, X) for m in MAPS]
+    + [(m, f"{X}.reshape(2, 2)") for m in SQUARE]
+    + [("CorrCholeskyTransform()", "t(0.25, -0.5, 0.75)")],
+)
+def test_a_transform_agrees(text, x):
+    both = [{**names(m), "f": eval(text, names(m)), "x": eval(x, names(m))} for m in (torch, pt)]
+    for line in ABOUT:
+        agree(*(shown(line, s) for s in both), f"{text}: {line}")
+
+
+SETS = {
+    "boolean": "t(0.0, 1.0, 0.5)", "one_hot": "t(0.0, 1.0, 0.0)", "nonnegative_integer": "t(-1.0, 0.0, 1.5)",
+    "positive_integer": "t(0.0, 1.0, 1.5)", "integer_interval(1, 3)": "t(0.0, 1.0, 3.0)", "real": "t(0.0, float('nan'))",
+    "real_vector": "t(0.0, float('nan'))", "positive": "t(0.0, 1.0)", "nonnegative": "t(0.0, -1.0)", "less_than(2)": "t(2.0, 1.0)",
+    "greater_than_eq(2)": "t(2.0, 1.0)", "half_open_interval(0.0, 1.0)": "t(0.0, 1.0)", "simplex": "t(0.5, 0.5)",
+    "lower_triangular": "torch.ones(2, 2)", "lower_cholesky": "torch.ones(2, 2).tril()", "corr_cholesky": "torch.eye(3)",
+    "square": "torch.ones(2, 3)", "symmetric": "torch.ones(3, 2, 2)", "positive_semidefinite": "torch.ones(2, 2)",
+    "positive_definite": "torch.ones(2, 2) + torch.eye(2)", "multinomial(3)": "t(1.0, 2.0)", "independent(positive, 2)": "torch.ones(2, 2)",
+    "cat([positive, real], lengths=[1, 1])": "t(-1.0, 1.0)", "stack([positive, real])": "t(-1.0, 1.0)", "dependent": "t(1.0)",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("text", SETS)
-def test_sets(oracle, text):
-    for value in VALUES:
-        ours, theirs = (
-            outcome(lambda t=t: (lambda c: [c.check(t.tensor(value)), repr(c), c.event_dim, c.is_discrete])(
-                eval("D.constraints." + text, {"D": t.distributions})))
-            for t in (pt, oracle)
-        )  # fmt: skip
-        agree(ours, theirs, text)
+def test_a_constraint_agrees(text):
+    both = []
+    for m in (torch, pt):
+        space = {**names(m), **vars(m.distributions.constraints)}
+        both.append({**space, "c": eval(text, space), "v": eval(SETS[text], space)})
+    for line in ("repr(c)", "c.check(v)", "c.is_discrete", "c.event_dim"):
+        agree(*(shown(line, s) for s in both), f"{text}: {line}")
 
 
-WRONG = """
-D.Normal(torch.tensor([0.0, 1.0]), torch.tensor([1.0, -1.0]))
-D.Normal('a', 1.0)
-D.Uniform(1.0, 0.0)
-D.Bernoulli()
-D.Bernoulli(0.5, 0.5)
-D.Bernoulli(1.5)
-D.Categorical(torch.tensor([-0.5, 0.5]))
-D.Categorical(torch.tensor(0.5))
-D.MultivariateNormal(torch.zeros(2))
-D.MultivariateNormal(torch.tensor(0.0), torch.eye(2))
-D.MultivariateNormal(torch.zeros(2), -torch.eye(2))
-D.LowRankMultivariateNormal(torch.zeros(2), torch.ones(3, 1), torch.ones(2))
-D.Independent(D.Normal(0.0, 1.0), 1)
-D.Geometric(0.0)
-D.Dirichlet(torch.tensor(1.0))
-D.MixtureSameFamily(D.Normal(0.0, 1.0), D.Normal(0.0, 1.0))
-D.TransformedDistribution(D.Normal(0.0, 1.0), 3)
-D.LKJCholesky(1)
-D.Normal(0.0, 1.0).log_prob(3)
-D.Normal(0.0, -1.0, validate_args=False).scale
-D.Distribution().sample()
-D.Distribution().log_prob(torch.zeros(1))
-D.kl_divergence(D.Normal(0.0, 1.0), D.Bernoulli(0.5))
-D.utils.broadcast_all('a')
-D.utils.vec_to_tril_matrix(torch.arange(1.0, 7.0))
-D.utils.vec_to_tril_matrix(torch.arange(1.0, 6.0))
-D.utils.tril_matrix_to_vec(torch.arange(9.0).reshape(3, 3), -1)
-D.utils.clamp_probs(torch.tensor([0.0, 1.0]))
-D.normal.Normal is D.Normal, D.mixture_same_family.MixtureSameFamily is D.MixtureSameFamily
-"""
+def test_each_name_and_module_is_there():
+    import importlib
+    import pkgutil
+
+    for name in torch.distributions.__all__:
+        assert hasattr(pt.distributions, name), name
+    for info in pkgutil.iter_modules(torch.distributions.__path__):
+        ours = importlib.import_module(f"polytensor.distributions.{info.name}")
+        theirs = importlib.import_module(f"torch.distributions.{info.name}")
+        public = [n for n in getattr(theirs, "__all__", []) if n in torch.distributions.__all__]
+        assert all(hasattr(ours, n) for n in public), info.name
+    for name in ("broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits"):
+        assert hasattr(pt.distributions.utils, name)
 
 
-@pytest.mark.parametrize("text", WRONG.split("\n")[1:-1])
-def test_errors_and_helpers(oracle, text):
-    ours, theirs = (outcome(lambda t=t: eval(text, {"torch": t, "D": t.distributions})) for t in (pt, oracle))
-    agree(ours, theirs, text)
+# distributions whose samples are compared with their own mean and variance
+DRAWN = [c for c in CASES if not c.startswith(("Cauchy", "HalfCauchy", "StudentT(t", "Fisher", "Inverse", "Generalized", "Pareto",
+         "VonMises", "LKJ", "LogisticNormal", "Relaxed", "Transformed", "LogNormal(t"))]  # fmt: skip
 
 
-def test_defining_ones_own(oracle):
-    def program(torch):
-        D = torch.distributions  # noqa: N806
+@pytest.mark.parametrize("case", DRAWN)
+def test_samples_have_the_mean_and_variance(case, device):
+    pt.manual_seed(7)
+    d = eval(case, names(pt))
+    n = 4000
+    x = d.sample((n,)).double()
+    mean, variance = (torch_free(v) for v in (d.mean, d.variance)) if "Categorical(" not in case or "OneHot" in case or (
+        "Mixture" in case) else (x.mean(0), x.var(0))  # fmt: skip
+    if "Uniform" in case and "Transformed" not in case:
+        mean, variance = d.mean, d.variance
+    error = (x.mean(0) - mean).abs() / (variance / n + 1e-12).sqrt()
+    assert float(error.max()) < 5, (x.mean(0), mean)
+    spread = (x.var(0) / (variance + 1e-12)).log().abs()
+    assert float(spread[variance > 1e-9].max()) < 0.4, (x.var(0), variance)
+    if d.has_enumerate_support and "Binomial(t(" not in case and "OneHot" not in case and "Multi" not in case:
+        odds = d.log_prob(d.enumerate_support()).exp()
+        seen = pt.stack([(x == v).double().mean(0) for v in d.enumerate_support().double()])
+        assert float((odds - seen).abs().max()) < 0.05
 
-        class Triangular(D.Distribution):
-            arg_constraints = {"width": D.constraints.positive}  # noqa: RUF012
-            support = D.constraints.real
 
-            def __init__(self, width, validate_args=None):
-                (self.width,) = D.utils.broadcast_all(width)
-                super().__init__(self.width.shape, validate_args=validate_args)
+def torch_free(x):
+    return x.detach().double()
 
-            @D.utils.lazy_property
-            def height(self):
-                return 1 / self.width
 
-            def log_prob(self, value):
-                if self._validate_args:
-                    self._validate_sample(value)
-                return torch.log((1 - value.abs() / self.width).clamp(min=0) * self.height)
+@pytest.mark.parametrize("a", [0.05, 0.3, 1.0, 2.5, 30.0, 1000.0])
+def test_gamma_gradient_is_the_derivative_of_the_quantile(a, device):
+    """x(a) with P(a, x) held: found by Newton's method on both sides of a."""
+    from scipy import special
 
-        d = Triangular(torch.tensor([2.0, 3.0]))
-        with pytest.raises(ValueError, match=r"Expected parameter width \(Tensor of shape \(1,\)\) of distribution Triangular"):
-            Triangular(torch.tensor([-1.0]))
-        with pytest.raises(ValueError, match=r"within the support \(Real\(\)\) of the distribution Triangular"):
-            d.log_prob(torch.tensor([math.nan]))
-        with pytest.raises(ValueError, match="not broadcastable"):
-            d.log_prob(torch.zeros(3))
-        with pytest.raises(NotImplementedError):
-            d.expand((2, 2))
-        before = "height" in d.__dict__
-        value = d.log_prob(torch.tensor([0.5, 1.0]))
-        return repr(d), value.tolist(), before, "height" in d.__dict__
+    pt.manual_seed(3)
+    c = pt.full((50,), a, dtype=pt.float64, requires_grad=True)
+    x = pt.distributions.Gamma(c, 1.0).rsample()
+    x.sum().backward()
+    h, low = 1e-4 * a, x.detach().numpy()
+    below = special.gammainc(a, low) < 0.5
+    p, q = special.gammainc(a, low), special.gammaincc(a, low)
+    moved = [np.where(below, special.gammaincinv(a + s, p), special.gammainccinv(a + s, q)) for s in (h, -h)]
+    want = (moved[0] - moved[1]) / (2 * h)
+    keep = low > 1e-250
+    np.testing.assert_allclose(c.grad.numpy()[keep], want[keep], rtol=2e-4)
 
-    ours, theirs = program(pt), program(oracle)
-    assert ours[0] == theirs[0] and ours[2:] == theirs[2:] == (False, True)
-    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-6)
+
+def test_dirichlet_gradient_has_the_expectation(device):
+    """d E[x_0^2] / d a, by samples and by the formula a_0 (a_0 + 1) / (s (s + 1))."""
+    pt.manual_seed(5)
+    a = pt.tensor([1.5, 2.0, 0.5], dtype=pt.float64, requires_grad=True)
+    (pt.distributions.Dirichlet(a).rsample((10000,))[:, 0] ** 2).mean().backward()
+    b = a.detach().clone().requires_grad_()
+    s = b.sum()
+    (b[0] * (b[0] + 1) / (s * (s + 1))).backward()
+    assert (a.grad - b.grad).abs().max() < 0.009, (a.grad, b.grad)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if eval(c, names(torch)).has_rsample])
+def test_rsample_is_differentiable(case, device):
+    pt.manual_seed(0)
+    space = names(pt)
+    plain, leaves = space["t"], []
+
+    def leaf(*v):
+        x = plain(*v)
+        if x.is_floating_point():
+            leaves.append(x.requires_grad_())
+        return x
+
+    space["t"] = leaf
+    if "t(" not in case:
+        case = (
+            case.replace("0.0, 1.0", "t(0.0), t(1.0)")
+            .replace("0, 1", "t(0.0), t(1.0)")
+            .replace("2, 3", "t(2.0), t(3.0)")
+        )
+        case = case.replace("4.0", "t(4.0)")
+    d = eval(case, space)
+    d.rsample((3,)).square().sum().backward()
+    grads = [x.grad for x in leaves if x.grad is not None]
+    assert grads and all(bool(pt.isfinite(g).all()) for g in grads)
+    assert not d.sample((2,)).requires_grad
+
+
+def test_cached_transforms_give_back_what_they_took():
+    f = pt.distributions.TanhTransform(cache_size=1)
+    x = pt.tensor([20.0, 0.5])  # tanh(20) is 1 in float32: atanh of it is infinite
+    assert f.inv(f(x)) is x and not pt.isfinite(pt.distributions.TanhTransform().inv(x.tanh())).all()
+
+
+def test_a_wider_uniform_is_at_a_finite_divergence():
+    p, q = pt.distributions.ContinuousBernoulli(0.25), pt.distributions.Uniform(0.0, 2.0)
+    x = pt.linspace(0.0005, 0.9995, 1000)
+    want = (p.log_prob(x).exp() * (p.log_prob(x) - q.log_prob(x))).mean()
+    assert float(pt.distributions.kl_divergence(p, q)) == pytest.approx(float(want), rel=1e-4)
+    assert float(pt.distributions.kl_divergence(p, pt.distributions.Uniform(0.5, 2.0))) == math.inf
+
+
+def test_own_divergences_and_distributions_register():
+    class Point(pt.distributions.Distribution):
+        arg_constraints = {"at": pt.distributions.constraints.real}
+
+        def __init__(self, at):
+            self.at = at
+            super().__init__(at.shape)
+
+    @pt.distributions.register_kl(Point, pt.distributions.Normal)
+    def rule(p, q):
+        return -q.log_prob(p.at)
+
+    p, q = Point(pt.tensor(0.5)), pt.distributions.Normal(0.0, 1.0)
+    assert float(pt.distributions.kl_divergence(p, q)) == pytest.approx(0.125 + 0.5 * math.log(2 * math.pi))
+    assert repr(p) == "Point(at: 0.5)"
+    with pytest.raises(NotImplementedError, match="No KL"):
+        pt.distributions.kl_divergence(q, p)

@@ -1,4 +1,4 @@
-"""Subclasses of Tensor and Parameter are made as in PyTorch. (Ops on them give plain Tensors here.)"""
+"""Subclasses of Tensor and Parameter are made as in PyTorch; what ops give for them is in test_overrides.py."""
 
 import copy
 import pickle

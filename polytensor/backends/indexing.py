@@ -231,7 +231,7 @@ class IndexKernels:
         target = self.xp.moveaxis(x, axes, list(range(n)))
         flat: Any = 0
         for i, m in zip(arrays, target.shape, strict=False):
-            if self.device_type == "cpu":  # elsewhere check_index has seen to it
+            if not self.asynchronous:  # elsewhere check_index has seen to it
                 self.require_range(i, -m, m, IndexError, f"index out of bounds for a dimension of size {m}")
             flat = flat * m + self.xp.where(i < 0, i + m, i)
         value = self.xp.broadcast_to(value, (*rest[:first], *shape, *rest[first:]))

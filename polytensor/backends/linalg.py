@@ -36,7 +36,7 @@ class LinalgKernels:
     """Mixed into Backend."""
 
     xp: Any
-    device_type: str
+    asynchronous: bool
 
     # ---- diagonals --------------------------------------------------------------------------------------------
     def diag_part(self, x: Array) -> Array:
@@ -147,7 +147,7 @@ class LinalgKernels:
 
     def _failed(self, x: Array | None) -> bool:
         """Whether a solver gave up: NumPy raises, CuPy answers with what is not finite."""
-        return x is None or (self.device_type != "cpu" and not bool(self.xp.isfinite(x).all()))
+        return x is None or (self.asynchronous and not bool(self.xp.isfinite(x).all()))
 
     def _solve_each(self, a: Array, b: Array) -> tuple[Array, Array]:
         """By a factorisation that does not stop at a singular matrix."""

@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 
 Array = Any
-SPAN = 16384  # float64 elements that a kernel works on at a time: its temporaries stay in the cache
-ON_GPU = 1 << 24
 
 # plain ufuncs of the array library
 SPECIAL_UFUNCS = dict(
@@ -117,7 +115,7 @@ def blocked(fn: Callable[..., Array]) -> Callable[..., Array]:
         turn = len(xs) == 1 and not xs[0].flags.c_contiguous and xs[0].flags.f_contiguous  # keep the memory order
         flat = [(x.T if turn else x if x.shape == shape else xp.broadcast_to(x, shape)).reshape(-1) for x in xs]
         out = self.empty(flat[0].shape, dtype)
-        span = ON_GPU if self.device_type == "cuda" else SPAN
+        span = self.span
         for i in range(0, flat[0].size, span):
             out[i : i + span] = fn(self, *[x[i : i + span].astype(np.float64) for x in flat], *rest)
         return out.reshape(shape[::-1]).T if turn else out.reshape(shape)
@@ -136,7 +134,8 @@ class SpecialKernels:
     """Mixed into Backend."""
 
     xp: Any
-    device_type: str
+    asynchronous: bool
+    span = 16384  # float64 elements that a kernel works on at a time: its temporaries stay in the cache
     empty: Any
     scalar: Any
     to_numpy: Any
@@ -145,7 +144,7 @@ class SpecialKernels:
     # ---- plumbing ---------------------------------------------------------------------------------------------
     def _either(self, mask: Array, yes: Callable[..., Array], no: Callable[..., Array], *xs: Array) -> Array:
         """yes(*xs) where mask holds, else no(*xs); on the host each sees its own elements alone."""
-        if self.device_type == "cuda":
+        if self.asynchronous:
             return self.xp.where(mask, yes(*xs), no(*xs))
         count = int(np.count_nonzero(mask))
         if count == mask.size:
@@ -179,7 +178,7 @@ class SpecialKernels:
     # ---- arithmetic -------------------------------------------------------------------------------------------
     def _no_zero(self, x: Array, y: Array) -> None:
         """Integers have no result for a division by 0; on CUDA any value comes out, as in PyTorch."""
-        if y.dtype.kind in "iu" and self.device_type != "cuda" and x.size and not y.all():
+        if y.dtype.kind in "iu" and not self.asynchronous and x.size and not y.all():
             raise RuntimeError("ZeroDivisionError")
 
     def floor_divide(self, x: Array, y: Array) -> Array:
@@ -324,7 +323,7 @@ class SpecialKernels:
 
     def in_spans(self, fn: Callable[[Array], Array], x: Array) -> Array:
         """fn(x), element by element, a span at a time: its temporaries stay in the cache."""
-        span = ON_GPU if self.device_type == "cuda" else SPAN * 8 // x.itemsize
+        span = self.span * 8 // x.itemsize
         if x.size <= span or not x.flags.c_contiguous:
             return fn(x)
         flat, out = x.reshape(-1), self.empty(x.size, x.dtype)

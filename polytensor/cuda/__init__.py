@@ -216,8 +216,9 @@ def get_sync_debug_mode() -> int:
 
 
 def current_blas_handle() -> int:
-    """The address of CuPy's cuBLAS handle of this thread and device; our own products use another."""
-    return int(_runtime().cublas_handle())
+    """The address of the cuBLAS handle that this thread's products use, set to the current device and stream."""
+    _runtime()
+    return int(devices.resolve("cuda", current_device()).backend.blas_handle())
 
 
 def current_solver_handle() -> int:

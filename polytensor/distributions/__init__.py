@@ -1,48 +1,64 @@
-"""Probability distributions over Tensors: draws, densities, moments, divergences and maps. Source: torch.distributions.
+"""Probability distributions: samples, densities, divergences. Source: torch.distributions.
 
-The gradient of gamma, beta, Dirichlet, Student's t and Wishart draws is of first order.
+Samples come from the one random stream, so a seed gives other numbers than in PyTorch. rsample of Gamma, Beta and
+Dirichlet has gradients by implicit differentiation; those of Beta and Dirichlet are of gamma numbers divided by their
+sum, so that a single sample's gradient is not PyTorch's, while its expectation is.
 """
 
-import sys as _sys
-
-from . import constraint_registry, constraints, continuous, discrete, distribution, kl, multivariate, transformed, transforms, utils
-from .constraint_registry import biject_to, transform_to
-from .continuous import (
-    Beta, Cauchy, Chi2, Dirichlet, Exponential, FisherSnedecor, Gamma, GeneralizedPareto, Laplace, Normal, StudentT, Uniform,
-    VonMises,
-)  # fmt: skip
-from .discrete import (
-    Bernoulli, Binomial, Categorical, ContinuousBernoulli, Geometric, Multinomial, NegativeBinomial, OneHotCategorical,
-    OneHotCategoricalStraightThrough, Poisson,
-)  # fmt: skip
-from .distribution import Distribution, ExponentialFamily, Independent
-from .kl import kl_divergence, register_kl
-from .multivariate import LKJCholesky, LowRankMultivariateNormal, MixtureSameFamily, MultivariateNormal, Wishart
-from .transformed import (
-    Gumbel, HalfCauchy, HalfNormal, InverseGamma, Kumaraswamy, LogisticNormal, LogNormal, Pareto, RelaxedBernoulli,
-    RelaxedOneHotCategorical, TransformedDistribution, Weibull,
-)  # fmt: skip
+from . import constraints as constraints
+from . import kl as kl
+from . import transforms as transforms
+from .continuous import *  # noqa: F403
+from .continuous import __all__ as _continuous
+from .discrete import *  # noqa: F403
+from .discrete import __all__ as _discrete
+from .distribution import *  # noqa: F403
+from .distribution import __all__ as _base
+from .kl import kl_divergence as kl_divergence
+from .kl import register_kl as register_kl
+from .multivariate import *  # noqa: F403
+from .multivariate import __all__ as _multivariate
+from .registry import biject_to as biject_to
+from .registry import transform_to as transform_to
+from .transformed import *  # noqa: F403
+from .transformed import __all__ as _transformed
 from .transforms import *  # noqa: F403
+from .transforms import __all__ as _transforms
 
 __all__ = [
-    "Bernoulli", "Beta", "Binomial", "Categorical", "Cauchy", "Chi2", "ContinuousBernoulli", "Dirichlet", "Distribution",
-    "Exponential", "ExponentialFamily", "FisherSnedecor", "Gamma", "GeneralizedPareto", "Geometric", "Gumbel", "HalfCauchy",
-    "HalfNormal", "Independent", "InverseGamma", "Kumaraswamy", "LKJCholesky", "Laplace", "LogNormal", "LogisticNormal",
-    "LowRankMultivariateNormal", "MixtureSameFamily", "Multinomial", "MultivariateNormal", "NegativeBinomial", "Normal",
-    "OneHotCategorical", "OneHotCategoricalStraightThrough", "Pareto", "Poisson", "RelaxedBernoulli",
-    "RelaxedOneHotCategorical", "StudentT", "TransformedDistribution", "Uniform", "VonMises", "Weibull", "Wishart",
-    "biject_to", "kl_divergence", "register_kl", "transform_to", *transforms.__all__,
+    *_base, *_continuous, *_discrete, *_transformed, *_multivariate, *_transforms, "biject_to", "kl_divergence",
+    "register_kl", "transform_to",
 ]  # fmt: skip
 
-# the modules that PyTorch keeps each of them in
-_PLACES = {
-    continuous: "beta cauchy chi2 dirichlet exponential fishersnedecor gamma generalized_pareto laplace normal studentT uniform von_mises",
-    discrete: "bernoulli binomial categorical continuous_bernoulli geometric multinomial negative_binomial one_hot_categorical poisson",
-    distribution: "exp_family independent",
-    multivariate: "lkj_cholesky lowrank_multivariate_normal mixture_same_family multivariate_normal wishart",
-    transformed: "gumbel half_cauchy half_normal inverse_gamma kumaraswamy log_normal logistic_normal pareto relaxed_bernoulli "
-                 "relaxed_categorical transformed_distribution weibull",
+_MODULES = {
+    "exp_family": "ExponentialFamily", "fishersnedecor": "FisherSnedecor", "lkj_cholesky": "LKJCholesky",
+    "lowrank_multivariate_normal": "LowRankMultivariateNormal", "relaxed_categorical": "RelaxedOneHotCategorical",
+    "studentT": "StudentT",
 }  # fmt: skip
-for _module, _names in _PLACES.items():
-    for _name in _names.split():
-        globals()[_name] = _sys.modules[f"{__name__}.{_name}"] = _module
+
+
+def _submodules() -> None:
+    """PyTorch has a module for each class, and programs import from it: torch.distributions.normal.Normal."""
+    import re
+    import sys
+    from types import ModuleType
+
+    from . import distribution, registry
+
+    names = {
+        n: _MODULES_BACK.get(n) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", n).lower() for n in __all__ if n[0].isupper()
+    }
+    for name, module in names.items():
+        if name in _transforms or module == "distribution":
+            continue
+        made = ModuleType(f"{__name__}.{module}", f"{name}, under PyTorch's name for its module.")
+        vars(made).update({name: globals()[name], "Distribution": distribution.Distribution, "__all__": [name]})
+        globals()[module] = sys.modules[made.__name__] = made
+    one_hot = globals()["one_hot_categorical"]
+    one_hot.OneHotCategoricalStraightThrough = globals()["OneHotCategoricalStraightThrough"]
+    for module, source in (("utils", distribution), ("constraint_registry", registry)):
+        globals()[module] = sys.modules[f"{__name__}.{module}"] = source
+
+
+_MODULES_BACK = {name: module for module, name in _MODULES.items()}
+_submodules()

@@ -1,40 +1,39 @@
-"""Sets of values: what parameters and samples of distributions must be in. Source: torch.distributions.constraints."""
+"""Sets of values: what a distribution's parameters and samples may be. Source: torch.distributions.constraints.
+
+``check(value)`` gives a bool tensor: which events of `value` are in the set. An event is what the last `event_dim`
+dimensions hold; `is_discrete` says whether the set is one of isolated points.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import polytensor as torch
-from polytensor import Tensor
+from .. import dtypes, linalg, ops
 
 __all__ = [
     "Constraint", "MixtureSameFamilyConstraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property",
-    "greater_than", "greater_than_eq", "half_open_interval", "independent", "integer_interval", "interval", "is_dependent",
-    "less_than", "lower_cholesky", "lower_triangular", "multinomial", "nonnegative", "nonnegative_integer", "one_hot",
-    "positive", "positive_definite", "positive_integer", "positive_semidefinite", "real", "real_vector", "simplex", "square",
-    "stack", "symmetric", "unit_interval",
+    "greater_than", "greater_than_eq", "half_open_interval", "independent", "integer_interval", "interval",
+    "is_dependent", "less_than", "lower_cholesky", "lower_triangular", "multinomial", "nonnegative",
+    "nonnegative_integer", "one_hot", "positive", "positive_definite", "positive_integer", "positive_semidefinite",
+    "real", "real_vector", "simplex", "square", "stack", "symmetric", "unit_interval",
 ]  # fmt: skip
 
 
 class Constraint:
-    """A set; `check` says which events of a tensor are in it. An event has event_dim dimensions."""
+    """A set of values."""
 
     is_discrete = False
     event_dim = 0
 
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         raise NotImplementedError
 
-    def _facts(self) -> str:
-        return ""
-
     def __repr__(self) -> str:
-        return f"{type(self).__name__[1:]}({self._facts()})"
+        return self.__class__.__name__[1:] + "()"
 
 
 class _Dependent(Constraint):
-    """A set that depends on other things, so that nothing can be checked."""
+    """A set that depends on other parameters."""
 
     def __init__(self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented) -> None:
         self._is_discrete, self._event_dim = is_discrete, event_dim
@@ -44,42 +43,42 @@ class _Dependent(Constraint):
     def is_discrete(self) -> bool:  # type: ignore[override]
         if self._is_discrete is NotImplemented:
             raise NotImplementedError(".is_discrete cannot be determined statically")
-        return bool(self._is_discrete)
+        return self._is_discrete
 
     @property
     def event_dim(self) -> int:  # type: ignore[override]
         if self._event_dim is NotImplemented:
             raise NotImplementedError(".event_dim cannot be determined statically")
-        return int(self._event_dim)
+        return self._event_dim
 
     def __call__(self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented) -> _Dependent:
+        """The same with these two told."""
         return _Dependent(
             is_discrete=self._is_discrete if is_discrete is NotImplemented else is_discrete,
             event_dim=self._event_dim if event_dim is NotImplemented else event_dim,
         )
 
-    def check(self, value: Tensor) -> Any:
+    def check(self, x: Any) -> Any:
         raise ValueError("Cannot determine validity of dependent constraint")
 
 
 def is_dependent(constraint: Any) -> bool:
-    """Whether the set depends on other things."""
     return isinstance(constraint, _Dependent)
 
 
 class _DependentProperty(property, _Dependent):
-    """A property of a distribution that gives a set."""
+    """A property of a distribution that gives a set; read from the class, it is a dependent set itself."""
 
     def __init__(self, fn: Any = None, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented) -> None:
         super().__init__(fn)
         self._is_discrete, self._event_dim = is_discrete, event_dim
 
-    def __call__(self, fn: Callable[[Any], Constraint]) -> _DependentProperty:  # type: ignore[override]
+    def __call__(self, fn: Any) -> _DependentProperty:  # type: ignore[override]
         return _DependentProperty(fn, is_discrete=self._is_discrete, event_dim=self._event_dim)
 
 
 class _IndependentConstraint(Constraint):
-    """The last dimensions of another set's values taken as one event: all must be in it."""
+    """The last `reinterpreted_batch_ndims` batch dimensions of another set join its events."""
 
     def __init__(self, base_constraint: Constraint, reinterpreted_batch_ndims: int) -> None:
         self.base_constraint, self.reinterpreted_batch_ndims = base_constraint, reinterpreted_batch_ndims
@@ -92,21 +91,24 @@ class _IndependentConstraint(Constraint):
     def event_dim(self) -> int:  # type: ignore[override]
         return self.base_constraint.event_dim + self.reinterpreted_batch_ndims
 
-    def check(self, value: Tensor) -> Any:
-        result = self.base_constraint.check(value)
+    def check(self, value: Any) -> Any:
+        ok = self.base_constraint.check(value)
         n = self.reinterpreted_batch_ndims
-        if result.dim() < n:
-            raise ValueError(f"Expected value.dim() >= {self.base_constraint.event_dim + n} but got {value.dim()}")
-        return result.reshape(result.shape[: result.dim() - n] + (-1,)).all(-1)
+        if ok.dim() < n:
+            want = self.base_constraint.event_dim + n
+            raise ValueError(f"Expected value.dim() >= {want} but got {value.dim()}")
+        return ok.reshape(*ok.shape[: ok.dim() - n], -1).all(-1) if n else ok
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__[1:]}({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
+        return f"{self.__class__.__name__[1:]}({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
 
 
 class MixtureSameFamilyConstraint(Constraint):
-    """The support of a mixture: that of its components, for a value without their dimension."""
+    """The support of a mixture: that of its components, without their batch dimension."""
 
     def __init__(self, base_constraint: Constraint) -> None:
+        if not isinstance(base_constraint, Constraint):
+            raise AssertionError(f"base_constraint must be a Constraint, got {type(base_constraint).__name__}")
         self.base_constraint = base_constraint
 
     @property
@@ -117,171 +119,187 @@ class MixtureSameFamilyConstraint(Constraint):
     def event_dim(self) -> int:  # type: ignore[override]
         return self.base_constraint.event_dim
 
-    def check(self, value: Tensor) -> Any:
-        n = self.event_dim
-        result = self.base_constraint.check(value.unsqueeze(-1 - n))
-        return result.reshape(result.shape[: result.dim() - n] + (-1,)).all(-1) if n else result.all(-1)
+    def check(self, value: Any) -> Any:
+        ok = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))
+        n = value.dim() - self.event_dim
+        if n < 0:
+            raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.dim()}")
+        return ok.reshape(*value.shape[:n], -1).all(-1)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.base_constraint!r})"
+        return f"{self.__class__.__name__}({self.base_constraint!r})"
 
 
 class _Boolean(Constraint):
     is_discrete = True
 
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         return (value == 0) | (value == 1)
 
 
 class _OneHot(Constraint):
-    is_discrete, event_dim = True, 1
+    is_discrete = True
+    event_dim = 1
 
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         return ((value == 0) | (value == 1)).all(-1) & (value.sum(-1) == 1)
 
 
-class _Bounds(Constraint):
-    """Between bounds; which there are, and whether they belong to it, subclasses say."""
+class _Bounded(Constraint):
+    """A set between bounds, which are its attributes and appear in its repr."""
 
-    def __init__(self, lower_bound: Any = None, upper_bound: Any = None) -> None:
-        self.lower_bound, self.upper_bound = lower_bound, upper_bound
+    names: tuple[str, ...] = ("lower_bound", "upper_bound")
 
-    def _facts(self) -> str:
-        sides = {"lower_bound": self.lower_bound, "upper_bound": self.upper_bound}
-        return ", ".join(f"{k}={v}" for k, v in sides.items() if v is not None)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = {**dict(zip(self.names, args, strict=False)), **kwargs}
+        if len(args) > len(self.names) or set(given) != set(self.names):
+            raise TypeError(f"{type(self).__name__}() takes {', '.join(self.names)}")
+        vars(self).update(given)
+        super().__init__()
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__[1:]}({', '.join(f'{n}={getattr(self, n)}' for n in self.names)})"
 
 
-class _IntegerInterval(_Bounds):
+class _IntegerInterval(_Bounded):
     is_discrete = True
 
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         return (value % 1 == 0) & (self.lower_bound <= value) & (value <= self.upper_bound)
 
 
-class _IntegerLessThan(_Bounds):
+class _IntegerLessThan(_Bounded):
     is_discrete = True
+    names = ("upper_bound",)
 
-    def __init__(self, upper_bound: Any) -> None:
-        super().__init__(None, upper_bound)
-
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         return (value % 1 == 0) & (value <= self.upper_bound)
 
 
-class _IntegerGreaterThan(_Bounds):
+class _IntegerGreaterThan(_Bounded):
     is_discrete = True
+    names = ("lower_bound",)
 
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         return (value % 1 == 0) & (value >= self.lower_bound)
 
 
 class _Real(Constraint):
-    def check(self, value: Tensor) -> Any:
-        return value == value  # noqa: PLR0124 false for NaN
+    def check(self, value: Any) -> Any:
+        return value == value  # NaN is none
 
 
-class _GreaterThan(_Bounds):
-    def check(self, value: Tensor) -> Any:
+class _GreaterThan(_Bounded):
+    names = ("lower_bound",)
+
+    def check(self, value: Any) -> Any:
         return self.lower_bound < value
 
 
-class _GreaterThanEq(_Bounds):
-    def check(self, value: Tensor) -> Any:
+class _GreaterThanEq(_Bounded):
+    names = ("lower_bound",)
+
+    def check(self, value: Any) -> Any:
         return self.lower_bound <= value
 
 
-class _LessThan(_Bounds):
-    def __init__(self, upper_bound: Any) -> None:
-        super().__init__(None, upper_bound)
+class _LessThan(_Bounded):
+    names = ("upper_bound",)
 
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         return value < self.upper_bound
 
 
-class _Interval(_Bounds):
-    def check(self, value: Tensor) -> Any:
+class _Interval(_Bounded):
+    def check(self, value: Any) -> Any:
         return (self.lower_bound <= value) & (value <= self.upper_bound)
 
 
-class _HalfOpenInterval(_Bounds):
-    def check(self, value: Tensor) -> Any:
+class _HalfOpenInterval(_Bounded):
+    def check(self, value: Any) -> Any:
         return (self.lower_bound <= value) & (value < self.upper_bound)
 
 
 class _Simplex(Constraint):
     event_dim = 1
 
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         return (value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-6)
 
 
-class _Multinomial(Constraint):
-    is_discrete, event_dim = True, 1
+class _Multinomial(_Bounded):
+    """Counts; an upper bound only, since log_prob takes samples of any total count."""
 
-    def __init__(self, upper_bound: Any) -> None:
-        self.upper_bound = upper_bound
+    is_discrete = True
+    event_dim = 1
+    names = ("upper_bound",)
 
-    def check(self, x: Tensor) -> Any:
-        return (x >= 0).all(dim=-1) & (x.sum(dim=-1) <= self.upper_bound)
+    def check(self, x: Any) -> Any:
+        return (x >= 0).all(-1) & (x.sum(-1) <= self.upper_bound)
+
+    __repr__ = Constraint.__repr__
+
+
+def _flat(matrices: Any) -> Any:
+    return matrices.reshape(*matrices.shape[:-2], -1)
 
 
 class _LowerTriangular(Constraint):
     event_dim = 2
 
-    def check(self, value: Tensor) -> Any:
-        return (value.tril() == value).flatten(-2).all(-1)
+    def check(self, value: Any) -> Any:
+        return _flat(value.tril() == value).min(-1)[0]
 
 
 class _LowerCholesky(Constraint):
     event_dim = 2
 
-    def check(self, value: Tensor) -> Any:
-        return (value.tril() == value).flatten(-2).all(-1) & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
+    def check(self, value: Any) -> Any:
+        return _flat(value.tril() == value).min(-1)[0] & (value.diagonal(dim1=-2, dim2=-1) > 0).min(-1)[0]
 
 
 class _CorrCholesky(Constraint):
     event_dim = 2
 
-    def check(self, value: Tensor) -> Any:
-        tol = torch.finfo(value.dtype).eps * value.size(-1) * 10
-        unit = (torch.linalg.norm(value.detach(), dim=-1) - 1).abs().le(tol).all(dim=-1)
-        return _LowerCholesky().check(value) & unit
+    def check(self, value: Any) -> Any:
+        tolerance = dtypes.finfo(value.dtype).eps * value.size(-1) * 10  # rows are built from products of many terms
+        length = ops.norm(value.detach(), dim=-1)
+        return lower_cholesky.check(value) & ((length - 1).abs() <= tolerance).all(dim=-1)
 
 
 class _Square(Constraint):
     event_dim = 2
 
-    def check(self, value: Tensor) -> Any:
-        return torch.full(value.shape[:-2], value.shape[-2] == value.shape[-1], dtype=torch.bool, device=value.device)
+    def check(self, value: Any) -> Any:
+        return ops.full(value.shape[:-2], value.shape[-2] == value.shape[-1], dtype=dtypes.bool_, device=value.device)
 
 
 class _Symmetric(_Square):
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         square = super().check(value)
-        return torch.isclose(value, value.mT, atol=1e-6).all(-2).all(-1) if square.all() else square
+        return ops.isclose(value, value.mT, atol=1e-6).all(-2).all(-1) if square.all() else square
 
 
 class _PositiveSemidefinite(_Symmetric):
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         symmetric = super().check(value)
-        return torch.linalg.eigvalsh(value).ge(0).all(-1) if symmetric.all() else symmetric
+        return linalg.eigvalsh(value).ge(0).all(-1) if symmetric.all() else symmetric
 
 
 class _PositiveDefinite(_Symmetric):
-    def check(self, value: Tensor) -> Any:
+    def check(self, value: Any) -> Any:
         symmetric = super().check(value)
-        return torch.linalg.cholesky_ex(value).info.eq(0) if symmetric.all() else symmetric
+        return linalg.cholesky_ex(value).info.eq(0) if symmetric.all() else symmetric
 
 
 class _Cat(Constraint):
-    """One set for each stretch of lengths[i] along `dim`."""
+    """Sets side by side along `dim`, of the given lengths (1 each if not told)."""
 
     def __init__(self, cseq: Any, dim: int = 0, lengths: Any = None) -> None:
         self.cseq = list(cseq)
         self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
-        if len(self.lengths) != len(self.cseq):
-            raise AssertionError(f"lengths length ({len(self.lengths)}) must match cseq length ({len(self.cseq)})")
         self.dim = dim
+        super().__init__()
 
     @property
     def is_discrete(self) -> bool:  # type: ignore[override]
@@ -291,16 +309,20 @@ class _Cat(Constraint):
     def event_dim(self) -> int:  # type: ignore[override]
         return max(c.event_dim for c in self.cseq)
 
-    def check(self, value: Tensor) -> Any:
-        parts = value.split(self.lengths, self.dim)
-        return torch.cat([c.check(v) for c, v in zip(self.cseq, parts, strict=True)], self.dim)
+    def check(self, value: Any) -> Any:
+        start, checks = 0, []
+        for constraint, length in zip(self.cseq, self.lengths, strict=True):
+            checks.append(constraint.check(value.narrow(self.dim, start, length)))
+            start += length
+        return ops.cat(checks, self.dim)
 
 
 class _Stack(Constraint):
-    """One set for each place along `dim`."""
+    """Sets, one for each index of `dim`."""
 
     def __init__(self, cseq: Any, dim: int = 0) -> None:
         self.cseq, self.dim = list(cseq), dim
+        super().__init__()
 
     @property
     def is_discrete(self) -> bool:  # type: ignore[override]
@@ -308,11 +330,12 @@ class _Stack(Constraint):
 
     @property
     def event_dim(self) -> int:  # type: ignore[override]
-        n = max(c.event_dim for c in self.cseq)
-        return n + 1 if self.dim + n < 0 else n
+        dim = max(c.event_dim for c in self.cseq)
+        return dim + 1 if self.dim + dim < 0 else dim
 
-    def check(self, value: Tensor) -> Any:
-        return torch.stack([c.check(v) for c, v in zip(self.cseq, value.unbind(self.dim), strict=True)], self.dim)
+    def check(self, value: Any) -> Any:
+        parts = [value.select(self.dim, i) for i in range(value.size(self.dim))]
+        return ops.stack([c.check(v) for v, c in zip(parts, self.cseq, strict=True)], self.dim)
 
 
 dependent = _Dependent()

@@ -1,21 +1,93 @@
-"""Distribution, the base of all, ExponentialFamily and Independent. Source: torch.distributions."""
+"""The base of all distributions. Source: torch.distributions.distribution, exp_family, independent and utils."""
 
 from __future__ import annotations
 
-import warnings
+from functools import update_wrapper
+from numbers import Number
 from typing import Any
 
-import polytensor as torch
-from polytensor import Size, Tensor
-
+from .. import dtypes, ops
+from ..autograd import grad
+from ..autograd.modes import enable_grad, no_grad
+from ..nn import functional as F
+from ..size import Size
+from ..tensor import Tensor
 from . import constraints
-from .utils import _lazy_property_and_property, _sum_rightmost
 
 __all__ = ["Distribution", "ExponentialFamily", "Independent"]
 
 
+# ---- helpers, under PyTorch's names ----------------------------------------------------------------------------------
+def broadcast_all(*values: Any) -> tuple[Any, ...]:
+    """Tensors of one shape; numbers take the dtype and device of the first tensor. ValueError for anything else."""
+    if not all(isinstance(v, (Tensor, Number)) for v in values):
+        raise ValueError(
+            "Input arguments must all be instances of Number, torch.Tensor or objects implementing __torch_function__."
+        )
+    options: dict[str, Any] = {"dtype": dtypes.get_default_dtype()}
+    for v in values:
+        if isinstance(v, Tensor):
+            options = {"dtype": v.dtype, "device": v.device}
+            break
+    return tuple(ops.broadcast_tensors(*(v if isinstance(v, Tensor) else ops.tensor(v, **options) for v in values)))
+
+
+def clamp_probs(probs: Any) -> Any:
+    eps = dtypes.finfo(probs.dtype).eps
+    return probs.clamp(min=eps, max=1 - eps)
+
+
+def probs_to_logits(probs: Any, is_binary: bool = False) -> Any:
+    """log odds if binary, else log probabilities; probabilities of 0 and 1 are moved in by eps."""
+    p = clamp_probs(probs)
+    return ops.log(p) - ops.log1p(-p) if is_binary else ops.log(p)
+
+
+def logits_to_probs(logits: Any, is_binary: bool = False) -> Any:
+    return ops.sigmoid(logits) if is_binary else F.softmax(logits, dim=-1)
+
+
+def sum_rightmost(value: Any, dim: int) -> Any:
+    """The sum over the last `dim` dimensions."""
+    return value.reshape(*value.shape[: value.dim() - dim], -1).sum(-1) if dim else value
+
+
+def one_of(**given: Any) -> str:
+    """The name of the one parameter that is not None. ValueError for none or several."""
+    have = [name for name, value in given.items() if value is not None]
+    if len(have) != 1:
+        names = " or ".join(f"`{name}`" for name in given)
+        raise ValueError(f"Either {names} must be specified, but not both." if len(given) == 2 else
+                         f"Exactly one of {' or '.join(given)} may be specified.")  # fmt: skip
+    return have[0]
+
+
+def batch_of(given: tuple[Any, ...], tensor: Any) -> Any:
+    """The batch shape of scalar events: that of the broadcast parameters, () for plain numbers."""
+    return Size() if all(isinstance(v, Number) for v in given) else tensor.size()
+
+
+class lazy_property:
+    """A value that is computed at its first use, with gradients, and then is a plain attribute."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self.wrapped = wrapped
+        update_wrapper(self, wrapped)
+
+    def __get__(self, instance: Any, obj_type: Any = None) -> Any:
+        if instance is None:
+            return self
+        with enable_grad():
+            value = self.wrapped(instance)
+        setattr(instance, self.wrapped.__name__, value)
+        return value
+
+
 class Distribution:
-    """Independent distributions, batch_shape of them, over events of event_shape."""
+    """A distribution over events of `event_shape`, one for each index of `batch_shape`.
+
+    `validate_args` (default True without -O) has parameters and values checked: ValueError.
+    """
 
     has_rsample = False
     has_enumerate_support = False
@@ -23,64 +95,52 @@ class Distribution:
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
-        """Whether parameters and values are checked where a distribution is made without validate_args."""
         if value not in (True, False):
             raise ValueError
         Distribution._validate_args = value
 
-    def __init__(self, batch_shape: Any = Size(), event_shape: Any = Size(), validate_args: bool | None = None) -> None:
+    def __init__(self, batch_shape: Any = Size(), event_shape: Any = Size(), validate_args: Any = None) -> None:  # noqa: B008
         self._batch_shape, self._event_shape = Size(batch_shape), Size(event_shape)
         if validate_args is not None:
             self._validate_args = validate_args
         if self._validate_args:
-            try:
-                arg_constraints = self.arg_constraints
-            except NotImplementedError:
-                arg_constraints = {}
-                warnings.warn(f"{type(self)} does not define `arg_constraints`. Please set `arg_constraints = {{}}` or initialize "
-                              "the distribution with `validate_args=False` to turn off validation.", stacklevel=2)  # fmt: skip
-            for param, constraint in arg_constraints.items():
-                if constraints.is_dependent(constraint):
-                    continue
-                if param not in self.__dict__ and isinstance(getattr(type(self), param, None), _lazy_property_and_property):
-                    continue  # computed from one that is checked
-                self._check(param, getattr(self, param), constraint)
+            self._check_parameters()
         super().__init__()
 
-    def _check(self, param: str, value: Any, constraint: Any) -> None:
-        if not constraint.check(value).all():
-            raise ValueError(
-                f"Expected parameter {param} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution {self!r} "
-                f"to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
+    def _check_parameters(self) -> None:
+        try:
+            wanted = self.arg_constraints
+        except NotImplementedError:
+            import warnings
+
+            warnings.warn(
+                f"{self.__class__} does not define `arg_constraints`. Please set `arg_constraints = {{}}` or initialize "
+                "the distribution with `validate_args=False` to turn off validation.",
+                stacklevel=3,
             )
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        """The same distributions at a larger batch shape."""
-        raise NotImplementedError
-
-    def _expanded(self, batch_shape: Any, _instance: Any = None) -> Any:
-        """expand, where every tensor is a parameter per distribution, or computed from such."""
-        new = type(self).__new__(type(self)) if _instance is None else _instance
-        shape, n = Size(batch_shape), len(self._batch_shape)
-        for name, value in self.__dict__.items():
-            if isinstance(value, Tensor) and name != "temperature" and not name.startswith("_unbroadcasted"):
-                value = value.expand(shape + value.shape[n:])
-            elif isinstance(value, Distribution):
-                value = value.expand(shape + value._batch_shape[n:])
-            new.__dict__[name] = value
-        new._batch_shape = shape
-        return new
+            return
+        for name, constraint in wanted.items():
+            if constraints.is_dependent(constraint):
+                continue
+            if name not in self.__dict__ and isinstance(getattr(type(self), name), lazy_property):
+                continue
+            value = getattr(self, name)
+            if not constraint.check(value).all():
+                raise ValueError(
+                    f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
+                    f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
+                )
 
     @property
-    def batch_shape(self) -> Size:
+    def batch_shape(self) -> Any:
         return self._batch_shape
 
     @property
-    def event_shape(self) -> Size:
+    def event_shape(self) -> Any:
         return self._event_shape
 
     @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
+    def arg_constraints(self) -> dict[str, Any]:
         raise NotImplementedError
 
     @property
@@ -88,101 +148,137 @@ class Distribution:
         raise NotImplementedError
 
     @property
-    def mean(self) -> Tensor:
+    def mean(self) -> Any:
         raise NotImplementedError
 
     @property
-    def mode(self) -> Tensor:
-        raise NotImplementedError(f"{type(self)} does not implement mode")
+    def mode(self) -> Any:
+        raise NotImplementedError(f"{self.__class__} does not implement mode")
 
     @property
-    def variance(self) -> Tensor:
+    def variance(self) -> Any:
         raise NotImplementedError
 
     @property
-    def stddev(self) -> Tensor:
-        return self.variance.sqrt()  # type: ignore[no-any-return, attr-defined]
+    def stddev(self) -> Any:
+        return self.variance.sqrt()
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        """The same distribution with its parameters expanded to `batch_shape`."""
+        new = self._get_checked_instance(type(self), _instance)
+        batch_shape = Size(batch_shape)
+        own = vars(self)
+        for name, constraint in self._expanded().items():
+            if name in own:
+                value = own[name]
+                dims = value.dim() - (constraint if isinstance(constraint, int) else constraint.event_dim)
+                setattr(new, name, value.expand(*batch_shape, *value.shape[dims:]))
+        new.__dict__.update({k: v for k, v in own.items() if k not in new.__dict__})
+        Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    def _expanded(self) -> dict[str, Any]:
+        """What expand() expands: the attributes, each with its constraint or its number of event dimensions."""
+        return self.arg_constraints
+
+    def sample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
         """Samples of shape sample_shape + batch_shape + event_shape, without gradients."""
-        with torch.no_grad():
+        with no_grad():
             return self.rsample(sample_shape)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
-        """Samples that carry gradients to the parameters."""
+    def rsample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
+        """Samples that are differentiable in the parameters (where has_rsample is True)."""
         raise NotImplementedError
 
-    def sample_n(self, n: int) -> Tensor:
+    def sample_n(self, n: int) -> Any:
+        import warnings
+
         warnings.warn("sample_n will be deprecated. Use .sample((n,)) instead", UserWarning, stacklevel=2)
         return self.sample(Size((n,)))
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Logarithm of the density, or of the probability."""
+    def log_prob(self, value: Any) -> Any:
         raise NotImplementedError
 
-    def cdf(self, value: Tensor) -> Tensor:
+    def cdf(self, value: Any) -> Any:
         raise NotImplementedError
 
-    def icdf(self, value: Tensor) -> Tensor:
+    def icdf(self, value: Any) -> Any:
         raise NotImplementedError
 
-    def enumerate_support(self, expand: bool = True) -> Tensor:
-        """All events of a discrete distribution, along a first dimension."""
+    def enumerate_support(self, expand: bool = True) -> Any:
         raise NotImplementedError
 
-    def entropy(self) -> Tensor:
+    def entropy(self) -> Any:
         raise NotImplementedError
 
-    def perplexity(self) -> Tensor:
-        return torch.exp(self.entropy())
+    def perplexity(self) -> Any:
+        return ops.exp(self.entropy())
 
-    def _extended_shape(self, sample_shape: Any = Size()) -> Size:
-        return Size(Size(sample_shape) + self._batch_shape + self._event_shape)
+    def _extended_shape(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
+        return Size(tuple(sample_shape) + tuple(self._batch_shape) + tuple(self._event_shape))
+
+    def _values(self, values: Any, expand: bool) -> Any:
+        """enumerate_support of scalar events, from their 1-d tensor."""
+        values = values.view((-1,) + (1,) * len(self._batch_shape))
+        return values.expand((-1, *self._batch_shape)) if expand else values
 
     def _validate_sample(self, value: Any) -> None:
-        """ValueError for a value of another shape, or outside the support."""
         if not isinstance(value, Tensor):
             raise ValueError("The value argument to log_prob must be a Tensor")
-        n = len(self._event_shape)
-        if value.shape[value.dim() - n :] != self._event_shape:
-            raise ValueError(f"The right-most size of value must match event_shape: {value.shape} vs {self._event_shape}.")
-        expected = self._batch_shape + self._event_shape
-        for i, j in zip(reversed(value.shape), reversed(expected), strict=False):
+        events = len(value.shape) - len(self._event_shape)
+        if value.shape[events:] != self._event_shape:
+            raise ValueError(
+                "The right-most size of value must match event_shape: "
+                f"{value.shape} vs {self._event_shape}."
+            )  # fmt: skip
+        have, want = value.shape, self._batch_shape + self._event_shape
+        for i, j in zip(reversed(have), reversed(want), strict=False):
             if i != 1 and j != 1 and i != j:
-                raise ValueError(f"Value is not broadcastable with batch_shape+event_shape: {value.shape} vs {expected}.")
+                raise ValueError(f"Value is not broadcastable with batch_shape+event_shape: {have} vs {want}.")
         try:
             support = self.support
         except NotImplementedError:
-            warnings.warn(f"{type(self)} does not define `support` to enable sample validation. Please initialize the "
-                          "distribution with `validate_args=False` to turn off validation.", stacklevel=2)  # fmt: skip
+            import warnings
+
+            warnings.warn(
+                f"{self.__class__} does not define `support` to enable sample validation. Please initialize the "
+                "distribution with `validate_args=False` to turn off validation.",
+                stacklevel=3,
+            )
             return
+        if support is None:
+            raise AssertionError("support is unexpectedly None")
         if not support.check(value).all():
             raise ValueError(
-                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the support "
-                f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
+                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the "
+                f"support ({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
             )
 
-    def _validated(self, value: Any) -> None:
+    def _checked(self, value: Any) -> None:
         if self._validate_args:
             self._validate_sample(value)
 
-    def _get_checked_instance(self, cls: type, _instance: Any = None) -> Any:
-        if _instance is None and type(self).__init__ is not cls.__init__:  # type: ignore[misc]
-            raise NotImplementedError(f"Subclass {type(self).__name__} of {cls.__name__} that defines a custom __init__ method "
-                                      "must also define a custom .expand() method.")  # fmt: skip
-        return type(self).__new__(type(self)) if _instance is None else _instance
+    def _get_checked_instance(self, cls: Any, _instance: Any = None) -> Any:
+        if _instance is None and type(self).__init__ != cls.__init__:
+            raise NotImplementedError(
+                f"Subclass {self.__class__.__name__} of {cls.__name__} that defines a custom __init__ method must also "
+                "define a custom .expand() method."
+            )
+        return self.__new__(type(self)) if _instance is None else _instance
 
     def __repr__(self) -> str:
-        given = [k for k in self.arg_constraints if k in self.__dict__]
-        facts = (f"{p}: {self.__dict__[p] if self.__dict__[p].numel() == 1 else self.__dict__[p].size()}" for p in given)
-        return f"{type(self).__name__}({', '.join(facts)})"
+        names = [k for k in self.arg_constraints if k in self.__dict__]
+        shown = [(k, self.__dict__[k]) for k in names]
+        args = ", ".join(f"{k}: {v if v.numel() == 1 else v.size()}" for k, v in shown)
+        return f"{self.__class__.__name__}({args})"
 
 
 class ExponentialFamily(Distribution):
-    """Densities exp(<t(x), parameters> - F(parameters) + k(x)). Source: torch.distributions.ExponentialFamily."""
+    """exp(<t(x), natural parameters> - log normalizer + k(x)); its entropy comes from the normalizer's derivative."""
 
     @property
-    def _natural_params(self) -> tuple[Tensor, ...]:
+    def _natural_params(self) -> tuple[Any, ...]:
         raise NotImplementedError
 
     def _log_normalizer(self, *natural_params: Any) -> Any:
@@ -192,84 +288,84 @@ class ExponentialFamily(Distribution):
     def _mean_carrier_measure(self) -> Any:
         raise NotImplementedError
 
-    def entropy(self) -> Tensor:
-        """By the Bregman divergence: F - <parameters, F'> less the mean of k."""
-        params = [p.detach().requires_grad_() for p in self._natural_params]  # type: ignore[attr-defined]
-        with torch.enable_grad():
-            norm = self._log_normalizer(*params)
-            gradients = torch.autograd.grad(norm.sum(), params, create_graph=True)
-        result = norm - self._mean_carrier_measure
-        for p, g in zip(params, gradients, strict=True):
-            result = result - _sum_rightmost((p * g).reshape(self._batch_shape + (-1,)), 1)
-        return result  # type: ignore[no-any-return]
+    def entropy(self) -> Any:
+        natural = [p.detach().requires_grad_() for p in self._natural_params]
+        with enable_grad():
+            normalizer = self._log_normalizer(*natural)
+            gradients = grad(normalizer.sum(), natural, create_graph=True)
+        result = normalizer - self._mean_carrier_measure
+        for p, g in zip(natural, gradients, strict=True):
+            result = result - (p * g).reshape(*self._batch_shape, -1).sum(-1)
+        return result
 
 
 class Independent(Distribution):
-    """The last batch dimensions of a distribution taken as part of its events. Source: torch.distributions.Independent."""
+    """Another distribution, with its last `reinterpreted_batch_ndims` batch dimensions made part of the event."""
 
-    arg_constraints: Any = {}
+    arg_constraints: dict[str, Any] = {}
 
-    def __init__(self, base_distribution: Any, reinterpreted_batch_ndims: int, validate_args: bool | None = None) -> None:
-        n = len(base_distribution.batch_shape)
-        if reinterpreted_batch_ndims > n:
-            raise ValueError("Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), "
-                             f"actual {reinterpreted_batch_ndims} vs {n}")  # fmt: skip
+    def __init__(self, base_distribution: Any, reinterpreted_batch_ndims: int, validate_args: Any = None) -> None:
+        if reinterpreted_batch_ndims > len(base_distribution.batch_shape):
+            raise ValueError(
+                "Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), actual "
+                f"{reinterpreted_batch_ndims} vs {len(base_distribution.batch_shape)}"
+            )
         shape = base_distribution.batch_shape + base_distribution.event_shape
-        k = n - reinterpreted_batch_ndims
+        cut = len(base_distribution.batch_shape) - reinterpreted_batch_ndims
         self.base_dist, self.reinterpreted_batch_ndims = base_distribution, reinterpreted_batch_ndims
-        super().__init__(shape[:k], shape[k:], validate_args=validate_args)
+        super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = self._get_checked_instance(Independent, _instance)
         batch_shape = Size(batch_shape)
         new.base_dist = self.base_dist.expand(batch_shape + self.event_shape[: self.reinterpreted_batch_ndims])
         new.reinterpreted_batch_ndims = self.reinterpreted_batch_ndims
-        super(Independent, new).__init__(batch_shape, self.event_shape, validate_args=False)
+        Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
 
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]
-        return bool(self.base_dist.has_rsample)
+        return self.base_dist.has_rsample
 
     @property
     def has_enumerate_support(self) -> bool:  # type: ignore[override]
-        return self.reinterpreted_batch_ndims == 0 and self.base_dist.has_enumerate_support
+        return False if self.reinterpreted_batch_ndims > 0 else self.base_dist.has_enumerate_support
 
     @constraints.dependent_property
     def support(self) -> Any:
-        result = self.base_dist.support
+        inner = self.base_dist.support
         n = self.reinterpreted_batch_ndims
-        return constraints.independent(result, n) if n else result
+        return constraints.independent(inner, n) if n else inner
 
     @property
-    def mean(self) -> Tensor:
-        return self.base_dist.mean  # type: ignore[no-any-return]
+    def mean(self) -> Any:
+        return self.base_dist.mean
 
     @property
-    def mode(self) -> Tensor:
-        return self.base_dist.mode  # type: ignore[no-any-return]
+    def mode(self) -> Any:
+        return self.base_dist.mode
 
     @property
-    def variance(self) -> Tensor:
-        return self.base_dist.variance  # type: ignore[no-any-return]
+    def variance(self) -> Any:
+        return self.base_dist.variance
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
-        return self.base_dist.sample(sample_shape)  # type: ignore[no-any-return]
+    def sample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
+        return self.base_dist.sample(sample_shape)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
-        return self.base_dist.rsample(sample_shape)  # type: ignore[no-any-return]
+    def rsample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
+        return self.base_dist.rsample(sample_shape)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        return _sum_rightmost(self.base_dist.log_prob(value), self.reinterpreted_batch_ndims)
+    def log_prob(self, value: Any) -> Any:
+        return sum_rightmost(self.base_dist.log_prob(value), self.reinterpreted_batch_ndims)
 
-    def entropy(self) -> Tensor:
-        return _sum_rightmost(self.base_dist.entropy(), self.reinterpreted_batch_ndims)
+    def entropy(self) -> Any:
+        return sum_rightmost(self.base_dist.entropy(), self.reinterpreted_batch_ndims)
 
-    def enumerate_support(self, expand: bool = True) -> Tensor:
+    def enumerate_support(self, expand: bool = True) -> Any:
         if self.reinterpreted_batch_ndims > 0:
             raise NotImplementedError("Enumeration over cartesian product is not implemented")
-        return self.base_dist.enumerate_support(expand=expand)  # type: ignore[no-any-return]
+        return self.base_dist.enumerate_support(expand=expand)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.base_dist}, {self.reinterpreted_batch_ndims})"
+        return f"{self.__class__.__name__}({self.base_dist}, {self.reinterpreted_batch_ndims})"

@@ -1,73 +1,96 @@
-"""Draws of the standard gamma distribution, and how they change with its parameter."""
+"""Gamma and Dirichlet numbers, with gradients in their concentrations."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import polytensor as torch
-from polytensor import Tensor
+from .. import dtypes, ops
+from ..autograd import Function
+from ..autograd.modes import no_grad
 
-__all__ = ["standard_gamma"]
+__all__ = ["sample_dirichlet", "standard_gamma"]
 
 
-def _draw(alpha: Tensor) -> Tensor:
-    """By Marsaglia and Tsang: a cubed normal, accepted where a uniform says so; below 1 from alpha + 1."""
-    flat = alpha.double().flatten()
-    small = flat < 1
-    a = torch.where(small, flat + 1, flat)
-    d = a - 1 / 3
+def _log_gamma_numbers(a: Any) -> Any:
+    """log of gamma numbers of float64 concentrations `a`, by Marsaglia and Tsang's rejection from a cubed normal.
+
+    For a < 1 those of a + 1 are used, times U^(1 / a); the log keeps what would be 0.
+    """
+    small = a < 1
+    d = ops.where(small, a + 1, a) - 1 / 3
     c = 1 / (9 * d).sqrt()
-    result = torch.empty_like(a)
-    left = torch.arange(a.numel(), device=a.device)
-    while left.numel():  # some 96 of 100 are taken in each round
-        x, u = torch.randn_like(d), torch.rand_like(d)
-        v = (1 + c * x) ** 3
-        good = (v > 0) & (torch.log(u) < 0.5 * x * x + d - d * v + d * torch.log(v.clamp(min=1e-300)))
-        result[left[good]] = (d * v)[good]
-        left, d, c = left[~good], d[~good], c[~good]
-    boost = torch.rand_like(flat).pow(1 / flat)
-    result = torch.where(small, result * boost, result)
-    return result.reshape(alpha.shape).to(alpha.dtype)
+    result, pending = ops.zeros_like(a), a > 0
+    while pending.any():
+        x = ops.randn(a.shape, dtype=a.dtype, device=a.device)
+        u = ops.rand(a.shape, dtype=a.dtype, device=a.device)
+        v = (1 + c * x).clamp(min=1e-300) ** 3
+        ok = pending & (ops.log1p(-u) < 0.5 * x * x + d - d * v + d * v.log())
+        result = ops.where(ok, d.log() + v.log(), result)
+        pending = pending & ~ok
+    boost = ops.log1p(-ops.rand(a.shape, dtype=a.dtype, device=a.device)) / a
+    return ops.where(a > 0, ops.where(small, result + boost, result), float("nan"))
 
 
-def _slope(alpha: Tensor, x: Tensor) -> Tensor:
-    """dx/dalpha of a draw at a fixed place of the distribution: -(dP/dalpha) / (dP/dx), P the lower incomplete gamma.
+def _gradient(a: Any, x: Any) -> Any:
+    """d x / d a of gamma numbers x at constant probability: -(d P(a, x) / d a) / density, in float64.
 
-    dP/dalpha is a difference quotient in float64, of the tail that is smaller; near 0 P is x^alpha / gamma(alpha + 1).
+    P's slope is a difference of fourth order, of P or of 1 - P, whichever is the smaller.
     """
-    a, x = alpha.double(), x.double().clamp(min=1e-300)
-    h = 1e-4 * torch.minimum(a, a.sqrt())
+    h = 0.01 * ops.minimum(a, a.sqrt())
+    upper = x > a
 
-    def quotient(f: Any) -> Tensor:  # of fourth order
-        near, far = f(a + h, x) - f(a - h, x), f(a + 2 * h, x) - f(a - 2 * h, x)
-        return (8 * near - far) / (12 * h)  # type: ignore[no-any-return]
+    def slope(p: Any) -> Any:
+        return (p(a - 2 * h, x) - p(a + 2 * h, x) + 8 * (p(a + h, x) - p(a - h, x))) / (12 * h)
 
-    special = torch.special
-    dp = torch.where(x < a, quotient(special.gammainc), -quotient(special.gammaincc))
-    log_density = (a - 1) * torch.log(x) - x - torch.lgamma(a)
-    series = -x / a * (torch.log(x) - torch.digamma(a + 1))
-    return torch.where(x < 1e-5 * (a + 1), series, -dp * torch.exp(-log_density))
+    change = ops.where(upper, -slope(ops.igammac), slope(ops.igamma))
+    return -change * ops.exp(x + ops.lgamma(a) - ops.xlogy(a - 1, x))
 
 
-class _StandardGamma(torch.autograd.Function):
+class _StandardGamma(Function):
     @staticmethod
-    def forward(ctx: Any, alpha: Tensor) -> Tensor:  # type: ignore[override]
-        x = _draw(alpha)
-        ctx.save_for_backward(alpha, x)
-        return x
+    def forward(ctx: Any, concentration: Any) -> Any:
+        value = _log_gamma_numbers(concentration.double()).exp().to(concentration.dtype)
+        value = value.clamp(min=dtypes.finfo(value.dtype).tiny)
+        ctx.save_for_backward(concentration, value)
+        return value
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
-        alpha, x = ctx.saved_tensors
-        return g * _slope(alpha, x).to(g.dtype)
+    def backward(ctx: Any, g: Any) -> Any:
+        a, x = (t.double() for t in ctx.saved_tensors)
+        return (g * _gradient(a, x)).to(g.dtype)
 
 
-def standard_gamma(alpha: Tensor) -> Tensor:
-    """One draw of gamma(alpha, 1) for each alpha, with gradients of first order; never 0.
+class _Dirichlet(Function):
+    """Normalized gamma numbers; their gradients follow from those of the gamma numbers."""
 
-    Source: torch._standard_gamma. Draws are made on the device, in float64.
-    """
-    tiny = math.ldexp(torch.finfo(alpha.dtype).tiny, 0)
-    return _StandardGamma.apply(alpha).clamp(min=tiny)  # type: ignore[no-any-return]
+    @staticmethod
+    def forward(ctx: Any, concentration: Any) -> Any:
+        log = _log_gamma_numbers(concentration.double())
+        value = ops.softmax(log, -1)
+        ctx.save_for_backward(concentration, log, value)
+        return value.to(concentration.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        a, log, value = ctx.saved_tensors
+        x = log.exp().clamp(min=1e-300)
+        relative = _gradient(a.double(), x) / x  # of log x
+        g = g.double()
+        return (value * (g - (g * value).sum(-1, keepdim=True)) * relative).to(a.dtype)
+
+
+def standard_gamma(concentration: Any) -> Any:
+    """Gamma numbers of rate 1, differentiable in the concentration."""
+    if concentration.requires_grad:
+        return _StandardGamma.apply(concentration)
+    with no_grad():
+        value = _log_gamma_numbers(concentration.double()).exp().to(concentration.dtype)
+        return value.clamp(min=dtypes.finfo(value.dtype).tiny)
+
+
+def sample_dirichlet(concentration: Any) -> Any:
+    """Points of a simplex, differentiable in the concentration."""
+    if concentration.requires_grad:
+        return _Dirichlet.apply(concentration)
+    with no_grad():
+        return ops.softmax(_log_gamma_numbers(concentration.double()), -1).to(concentration.dtype)

@@ -1,153 +1,142 @@
-"""Distributions over vectors and matrices, and mixtures. Source: torch.distributions."""
+"""Distributions of vectors and matrices, and mixtures. Source: torch.distributions."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import polytensor as torch
-from polytensor import Size, Tensor
-
+from .. import dtypes, linalg, ops
+from ..autograd.modes import no_grad
+from ..nn import functional as F
+from ..size import Size
 from . import constraints
-from .continuous import Beta
+from .continuous import Beta, Chi2
 from .discrete import Categorical
-from .distribution import Distribution, ExponentialFamily
-from .gammas import standard_gamma
-from .utils import _standard_normal, lazy_property
+from .distribution import Distribution, ExponentialFamily, lazy_property
 
 __all__ = ["LKJCholesky", "LowRankMultivariateNormal", "MixtureSameFamily", "MultivariateNormal", "Wishart"]
 
 
-def _batch_mv(bmat: Tensor, bvec: Tensor) -> Tensor:
-    """Matrices times vectors, both with batches."""
-    return (bmat @ bvec.unsqueeze(-1)).squeeze(-1)
+def _log_diagonal(triangular: Any) -> Any:
+    """log det of triangular matrices."""
+    return triangular.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
-def _batch_mahalanobis(bL: Tensor, bx: Tensor) -> Tensor:  # noqa: N803
-    """x^T (L L^T)^-1 x for lower triangular L (..., n, n) and x (..., n), whose batches broadcast."""
-    return torch.linalg.solve_triangular(bL, bx.unsqueeze(-1), upper=False).squeeze(-1).pow(2).sum(-1)
+def _times(matrix: Any, vector: Any) -> Any:
+    return ops.matmul(matrix, vector.unsqueeze(-1)).squeeze(-1)
 
 
-def _precision_to_scale_tril(P: Tensor) -> Tensor:  # noqa: N803
-    """The Cholesky factor of P's inverse, without inverting P: by P's factor with rows and columns reversed."""
-    reversed_factor = torch.linalg.cholesky(P.flip((-2, -1)))
-    upper = reversed_factor.flip((-2, -1)).mT
-    eye = torch.eye(P.shape[-1], dtype=P.dtype, device=P.device)
-    return torch.linalg.solve_triangular(upper, eye, upper=False)
+def _mahalanobis(triangular: Any, x: Any) -> Any:
+    """|L^-1 x|^2 for each vector x; L broadcasts."""
+    return linalg.solve_triangular(triangular, x.unsqueeze(-1), upper=False).pow(2).sum((-2, -1))
 
 
-def _half_log_det(tril: Tensor) -> Tensor:
-    return tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+def _inverse_factor(precision: Any) -> Any:
+    """The lower Cholesky factor of the inverse of `precision`."""
+    # P = U U^T with U upper triangular (a Cholesky factor read backwards), so P^-1 = (U^-T)(U^-T)^T
+    factor = linalg.cholesky(ops.flip(precision, (-2, -1)))
+    upper = ops.transpose(ops.flip(factor, (-2, -1)), -2, -1)
+    identity = ops.eye(precision.shape[-1], dtype=precision.dtype, device=precision.device)
+    return linalg.solve_triangular(upper, identity, upper=False)
 
 
-class MultivariateNormal(Distribution):
-    """The normal distribution of vectors, of mean loc (..., n)."""
+class _FromMatrix(Distribution):
+    """A positive definite matrix, given as covariance_matrix, precision_matrix or scale_tril."""
 
-    arg_constraints = {  # type: ignore[assignment]  # noqa: RUF012
+    _unbroadcasted_scale_tril: Any
+
+    def _take(self, covariance_matrix: Any, precision_matrix: Any, scale_tril: Any) -> Any:
+        given = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril}
+        have = [k for k, v in given.items() if v is not None]
+        if len(have) != 1:
+            raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
+        if given[have[0]].dim() < 2:
+            raise ValueError(f"{have[0]} must be at least two-dimensional, with optional leading batch dimensions")
+        return have[0], given[have[0]]
+
+    def _factor(self, name: str, matrix: Any) -> Any:
+        if name == "scale_tril":
+            return matrix
+        return linalg.cholesky(matrix) if name == "covariance_matrix" else _inverse_factor(matrix)
+
+    def _whole(self, matrix: Any) -> Any:
+        return matrix.expand(self._batch_shape + matrix.shape[-2:])
+
+    @lazy_property
+    def scale_tril(self) -> Any:
+        return self._whole(self._unbroadcasted_scale_tril)
+
+    @lazy_property
+    def covariance_matrix(self) -> Any:
+        return self._whole(self._unbroadcasted_scale_tril @ self._unbroadcasted_scale_tril.mT)
+
+    @lazy_property
+    def precision_matrix(self) -> Any:
+        return self._whole(ops.cholesky_inverse(self._unbroadcasted_scale_tril))
+
+
+class MultivariateNormal(_FromMatrix):
+    """Normal vectors of mean `loc` and a covariance, given in one of three ways."""
+
+    arg_constraints = {
         "loc": constraints.real_vector, "covariance_matrix": constraints.positive_definite,
         "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky,
     }  # fmt: skip
-    support = constraints.real_vector  # type: ignore[assignment]
+    support = constraints.real_vector
     has_rsample = True
 
     def __init__(
-        self, loc: Tensor, covariance_matrix: Any = None, precision_matrix: Any = None, scale_tril: Any = None,
-        validate_args: bool | None = None,
+        self, loc: Any, covariance_matrix: Any = None, precision_matrix: Any = None, scale_tril: Any = None,
+        validate_args: Any = None,
     ) -> None:  # fmt: skip
         if loc.dim() < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        given = {"covariance_matrix": covariance_matrix, "scale_tril": scale_tril, "precision_matrix": precision_matrix}
-        given = {k: v for k, v in given.items() if v is not None}
-        if len(given) != 1:
-            raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
-        ((name, matrix),) = given.items()
-        if matrix.dim() < 2:
-            raise ValueError(f"{name} matrix must be at least two-dimensional, with optional leading batch dimensions"
-                             if name == "scale_tril" else
-                             f"{name} must be at least two-dimensional, with optional leading batch dimensions")  # fmt: skip
-        batch_shape = torch.broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
-        self.__dict__[name] = matrix.expand(batch_shape + (-1, -1))
-        self.loc = loc.expand(batch_shape + (-1,))
-        super().__init__(batch_shape, self.loc.shape[-1:], validate_args=validate_args)
-        self.__dict__["_unbroadcasted_scale_tril"] = self._factor_of(name, matrix)
-
-    @staticmethod
-    def _factor_of(name: str, matrix: Tensor) -> Tensor:
-        if name == "scale_tril":
-            return matrix
-        return torch.linalg.cholesky(matrix) if name == "covariance_matrix" else _precision_to_scale_tril(matrix)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        self._get_checked_instance(MultivariateNormal, _instance)
-        return self._expanded(batch_shape, _instance)
-
-    @lazy_property
-    def scale_tril(self) -> Tensor:
-        return self._unbroadcasted_scale_tril.expand(self._batch_shape + self._event_shape * 2)  # type: ignore[no-any-return]
-
-    @lazy_property
-    def covariance_matrix(self) -> Tensor:
-        factor = self._unbroadcasted_scale_tril
-        return (factor @ factor.mT).expand(self._batch_shape + self._event_shape * 2)  # type: ignore[no-any-return]
-
-    @lazy_property
-    def precision_matrix(self) -> Tensor:
-        return torch.cholesky_inverse(self._unbroadcasted_scale_tril).expand(self._batch_shape + self._event_shape * 2)
+        name, matrix = self._take(covariance_matrix, precision_matrix, scale_tril)
+        batch = ops.broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
+        setattr(self, name, matrix.expand(tuple(batch) + (-1, -1)))
+        self.loc = loc.expand(tuple(batch) + (-1,))
+        super().__init__(batch, self.loc.shape[-1:], validate_args=validate_args)
+        self._unbroadcasted_scale_tril = self._factor(name, matrix)
 
     @property
-    def mean(self) -> Tensor:
+    def mean(self) -> Any:
         return self.loc
 
-    mode = mean
+    @property
+    def mode(self) -> Any:
+        return self.loc
 
     @property
-    def variance(self) -> Tensor:
-        return self._unbroadcasted_scale_tril.pow(2).sum(-1).expand(self._batch_shape + self._event_shape)  # type: ignore[no-any-return]
+    def variance(self) -> Any:
+        return self._unbroadcasted_scale_tril.pow(2).sum(-1).expand(self._batch_shape + self._event_shape)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
-        eps = _standard_normal(self._extended_shape(sample_shape), self.loc.dtype, self.loc.device)
-        return self.loc + _batch_mv(self._unbroadcasted_scale_tril, eps)
+    def rsample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
+        shape = self._extended_shape(sample_shape)
+        eps = ops.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+        return self.loc + _times(self._unbroadcasted_scale_tril, eps)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validated(value)
-        m = _batch_mahalanobis(self._unbroadcasted_scale_tril, value - self.loc)
-        return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + m) - _half_log_det(self._unbroadcasted_scale_tril)
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        distance = _mahalanobis(self._unbroadcasted_scale_tril, value - self.loc)
+        half_log_det = _log_diagonal(self._unbroadcasted_scale_tril)
+        return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + distance) - half_log_det
 
-    def entropy(self) -> Tensor:
-        half = 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + _half_log_det(self._unbroadcasted_scale_tril)
-        return half.expand(self._batch_shape)
-
-
-def _batch_capacitance_tril(W: Tensor, D: Tensor) -> Tensor:  # noqa: N803
-    """The Cholesky factor of I + W^T D^-1 W."""
-    scaled = W.mT / D.unsqueeze(-2)
-    k = scaled @ W
-    return torch.linalg.cholesky(k + torch.eye(k.shape[-1], dtype=k.dtype, device=k.device))
-
-
-def _batch_lowrank_logdet(W: Tensor, D: Tensor, capacitance_tril: Tensor) -> Tensor:  # noqa: N803
-    """log det(W W^T + D), by the determinant lemma."""
-    return 2 * _half_log_det(capacitance_tril) + D.log().sum(-1)
-
-
-def _batch_lowrank_mahalanobis(W: Tensor, D: Tensor, x: Tensor, capacitance_tril: Tensor) -> Tensor:  # noqa: N803
-    """x^T (W W^T + D)^-1 x, by Woodbury's identity."""
-    inner = _batch_mv(W.mT / D.unsqueeze(-2), x)
-    return (x.pow(2) / D).sum(-1) - _batch_mahalanobis(capacitance_tril, inner)
+    def entropy(self) -> Any:
+        h = 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + _log_diagonal(self._unbroadcasted_scale_tril)
+        return h.expand(self._batch_shape)
 
 
 class LowRankMultivariateNormal(Distribution):
-    """MultivariateNormal with covariance cov_factor cov_factor^T + diag(cov_diag)."""
+    """Normal vectors of covariance W W^T + D, W being cov_factor (n, k) and D the diagonal cov_diag (n,)."""
 
-    arg_constraints = {  # type: ignore[assignment]  # noqa: RUF012
+    arg_constraints = {
         "loc": constraints.real_vector, "cov_factor": constraints.independent(constraints.real, 2),
         "cov_diag": constraints.independent(constraints.positive, 1),
     }  # fmt: skip
-    support = constraints.real_vector  # type: ignore[assignment]
+    support = constraints.real_vector
     has_rsample = True
-    expand = Distribution._expanded
 
-    def __init__(self, loc: Tensor, cov_factor: Tensor, cov_diag: Tensor, validate_args: bool | None = None) -> None:
+    def __init__(self, loc: Any, cov_factor: Any, cov_diag: Any, validate_args: Any = None) -> None:
         if loc.dim() < 1:
             raise ValueError("loc must be at least one-dimensional.")
         n = loc.shape[-1:]
@@ -158,237 +147,257 @@ class LowRankMultivariateNormal(Distribution):
         if cov_diag.shape[-1:] != n:
             raise ValueError(f"cov_diag must be a batch of vectors with shape {n}")
         try:
-            batch_shape = torch.broadcast_shapes(loc.shape[:-1], cov_factor.shape[:-2], cov_diag.shape[:-1])
+            batch = ops.broadcast_shapes(loc.shape[:-1], cov_factor.shape[:-2], cov_diag.shape[:-1])
         except RuntimeError as error:
-            raise ValueError(
-                f"Incompatible batch shapes: loc {loc.shape}, cov_factor {cov_factor.shape}, cov_diag {cov_diag.shape}"
-            ) from error
-        self.loc, self.cov_diag = loc.expand(batch_shape + n), cov_diag.expand(batch_shape + n)
-        self.cov_factor = cov_factor.expand(batch_shape + cov_factor.shape[-2:])
+            shapes = f"loc {loc.shape}, cov_factor {cov_factor.shape}, cov_diag {cov_diag.shape}"
+            raise ValueError(f"Incompatible batch shapes: {shapes}") from error
         self._unbroadcasted_cov_factor, self._unbroadcasted_cov_diag = cov_factor, cov_diag
-        super().__init__(batch_shape, n, validate_args=validate_args)
-        self._unbroadcasted_capacitance_tril = _batch_capacitance_tril(cov_factor, cov_diag)
+        self.loc = loc.expand(tuple(batch) + (-1,))
+        self.cov_factor = cov_factor.expand(tuple(batch) + (-1, -1))
+        self.cov_diag = cov_diag.expand(tuple(batch) + (-1,))
+        weighted = cov_factor.mT / cov_diag.unsqueeze(-2)
+        inner = weighted @ cov_factor  # the "capacitance" I + W^T D^-1 W of k x k
+        identity = ops.eye(inner.shape[-1], dtype=inner.dtype, device=inner.device)
+        self._capacitance_tril = linalg.cholesky(inner + identity)
+        super().__init__(batch, n, validate_args=validate_args)
 
     @property
-    def _capacitance_tril(self) -> Tensor:
-        return self._unbroadcasted_capacitance_tril
-
-    @property
-    def mean(self) -> Tensor:
+    def mean(self) -> Any:
         return self.loc
 
-    mode = mean
+    @property
+    def mode(self) -> Any:
+        return self.loc
 
     @lazy_property
-    def variance(self) -> Tensor:  # type: ignore[override]
-        return self.cov_factor.pow(2).sum(-1) + self.cov_diag
+    def variance(self) -> Any:
+        v = self._unbroadcasted_cov_factor.pow(2).sum(-1) + self._unbroadcasted_cov_diag
+        return v.expand(self._batch_shape + self._event_shape)
+
+    def _whole(self, matrix: Any) -> Any:
+        return matrix.expand(self._batch_shape + self._event_shape + self._event_shape)
 
     @lazy_property
-    def covariance_matrix(self) -> Tensor:
-        return self.cov_factor @ self.cov_factor.mT + torch.diag_embed(self.cov_diag)
+    def scale_tril(self) -> Any:
+        return linalg.cholesky(self.covariance_matrix)
 
     @lazy_property
-    def scale_tril(self) -> Tensor:
-        return torch.linalg.cholesky(self.covariance_matrix)
+    def covariance_matrix(self) -> Any:
+        w = self._unbroadcasted_cov_factor
+        return self._whole(w @ w.mT + ops.diag_embed(self._unbroadcasted_cov_diag))
 
     @lazy_property
-    def precision_matrix(self) -> Tensor:
-        scaled = self.cov_factor.mT / self.cov_diag.unsqueeze(-2)
-        a = torch.linalg.solve_triangular(self._capacitance_tril, scaled, upper=False)
-        return torch.diag_embed(self.cov_diag.reciprocal()) - a.mT @ a
+    def precision_matrix(self) -> Any:
+        d = self._unbroadcasted_cov_diag
+        weighted = self._unbroadcasted_cov_factor.mT / d.unsqueeze(-2)
+        a = linalg.solve_triangular(self._capacitance_tril, weighted, upper=False)
+        return self._whole(ops.diag_embed(d.reciprocal()) - a.mT @ a)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
         shape = self._extended_shape(sample_shape)
-        like = self.loc.dtype, self.loc.device
-        w = _standard_normal(shape[:-1] + self.cov_factor.shape[-1:], *like)
-        return self.loc + _batch_mv(self.cov_factor, w) + self.cov_diag.sqrt() * _standard_normal(shape, *like)
+        options = {"dtype": self.loc.dtype, "device": self.loc.device}
+        low = ops.randn(shape[:-1] + self.cov_factor.shape[-1:], **options)
+        own = ops.randn(shape, **options)
+        return self.loc + _times(self._unbroadcasted_cov_factor, low) + self._unbroadcasted_cov_diag.sqrt() * own
 
-    def _log_det(self) -> Tensor:
-        W, D = self._unbroadcasted_cov_factor, self._unbroadcasted_cov_diag  # noqa: N806
-        return _batch_lowrank_logdet(W, D, self._capacitance_tril)
+    def _distance(self, diff: Any) -> Any:
+        d = self._unbroadcasted_cov_diag
+        weighted = self._unbroadcasted_cov_factor.mT / d.unsqueeze(-2)
+        return (diff.pow(2) / d).sum(-1) - _mahalanobis(self._capacitance_tril, _times(weighted, diff))
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validated(value)
-        W, D = self._unbroadcasted_cov_factor, self._unbroadcasted_cov_diag  # noqa: N806
-        m = _batch_lowrank_mahalanobis(W, D, value - self.loc, self._capacitance_tril)
-        return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + self._log_det() + m)
+    def _log_det(self) -> Any:
+        return 2 * _log_diagonal(self._capacitance_tril) + self._unbroadcasted_cov_diag.log().sum(-1)
 
-    def entropy(self) -> Tensor:
-        half = 0.5 * (self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + self._log_det())
-        return half.expand(self._batch_shape)
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        constant = self._event_shape[0] * math.log(2 * math.pi)
+        return -0.5 * (constant + self._log_det() + self._distance(value - self.loc))
+
+    def entropy(self) -> Any:
+        h = 0.5 * (self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + self._log_det())
+        return h.expand(self._batch_shape)
 
 
-class Wishart(ExponentialFamily):
-    """Covariances of df normal vectors: positive definite matrices."""
+class Wishart(_FromMatrix, ExponentialFamily):
+    """Sums of `df` (more than n - 1) outer products of normal vectors, by Bartlett's factor."""
 
-    arg_constraints = {  # type: ignore[assignment]  # noqa: RUF012
+    arg_constraints = {
         "covariance_matrix": constraints.positive_definite, "precision_matrix": constraints.positive_definite,
         "scale_tril": constraints.lower_cholesky, "df": constraints.greater_than(0),
     }  # fmt: skip
-    support = constraints.positive_definite  # type: ignore[assignment]
+    support = constraints.positive_definite
     has_rsample = True
-    _mean_carrier_measure = 0  # type: ignore[assignment]
-    expand = Distribution._expanded
+    _mean_carrier_measure = 0
 
     def __init__(
         self, df: Any, covariance_matrix: Any = None, precision_matrix: Any = None, scale_tril: Any = None,
-        validate_args: bool | None = None,
+        validate_args: Any = None,
     ) -> None:  # fmt: skip
-        given = {"covariance_matrix": covariance_matrix, "scale_tril": scale_tril, "precision_matrix": precision_matrix}
-        given = {k: v for k, v in given.items() if v is not None}
-        if len(given) != 1:
-            raise ValueError("Expected exactly one of covariance_matrix or precision_matrix or scale_tril to be specified.")
-        ((name, matrix),) = given.items()
-        if matrix.dim() < 2:
-            raise ValueError("scale_tril must be at least two-dimensional, with optional leading batch dimensions")
-        df = df if isinstance(df, Tensor) else torch.tensor(df, dtype=matrix.dtype, device=matrix.device)
-        batch_shape = torch.broadcast_shapes(matrix.shape[:-2], df.shape)
-        self.df = df.expand(batch_shape)
-        self.__dict__[name] = matrix.expand(batch_shape + (-1, -1))
-        if self.df.le(matrix.shape[-1] - 1).any():
-            raise ValueError(f"Value of df={self.df} expected to be greater than ndim - 1 = {matrix.shape[-1] - 1}.")
-        super().__init__(batch_shape, matrix.shape[-2:], validate_args=validate_args)
-        self._unbroadcasted_scale_tril = MultivariateNormal._factor_of(name, matrix)
+        name, matrix = self._take(covariance_matrix, precision_matrix, scale_tril)
+        if not hasattr(df, "dim"):
+            df = ops.tensor(df, dtype=matrix.dtype, device=matrix.device)
+        batch, n = ops.broadcast_shapes(matrix.shape[:-2], df.shape), matrix.shape[-2:]
+        self.df = df.expand(batch)
+        if self.df.le(n[-1] - 1).any():
+            raise ValueError(f"Value of df={df} expected to be greater than ndim - 1 = {n[-1] - 1}.")
+        setattr(self, name, matrix.expand(tuple(batch) + (-1, -1)))
+        self.arg_constraints = {**type(self).arg_constraints, "df": constraints.greater_than(n[-1] - 1)}
+        if self.df.lt(n[-1]).any():
+            import warnings
 
-    @lazy_property
-    def scale_tril(self) -> Tensor:
-        return self._unbroadcasted_scale_tril.expand(self._batch_shape + self._event_shape)
+            warnings.warn("Low df values detected. Singular samples are highly likely to occur for ndim - 1 < df < ndim.",
+                          stacklevel=2)  # fmt: skip
+        super().__init__(batch, n, validate_args=validate_args)
+        self._unbroadcasted_scale_tril = self._factor(name, matrix)
+        steps = ops.arange(n[-1], dtype=matrix.dtype, device=matrix.device)
+        self._dist_chi2 = Chi2(df=self.df.unsqueeze(-1) - steps.expand(tuple(batch) + (-1,)))
 
-    @lazy_property
-    def covariance_matrix(self) -> Tensor:
-        factor = self._unbroadcasted_scale_tril
-        return (factor @ factor.mT).expand(self._batch_shape + self._event_shape)
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = super().expand(batch_shape, _instance)
+        new._dist_chi2 = self._dist_chi2.expand(tuple(new._batch_shape) + (self._event_shape[-1],))
+        return new
 
-    @lazy_property
-    def precision_matrix(self) -> Tensor:
-        return torch.cholesky_inverse(self._unbroadcasted_scale_tril).expand(self._batch_shape + self._event_shape)
+    def _expanded(self) -> dict[str, Any]:
+        return {**type(self).arg_constraints}
 
     @property
-    def mean(self) -> Tensor:
-        return self.df[..., None, None] * self.covariance_matrix
+    def mean(self) -> Any:
+        return self.df.view(self._batch_shape + (1, 1)) * self.covariance_matrix
 
     @property
-    def mode(self) -> Tensor:
+    def mode(self) -> Any:
         factor = self.df - self.covariance_matrix.shape[-1] - 1
-        return torch.where(factor > 0, factor, math.nan)[..., None, None] * self.covariance_matrix
+        factor = ops.where(factor <= 0, math.nan, factor)
+        return factor.view(self._batch_shape + (1, 1)) * self.covariance_matrix
 
     @property
-    def variance(self) -> Tensor:
+    def variance(self) -> Any:
         v = self.covariance_matrix
-        d = v.diagonal(dim1=-2, dim2=-1)
-        return self.df[..., None, None] * (v.pow(2) + d.unsqueeze(-1) * d.unsqueeze(-2))
+        diagonal = v.diagonal(dim1=-2, dim2=-1)
+        return self.df.view(self._batch_shape + (1, 1)) * (v.pow(2) + diagonal.unsqueeze(-1) * diagonal.unsqueeze(-2))
 
-    def rsample(self, sample_shape: Any = Size(), max_try_correction: Any = None) -> Tensor:
-        """By Bartlett: chi on the diagonal, normals below it."""
+    def rsample(self, sample_shape: Any = Size(), max_try_correction: Any = None) -> Any:  # noqa: B008
+        """max_try_correction is taken and not needed: singular samples are clamped, not drawn again."""
         shape, n = self._extended_shape(sample_shape), self._event_shape[-1]
-        df = self.df.unsqueeze(-1) - torch.arange(n, dtype=self.df.dtype, device=self.df.device)
-        chi = (2 * standard_gamma((df / 2).expand(shape[:-1]))).sqrt()
-        noise = _standard_normal(shape, self.df.dtype, self.df.device).tril(-1) + chi.diag_embed()
-        factor = self._unbroadcasted_scale_tril @ noise
-        return factor @ factor.mT
+        noise = self._dist_chi2.rsample(sample_shape).sqrt().diag_embed()
+        below = ops.randn(shape, dtype=noise.dtype, device=noise.device).tril(-1)
+        chol = self._unbroadcasted_scale_tril @ (noise + below)
+        return (chol @ chol.mT).view(shape[: len(shape) - 2] + (n, n))
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validated(value)
-        nu, p, factor = self.df, self._event_shape[-1], self._unbroadcasted_scale_tril
-        inner = torch.cholesky_solve(value, factor.expand(torch.broadcast_shapes(factor.shape, value.shape)))
-        return (
-            -nu * (p * math.log(2) / 2 + _half_log_det(factor)) - torch.mvlgamma(nu / 2, p=p)
-            + (nu - p - 1) / 2 * torch.linalg.slogdet(value).logabsdet - inner.diagonal(dim1=-2, dim2=-1).sum(-1) / 2
-        )  # fmt: skip
-
-    def entropy(self) -> Tensor:
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
         nu, p = self.df, self._event_shape[-1]
-        digammas = torch.digamma((nu.unsqueeze(-1) - torch.arange(p, dtype=nu.dtype, device=nu.device)) / 2).sum(-1)
+        scaled = ops.cholesky_solve(value, self._unbroadcasted_scale_tril)
         return (
-            (p + 1) * (p * math.log(2) / 2 + _half_log_det(self._unbroadcasted_scale_tril)) + torch.mvlgamma(nu / 2, p=p)
-            - (nu - p - 1) / 2 * digammas + nu * p / 2
-        )  # fmt: skip
+            -nu * (p * math.log(2.0) / 2.0 + _log_diagonal(self._unbroadcasted_scale_tril))
+            - ops.mvlgamma(nu / 2.0, p=p)
+            + (nu - p - 1) / 2.0 * linalg.slogdet(value).logabsdet
+            - scaled.diagonal(dim1=-2, dim2=-1).sum(dim=-1) / 2.0
+        )
+
+    def _digammas(self) -> Any:
+        nu, p = self.df, self._event_shape[-1]
+        steps = ops.arange(p, dtype=nu.dtype, device=nu.device).div(2)
+        return ops.digamma(nu.unsqueeze(-1) / 2 - steps).sum(-1)
+
+    def entropy(self) -> Any:
+        nu, p = self.df, self._event_shape[-1]
+        return (
+            (p + 1) * (p * math.log(2.0) / 2.0 + _log_diagonal(self._unbroadcasted_scale_tril))
+            + ops.mvlgamma(nu / 2.0, p=p)
+            - (nu - p - 1) / 2.0 * self._digammas()
+            + nu * p / 2.0
+        )
 
     @property
-    def _natural_params(self) -> tuple[Tensor, ...]:
+    def _natural_params(self) -> tuple[Any, ...]:
         return -self.precision_matrix / 2, (self.df - self._event_shape[-1] - 1) / 2
 
-    def _log_normalizer(self, x: Tensor, y: Tensor) -> Tensor:  # type: ignore[override]
+    def _log_normalizer(self, x: Any, y: Any) -> Any:
         p = self._event_shape[-1]
-        return (y + (p + 1) / 2) * (-torch.linalg.slogdet(-2 * x).logabsdet + math.log(2) * p) + torch.mvlgamma(y + (p + 1) / 2, p=p)
+        y = y + (p + 1) / 2
+        return y * (-linalg.slogdet(-2 * x).logabsdet + math.log(2.0) * p) + ops.mvlgamma(y, p=p)
 
 
 class LKJCholesky(Distribution):
-    """Cholesky factors of correlation matrices; all of these as likely for concentration 1.
+    """Cholesky factors of correlation matrices of `dim` rows, by the onion method."""
 
-    Unlike PyTorch's, draws of more than two dimensions follow log_prob in every row: the squared length of row k comes from
-    a beta distribution of k / 2.
-    """
+    arg_constraints = {"concentration": constraints.positive}
+    support = constraints.corr_cholesky
 
-    arg_constraints = {"concentration": constraints.positive}  # type: ignore[assignment]  # noqa: RUF012
-    support = constraints.corr_cholesky  # type: ignore[assignment]
-    expand = Distribution._expanded
-
-    def __init__(self, dim: int, concentration: Any = 1.0, validate_args: bool | None = None) -> None:
+    def __init__(self, dim: int, concentration: Any = 1.0, validate_args: Any = None) -> None:
         if dim < 2:
             raise ValueError(f"Expected dim to be an integer greater than or equal to 2. Found dim={dim}.")
         self.dim = dim
-        self.concentration = torch.as_tensor(concentration, dtype=getattr(concentration, "dtype", torch.get_default_dtype()))
-        batch_shape = self.concentration.size()
-        like = {"dtype": self.concentration.dtype, "device": self.concentration.device}
-        row = torch.cat([torch.zeros(1, **like), torch.arange(dim - 1, **like)])
-        self._beta = Beta(0.5 * (row + 1), self.concentration.unsqueeze(-1) + 0.5 * (dim - 2 - row))
-        super().__init__(batch_shape, Size((dim, dim)), validate_args)
+        self.concentration = ops.as_tensor(concentration)
+        if not self.concentration.is_floating_point():
+            self.concentration = self.concentration.to(dtypes.get_default_dtype())
+        shape = self.concentration.size()
+        marginal = self.concentration + 0.5 * (dim - 2)
+        rows = ops.arange(dim - 1, dtype=self.concentration.dtype, device=self.concentration.device)
+        rows = ops.cat([rows.new_zeros((1,)), rows])
+        self._beta = Beta(rows + 0.5, marginal.unsqueeze(-1) - 0.5 * rows)
+        super().__init__(shape, Size((dim, dim)), validate_args)
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
-        """By the onion: each row a direction, at a distance from the axis that is drawn from a beta distribution."""
-        with torch.no_grad():
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = super().expand(batch_shape, _instance)
+        new._beta = self._beta.expand(tuple(new._batch_shape) + (self.dim,))
+        return new
+
+    def sample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
+        with no_grad():
             y = self._beta.sample(sample_shape).unsqueeze(-1)
-            u = torch.randn(self._extended_shape(sample_shape), dtype=y.dtype, device=y.device).tril(-1)
-            direction = u / u.norm(dim=-1, keepdim=True)
-            direction[..., 0, :].fill_(0.0)
-            w = torch.sqrt(y) * direction
-            tiny = torch.finfo(w.dtype).tiny
-            return w + torch.diag_embed(torch.clamp(1 - (w**2).sum(-1), min=tiny).sqrt())
+            u = ops.randn(self._extended_shape(sample_shape), dtype=y.dtype, device=y.device).tril(-1)
+            u = u / u.norm(dim=-1, keepdim=True)
+            u[..., 0, :].fill_(0.0)
+            w = ops.sqrt(y) * u
+            rest = ops.clamp(1 - ops.sum(w**2, dim=-1), min=dtypes.finfo(w.dtype).tiny).sqrt()
+            return w + ops.diag_embed(rest)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validated(value)
-        diagonal = value.diagonal(dim1=-1, dim2=-2)[..., 1:]
-        order = torch.arange(2, self.dim + 1, device=self.concentration.device)
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        order = ops.arange(2, self.dim + 1, device=self.concentration.device)
         order = 2 * (self.concentration - 1).unsqueeze(-1) + self.dim - order
-        shape = (order * diagonal.log()).sum(-1)
-        m = self.dim - 1
-        alpha = self.concentration + 0.5 * m
-        norm = 0.5 * m * math.log(math.pi) + torch.mvlgamma(alpha - 0.5, m) - torch.lgamma(alpha) * m
-        return shape - norm
+        log_density = (order * value.diagonal(dim1=-1, dim2=-2)[..., 1:].log()).sum(-1)
+        less = self.dim - 1
+        alpha = self.concentration + 0.5 * less
+        top = ops.mvlgamma(alpha - 0.5, less)
+        return log_density - (0.5 * less * math.log(math.pi) + top - ops.lgamma(alpha) * less)
 
 
 class MixtureSameFamily(Distribution):
-    """A mixture: mixture_distribution, a Categorical, picks one of the last batch dimension of component_distribution."""
+    """A mixture of the last batch dimension of component_distribution, by the Categorical mixture_distribution."""
 
-    arg_constraints: Any = {}
+    arg_constraints: dict[str, Any] = {}
     has_rsample = False
 
-    def __init__(self, mixture_distribution: Any, component_distribution: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, mixture_distribution: Any, component_distribution: Any, validate_args: Any = None) -> None:
         self._mixture_distribution, self._component_distribution = mixture_distribution, component_distribution
         if not isinstance(mixture_distribution, Categorical):
             raise ValueError(" The Mixture distribution needs to be an  instance of torch.distributions.Categorical")
         if not isinstance(component_distribution, Distribution):
             raise ValueError("The Component distribution need to be an instance of torch.distributions.Distribution")
-        batch = component_distribution.batch_shape[:-1]
-        for a, b in zip(reversed(mixture_distribution.batch_shape), reversed(batch), strict=False):
+        own, parts = mixture_distribution.batch_shape, component_distribution.batch_shape[:-1]
+        for a, b in zip(reversed(own), reversed(parts), strict=False):
             if a != 1 and b != 1 and a != b:
-                raise ValueError(f"`mixture_distribution.batch_shape` ({mixture_distribution.batch_shape}) is not compatible with "
-                                 f"`component_distribution.batch_shape`({batch})")  # fmt: skip
-        k = mixture_distribution.logits.shape[-1]
-        if k != component_distribution.batch_shape[-1]:
-            raise ValueError(f"`mixture_distribution component` ({k}) does not equal `component_distribution.batch_shape[-1]` "
-                             f"({component_distribution.batch_shape[-1]})")  # fmt: skip
-        self._num_component = k
-        event_shape = component_distribution.event_shape
-        self._event_ndims = len(event_shape)
-        super().__init__(batch_shape=batch, event_shape=event_shape, validate_args=validate_args)
+                raise ValueError(
+                    f"`mixture_distribution.batch_shape` ({own}) is not compatible with "
+                    f"`component_distribution.batch_shape`({parts})"
+                )
+        km, kc = mixture_distribution.logits.shape[-1], component_distribution.batch_shape[-1]
+        if km != kc:
+            raise ValueError(
+                f"`mixture_distribution component` ({km}) does not equal `component_distribution.batch_shape[-1]` ({kc})"
+            )
+        self._num_component = km
+        events = component_distribution.event_shape
+        self._event_ndims = len(events)
+        super().__init__(parts, events, validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = type(self).__new__(type(self)) if _instance is None else _instance
-        new.__dict__.update(self.__dict__)
-        new._batch_shape = Size(batch_shape)
-        new._component_distribution = self._component_distribution.expand((*batch_shape, self._num_component))
+        new = super().expand(batch_shape, _instance)
+        batch_shape = Size(batch_shape)
+        new._component_distribution = self._component_distribution.expand(batch_shape + (self._num_component,))
         new._mixture_distribution = self._mixture_distribution.expand(batch_shape)
         return new
 
@@ -404,38 +413,42 @@ class MixtureSameFamily(Distribution):
     def component_distribution(self) -> Any:
         return self._component_distribution
 
-    def _weights(self) -> Tensor:
+    def _weights(self) -> Any:
         probs = self.mixture_distribution.probs
-        return probs.reshape(probs.shape + (1,) * self._event_ndims)  # type: ignore[no-any-return]
+        return probs.reshape(probs.shape + (1,) * self._event_ndims)
+
+    def _over_parts(self, x: Any) -> Any:
+        return (self._weights() * x).sum(dim=-1 - self._event_ndims)
 
     @property
-    def mean(self) -> Tensor:
-        return (self._weights() * self.component_distribution.mean).sum(-1 - self._event_ndims)
+    def mean(self) -> Any:
+        return self._over_parts(self.component_distribution.mean)
 
     @property
-    def variance(self) -> Tensor:
-        dim, p = -1 - self._event_ndims, self._weights()
-        inside = (p * self.component_distribution.variance).sum(dim)
-        return inside + (p * (self.component_distribution.mean - self.mean.unsqueeze(dim)).pow(2)).sum(dim)
+    def variance(self) -> Any:
+        between = (self.component_distribution.mean - self.mean.unsqueeze(-1 - self._event_ndims)).pow(2.0)
+        return self._over_parts(self.component_distribution.variance) + self._over_parts(between)
 
-    def cdf(self, x: Tensor) -> Tensor:
-        cdf = self.component_distribution.cdf(x.unsqueeze(-1 - self._event_ndims))
-        return (cdf * self.mixture_distribution.probs).sum(-1)
+    def cdf(self, x: Any) -> Any:
+        return (self.component_distribution.cdf(self._pad(x)) * self.mixture_distribution.probs).sum(-1)
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        self._validated(x)
-        inside = self.component_distribution.log_prob(x.unsqueeze(-1 - self._event_ndims))
-        return torch.logsumexp(inside + torch.log_softmax(self.mixture_distribution.logits, dim=-1), dim=-1)
+    def log_prob(self, x: Any) -> Any:
+        self._checked(x)
+        log_prob = self.component_distribution.log_prob(self._pad(x))
+        weights = F.log_softmax(self.mixture_distribution.logits, dim=-1)
+        return ops.logsumexp(log_prob + weights, dim=-1)
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
-        with torch.no_grad():
-            sample_shape = Size(sample_shape)
-            dim = len(sample_shape) + len(self.batch_shape)
-            picked = self.mixture_distribution.expand(self.batch_shape).sample(sample_shape)
-            drawn = self.component_distribution.sample(sample_shape)
-            picked = picked.reshape(picked.shape + (1,) * (self._event_ndims + 1))
-            picked = picked.expand(picked.shape[: dim + 1] + self.event_shape)
-            return torch.gather(drawn, dim, picked).squeeze(dim)
+    def sample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
+        sample_shape = Size(sample_shape)
+        with no_grad():
+            which, axis = self.mixture_distribution.sample(sample_shape), len(sample_shape) + len(self.batch_shape)
+            samples = self.component_distribution.sample(sample_shape)
+            which = which.reshape(which.shape + (1,) * (self._event_ndims + 1))
+            which = which.expand(samples.shape[:axis] + (1,) + samples.shape[axis + 1 :])
+            return ops.gather(samples, axis, which).squeeze(axis)
+
+    def _pad(self, x: Any) -> Any:
+        return x.unsqueeze(-1 - self._event_ndims)
 
     def __repr__(self) -> str:
         return f"MixtureSameFamily(\n  {self.mixture_distribution},\n  {self.component_distribution})"

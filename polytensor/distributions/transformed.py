@@ -1,120 +1,129 @@
-"""Distributions of mapped draws: TransformedDistribution and those that are made so. Source: torch.distributions."""
+"""Distributions of what a Transform makes of another's samples. Source: torch.distributions."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import polytensor as torch
-from polytensor import Size, Tensor
-from polytensor.nn import functional as F  # noqa: N812
-
+from .. import dtypes, ops
+from ..autograd.modes import no_grad
+from ..nn import functional as F
+from ..size import Size
 from . import constraints
 from .continuous import Cauchy, Exponential, Gamma, Normal, Uniform
-from .distribution import Distribution, Independent
-from .transforms import (
-    AbsTransform, AffineTransform, ComposeTransform, ExpTransform, PowerTransform, SigmoidTransform, StickBreakingTransform,
-    Transform,
+from .discrete import Categorical, _OfCategorical
+from .distribution import (
+    Distribution,
+    Independent,
+    batch_of,
+    broadcast_all,
+    clamp_probs,
+    lazy_property,
+    logits_to_probs,
+    one_of,
+    probs_to_logits,
+    sum_rightmost,
 )  # fmt: skip
-from .utils import (
-    _sum_rightmost, broadcast_all, clamp_probs, euler_constant, lazy_property, logits_to_probs, probs_to_logits,
+from .transforms import (
+    AbsTransform,
+    AffineTransform,
+    ComposeTransform,
+    ExpTransform,
+    PowerTransform,
+    SigmoidTransform,
+    StickBreakingTransform,
+    Transform,
 )  # fmt: skip
 
 __all__ = [
-    "ExpRelaxedCategorical", "Gumbel", "HalfCauchy", "HalfNormal", "InverseGamma", "Kumaraswamy", "LogNormal",
-    "LogisticNormal", "LogitRelaxedBernoulli", "Pareto", "RelaxedBernoulli", "RelaxedOneHotCategorical",
-    "TransformedDistribution", "Weibull",
+    "Gumbel", "HalfCauchy", "HalfNormal", "InverseGamma", "Kumaraswamy", "LogNormal", "LogisticNormal", "Pareto",
+    "RelaxedBernoulli", "RelaxedOneHotCategorical", "TransformedDistribution", "Weibull",
 ]  # fmt: skip
 
 
 class TransformedDistribution(Distribution):
-    """The distribution of transforms(x) for x from base_distribution."""
+    """What `transforms` (one, or a list that is applied from left to right) make of base_distribution's samples."""
 
-    arg_constraints: Any = {}
+    arg_constraints: dict[str, Any] = {}
 
-    def __init__(self, base_distribution: Any, transforms: Any, validate_args: bool | None = None) -> None:
-        if isinstance(transforms, Transform):
-            self.transforms = [transforms]
-        elif isinstance(transforms, list) and all(isinstance(t, Transform) for t in transforms):
-            self.transforms = transforms
-        else:
+    def __init__(self, base_distribution: Any, transforms: Any, validate_args: Any = None) -> None:
+        self.transforms = [transforms] if isinstance(transforms, Transform) else transforms
+        if not isinstance(self.transforms, list) or not all(isinstance(t, Transform) for t in self.transforms):
             raise ValueError(f"transforms must be a Transform or list, but was {transforms}")
-        base_shape = base_distribution.batch_shape + base_distribution.event_shape
-        base_event_dim = len(base_distribution.event_shape)
-        transform = ComposeTransform(self.transforms)
-        domain_dim = transform.domain.event_dim
-        if len(base_shape) < domain_dim:
-            raise ValueError(f"base_distribution needs to have shape with size at least {domain_dim}, but got {base_shape}.")
-        shape = transform.forward_shape(base_shape)
-        wanted = transform.inverse_shape(shape)
-        if base_shape != wanted:
-            base_distribution = base_distribution.expand(wanted[: len(wanted) - base_event_dim])
-        more = domain_dim - base_event_dim
-        self.base_dist = Independent(base_distribution, more) if more > 0 else base_distribution
-        change = transform.codomain.event_dim - domain_dim
-        event_dim = max(transform.codomain.event_dim, base_event_dim + change)
-        cut = len(shape) - event_dim
-        super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
+        shape = base_distribution.batch_shape + base_distribution.event_shape
+        whole = ComposeTransform(self.transforms)
+        if len(shape) < whole.domain.event_dim:
+            raise ValueError(
+                "base_distribution needs to have shape with size at least "
+                f"{whole.domain.event_dim}, but got {base_distribution}."
+            )
+        full = whole.forward_shape(shape)
+        base = base_distribution.expand(
+            whole.inverse_shape(full)[: len(whole.inverse_shape(full)) - len(base_distribution.event_shape)]
+        )
+        more = whole.domain.event_dim - len(base.event_shape)
+        self.base_dist = Independent(base, more) if more > 0 else base
+        events = whole.codomain.event_dim + max(len(base.event_shape) - whole.domain.event_dim, 0)
+        if len(full) < events:
+            raise AssertionError(f"a shape of {len(full)} dimensions cannot hold events of {events}")
+        super().__init__(full[: len(full) - events], full[len(full) - events :], validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = type(self).__new__(type(self)) if _instance is None else _instance
-        new.__dict__.update(self.__dict__)
-        batch_shape = Size(batch_shape)
-        shape = ComposeTransform(self.transforms).inverse_shape(batch_shape + self.event_shape)
+        new = super().expand(batch_shape, _instance)
+        shape = ComposeTransform(self.transforms).inverse_shape(new.batch_shape + new.event_shape)
         new.base_dist = self.base_dist.expand(shape[: len(shape) - len(self.base_dist.event_shape)])
-        new._batch_shape = batch_shape
         return new
+
+    def _expanded(self) -> dict[str, Any]:
+        return {name: 0 for name in self.arg_constraints}
 
     @constraints.dependent_property(is_discrete=False)
     def support(self) -> Any:
         if not self.transforms:
             return self.base_dist.support
-        support = self.transforms[-1].codomain
-        n = len(self.event_shape)
+        support, n = self.transforms[-1].codomain, len(self.event_shape)
         return constraints.independent(support, n - support.event_dim) if n > support.event_dim else support
 
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]
-        return bool(self.base_dist.has_rsample)
+        return self.base_dist.has_rsample
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
-        with torch.no_grad():
+    def sample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
+        with no_grad():
             x = self.base_dist.sample(sample_shape)
             for transform in self.transforms:
                 x = transform(x)
             return x
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
         x = self.base_dist.rsample(sample_shape)
         for transform in self.transforms:
             x = transform(x)
         return x
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validated(value)
-        event_dim, y, result = len(self.event_shape), value, 0.0
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        events, y, total = len(self.event_shape), value, 0.0
         for transform in reversed(self.transforms):
             x = transform.inv(y)
-            event_dim += transform.domain.event_dim - transform.codomain.event_dim
-            jacobian = transform.log_abs_det_jacobian(x, y)
-            result = result - _sum_rightmost(jacobian, event_dim - transform.domain.event_dim)
+            events += transform.domain.event_dim - transform.codomain.event_dim
+            total = total - sum_rightmost(transform.log_abs_det_jacobian(x, y), events - transform.domain.event_dim)
             y = x
-        return result + _sum_rightmost(self.base_dist.log_prob(y), event_dim - len(self.base_dist.event_shape))
+        return total + sum_rightmost(self.base_dist.log_prob(y), events - len(self.base_dist.event_shape))
 
-    def _turned(self, value: Tensor) -> Tensor:
-        """A probability, or 1 less it where the maps fall."""
-        sign: Any = 1
-        for transform in self.transforms:
-            sign = sign * transform.sign
+    def _turned(self, value: Any) -> Any:
+        """1 - value where the transforms together decrease."""
+        sign = math.prod(t.sign for t in self.transforms)
         return value if isinstance(sign, int) and sign == 1 else sign * (value - 0.5) + 0.5
 
-    def cdf(self, value: Tensor) -> Tensor:
-        for transform in self.transforms[::-1]:
+    def cdf(self, value: Any) -> Any:
+        for transform in reversed(self.transforms):
             value = transform.inv(value)
-        self.base_dist._validated(value)
+        if self._validate_args:
+            self.base_dist._validate_sample(value)
         return self._turned(self.base_dist.cdf(value))
 
-    def icdf(self, value: Tensor) -> Tensor:
+    def icdf(self, value: Any) -> Any:
         value = self.base_dist.icdf(self._turned(value))
         for transform in self.transforms:
             value = transform(value)
@@ -122,474 +131,445 @@ class TransformedDistribution(Distribution):
 
 
 class LogNormal(TransformedDistribution):
-    """exp of a normal."""
+    """exp of a normal number."""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.positive
-    has_rsample = True  # type: ignore[assignment]
+    has_rsample = True
 
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         super().__init__(Normal(loc, scale, validate_args=validate_args), ExpTransform(), validate_args=validate_args)
 
     @property
-    def loc(self) -> Tensor:
-        return self.base_dist.loc  # type: ignore[no-any-return]
+    def loc(self) -> Any:
+        return self.base_dist.loc
 
     @property
-    def scale(self) -> Tensor:
-        return self.base_dist.scale  # type: ignore[no-any-return]
+    def scale(self) -> Any:
+        return self.base_dist.scale
 
     @property
-    def mean(self) -> Tensor:
+    def mean(self) -> Any:
         return (self.loc + self.scale.pow(2) / 2).exp()
 
     @property
-    def mode(self) -> Tensor:
+    def mode(self) -> Any:
         return (self.loc - self.scale.square()).exp()
 
     @property
-    def variance(self) -> Tensor:
-        return self.scale.pow(2).expm1() * (2 * self.loc + self.scale.pow(2)).exp()
+    def variance(self) -> Any:
+        square = self.scale.pow(2)
+        return square.expm1() * (2 * self.loc + square).exp()
 
-    def entropy(self) -> Tensor:
-        return self.base_dist.entropy() + self.loc  # type: ignore[no-any-return]
+    def entropy(self) -> Any:
+        return self.base_dist.entropy() + self.loc
 
 
 class LogisticNormal(TransformedDistribution):
-    """Probabilities of one class more than loc has, by stick-breaking of normals."""
+    """Points of a simplex of k + 1 corners, by stick breaking from k normal numbers."""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.simplex
-    has_rsample = True  # type: ignore[assignment]
+    has_rsample = True
 
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         base = Normal(loc, scale, validate_args=validate_args)
         if not base.batch_shape:
             base = base.expand([1])
         super().__init__(base, StickBreakingTransform(), validate_args=validate_args)
 
     @property
-    def loc(self) -> Tensor:
-        return self.base_dist.base_dist.loc  # type: ignore[no-any-return]
+    def loc(self) -> Any:
+        return self.base_dist.base_dist.loc
 
     @property
-    def scale(self) -> Tensor:
-        return self.base_dist.base_dist.scale  # type: ignore[no-any-return]
+    def scale(self) -> Any:
+        return self.base_dist.base_dist.scale
 
 
 class HalfNormal(TransformedDistribution):
-    """|x| of a normal around 0."""
+    """The absolute value of a normal number of mean 0."""
 
-    arg_constraints = {"scale": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"scale": constraints.positive}
     support = constraints.nonnegative
-    has_rsample = True  # type: ignore[assignment]
+    has_rsample = True
 
-    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, scale: Any, validate_args: Any = None) -> None:
         super().__init__(Normal(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
 
     @property
-    def scale(self) -> Tensor:
-        return self.base_dist.scale  # type: ignore[no-any-return]
+    def scale(self) -> Any:
+        return self.base_dist.scale
 
     @property
-    def mean(self) -> Tensor:
+    def mean(self) -> Any:
         return self.scale * math.sqrt(2 / math.pi)
 
     @property
-    def mode(self) -> Tensor:
-        return torch.zeros_like(self.scale)
+    def mode(self) -> Any:
+        return ops.zeros_like(self.scale)
 
     @property
-    def variance(self) -> Tensor:
+    def variance(self) -> Any:
         return self.scale.pow(2) * (1 - 2 / math.pi)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validated(value)
-        return torch.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        return ops.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
 
-    def cdf(self, value: Tensor) -> Tensor:
-        self._validated(value)
-        return 2 * self.base_dist.cdf(value) - 1  # type: ignore[no-any-return]
+    def cdf(self, value: Any) -> Any:
+        self._checked(value)
+        return 2 * self.base_dist.cdf(value) - 1
 
-    def icdf(self, prob: Tensor) -> Tensor:
-        return self.base_dist.icdf((prob + 1) / 2)  # type: ignore[no-any-return]
+    def icdf(self, value: Any) -> Any:
+        return self.base_dist.icdf((value + 1) / 2)
 
-    def entropy(self) -> Tensor:
-        return self.base_dist.entropy() - math.log(2)  # type: ignore[no-any-return]
+    def entropy(self) -> Any:
+        return self.base_dist.entropy() - math.log(2)
 
 
 class HalfCauchy(TransformedDistribution):
-    """|x| of a Cauchy draw around 0."""
+    """The absolute value of a Cauchy number around 0."""
 
-    arg_constraints = {"scale": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"scale": constraints.positive}
     support = constraints.nonnegative
-    has_rsample = True  # type: ignore[assignment]
+    has_rsample = True
 
-    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, scale: Any, validate_args: Any = None) -> None:
         super().__init__(Cauchy(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
 
     @property
-    def scale(self) -> Tensor:
-        return self.base_dist.scale  # type: ignore[no-any-return]
+    def scale(self) -> Any:
+        return self.base_dist.scale
 
     @property
-    def mean(self) -> Tensor:
-        return torch.full_like(self.scale, math.inf)
+    def mean(self) -> Any:
+        return ops.full(self._extended_shape(), math.inf, dtype=self.scale.dtype, device=self.scale.device)
 
     @property
-    def mode(self) -> Tensor:
-        return torch.zeros_like(self.scale)
+    def mode(self) -> Any:
+        return ops.zeros_like(self.scale)
 
     @property
-    def variance(self) -> Tensor:
-        return self.base_dist.variance  # type: ignore[no-any-return]
+    def variance(self) -> Any:
+        return self.base_dist.variance
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validated(value)
-        value = torch.as_tensor(value, dtype=self.scale.dtype, device=self.scale.device)
-        return torch.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        value = ops.as_tensor(value, dtype=self.scale.dtype, device=self.scale.device)
+        return ops.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
 
-    def cdf(self, value: Tensor) -> Tensor:
-        self._validated(value)
-        return 2 * self.base_dist.cdf(value) - 1  # type: ignore[no-any-return]
+    def cdf(self, value: Any) -> Any:
+        self._checked(value)
+        return 2 * self.base_dist.cdf(value) - 1
 
-    def icdf(self, prob: Tensor) -> Tensor:
-        return self.base_dist.icdf((prob + 1) / 2)  # type: ignore[no-any-return]
+    def icdf(self, value: Any) -> Any:
+        return self.base_dist.icdf((value + 1) / 2)
 
-    def entropy(self) -> Tensor:
-        return self.base_dist.entropy() - math.log(2)  # type: ignore[no-any-return]
+    def entropy(self) -> Any:
+        return self.base_dist.entropy() - math.log(2)
+
+
+class InverseGamma(TransformedDistribution):
+    """1 / x of gamma numbers x."""
+
+    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+    support = constraints.positive
+    has_rsample = True
+
+    def __init__(self, concentration: Any, rate: Any, validate_args: Any = None) -> None:
+        base = Gamma(concentration, rate, validate_args=validate_args)
+        minus = -base.rate.new_ones(())
+        super().__init__(base, PowerTransform(minus), validate_args=validate_args)
+
+    @property
+    def concentration(self) -> Any:
+        return self.base_dist.concentration
+
+    @property
+    def rate(self) -> Any:
+        return self.base_dist.rate
+
+    @property
+    def mean(self) -> Any:
+        return ops.where(self.concentration > 1, self.rate / (self.concentration - 1), math.inf)
+
+    @property
+    def mode(self) -> Any:
+        return self.rate / (self.concentration + 1)
+
+    @property
+    def variance(self) -> Any:
+        a = self.concentration
+        return ops.where(a > 2, self.rate.square() / ((a - 1).square() * (a - 2)), math.inf)
+
+    def entropy(self) -> Any:
+        a = self.concentration
+        return a + self.rate.log() + a.lgamma() - (1 + a) * a.digamma()
 
 
 class Gumbel(TransformedDistribution):
-    """-log of an exponential waiting time: the largest of many."""
+    """The Gumbel distribution: loc - scale * log(-log(U))."""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
 
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         self.loc, self.scale = broadcast_all(loc, scale)
-        info = torch.finfo(self.loc.dtype)
-        low, high = torch.full_like(self.loc, info.tiny), torch.full_like(self.loc, 1 - info.eps)
-        if not isinstance(loc, Tensor) and not isinstance(scale, Tensor):
-            low, high = float(low), float(high)  # type: ignore[assignment]
-        maps = [
-            ExpTransform().inv, AffineTransform(loc=0, scale=-torch.ones_like(self.scale)), ExpTransform().inv,
+        limits = dtypes.finfo(self.loc.dtype)
+        shape = batch_of((loc, scale), self.loc)
+        low, high = ops.full_like(self.loc, limits.tiny), ops.full_like(self.loc, 1 - limits.eps)
+        base = Uniform(low, high, validate_args=validate_args) if shape else Uniform(
+            limits.tiny, 1 - limits.eps, validate_args=validate_args)  # fmt: skip
+        steps = [
+            ExpTransform().inv, AffineTransform(loc=0, scale=-ops.ones_like(self.scale)), ExpTransform().inv,
             AffineTransform(loc=self.loc, scale=-self.scale),
         ]  # fmt: skip
-        super().__init__(Uniform(low, high, validate_args=validate_args), maps, validate_args=validate_args)
+        super().__init__(base, steps, validate_args=validate_args)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = type(self).__new__(type(self)) if _instance is None else _instance
-        Gumbel.__init__(new, self.loc.expand(batch_shape), self.scale.expand(batch_shape), validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validated(value)
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
         y = (self.loc - value) / self.scale
-        return (y - y.exp()) - self.scale.log()  # type: ignore[no-any-return]
+        return (y - y.exp()) - self.scale.log()
 
     @property
-    def mean(self) -> Tensor:
-        return self.loc + self.scale * euler_constant  # type: ignore[no-any-return]
+    def mean(self) -> Any:
+        return self.loc + self.scale * 0.57721566490153286060
 
     @property
-    def mode(self) -> Tensor:
-        return self.loc  # type: ignore[no-any-return]
+    def mode(self) -> Any:
+        return self.loc
 
     @property
-    def stddev(self) -> Tensor:
-        return (math.pi / math.sqrt(6)) * self.scale  # type: ignore[no-any-return]
+    def stddev(self) -> Any:
+        return (math.pi / math.sqrt(6)) * self.scale
 
     @property
-    def variance(self) -> Tensor:
+    def variance(self) -> Any:
         return self.stddev.pow(2)
 
-    def entropy(self) -> Tensor:
-        return self.scale.log() + (1 + euler_constant)  # type: ignore[no-any-return]
-
-
-class Kumaraswamy(TransformedDistribution):
-    """A distribution like beta whose cdf is a plain formula."""
-
-    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}  # noqa: RUF012
-    support = constraints.unit_interval
-    has_rsample = True  # type: ignore[assignment]
-
-    def __init__(self, concentration1: Any, concentration0: Any, validate_args: bool | None = None) -> None:
-        self.concentration1, self.concentration0 = broadcast_all(concentration1, concentration0)
-        base = Uniform(torch.zeros_like(self.concentration0), torch.ones_like(self.concentration0), validate_args=validate_args)
-        maps = [
-            PowerTransform(exponent=self.concentration0.reciprocal()), AffineTransform(loc=1.0, scale=-1.0),
-            PowerTransform(exponent=self.concentration1.reciprocal()),
-        ]  # fmt: skip
-        super().__init__(base, maps, validate_args=validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = type(self).__new__(type(self)) if _instance is None else _instance
-        a, b = self.concentration1.expand(batch_shape), self.concentration0.expand(batch_shape)
-        Kumaraswamy.__init__(new, a, b, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-    def _moment(self, n: int) -> Tensor:
-        at = 1 + n / self.concentration1
-        b = self.concentration0
-        return torch.exp(b.log() + torch.lgamma(at) + torch.lgamma(b) - torch.lgamma(at + b))
-
-    @property
-    def mean(self) -> Tensor:
-        return self._moment(1)
-
-    @property
-    def mode(self) -> Tensor:
-        a, b = self.concentration1, self.concentration0
-        log_mode = b.reciprocal() * (-b).log1p() - (-a * b).log1p()
-        inner = ((a - 1) / (a * b - 1)) ** (1 / a)
-        return torch.where((a < 1) | (b < 1), math.nan, torch.where(log_mode.isnan(), inner, inner))
-
-    @property
-    def variance(self) -> Tensor:
-        return self._moment(2) - self.mean.pow(2)
-
-    def entropy(self) -> Tensor:
-        a, b = self.concentration1, self.concentration0
-        harmonic = torch.digamma(b + 1) + euler_constant
-        return 1 - b.reciprocal() + (1 - a.reciprocal()) * harmonic - torch.log(a) - torch.log(b)
+    def entropy(self) -> Any:
+        return self.scale.log() + (1 + 0.57721566490153286060)
 
 
 class Pareto(TransformedDistribution):
-    """scale times exp of a waiting time at rate alpha."""
+    """alpha scale^alpha / x^(alpha + 1) for x >= scale."""
 
-    arg_constraints = {"alpha": constraints.positive, "scale": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"alpha": constraints.positive, "scale": constraints.positive}
 
-    def __init__(self, scale: Any, alpha: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, scale: Any, alpha: Any, validate_args: Any = None) -> None:
         self.scale, self.alpha = broadcast_all(scale, alpha)
         base = Exponential(self.alpha, validate_args=validate_args)
-        super().__init__(base, [ExpTransform(), AffineTransform(loc=0, scale=self.scale)], validate_args=validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = type(self).__new__(type(self)) if _instance is None else _instance
-        Pareto.__init__(new, self.scale.expand(batch_shape), self.alpha.expand(batch_shape), validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+        steps = [ExpTransform(), AffineTransform(loc=0, scale=self.scale)]
+        super().__init__(base, steps, validate_args=validate_args)
 
     @property
-    def mean(self) -> Tensor:
-        a = self.alpha.clamp(min=1)
-        return a * self.scale / (a - 1)  # type: ignore[no-any-return]
+    def mean(self) -> Any:
+        a = self.alpha.clamp(min=1)  # infinite below
+        return a * self.scale / (a - 1)
 
     @property
-    def mode(self) -> Tensor:
-        return self.scale  # type: ignore[no-any-return]
+    def mode(self) -> Any:
+        return self.scale
 
     @property
-    def variance(self) -> Tensor:
+    def variance(self) -> Any:
         a = self.alpha.clamp(min=2)
-        return self.scale.pow(2) * a / ((a - 1).pow(2) * (a - 2))  # type: ignore[no-any-return]
+        return self.scale.pow(2) * a / ((a - 1).pow(2) * (a - 2))
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
         return constraints.greater_than_eq(self.scale)
 
-    def entropy(self) -> Tensor:
-        return (self.scale / self.alpha).log() + (1 + self.alpha.reciprocal())  # type: ignore[no-any-return]
+    def entropy(self) -> Any:
+        return (self.scale / self.alpha).log() + (1 + self.alpha.reciprocal())
 
 
 class Weibull(TransformedDistribution):
-    """scale times a power of a waiting time."""
+    """scale * E^(1 / concentration), E being exponential."""
 
-    arg_constraints = {"scale": constraints.positive, "concentration": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"scale": constraints.positive, "concentration": constraints.positive}
     support = constraints.positive
 
-    def __init__(self, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
+    def __init__(self, scale: Any, concentration: Any, validate_args: Any = None) -> None:
         self.scale, self.concentration = broadcast_all(scale, concentration)
         self.concentration_reciprocal = self.concentration.reciprocal()
-        base = Exponential(torch.ones_like(self.scale), validate_args=validate_args)
-        maps = [PowerTransform(exponent=self.concentration_reciprocal), AffineTransform(loc=0, scale=self.scale)]
-        super().__init__(base, maps, validate_args=validate_args)
+        base = Exponential(ops.ones_like(self.scale), validate_args=validate_args)
+        steps = [
+            PowerTransform(exponent=self.concentration_reciprocal),
+            AffineTransform(loc=0, scale=self.scale),
+        ]
+        super().__init__(base, steps, validate_args=validate_args)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = type(self).__new__(type(self)) if _instance is None else _instance
-        Weibull.__init__(new, self.scale.expand(batch_shape), self.concentration.expand(batch_shape), validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-    @property
-    def mean(self) -> Tensor:
-        return self.scale * torch.exp(torch.lgamma(1 + self.concentration_reciprocal))  # type: ignore[no-any-return]
+    def _expanded(self) -> dict[str, Any]:
+        return {"scale": 0, "concentration": 0, "concentration_reciprocal": 0}
 
     @property
-    def mode(self) -> Tensor:
-        return self.scale * ((self.concentration - 1) / self.concentration) ** self.concentration_reciprocal  # type: ignore[no-any-return]
+    def mean(self) -> Any:
+        return self.scale * ops.exp(ops.lgamma(1 + self.concentration_reciprocal))
 
     @property
-    def variance(self) -> Tensor:
+    def mode(self) -> Any:
+        k = self.concentration
+        return self.scale * ((k - 1) / k) ** k.reciprocal()
+
+    @property
+    def variance(self) -> Any:
         r = self.concentration_reciprocal
-        return self.scale.pow(2) * (torch.exp(torch.lgamma(1 + 2 * r)) - torch.exp(2 * torch.lgamma(1 + r)))  # type: ignore[no-any-return]
+        return self.scale.pow(2) * (ops.exp(ops.lgamma(1 + 2 * r)) - ops.exp(2 * ops.lgamma(1 + r)))
 
-    def entropy(self) -> Tensor:
+    def entropy(self) -> Any:
         r = self.concentration_reciprocal
-        return euler_constant * (1 - r) + torch.log(self.scale * r) + 1  # type: ignore[no-any-return]
+        return 0.57721566490153286060 * (1 - r) + ops.log(self.scale * r) + 1
 
 
-class InverseGamma(TransformedDistribution):
-    """1 / x of a gamma draw."""
+class Kumaraswamy(TransformedDistribution):
+    """(1 - U^(1 / b))^(1 / a) with a = concentration1 and b = concentration0: much like a Beta.
 
-    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}  # noqa: RUF012
-    support = constraints.positive
-    has_rsample = True  # type: ignore[assignment]
+    Its mode is the density's peak; PyTorch's is NaN for b > 1.
+    """
 
-    def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
-        base = Gamma(concentration, rate, validate_args=validate_args)
-        super().__init__(base, PowerTransform(-base.rate.new_ones(())), validate_args=validate_args)
+    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    support = constraints.unit_interval
 
-    @property
-    def concentration(self) -> Tensor:
-        return self.base_dist.concentration  # type: ignore[no-any-return]
+    def __init__(self, concentration1: Any, concentration0: Any, validate_args: Any = None) -> None:
+        self.concentration1, self.concentration0 = broadcast_all(concentration1, concentration0)
+        base = Uniform(ops.full_like(self.concentration0, 0), ops.full_like(self.concentration0, 1),
+                       validate_args=validate_args)  # fmt: skip
+        steps = [
+            PowerTransform(exponent=self.concentration0.reciprocal()), AffineTransform(loc=1.0, scale=-1.0),
+            PowerTransform(exponent=self.concentration1.reciprocal()),
+        ]  # fmt: skip
+        super().__init__(base, steps, validate_args=validate_args)
 
-    @property
-    def rate(self) -> Tensor:
-        return self.base_dist.rate  # type: ignore[no-any-return]
-
-    @property
-    def mean(self) -> Tensor:
-        return torch.where(self.concentration > 1, self.rate / (self.concentration - 1), math.inf)
-
-    @property
-    def mode(self) -> Tensor:
-        return self.rate / (self.concentration + 1)
+    def _moment(self, n: int) -> Any:
+        a, b = 1 + n / self.concentration1, self.concentration0
+        return ops.exp(a.lgamma() + b.lgamma() - (a + b).lgamma()) * b
 
     @property
-    def variance(self) -> Tensor:
-        a = self.concentration
-        return torch.where(a > 2, self.rate.square() / ((a - 1).square() * (a - 2)), math.inf)
+    def mean(self) -> Any:
+        return self._moment(1)
 
-    def entropy(self) -> Tensor:
-        a = self.concentration
-        return a + self.rate.log() + a.lgamma() - (1 + a) * a.digamma()
+    @property
+    def mode(self) -> Any:
+        a, b = self.concentration1, self.concentration0
+        mode = ((a - 1) / (a * b - 1)) ** a.reciprocal()
+        return ops.where((a < 1) | (b < 1), math.nan, mode)
+
+    @property
+    def variance(self) -> Any:
+        return self._moment(2) - ops.pow(self.mean, 2)
+
+    def entropy(self) -> Any:
+        t1, t0 = 1 - self.concentration1.reciprocal(), 1 - self.concentration0.reciprocal()
+        harmonic = ops.digamma(self.concentration0 + 1) + 0.57721566490153286060
+        return t0 + t1 * harmonic - ops.log(self.concentration1) - ops.log(self.concentration0)
 
 
-class LogitRelaxedBernoulli(Distribution):
-    """Log-odds of RelaxedBernoulli."""
+class _LogitRelaxedBernoulli(Distribution):
+    """The logits of RelaxedBernoulli's samples."""
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}  # type: ignore[assignment]  # noqa: RUF012
-    support = constraints.real  # type: ignore[assignment]
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.real
     has_rsample = True
-    expand = Distribution._expanded
 
-    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
         self.temperature = temperature
-        if (probs is None) == (logits is None):
-            raise ValueError("Either `probs` or `logits` must be specified, but not both.")
-        if probs is not None:
-            (self.probs,) = broadcast_all(probs)
-        else:
-            (self.logits,) = broadcast_all(logits)
-        given = probs if probs is not None else logits
-        self._param = self.probs if probs is not None else self.logits
-        shape = self._param.size() if isinstance(given, Tensor) else Size()
-        super().__init__(shape, validate_args=validate_args)
+        name = one_of(probs=probs, logits=logits)
+        given = probs if name == "probs" else logits
+        (self._param,) = broadcast_all(given)
+        setattr(self, name, self._param)
+        super().__init__(batch_of((given,), self._param), validate_args=validate_args)
+
+    def _expanded(self) -> dict[str, Any]:
+        return {"_param": 0, "probs": 0, "logits": 0}
 
     @lazy_property
-    def logits(self) -> Tensor:
+    def logits(self) -> Any:
         return probs_to_logits(self.probs, is_binary=True)
 
     @lazy_property
-    def probs(self) -> Tensor:
+    def probs(self) -> Any:
         return logits_to_probs(self.logits, is_binary=True)
 
     @property
-    def param_shape(self) -> Size:
-        return self._param.size()  # type: ignore[no-any-return]
+    def param_shape(self) -> Any:
+        return self._param.size()
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
         shape = self._extended_shape(sample_shape)
         probs = clamp_probs(self.probs.expand(shape))
-        u = clamp_probs(torch.rand(shape, dtype=probs.dtype, device=probs.device))
+        u = clamp_probs(ops.rand(shape, dtype=probs.dtype, device=probs.device))
         return (u.log() - (-u).log1p() + probs.log() - (-probs).log1p()) / self.temperature
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validated(value)
-        diff = self.logits - value * self.temperature
-        return self.temperature.log() + diff - 2 * diff.exp().log1p()  # type: ignore[no-any-return]
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        logits, value = broadcast_all(self.logits, value)
+        diff = logits - value.mul(self.temperature)
+        return ops.as_tensor(self.temperature).log() + diff - 2 * F.softplus(diff)
 
 
 class RelaxedBernoulli(TransformedDistribution):
-    """Numbers between 0 and 1, near the ends for low temperatures, with gradients to the probability."""
+    """Numbers in (0, 1) that become 0 and 1 as the temperature falls to 0 (Gumbel-softmax, Concrete)."""
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}  # noqa: RUF012
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval
-    has_rsample = True  # type: ignore[assignment]
+    has_rsample = True
 
-    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        super().__init__(LogitRelaxedBernoulli(temperature, probs, logits), SigmoidTransform(), validate_args=validate_args)
+    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
+        base = _LogitRelaxedBernoulli(temperature, probs, logits)
+        super().__init__(base, SigmoidTransform(), validate_args=validate_args)
 
     @property
     def temperature(self) -> Any:
         return self.base_dist.temperature
 
     @property
-    def logits(self) -> Tensor:
-        return self.base_dist.logits  # type: ignore[no-any-return]
+    def logits(self) -> Any:
+        return self.base_dist.logits
 
     @property
-    def probs(self) -> Tensor:
-        return self.base_dist.probs  # type: ignore[no-any-return]
+    def probs(self) -> Any:
+        return self.base_dist.probs
 
 
-class ExpRelaxedCategorical(Distribution):
-    """Logarithms of RelaxedOneHotCategorical."""
+class _ExpRelaxedCategorical(_OfCategorical):
+    """The logs of RelaxedOneHotCategorical's samples."""
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}  # type: ignore[assignment]  # noqa: RUF012
-    support = constraints.real_vector  # type: ignore[assignment]
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    support = constraints.real_vector
     has_rsample = True
 
-    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        from .discrete import Categorical
-
-        self._categorical, self.temperature = Categorical(probs, logits), temperature
+    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
+        self._categorical = Categorical(probs, logits)
+        self.temperature = temperature
         shape = self._categorical.param_shape
         super().__init__(self._categorical.batch_shape, shape[-1:], validate_args=validate_args)
 
-    expand = Distribution._expanded
-
-    @property
-    def param_shape(self) -> Size:
-        return self._categorical.param_shape
-
-    @property
-    def logits(self) -> Tensor:
-        return self._categorical.logits
-
-    @property
-    def probs(self) -> Tensor:
-        return self._categorical.probs
-
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
         shape = self._extended_shape(sample_shape)
-        u = clamp_probs(torch.rand(shape, dtype=self.logits.dtype, device=self.logits.device))
+        u = clamp_probs(ops.rand(shape, dtype=self.logits.dtype, device=self.logits.device))
         scores = (self.logits - (-u.log()).log()) / self.temperature
         return scores - scores.logsumexp(dim=-1, keepdim=True)
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Any) -> Any:
         k = self._categorical._num_events
-        self._validated(value)
+        self._checked(value)
         logits, value = broadcast_all(self.logits, value)
-        log_scale = torch.full_like(self.temperature, float(k)).lgamma() - self.temperature.log().mul(-(k - 1))
+        scale = math.lgamma(k) + (k - 1) * ops.as_tensor(self.temperature, dtype=logits.dtype).log()
         score = logits - value.mul(self.temperature)
-        return (score - score.logsumexp(dim=-1, keepdim=True)).sum(-1) + log_scale  # type: ignore[no-any-return]
+        return (score - score.logsumexp(dim=-1, keepdim=True)).sum(-1) + scale
 
 
 class RelaxedOneHotCategorical(TransformedDistribution):
-    """Probabilities near a corner for low temperatures, with gradients to the classes' probabilities."""
+    """Points of a simplex that become its corners as the temperature falls to 0 (Gumbel-softmax, Concrete)."""
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}  # noqa: RUF012
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.simplex
-    has_rsample = True  # type: ignore[assignment]
+    has_rsample = True
 
-    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
+    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
+        base = _ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
         super().__init__(base, ExpTransform(), validate_args=validate_args)
 
     @property
@@ -597,9 +577,9 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         return self.base_dist.temperature
 
     @property
-    def logits(self) -> Tensor:
-        return self.base_dist.logits  # type: ignore[no-any-return]
+    def logits(self) -> Any:
+        return self.base_dist.logits
 
     @property
-    def probs(self) -> Tensor:
-        return self.base_dist.probs  # type: ignore[no-any-return]
+    def probs(self) -> Any:
+        return self.base_dist.probs

@@ -1,4 +1,8 @@
-"""Invertible maps with the logarithm of their Jacobian's determinant. Source: torch.distributions.transforms."""
+"""Invertible maps with the log of their Jacobian's determinant. Source: torch.distributions.transforms.
+
+``t(x)`` maps, ``t.inv(y)`` maps back, ``t.log_abs_det_jacobian(x, y)`` is log |dy/dx| for each event. With cache_size=1
+the last pair is kept, so that mapping back gives the very x (for maps whose inverse is costly or inexact).
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,27 @@ import functools
 import math
 import operator
 import weakref
+from math import prod
+from numbers import Number
 from typing import Any
 
-import polytensor as torch
-from polytensor import Tensor
-from polytensor.nn import functional as F  # noqa: N812
-
+from .. import dtypes, ops
+from ..nn import functional as F
+from ..size import Size
 from . import constraints
-from .utils import _sum_rightmost, broadcast_all, lazy_property, tril_matrix_to_vec, vec_to_tril_matrix
+from .distribution import sum_rightmost
 
 __all__ = [
     "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
     "CumulativeDistributionTransform", "ExpTransform", "IndependentTransform", "LowerCholeskyTransform",
     "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform",
-    "SoftplusTransform", "StackTransform", "StickBreakingTransform", "TanhTransform", "Transform", "identity_transform",
+    "SoftplusTransform", "StackTransform", "StickBreakingTransform", "TanhTransform", "Transform",
+    "identity_transform",
 ]  # fmt: skip
 
 
 class Transform:
-    """t(x), t.inv(y) and t.log_abs_det_jacobian(x, y); cache_size=1 keeps the last pair, so that inv gives x itself back."""
+    """A map from `domain` to `codomain`; subclasses give _call, _inverse and log_abs_det_jacobian."""
 
     bijective = False
     domain: Any
@@ -35,7 +41,7 @@ class Transform:
             raise ValueError("cache_size must be 0 or 1")
         self._cache_size = cache_size
         self._inv: Any = None
-        self._cached_x_y: tuple[Any, Any] = (None, None)
+        self._cached_x_y: Any = (None, None)
         super().__init__()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -43,13 +49,12 @@ class Transform:
 
     @property
     def event_dim(self) -> int:
-        if self.domain.event_dim != self.codomain.event_dim:
-            raise ValueError("Please use either .domain.event_dim or .codomain.event_dim")
-        return self.domain.event_dim  # type: ignore[no-any-return]
+        if self.domain.event_dim == self.codomain.event_dim:
+            return self.domain.event_dim
+        raise ValueError("Please use either .domain.event_dim or .codomain.event_dim")
 
     @property
     def inv(self) -> Any:
-        """The inverse map."""
         inverse = self._inv() if self._inv is not None else None
         if inverse is None:
             inverse = _InverseTransform(self)
@@ -58,7 +63,7 @@ class Transform:
 
     @property
     def sign(self) -> Any:
-        """+1 or -1: whether a map of numbers rises or falls."""
+        """+1 for an increasing map, -1 for a decreasing one."""
         raise NotImplementedError
 
     def with_cache(self, cache_size: int = 1) -> Any:
@@ -68,43 +73,42 @@ class Transform:
             return type(self)(cache_size=cache_size)
         raise NotImplementedError(f"{type(self)}.with_cache is not implemented")
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: Any) -> Any:
         return self is other
 
-    def __ne__(self, other: object) -> bool:
-        return not self.__eq__(other)
+    __hash__ = None  # type: ignore[assignment]
 
-    __hash__ = object.__hash__
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if self._cache_size == 0:
+    def __call__(self, x: Any) -> Any:
+        if not self._cache_size:
             return self._call(x)
-        x_old, y_old = self._cached_x_y
-        if x is x_old:
-            return y_old  # type: ignore[no-any-return]
+        have, image = self._cached_x_y
+        if x is have:
+            return image
         y = self._call(x)
         self._cached_x_y = x, y
         return y
 
-    def _inv_call(self, y: Tensor) -> Tensor:
-        if self._cache_size == 0:
+    def _inv_call(self, y: Any) -> Any:
+        if not self._cache_size:
             return self._inverse(y)
-        x_old, y_old = self._cached_x_y
-        if y is y_old:
-            return x_old  # type: ignore[no-any-return]
+        origin, have = self._cached_x_y
+        if y is have:
+            return origin
         x = self._inverse(y)
         self._cached_x_y = x, y
         return x
 
-    def _call(self, x: Tensor) -> Tensor:
+    def _call(self, x: Any) -> Any:
         raise NotImplementedError
 
-    def _inverse(self, y: Tensor) -> Tensor:
+    def _inverse(self, y: Any) -> Any:
         raise NotImplementedError
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """log |dy/dx| of each event."""
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.__class__.__name__ + "()"
 
     def forward_shape(self, shape: Any) -> Any:
         return shape
@@ -112,28 +116,28 @@ class Transform:
     def inverse_shape(self, shape: Any) -> Any:
         return shape
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
 
 class _InverseTransform(Transform):
-    """Another map backwards."""
+    """The inverse of `_inv`."""
 
     def __init__(self, transform: Transform) -> None:
         super().__init__(cache_size=transform._cache_size)
-        self._inv = transform  # held strongly: the map itself holds this one weakly
+        self._inv = transform
 
-    @constraints.dependent_property(is_discrete=False)
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+    @property
     def domain(self) -> Any:  # type: ignore[override]
         return self._inv.codomain
 
-    @constraints.dependent_property(is_discrete=False)
+    @property
     def codomain(self) -> Any:  # type: ignore[override]
         return self._inv.domain
 
     @property
     def bijective(self) -> bool:  # type: ignore[override]
-        return bool(self._inv.bijective)
+        return self._inv.bijective
 
     @property
     def sign(self) -> Any:
@@ -146,19 +150,16 @@ class _InverseTransform(Transform):
     def with_cache(self, cache_size: int = 1) -> Any:
         return self.inv.with_cache(cache_size).inv
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: Any) -> Any:
         return isinstance(other, _InverseTransform) and self._inv == other._inv
 
-    __hash__ = object.__hash__
+    __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._inv!r})"
+    def __call__(self, x: Any) -> Any:
+        return self._inv._inv_call(x)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return self._inv._inv_call(x)  # type: ignore[no-any-return]
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return -self._inv.log_abs_det_jacobian(y, x)  # type: ignore[no-any-return]
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        return -self._inv.log_abs_det_jacobian(y, x)
 
     def forward_shape(self, shape: Any) -> Any:
         return self._inv.inverse_shape(shape)
@@ -166,38 +167,39 @@ class _InverseTransform(Transform):
     def inverse_shape(self, shape: Any) -> Any:
         return self._inv.forward_shape(shape)
 
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self._inv!r})"
+
 
 class ComposeTransform(Transform):
-    """Several maps, the first one first."""
+    """The parts one after another, the first one first."""
 
-    def __init__(self, parts: list[Any], cache_size: int = 0) -> None:
-        self.parts = [part.with_cache(cache_size) for part in parts] if cache_size else parts
+    def __init__(self, parts: Any, cache_size: int = 0) -> None:
+        self.parts = [p.with_cache(cache_size) for p in parts] if cache_size else list(parts)
         super().__init__(cache_size=cache_size)
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: Any) -> Any:
         return isinstance(other, ComposeTransform) and self.parts == other.parts
 
-    __hash__ = object.__hash__
+    __hash__ = None  # type: ignore[assignment]
 
-    @constraints.dependent_property(is_discrete=False)
+    @constraints.dependent_property
     def domain(self) -> Any:  # type: ignore[override]
         if not self.parts:
             return constraints.real
-        domain = self.parts[0].domain
-        dim = self.parts[-1].codomain.event_dim
+        domain, n = self.parts[0].domain, self.parts[-1].codomain.event_dim
         for part in reversed(self.parts):
-            dim = max(dim + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim)
-        return constraints.independent(domain, dim - domain.event_dim) if dim > domain.event_dim else domain
+            n = max(n + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim)
+        return constraints.independent(domain, n - domain.event_dim) if n > domain.event_dim else domain
 
-    @constraints.dependent_property(is_discrete=False)
+    @constraints.dependent_property
     def codomain(self) -> Any:  # type: ignore[override]
         if not self.parts:
             return constraints.real
-        codomain = self.parts[-1].codomain
-        dim = self.parts[0].domain.event_dim
+        codomain, n = self.parts[-1].codomain, self.parts[0].domain.event_dim
         for part in self.parts:
-            dim = max(dim + part.codomain.event_dim - part.domain.event_dim, part.codomain.event_dim)
-        return constraints.independent(codomain, dim - codomain.event_dim) if dim > codomain.event_dim else codomain
+            n = max(n + part.codomain.event_dim - part.domain.event_dim, part.codomain.event_dim)
+        return constraints.independent(codomain, n - codomain.event_dim) if n > codomain.event_dim else codomain
 
     @property
     def bijective(self) -> bool:  # type: ignore[override]
@@ -205,7 +207,7 @@ class ComposeTransform(Transform):
 
     @property
     def sign(self) -> Any:
-        return functools.reduce(operator.mul, (p.sign for p in self.parts), 1)
+        return prod(p.sign for p in self.parts)
 
     @property
     def inv(self) -> Any:
@@ -218,23 +220,22 @@ class ComposeTransform(Transform):
     def with_cache(self, cache_size: int = 1) -> Any:
         return self if self._cache_size == cache_size else ComposeTransform(self.parts, cache_size=cache_size)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Any) -> Any:
         for part in self.parts:
             x = part(x)
         return x
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         if not self.parts:
-            return torch.zeros_like(x)
-        values = [x]
+            return ops.zeros_like(x)
+        xs = [x]
         for part in self.parts[:-1]:
-            values.append(part(values[-1]))
-        values.append(y)
-        dim = self.domain.event_dim
-        terms = []
-        for part, a, b in zip(self.parts, values[:-1], values[1:], strict=True):
-            terms.append(_sum_rightmost(part.log_abs_det_jacobian(a, b), dim - part.domain.event_dim))
-            dim += part.codomain.event_dim - part.domain.event_dim
+            xs.append(part(xs[-1]))
+        xs.append(y)
+        terms, n = [], self.domain.event_dim
+        for part, before, after in zip(self.parts, xs[:-1], xs[1:], strict=True):
+            terms.append(sum_rightmost(part.log_abs_det_jacobian(before, after), n - part.domain.event_dim))
+            n += part.codomain.event_dim - part.domain.event_dim
         return functools.reduce(operator.add, terms)
 
     def forward_shape(self, shape: Any) -> Any:
@@ -248,17 +249,16 @@ class ComposeTransform(Transform):
         return shape
 
     def __repr__(self) -> str:
-        inside = ",\n    ".join(repr(p) for p in self.parts)
-        return f"{type(self).__name__}(\n    {inside}\n)"
+        return f"{self.__class__.__name__}(\n    " + ",\n    ".join(map(repr, self.parts)) + "\n)"
 
 
 identity_transform = ComposeTransform([])
 
 
 class IndependentTransform(Transform):
-    """A map whose last dimensions are one event: their Jacobians are summed."""
+    """Another map, whose last `reinterpreted_batch_ndims` batch dimensions belong to the event."""
 
-    def __init__(self, base_transform: Transform, reinterpreted_batch_ndims: int, cache_size: int = 0) -> None:
+    def __init__(self, base_transform: Any, reinterpreted_batch_ndims: int, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
         self.base_transform = base_transform.with_cache(cache_size)
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
@@ -268,34 +268,34 @@ class IndependentTransform(Transform):
             return self
         return IndependentTransform(self.base_transform, self.reinterpreted_batch_ndims, cache_size=cache_size)
 
-    @constraints.dependent_property(is_discrete=False)
+    @constraints.dependent_property
     def domain(self) -> Any:  # type: ignore[override]
         return constraints.independent(self.base_transform.domain, self.reinterpreted_batch_ndims)
 
-    @constraints.dependent_property(is_discrete=False)
+    @constraints.dependent_property
     def codomain(self) -> Any:  # type: ignore[override]
         return constraints.independent(self.base_transform.codomain, self.reinterpreted_batch_ndims)
 
     @property
     def bijective(self) -> bool:  # type: ignore[override]
-        return bool(self.base_transform.bijective)
+        return self.base_transform.bijective
 
     @property
     def sign(self) -> Any:
         return self.base_transform.sign
 
-    def _call(self, x: Tensor) -> Tensor:
+    def _call(self, x: Any) -> Any:
         if x.dim() < self.domain.event_dim:
             raise ValueError("Too few dimensions on input")
-        return self.base_transform(x)  # type: ignore[no-any-return]
+        return self.base_transform(x)
 
-    def _inverse(self, y: Tensor) -> Tensor:
+    def _inverse(self, y: Any) -> Any:
         if y.dim() < self.codomain.event_dim:
             raise ValueError("Too few dimensions on input")
-        return self.base_transform.inv(y)  # type: ignore[no-any-return]
+        return self.base_transform.inv(y)
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return _sum_rightmost(self.base_transform.log_abs_det_jacobian(x, y), self.reinterpreted_batch_ndims)
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        return sum_rightmost(self.base_transform.log_abs_det_jacobian(x, y), self.reinterpreted_batch_ndims)
 
     def forward_shape(self, shape: Any) -> Any:
         return self.base_transform.forward_shape(shape)
@@ -304,16 +304,16 @@ class IndependentTransform(Transform):
         return self.base_transform.inverse_shape(shape)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.base_transform!r}, {self.reinterpreted_batch_ndims})"
+        return f"{self.__class__.__name__}({self.base_transform!r}, {self.reinterpreted_batch_ndims})"
 
 
 class ReshapeTransform(Transform):
-    """The last dimensions in another shape of as many elements."""
+    """The event's shape from in_shape to out_shape; its Jacobian's determinant is 1."""
 
     bijective = True
 
     def __init__(self, in_shape: Any, out_shape: Any, cache_size: int = 0) -> None:
-        self.in_shape, self.out_shape = torch.Size(in_shape), torch.Size(out_shape)
+        self.in_shape, self.out_shape = Size(in_shape), Size(out_shape)
         if self.in_shape.numel() != self.out_shape.numel():
             raise ValueError("in_shape, out_shape have different numbers of elements")
         super().__init__(cache_size=cache_size)
@@ -327,155 +327,157 @@ class ReshapeTransform(Transform):
         return constraints.independent(constraints.real, len(self.out_shape))
 
     def with_cache(self, cache_size: int = 1) -> Any:
-        return self if self._cache_size == cache_size else ReshapeTransform(self.in_shape, self.out_shape, cache_size=cache_size)
+        if self._cache_size == cache_size:
+            return self
+        return ReshapeTransform(self.in_shape, self.out_shape, cache_size=cache_size)
 
-    def _call(self, x: Tensor) -> Tensor:
+    def _call(self, x: Any) -> Any:
         return x.reshape(x.shape[: x.dim() - len(self.in_shape)] + self.out_shape)
 
-    def _inverse(self, y: Tensor) -> Tensor:
+    def _inverse(self, y: Any) -> Any:
         return y.reshape(y.shape[: y.dim() - len(self.out_shape)] + self.in_shape)
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         return x.new_zeros(x.shape[: x.dim() - len(self.in_shape)])
 
-    def _exchanged(self, shape: Any, old: Any, new: Any) -> Any:
+    @staticmethod
+    def _replace(shape: Any, old: Any, new: Any) -> Any:
         if len(shape) < len(old):
             raise ValueError("Too few dimensions on input")
         cut = len(shape) - len(old)
-        if shape[cut:] != old:
+        if tuple(shape[cut:]) != tuple(old):
             raise ValueError(f"Shape mismatch: expected {shape[cut:]} but got {old}")
         return shape[:cut] + new
 
     def forward_shape(self, shape: Any) -> Any:
-        return self._exchanged(shape, self.in_shape, self.out_shape)
+        return self._replace(shape, self.in_shape, self.out_shape)
 
     def inverse_shape(self, shape: Any) -> Any:
-        return self._exchanged(shape, self.out_shape, self.in_shape)
+        return self._replace(shape, self.out_shape, self.in_shape)
 
 
-class _Plain(Transform):
-    """A map of numbers without settings: all of a class are equal."""
+class _Simple(Transform):
+    """Maps without parameters: all objects of a class are equal."""
 
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self)
+    def __eq__(self, other: Any) -> Any:
+        return isinstance(other, type(self))
 
-    __hash__ = object.__hash__
+    __hash__ = None  # type: ignore[assignment]
 
 
-class ExpTransform(_Plain):
-    """exp(x)."""
+class ExpTransform(_Simple):
+    """y = exp(x)."""
 
-    domain, codomain, bijective, sign = constraints.real, constraints.positive, True, 1  # type: ignore[assignment]
+    domain, codomain, bijective, sign = constraints.real, constraints.positive, True, 1
 
-    def _call(self, x: Tensor) -> Tensor:
+    def _call(self, x: Any) -> Any:
         return x.exp()
 
-    def _inverse(self, y: Tensor) -> Tensor:
+    def _inverse(self, y: Any) -> Any:
         return y.log()
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         return x
 
 
 class PowerTransform(Transform):
-    """x to a power, for positive x."""
+    """y = x ** exponent."""
 
     domain, codomain, bijective = constraints.positive, constraints.positive, True
 
     def __init__(self, exponent: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
-        (self.exponent,) = broadcast_all(exponent)
+        self.exponent = ops.as_tensor(exponent)
 
     def with_cache(self, cache_size: int = 1) -> Any:
         return self if self._cache_size == cache_size else PowerTransform(self.exponent, cache_size=cache_size)
 
-    @lazy_property
-    def sign(self) -> Any:  # type: ignore[override]
+    @property
+    def sign(self) -> Any:
         return self.exponent.sign()
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, PowerTransform) and bool(self.exponent.eq(other.exponent).all().item())
+    def __eq__(self, other: Any) -> Any:
+        return isinstance(other, PowerTransform) and bool(self.exponent.eq(other.exponent).all())
 
-    __hash__ = object.__hash__
+    __hash__ = None  # type: ignore[assignment]
 
-    def _call(self, x: Tensor) -> Tensor:
+    def _call(self, x: Any) -> Any:
         return x.pow(self.exponent)
 
-    def _inverse(self, y: Tensor) -> Tensor:
+    def _inverse(self, y: Any) -> Any:
         return y.pow(1 / self.exponent)
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return (self.exponent * y / x).abs().log()  # type: ignore[no-any-return]
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        return (self.exponent * y / x).abs().log()
 
     def forward_shape(self, shape: Any) -> Any:
-        return torch.broadcast_shapes(shape, getattr(self.exponent, "shape", ()))
+        return ops.broadcast_shapes(shape, self.exponent.shape)
 
     inverse_shape = forward_shape
 
 
-class SigmoidTransform(_Plain):
-    """1 / (1 + exp(-x)), kept inside of 0 and 1."""
+class SigmoidTransform(_Simple):
+    """y = 1 / (1 + exp(-x)), kept off 0 and 1."""
 
-    domain, codomain, bijective, sign = constraints.real, constraints.unit_interval, True, 1  # type: ignore[assignment]
+    domain, codomain, bijective, sign = constraints.real, constraints.unit_interval, True, 1
 
-    def _call(self, x: Tensor) -> Tensor:
-        info = torch.finfo(x.dtype)
-        return torch.clamp(torch.sigmoid(x), min=info.tiny, max=1.0 - info.eps)
+    def _call(self, x: Any) -> Any:
+        limits = dtypes.finfo(x.dtype)
+        return ops.clamp(ops.sigmoid(x), min=limits.tiny, max=1.0 - limits.eps)
 
-    def _inverse(self, y: Tensor) -> Tensor:
-        info = torch.finfo(y.dtype)
-        y = y.clamp(min=info.tiny, max=1.0 - info.eps)
+    def _inverse(self, y: Any) -> Any:
+        limits = dtypes.finfo(y.dtype)
+        y = y.clamp(min=limits.tiny, max=1.0 - limits.eps)
         return y.log() - (-y).log1p()
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         return -F.softplus(-x) - F.softplus(x)
 
 
-class SoftplusTransform(_Plain):
-    """log(1 + exp(x)); x itself above 20."""
+class SoftplusTransform(_Simple):
+    """y = log(1 + exp(x))."""
 
-    domain, codomain, bijective, sign = constraints.real, constraints.positive, True, 1  # type: ignore[assignment]
+    domain, codomain, bijective, sign = constraints.real, constraints.positive, True, 1
 
-    def _call(self, x: Tensor) -> Tensor:
+    def _call(self, x: Any) -> Any:
         return F.softplus(x)
 
-    def _inverse(self, y: Tensor) -> Tensor:
+    def _inverse(self, y: Any) -> Any:
         return (-y).expm1().neg().log() + y
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         return -F.softplus(-x)
 
 
-class TanhTransform(_Plain):
-    """tanh(x)."""
+class TanhTransform(_Simple):
+    """y = tanh(x). Use cache_size=1 where log_prob of its own samples is wanted: atanh is inexact near 1."""
 
-    domain, codomain = constraints.real, constraints.interval(-1.0, 1.0)
-    bijective, sign = True, 1  # type: ignore[assignment]
+    domain, codomain, bijective, sign = constraints.real, constraints.interval(-1.0, 1.0), True, 1
 
-    def _call(self, x: Tensor) -> Tensor:
+    def _call(self, x: Any) -> Any:
         return x.tanh()
 
-    def _inverse(self, y: Tensor) -> Tensor:
-        return torch.atanh(y)
+    def _inverse(self, y: Any) -> Any:
+        return ops.atanh(y)
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return 2.0 * (math.log(2.0) - x - F.softplus(-2.0 * x))
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        return 2.0 * (math.log(2.0) - x - F.softplus(-2.0 * x))  # finite where 1 - tanh(x)**2 rounds to 0
 
 
-class AbsTransform(_Plain):
-    """|x|; its inverse gives the positive one of the two."""
+class AbsTransform(_Simple):
+    """y = |x|; maps back to the positive one."""
 
     domain, codomain = constraints.real, constraints.positive
 
-    def _call(self, x: Tensor) -> Tensor:
+    def _call(self, x: Any) -> Any:
         return x.abs()
 
-    def _inverse(self, y: Tensor) -> Tensor:
+    def _inverse(self, y: Any) -> Any:
         return y
 
 
 class AffineTransform(Transform):
-    """loc + scale * x; the last event_dim dimensions are one event."""
+    """y = loc + scale * x; event_dim: how many of the last dimensions make an event."""
 
     bijective = True
 
@@ -491,74 +493,99 @@ class AffineTransform(Transform):
     def domain(self) -> Any:  # type: ignore[override]
         return constraints.independent(constraints.real, self.event_dim) if self.event_dim else constraints.real
 
-    codomain = domain
+    codomain = domain  # type: ignore[assignment]
 
     def with_cache(self, cache_size: int = 1) -> Any:
         if self._cache_size == cache_size:
             return self
         return AffineTransform(self.loc, self.scale, self.event_dim, cache_size=cache_size)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, AffineTransform):
-            return False
-        return all(
-            bool((a == b).all()) if isinstance(a, Tensor) or isinstance(b, Tensor) else a == b
-            for a, b in ((self.loc, other.loc), (self.scale, other.scale))
-        )
+    def __eq__(self, other: Any) -> Any:
+        def same(a: Any, b: Any) -> bool:
+            return a == b if isinstance(a, Number) and isinstance(b, Number) else bool(ops.as_tensor(a == b).all())
 
-    __hash__ = object.__hash__
+        return isinstance(other, AffineTransform) and same(self.loc, other.loc) and same(self.scale, other.scale)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def sign(self) -> Any:
-        if isinstance(self.scale, Tensor):
-            return self.scale.sign()
-        return 1 if self.scale > 0 else -1 if self.scale < 0 else 0
+        if isinstance(self.scale, Number):
+            return (self.scale > 0) - (self.scale < 0)
+        return self.scale.sign()
 
-    def _call(self, x: Tensor) -> Tensor:
-        return self.loc + self.scale * x  # type: ignore[no-any-return]
+    def _call(self, x: Any) -> Any:
+        return self.loc + self.scale * x
 
-    def _inverse(self, y: Tensor) -> Tensor:
+    def _inverse(self, y: Any) -> Any:
         return (y - self.loc) / self.scale
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        if isinstance(self.scale, Tensor):
-            result = torch.abs(self.scale).log()
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        if isinstance(self.scale, Number):
+            result = ops.full_like(x, math.log(abs(self.scale)))
         else:
-            result = torch.full_like(x, math.log(abs(self.scale)))
+            result = ops.abs(self.scale).log()
         if self.event_dim:
-            result = result.expand(x.shape) if result.dim() < self.event_dim else result
-            result = _sum_rightmost(result.expand(torch.broadcast_shapes(result.shape, x.shape)), self.event_dim)
-            return result.expand(x.shape[: x.dim() - self.event_dim])
-        return result.expand(x.shape)
+            result = result.view(*result.size()[: -self.event_dim], -1).sum(-1)
+        return result.expand(x.shape[: x.dim() - self.event_dim])
 
     def forward_shape(self, shape: Any) -> Any:
-        return torch.broadcast_shapes(shape, getattr(self.loc, "shape", ()), getattr(self.scale, "shape", ()))
+        return ops.broadcast_shapes(shape, getattr(self.loc, "shape", ()), getattr(self.scale, "shape", ()))
 
     inverse_shape = forward_shape
 
 
+def _tril_vector(matrix: Any, diagonal: int = 0) -> Any:
+    """The entries on and below a diagonal, row by row, in one dimension."""
+    n = matrix.shape[-1]
+    mask = ops.arange(n, device=matrix.device) < ops.arange(n, device=matrix.device).unsqueeze(-1) + diagonal + 1
+    return matrix[..., mask]
+
+
+def _tril_matrix(vector: Any, diagonal: int = 0) -> Any:
+    """The inverse of _tril_vector: a square matrix with zeros above."""
+    n = (-(1 + 2 * diagonal) + math.sqrt((1 + 2 * diagonal) ** 2 + 8 * vector.shape[-1] + 4 * abs(diagonal) *
+         (diagonal + 1))) / 2  # fmt: skip
+    if round(n) - n > dtypes.finfo(vector.dtype).eps:
+        raise ValueError(
+            f"The size of last dimension is {vector.shape[-1]} which cannot be expressed as the lower triangular part of "
+            "a square D x D matrix."
+        )
+    n = round(n)
+    index = ops.arange(n, device=vector.device)
+    mask = index < index.unsqueeze(-1) + diagonal + 1
+    matrix = ops.zeros(*vector.shape[:-1], n, n, dtype=vector.dtype, device=vector.device)
+    matrix[..., mask] = vector
+    return matrix
+
+
 class CorrCholeskyTransform(Transform):
-    """n (n - 1) / 2 numbers to the Cholesky factor of a correlation matrix: rows of unit length by signed stick-breaking."""
+    """A vector of n (n - 1) / 2 numbers to the Cholesky factor of an n x n correlation matrix.
+
+    tanh of the numbers are partial correlations; each row is filled from the left with what length 1 leaves over.
+    """
 
     domain, codomain, bijective = constraints.real_vector, constraints.corr_cholesky, True
 
-    def _call(self, x: Tensor) -> Tensor:
-        x = torch.tanh(x)
-        eps = torch.finfo(x.dtype).eps
-        r = vec_to_tril_matrix(x.clamp(min=-1 + eps, max=1 - eps), diag=-1)
-        left = (1 - r**2).sqrt().cumprod(-1)  # what earlier places leave of each row's length
-        r = r + torch.eye(r.shape[-1], dtype=r.dtype, device=r.device)
+    def _call(self, x: Any) -> Any:
+        x = ops.tanh(x)
+        eps = dtypes.finfo(x.dtype).eps
+        r = _tril_matrix(x.clamp(min=-1 + eps, max=1 - eps), diagonal=-1)
+        r = r + ops.eye(r.shape[-1], dtype=r.dtype, device=r.device)
+        left = (1 - r.tril(-1) ** 2).sqrt().cumprod(-1)
         return r * F.pad(left[..., :-1], [1, 0], value=1)
 
-    def _inverse(self, y: Tensor) -> Tensor:
-        taken = 1 - torch.cumsum(y * y, dim=-1)
-        left = tril_matrix_to_vec(F.pad(taken[..., :-1], [1, 0], value=1), diag=-1)
-        t = tril_matrix_to_vec(y, diag=-1) / left.sqrt()
+    def _inverse(self, y: Any) -> Any:
+        left = 1 - ops.cumsum(y * y, dim=-1)
+        left = F.pad(left[..., :-1], [1, 0], value=1)
+        eps = dtypes.finfo(y.dtype).tiny
+        t = _tril_vector(y, -1) / _tril_vector(left, -1).clamp(min=eps).sqrt()
         return (t.log1p() - t.neg().log1p()) / 2
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor, intermediates: Any = None) -> Tensor:
-        left = tril_matrix_to_vec(1 - (y * y).cumsum(dim=-1), diag=-2)
-        stick = 0.5 * left.log().sum(-1)
+    def log_abs_det_jacobian(self, x: Any, y: Any, intermediates: Any = None) -> Any:
+        left = 1 - (y * y).cumsum(dim=-1)
+        below = _tril_vector(left, diagonal=-2)
+        stick = 0.5 * below.log().sum(-1)
         return stick - 2 * (x + F.softplus(-2 * x) - math.log(2.0)).sum(dim=-1)
 
     def forward_shape(self, shape: Any) -> Any:
@@ -577,45 +604,46 @@ class CorrCholeskyTransform(Transform):
         return shape[:-2] + (shape[-1] * (shape[-1] - 1) // 2,)
 
 
-class SoftmaxTransform(_Plain):
-    """softmax over the last dimension; its inverse is the logarithm. Not bijective."""
+class SoftmaxTransform(_Simple):
+    """y = softmax(x) of the last dimension; not a bijection: log(y) is one of many that map to y."""
 
     domain, codomain = constraints.real_vector, constraints.simplex
 
-    def _call(self, x: Tensor) -> Tensor:
-        return F.softmax(x, -1)
+    def _call(self, x: Any) -> Any:
+        p = (x - x.max(-1, True)[0]).exp()
+        return p / p.sum(-1, True)
 
-    def _inverse(self, y: Tensor) -> Tensor:
+    def _inverse(self, y: Any) -> Any:
         return y.log()
 
-    def _same(self, shape: Any) -> Any:
+    def forward_shape(self, shape: Any) -> Any:
         if len(shape) < 1:
             raise ValueError("Too few dimensions on input")
         return shape
 
-    forward_shape = inverse_shape = _same
+    inverse_shape = forward_shape
 
 
-class StickBreakingTransform(_Plain):
-    """n numbers to n + 1 probabilities: each takes its share of what is left."""
+class StickBreakingTransform(_Simple):
+    """n numbers to n + 1 that sum to 1: each takes its share of what the ones before left of a stick."""
 
     domain, codomain, bijective = constraints.real_vector, constraints.simplex, True
 
-    def _offset(self, n: int, like: Tensor) -> Tensor:
-        return torch.arange(n, 0, -1, dtype=like.dtype, device=like.device)
-
-    def _call(self, x: Tensor) -> Tensor:
-        z = torch.sigmoid(x - self._offset(x.shape[-1], x).log())
+    def _call(self, x: Any) -> Any:
+        offset = x.shape[-1] + 1 - x.new_ones(x.shape[-1]).cumsum(-1)
+        z = SigmoidTransform()(x - offset.log())
         left = (1 - z).cumprod(-1)
         return F.pad(z, [0, 1], value=1) * F.pad(left, [1, 0], value=1)
 
-    def _inverse(self, y: Tensor) -> Tensor:
-        kept = y[..., :-1]
-        left = (1 - kept.cumsum(-1)).clamp(min=torch.finfo(y.dtype).tiny)
-        return kept.log() - left.log() + self._offset(kept.shape[-1], y).log()
+    def _inverse(self, y: Any) -> Any:
+        share = y[..., :-1]
+        offset = y.shape[-1] - share.new_ones(share.shape[-1]).cumsum(-1)
+        left = ops.clamp(1 - share.cumsum(-1), min=dtypes.finfo(y.dtype).tiny)
+        return share.log() - left.log() + offset.log()
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        x = x - self._offset(x.shape[-1], x).log()
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        offset = x.shape[-1] + 1 - x.new_ones(x.shape[-1]).cumsum(-1)
+        x = x - offset.log()
         return (-x + F.logsigmoid(x) + y[..., :-1].log()).sum(-1)
 
     def forward_shape(self, shape: Any) -> Any:
@@ -629,71 +657,91 @@ class StickBreakingTransform(_Plain):
         return shape[:-1] + (shape[-1] - 1,)
 
 
-class LowerCholeskyTransform(_Plain):
-    """A matrix to a lower triangular one whose diagonal is exp of the old one."""
+class LowerCholeskyTransform(_Simple):
+    """Any matrix to a lower triangular one with a positive diagonal: exp there, 0 above."""
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.lower_cholesky
 
-    def _call(self, x: Tensor) -> Tensor:
+    def _call(self, x: Any) -> Any:
         return x.tril(-1) + x.diagonal(dim1=-2, dim2=-1).exp().diag_embed()
 
-    def _inverse(self, y: Tensor) -> Tensor:
+    def _inverse(self, y: Any) -> Any:
         return y.tril(-1) + y.diagonal(dim1=-2, dim2=-1).log().diag_embed()
 
 
-class PositiveDefiniteTransform(_Plain):
-    """A matrix to a positive definite one, by its Cholesky factor."""
+class PositiveDefiniteTransform(_Simple):
+    """Any matrix to a positive definite one: L L^T of what LowerCholeskyTransform gives."""
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.positive_definite
 
-    def _call(self, x: Tensor) -> Tensor:
-        factor = LowerCholeskyTransform()(x)
-        return factor @ factor.mT
+    def _call(self, x: Any) -> Any:
+        x = LowerCholeskyTransform()(x)
+        return x @ x.mT
 
-    def _inverse(self, y: Tensor) -> Tensor:
-        return LowerCholeskyTransform().inv(torch.linalg.cholesky(y))  # type: ignore[no-any-return]
+    def _inverse(self, y: Any) -> Any:
+        from .. import linalg
+
+        return LowerCholeskyTransform().inv(linalg.cholesky(y))
 
 
-class CatTransform(Transform):
-    """One map for each stretch of lengths[i] along `dim`."""
+class _Parts(Transform):
+    """Several maps, each for its part of dimension `dim`."""
 
-    def __init__(self, tseq: Any, dim: int = 0, lengths: Any = None, cache_size: int = 0) -> None:
+    transforms: list[Any]
+
+    def __init__(self, tseq: Any, dim: int, cache_size: int) -> None:
+        tseq = list(tseq)
+        if not all(isinstance(t, Transform) for t in tseq):
+            raise AssertionError("All elements of tseq must be Transform instances")
         super().__init__(cache_size=cache_size)
-        self.transforms = [t.with_cache(cache_size) for t in tseq] if cache_size else list(tseq)
-        self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
+        self.transforms = [t.with_cache(cache_size) for t in tseq] if cache_size else tseq
         self.dim = dim
-
-    @lazy_property
-    def event_dim(self) -> int:  # type: ignore[override]
-        return max(t.event_dim for t in self.transforms)
-
-    @lazy_property
-    def length(self) -> int:
-        return sum(self.lengths)
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        return self if self._cache_size == cache_size else CatTransform(self.transforms, self.dim, self.lengths, cache_size)
-
-    def _call(self, x: Tensor) -> Tensor:
-        parts = x.split(self.lengths, self.dim)
-        return torch.cat([t(v) for t, v in zip(self.transforms, parts, strict=True)], self.dim)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        parts = y.split(self.lengths, self.dim)
-        return torch.cat([t.inv(v) for t, v in zip(self.transforms, parts, strict=True)], self.dim)
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        terms = []
-        for t, a, b in zip(self.transforms, x.split(self.lengths, self.dim), y.split(self.lengths, self.dim), strict=True):
-            term = t.log_abs_det_jacobian(a, b)
-            terms.append(_sum_rightmost(term, self.event_dim - t.event_dim))
-        dim = self.dim if self.dim < 0 else self.dim - x.dim()
-        dim += self.event_dim
-        return torch.cat(terms, dim) if dim < 0 else functools.reduce(operator.add, terms)
 
     @property
     def bijective(self) -> bool:  # type: ignore[override]
         return all(t.bijective for t in self.transforms)
+
+
+class CatTransform(_Parts):
+    """Maps side by side along `dim`, over the given lengths (1 each if not told)."""
+
+    def __init__(self, tseq: Any, dim: int = 0, lengths: Any = None, cache_size: int = 0) -> None:
+        super().__init__(tseq, dim, cache_size)
+        self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
+        if len(self.lengths) != len(self.transforms):
+            raise AssertionError(f"lengths has {len(self.lengths)} elements, but there are {len(self.transforms)}")
+
+    @property
+    def event_dim(self) -> int:
+        return max(t.event_dim for t in self.transforms)
+
+    @property
+    def length(self) -> int:
+        return sum(self.lengths)
+
+    def with_cache(self, cache_size: int = 1) -> Any:
+        if self._cache_size == cache_size:
+            return self
+        return CatTransform(self.transforms, self.dim, self.lengths, cache_size)
+
+    def _slices(self, x: Any) -> Any:
+        if not -x.dim() <= self.dim < x.dim() or x.size(self.dim) != self.length:
+            raise AssertionError(f"dimension {self.dim} of the input must be of length {self.length}")
+        starts = [sum(self.lengths[:i]) for i in range(len(self.lengths))]
+        return [x.narrow(self.dim, s, n) for s, n in zip(starts, self.lengths, strict=True)]
+
+    def _call(self, x: Any) -> Any:
+        return ops.cat([t(p) for t, p in zip(self.transforms, self._slices(x), strict=True)], dim=self.dim)
+
+    def _inverse(self, y: Any) -> Any:
+        return ops.cat([t.inv(p) for t, p in zip(self.transforms, self._slices(y), strict=True)], dim=self.dim)
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        terms = []
+        for t, a, b in zip(self.transforms, self._slices(x), self._slices(y), strict=True):
+            terms.append(sum_rightmost(t.log_abs_det_jacobian(a, b), self.event_dim - t.event_dim))
+        dim = (self.dim - x.dim() if self.dim >= 0 else self.dim) + self.event_dim
+        return ops.cat(terms, dim=dim) if dim < 0 else sum(terms)
 
     @constraints.dependent_property
     def domain(self) -> Any:  # type: ignore[override]
@@ -704,30 +752,29 @@ class CatTransform(Transform):
         return constraints.cat([t.codomain for t in self.transforms], self.dim, self.lengths)
 
 
-class StackTransform(Transform):
-    """One map for each place along `dim`."""
+class StackTransform(_Parts):
+    """Maps, one for each index of `dim`."""
 
     def __init__(self, tseq: Any, dim: int = 0, cache_size: int = 0) -> None:
-        super().__init__(cache_size=cache_size)
-        self.transforms = [t.with_cache(cache_size) for t in tseq] if cache_size else list(tseq)
-        self.dim = dim
+        super().__init__(tseq, dim, cache_size)
 
     def with_cache(self, cache_size: int = 1) -> Any:
         return self if self._cache_size == cache_size else StackTransform(self.transforms, self.dim, cache_size)
 
-    def _call(self, x: Tensor) -> Tensor:
-        return torch.stack([t(v) for t, v in zip(self.transforms, x.unbind(self.dim), strict=True)], self.dim)
+    def _slices(self, x: Any) -> Any:
+        if not -x.dim() <= self.dim < x.dim() or x.size(self.dim) != len(self.transforms):
+            raise AssertionError(f"dimension {self.dim} of the input must be of length {len(self.transforms)}")
+        return [x.select(self.dim, i) for i in range(x.size(self.dim))]
 
-    def _inverse(self, y: Tensor) -> Tensor:
-        return torch.stack([t.inv(v) for t, v in zip(self.transforms, y.unbind(self.dim), strict=True)], self.dim)
+    def _call(self, x: Any) -> Any:
+        return ops.stack([t(p) for t, p in zip(self.transforms, self._slices(x), strict=True)], dim=self.dim)
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        rows = zip(self.transforms, x.unbind(self.dim), y.unbind(self.dim), strict=True)
-        return torch.stack([t.log_abs_det_jacobian(a, b) for t, a, b in rows], self.dim)
+    def _inverse(self, y: Any) -> Any:
+        return ops.stack([t.inv(p) for t, p in zip(self.transforms, self._slices(y), strict=True)], dim=self.dim)
 
-    @property
-    def bijective(self) -> bool:  # type: ignore[override]
-        return all(t.bijective for t in self.transforms)
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        parts = zip(self.transforms, self._slices(x), self._slices(y), strict=True)
+        return ops.stack([t.log_abs_det_jacobian(a, b) for t, a, b in parts], dim=self.dim)
 
     @constraints.dependent_property
     def domain(self) -> Any:  # type: ignore[override]
@@ -739,9 +786,9 @@ class StackTransform(Transform):
 
 
 class CumulativeDistributionTransform(Transform):
-    """A distribution's cdf: to numbers between 0 and 1."""
+    """y = the cdf of a distribution at x."""
 
-    bijective, codomain, sign = True, constraints.unit_interval, 1  # type: ignore[assignment]
+    bijective, codomain, sign = True, constraints.unit_interval, 1
 
     def __init__(self, distribution: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
@@ -751,14 +798,16 @@ class CumulativeDistributionTransform(Transform):
     def domain(self) -> Any:  # type: ignore[override]
         return self.distribution.support
 
+    def _call(self, x: Any) -> Any:
+        return self.distribution.cdf(x)
+
+    def _inverse(self, y: Any) -> Any:
+        return self.distribution.icdf(y)
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        return self.distribution.log_prob(x)
+
     def with_cache(self, cache_size: int = 1) -> Any:
-        return self if self._cache_size == cache_size else CumulativeDistributionTransform(self.distribution, cache_size)
-
-    def _call(self, x: Tensor) -> Tensor:
-        return self.distribution.cdf(x)  # type: ignore[no-any-return]
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return self.distribution.icdf(y)  # type: ignore[no-any-return]
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.distribution.log_prob(x)  # type: ignore[no-any-return]
+        if self._cache_size == cache_size:
+            return self
+        return CumulativeDistributionTransform(self.distribution, cache_size=cache_size)

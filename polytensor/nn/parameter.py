@@ -42,6 +42,7 @@ class UninitializedTensorMixin(Tensor):
     """A tensor whose shape is not known yet: ops on it raise ValueError until `materialize`."""
 
     cls_to_become: Any = Tensor
+    __torch_function__ = Parameter.__torch_function__  # ops are refused by `_a`
 
     def __new__(cls, requires_grad: bool = False, device: Any = None, dtype: Any = None) -> Any:
         from ..ops.creation import empty

@@ -13,6 +13,8 @@ from .convert import (
 )
 from .table import write_out
 
+LARGE = 1 << 28  # a size that is looked at more closely
+MOST_ELEMENTS = 1 << 59  # 16 bytes each: what more take has no 64 bits
 NUMBERS = frozenset((bool, int, float, complex))
 CPP_NAME = {
     "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t", "uint16": "uint16_t",
@@ -42,7 +44,7 @@ def _shape(fn: str, size: tuple[Any, ...], kw: dict[str, Any]) -> tuple[int, ...
     """The size given as separate ints, as one sequence or by keyword. TypeError, or RuntimeError where negative."""
     if not kw and size:
         for n in size:
-            if n.__class__ is not int or n < 0:
+            if n.__class__ is not int or not 0 <= n < LARGE:
                 break
         else:
             return size
@@ -71,7 +73,14 @@ def _shape(fn: str, size: tuple[Any, ...], kw: dict[str, Any]) -> tuple[int, ...
         if n < 0:
             raise RuntimeError(f"{fn}: Dimension size must be non-negative, got {list(given)}.")
         shape.append(n)
-    return tuple(shape)
+    return addressable(tuple(shape))
+
+
+def addressable(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape whose elements can be counted in bytes: CuPy would let the product overflow. RuntimeError for others."""
+    if prod(shape) >= MOST_ELEMENTS:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
+    return shape
 
 
 def checked(value: Any, d: dtypes.dtype) -> Any:

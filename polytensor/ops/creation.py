@@ -9,7 +9,7 @@ from typing import Any
 from .. import devices, dtypes
 from ..layouts import axis_order, check_layout, check_pinned
 from ..tensor import Tensor, wrap
-from .arguments import _default, _filled, _finish, _into, _ordered, _shape, checked, number
+from .arguments import _default, _filled, _finish, _into, _ordered, _shape, addressable, checked, number
 from .convert import (
     BFloat16Tensor,
     BoolTensor,
@@ -276,7 +276,7 @@ def arange(
     if d.category == dtypes.INT:  # as PyTorch: the count from the floats, the values from the ints
         start, step = int(start), int(step)
     dev = devices.resolve(device) if layout is None and not pin_memory else _range_options(layout, pin_memory, device)
-    r = _finish(dev.backend.arange(n, start, step, array_dtype(d)), dev, requires_grad, pin_memory)
+    r = _finish(dev.backend.arange(*addressable((n,)), start, step, array_dtype(d)), dev, requires_grad, pin_memory)
     return r if out is None else _into(out, r, dtype, "arange")
 
 
@@ -298,8 +298,9 @@ def range(
     start, end, step = _steps(start, end, step, d, "range")
     dev = _range_options(layout, pin_memory, device)
     r = _finish(
-        dev.backend.arange(int((end - start) / step) + 1, start, step, array_dtype(d)), dev, requires_grad, pin_memory
-    )
+        dev.backend.arange(*addressable((int((end - start) / step) + 1,)), start, step, array_dtype(d)),
+        dev, requires_grad, pin_memory,
+    )  # fmt: skip
     return r if out is None else _into(out, r, dtype, "range")
 
 
@@ -323,7 +324,7 @@ def _spaced(fn: str, start: Any, end: Any, steps: Any, dtype: Any, out: Any, *ba
         d = dtypes.of(dtype, fn)
     if d is dtypes.bool_:
         raise NotImplementedError(f"\"{fn}_cpu\" not implemented for 'Bool'")
-    return checked(start, d), checked(end, d), steps, *base, array_dtype(d)
+    return checked(start, d), checked(end, d), *addressable((steps,)), *base, array_dtype(d)
 
 
 def linspace(
@@ -362,7 +363,9 @@ def eye(
         if size[-1] < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {k}")
     dev = _range_options(layout, pin_memory, device)
-    r = _finish(dev.backend.eye(*size, array_dtype(_default(dtype, "eye"))), dev, requires_grad, pin_memory)
+    r = _finish(
+        dev.backend.eye(*addressable(tuple(size)), array_dtype(_default(dtype, "eye"))), dev, requires_grad, pin_memory
+    )
     return r if out is None else _into(out, r, dtype, "eye")
 
 

@@ -24,6 +24,7 @@ Fn = TypeVar("Fn", bound=Callable[..., Any])
 F = SimpleNamespace()  # kernel name -> the same function on Tensors
 ROWS: dict[str, Row] = {}
 
+BODIES: dict[Any, Any] = {}  # functions whose own body asks for overrides: the function that has the real one
 ARRAYS = {
     "index",
     "indices",
@@ -274,9 +275,10 @@ def written(name: str, text: Callable[[], list[str]], names: dict[str, Any]) -> 
         scope = dict(call.__globals__)
         exec("\n".join(lines), scope)
         made = scope[name]
-        call.__defaults__, call.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
-        call.__code__ = made.__code__  # last: another thread may be here too
-        return call(*args, **kwargs)
+        body = BODIES.get(call, call)
+        body.__defaults__, body.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
+        body.__code__ = made.__code__  # last: another thread may be here too
+        return body(*args, **kwargs)
 
     # compiled modules that import something while it runs look for __builtins__: NumPy does for the name of a dtype
     call = FunctionType(_first.__code__, {"first": first, "__builtins__": builtins, **names}, name)

@@ -69,6 +69,7 @@ class CupyBackend(
     name = "cupy"
     device_type = "cuda"
     takes_half = True
+    span = 1 << 24
     attends_small = True
     attention_room = 1 << 24  # a launch costs more than a cache is worth
 
@@ -200,6 +201,21 @@ class CupyBackend(
                     i, -n, n, IndexError, f"index is out of bounds for dimension {position} with size {n}"
                 )
             position += i.ndim if hasattr(i, "dtype") and i.dtype.kind == "b" else 1
+        shapes = [i.shape for i in index if hasattr(i, "dtype") and i.dtype.kind != "b"]
+        if len(set(shapes)) > 1:  # CuPy raises ValueError, as for a value that does not fit
+            try:
+                np.broadcast_shapes(*shapes)
+            except ValueError:
+                told = ", ".join(str(list(s)) for s in shapes)
+                raise IndexError(
+                    f"shape mismatch: indexing tensors could not be broadcast together with shapes {told}"
+                ) from None
+
+    def index(self, x: Any, index: tuple[Any, ...]) -> Any:
+        try:
+            return super().index(x, index)
+        except ValueError as error:  # a mask whose number of places does not fit
+            raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together: {error}") from None
 
     def triangle_indices(self, lower: bool, rows: int, columns: int, offset: int) -> Any:
         # CuPy's functions look for what is not 0, whose number they must wait for

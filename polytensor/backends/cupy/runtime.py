@@ -18,7 +18,7 @@ from .memory import stats as memory
 from .placement import Placement
 
 __all__ = [
-    "accounts", "allocating_from", "bus_id", "can_access_peer", "capturing", "cublas_handle", "current_stream", "cusolver_handle",
+    "accounts", "allocating_from", "bus_id", "can_access_peer", "capturing", "current_stream", "cusolver_handle",
     "elapsed", "empty_host_cache", "external_stream", "hold_for", "libraries", "memory", "memory_info",
     "memory_limit", "new_event", "new_stream", "null_stream", "nvtx", "on", "private_pool", "profile", "properties", "reset_peak",
     "set_memory_limit", "sync_debug", "synchronize", "use", "use_stream", "version",
@@ -78,7 +78,7 @@ def libraries() -> dict[str, str]:
     def blas() -> str:
         from cupy_backends.cuda.libs import cublas
 
-        number = int(cublas.getVersion(cublas_handle()))
+        number = int(cublas.getVersion(cupy.cuda.get_cublas_handle()))
         return f"{number // 10000}.{number % 10000 // 100}.{number % 100}"
 
     def driver() -> str:
@@ -95,10 +95,6 @@ def libraries() -> dict[str, str]:
         except (ImportError, OSError, RuntimeError) as error:
             result[name] = "not usable: " + (str(error).strip().splitlines() or [type(error).__name__])[0]
     return result
-
-
-def cublas_handle() -> int:
-    return int(cupy.cuda.get_cublas_handle())
 
 
 def cusolver_handle() -> int:
