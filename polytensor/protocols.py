@@ -234,8 +234,10 @@ class Protocols:
         )  # fmt: skip
 
     def is_shared(self) -> bool:
-        """False: memory is not shared between processes."""
-        return False
+        """Whether processes share the memory: after share_memory_(), and on CUDA. Source: torch.Tensor.is_shared."""
+        from .sharing import block_of
+
+        return self._dev.type == "cuda" or block_of(self) is not None
 
     def is_signed(self) -> bool:
         """Whether the dtype has a sign."""
