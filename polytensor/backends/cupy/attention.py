@@ -167,7 +167,7 @@ __global__ void attend(const T* q, const T* k, const T* v, const void* mask, T* 
             if (row >= length) continue;
             i64 at = item * length + row;
             A from = top[i] == -infinity<A>() ? (A)0 : top[i];
-            if (x == 0) logs[at] = alive[i] ? from + log(whole[i]) : (A)0;
+            if (x == 0) logs[at] = !alive[i] ? (A)0 : whole[i] == 0 ? (A)NAN : from + log(whole[i]);
 #pragma unroll
             for (int j = 0; j < COLS; ++j)
                 if (x + 16 * j < depth) store(out + at * depth + x + 16 * j, alive[i] ? sum[i][j] / whole[i] : (A)0);
