@@ -58,6 +58,7 @@ __device__ void pairs(const A* left, int left_pitch, const A* right, int right_p
     for (int i = 0; i < R; ++i)
 #pragma unroll
         for (int j = 0; j < R; ++j) s[i][j] = 0;
+#pragma unroll 2
     for (int e = 0; e < width; ++e) {
         A a[R], b[R];
 #pragma unroll
@@ -75,6 +76,7 @@ __device__ void pairs(const A* left, int left_pitch, const A* right, int right_p
 template <int TILE, int R, int COLS, typename A>
 __device__ void mix(const A* weights, int down, int across, const A* values, int pitch, int width, A (&sum)[R][COLS]) {
     int x = threadIdx.x % 16, y = threadIdx.x / 16, cols = (width - x + 15) / 16;
+#pragma unroll 2
     for (int n = 0; n < TILE; ++n) {
         A a[R];
 #pragma unroll
