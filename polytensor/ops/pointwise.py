@@ -493,6 +493,8 @@ def equal(input: Tensor, other: Tensor) -> bool:
     """Same shape and same elements. Source: torch.equal."""
     for x, name in ((input, "input"), (other, "other")):
         check_tensor(x, "equal", name)
+    if "meta" in (input._dev.type, other._dev.type):
+        raise NotImplementedError("equal of a meta tensor: there is no data to compare")
     return input._a.shape == other._a.shape and bool((input._a == other._a).all())
 
 
