@@ -11,23 +11,23 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, wraps
 from inspect import Parameter as Argument
 from inspect import signature
 from types import CodeType, FunctionType, MethodWrapperType
 from typing import Any
 
-from .ops.rows import BODIES
-from .protocols import disabled_torch_function
+from .ops.rows import BODIES, F
+from .protocols import Protocols, disabled_torch_function
 from .size import Size
 from .tensor import Parameter, Tensor
 
 __all__ = [
     "BaseTorchFunctionMode", "DisableTorchFunction", "DisableTorchFunctionSubclass", "TorchFunctionMode", "enable",
-    "get_default_nowrap_functions", "get_ignored_functions", "get_overridable_functions", "get_testing_overrides",
+    "enable_reentrant_dispatch",    "get_default_nowrap_functions", "get_ignored_functions", "get_overridable_functions", "get_testing_overrides",
     "handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic",
-    "is_tensor_like", "is_tensor_method_or_property", "resolve_name", "wrap_torch_function",
+    "is_tensor_like", "is_tensor_method_or_property", "redispatch_function", "resolve_name", "wrap_torch_function",
 ]  # fmt: skip
 
 
@@ -36,9 +36,11 @@ class _State(threading.local):
 
     def __init__(self) -> None:
         self.modes: list[TorchFunctionMode] = []
-        self.classes_off = self.all_off = False
+        self.classes_off = False
+        self.off = 0  # ALL: nobody is asked; ONCE: not for the next function
 
 
+ALL, ONCE = 1, 2
 _state = _State()
 # of these types no argument has a __torch_function__ to ask: left out before anything that costs more
 _PLAIN = frozenset([Tensor, Parameter, int, float, bool, str, type(None), Size, complex, slice, type(...)])
@@ -56,9 +58,14 @@ def _overrides(x: Any) -> bool:
 def _overloaded(args: Iterable[Any]) -> list[Any]:
     """One argument of each type that has a __torch_function__: in order, subclasses before their bases."""
     found: list[Any] = []
+    types: list[type] = []
     for x in args:
-        if type(x) not in _PLAIN and _overrides(x) and all(type(x) is not type(y) for y in found):
-            at = next((i for i, y in enumerate(found) if issubclass(type(x), type(y))), len(found))
+        cls = type(x)
+        if cls not in _PLAIN and cls not in types and _overrides(x):
+            at = 0
+            while at < len(types) and not issubclass(cls, types[at]):
+                at += 1
+            types.insert(at, cls)
             found.insert(at, x)
     return found
 
@@ -76,7 +83,7 @@ def _ask(func: Any, found: list[Any], args: Any, kwargs: Any) -> Any:
     """What the innermost mode, or else the first of `found` that does not decline, makes of a call."""
     rest = (args, kwargs) if kwargs else (args,)
     types = tuple(map(type, found))
-    if _state.modes and not _state.all_off:
+    if _state.modes and _state.off != ALL:
         with _popped() as mode:
             r = mode.__torch_function__(func, types, *rest)
         if r is not NotImplemented:
@@ -100,7 +107,7 @@ def _declined(func: Any, found: list[Any]) -> TypeError:
     """The error of a call of `func` that everybody asked has declined."""
     name = resolve_name(func) or getattr(func, "__name__", repr(func))
     types = [type(x) for x in found]
-    modes = [] if _state.all_off else _state.modes[-1:]
+    modes = [] if _state.off == ALL else _state.modes[-1:]
     if name.startswith("torch.nn.functional."):
         where = "".join(f" nor in mode {mode}" for mode in modes)
         return TypeError(
@@ -113,12 +120,17 @@ def _declined(func: Any, found: list[Any]) -> TypeError:
     )
 
 
-def torch_function(cls: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+def torch_function(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
     """Tensor's own __torch_function__: the function itself, its Tensors then made instances of `cls`."""
-    if not all(issubclass(cls, t) for t in types):
-        return NotImplemented
-    with DisableTorchFunctionSubclass():
+    for t in types:
+        if t is not cls and not issubclass(cls, t):
+            return NotImplemented
+    usual = _state.classes_off
+    _state.classes_off = True
+    try:
         r = func(*args, **(kwargs or {}))
+    finally:
+        _state.classes_off = usual
     return r if cls is Tensor or func in get_default_nowrap_functions() else _convert(r, cls)
 
 
@@ -138,7 +150,7 @@ class _Off:
 
     def __enter__(self) -> None:
         self.usual = getattr(_state, self.name)
-        setattr(_state, self.name, True)
+        setattr(_state, self.name, ALL)
 
     def __exit__(self, *exc: Any) -> None:
         setattr(_state, self.name, self.usual)
@@ -153,7 +165,34 @@ class DisableTorchFunctionSubclass(_Off):
 class DisableTorchFunction(_Off):
     """Inside, neither arguments nor modes are asked. Source: torch._C.DisableTorchFunction."""
 
-    name = "all_off"
+    name = "off"
+
+
+def _unasked(body: Any, args: Any, kwargs: Any) -> Any:
+    """A call where nobody is asked; nor is anybody inside a function of ours."""
+    if _state.off == ALL:
+        return body(*args, **kwargs)
+    _state.off = 0
+    with DisableTorchFunction():
+        return body(*args, **kwargs)
+
+
+def redispatch_function(func: Any, types: Any, args: Any, kwargs: Any = None) -> Any:
+    """func(*args, **kwargs), for which itself nobody is asked. Source: torch.overrides.redispatch_function.
+
+    A function of torch runs as a whole; in one of the user's, which asks has_torch_function, further functions ask.
+    """
+    _state.off = ONCE
+    try:
+        return func(*args, **(kwargs or {}))
+    finally:
+        if _state.off == ONCE:
+            _state.off = 0
+
+
+def enable_reentrant_dispatch() -> Any:
+    """A context for __torch_dispatch__, which is not called here: it does nothing. Source: torch.overrides."""
+    return nullcontext()
 
 
 # ---- modes -------------------------------------------------------------------------------------------------------------
@@ -191,6 +230,14 @@ class BaseTorchFunctionMode(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def _get_current_function_mode() -> TorchFunctionMode | None:
+    return _state.modes[-1] if _state.modes else None
+
+
+def _get_current_function_mode_stack() -> list[TorchFunctionMode]:
+    return [*_state.modes]
+
+
 @contextmanager
 def _popped() -> Iterator[TorchFunctionMode]:
     mode = _state.modes.pop()
@@ -217,6 +264,7 @@ def enable() -> bool:
 
 
 def _switch() -> None:
+    Protocols.__torch_function__ = classmethod(torch_function)  # type: ignore[method-assign, assignment]
     for found in _functions().values():
         for name, fn in found.items():
             if isinstance(fn, property):
@@ -225,14 +273,20 @@ def _switch() -> None:
                         _overridable(half, getattr(fn, accessor))
             else:
                 _overridable(fn, fn, name not in _BY_VALUE)
-    for name in _OPERATORS:  # functions of their own: they decline where the method raises
-        method = _NAMED.get(name)
+    inner = [*vars(F).values()]
+    for name in _OPERATORS:
         plain: Any = getattr(Tensor, name)
+        method = getattr(Tensor, _NAMED[name]) if name in _NAMED else None
+        if plain not in BODIES and plain not in inner:
+            plain.__name__ = "__rdiv__" if name == "__rtruediv__" else name
+            _overridable(plain, method or plain, declines=name in _DECLINING)
+            continue
+        # a function of its own: it declines where the method raises, and what the library calls goes on as it is
         operator = FunctionType(_code(0).replace(co_name=name), {}, name)
-        func = operator if method is None else getattr(Tensor, method)
-        operator.__kwdefaults__ = {"_entry": _asking(BODIES.get(plain, plain), func, True, name[:3] != "__i")}
+        operator.__kwdefaults__ = {
+            "_entry": _asking(BODIES.get(plain, plain), method or operator, True, name in _DECLINING)
+        }
         operator.__wrapped__, operator.__qualname__ = plain, f"Tensor.{name}"  # type: ignore[attr-defined]
-        operator.__name__ = "__rdiv__" if name == "__rtruediv__" else name
         setattr(Tensor, name, operator)
 
 
@@ -245,26 +299,26 @@ def _copy(fn: Any) -> Any:
     return copy
 
 
-def _overridable(fn: Any, func: Any, ask_arguments: bool = True) -> None:
+def _overridable(fn: Any, func: Any, ask_arguments: bool = True, declines: bool = False) -> None:
     """Have `fn` ask its arguments, and the modes, as `func`."""
     if fn in BODIES:
         return
     body = BODIES[fn] = _copy(fn)
     if not hasattr(fn, "__wrapped__"):
         fn.__wrapped__ = body  # inspect.signature looks there
-    fn.__kwdefaults__ = {**(fn.__kwdefaults__ or {}), "_entry": _asking(body, func, ask_arguments)}
+    fn.__kwdefaults__ = {**(fn.__kwdefaults__ or {}), "_entry": _asking(body, func, ask_arguments, declines)}
     if "<" in fn.__qualname__ or fn.__qualname__ == "_first":
         fn.__qualname__ = fn.__name__
     fn.__code__ = _code(len(fn.__code__.co_freevars)).replace(co_name=fn.__name__)
 
 
 def _asking(body: Any, func: Any, ask_arguments: bool, declines: bool = False) -> Callable[[Any, Any], Any]:
-    """What a call of `func`, which is `body`, goes through; it `declines` with NotImplemented, as operators do."""
+    """What a call of `func`, which is `body`, goes through; it `declines` with NotImplemented, as binary operators do."""
     state = _state
 
     def entry(args: Any, kwargs: Any) -> Any:
-        if state.all_off:
-            return body(*args, **kwargs)
+        if state.off:
+            return _unasked(body, args, kwargs)
         found: list[Any] = []
         if ask_arguments and not state.classes_off:
             for x in args:
@@ -279,7 +333,12 @@ def _asking(body: Any, func: Any, ask_arguments: bool, declines: bool = False) -
                 return body(*args, **kwargs)
             with DisableTorchFunctionSubclass():
                 return body(*args, **kwargs)
-        r = _ask(func, found, args, kwargs)
+        try:
+            r = _ask(func, found, args, kwargs)
+        except TypeError:
+            if declines:
+                return NotImplemented
+            raise
         if r is NotImplemented and not declines:
             raise _declined(func, found)
         return r
@@ -310,10 +369,12 @@ _OF_TENSOR = frozenset(  # methods that are not overridden
 )
 _OF_INIT = ("constant_", "kaiming_uniform_", "normal_", "uniform_")
 _BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
-_OPERATORS = [f"__{p}{n}__" for n in _BINARY for p in ("", "r", "i")] + [
-    f"__{n}__" for n in ("eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs", "invert")
+_DECLINING = [f"__{p}{n}__" for n in _BINARY for p in ("", "r")] + [
+    f"__{n}__" for n in ("eq", "ne", "lt", "le", "gt", "ge")
 ]
-_OPERATORS.remove("__imatmul__")
+_OPERATORS = (
+    _DECLINING + [f"__i{n}__" for n in _BINARY if n != "matmul"] + ["__neg__", "__pos__", "__abs__", "__invert__"]
+)
 _NAMED = {
     "__add__": "add", "__radd__": "add", "__sub__": "sub", "__mul__": "mul", "__rmul__": "mul", "__truediv__": "div",
     "__mod__": "remainder", "__pow__": "pow", "__matmul__": "matmul", "__lt__": "lt", "__le__": "le", "__gt__": "gt",
@@ -335,7 +396,7 @@ def _functions() -> dict[Any, dict[str, Any]]:
         and not (k.startswith("is_") and k.endswith(("_enabled", "_available")))
     }  # fmt: skip
     of_tensor: dict[str, Any] = {}
-    for cls in (Tensor.__mro__[1], Tensor):
+    for cls in (Protocols, Tensor):
         of_tensor.update(vars(cls))
     of_tensor = {
         k: f
@@ -385,7 +446,9 @@ def _names() -> dict[Any, str]:
 # ---- the public functions ----------------------------------------------------------------------------------------------
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
     """Whether one of the arguments has a __torch_function__ to ask, or a mode is on."""
-    if _state.all_off:
+    if _state.off:
+        if _state.off == ONCE:
+            _state.off = 0
         return False
     return bool(_state.modes) or (not _state.classes_off and any(map(_overrides, relevant_args)))
 

@@ -83,6 +83,15 @@ def torch_or_none(request):
     return torch
 
 
+@pytest.fixture(autouse=True)
+def arrays_on_the_device(request, monkeypatch):
+    """On CUDA, tests that ask for `device` have there what they make from NumPy arrays, and read it as one."""
+    if "device" in request.fixturenames and (device := request.getfixturevalue("device")).type == "cuda":
+        make, read = polytensor.from_numpy, polytensor.Tensor.numpy
+        monkeypatch.setattr(polytensor, "from_numpy", lambda array: make(array).to(device))
+        monkeypatch.setattr(polytensor.Tensor, "numpy", lambda self, **options: read(self.cpu(), **options))
+
+
 @pytest.fixture
 def t(device):
     """PolyTensor on each backend in turn."""

@@ -35,10 +35,13 @@ OTHERWISE = {
     "test_vision_v2": ("test_reprs",),
 }  # fmt: skip
 SAMPLES = (
-    "Tensor.aminmax:", "Tensor.const_data_ptr:", "Tensor.narrow_copy", "Tensor.new_ones", "Tensor.nextafter_",
-    "Tensor.requires_grad:a", "aminmax.kw.", "clamp_.nan", "dtypes.trace", "fn.bartlett_window.f64", "fn.blackman_window.f64",
-    "fn.hamming_window.f64", "fn.hann_window.f64", "fn.kaiser_window.f64", "fn.narrow_copy", "forms.nextafter_",
-    "interpolate.bytes.lanczos", "nansum.bool", "nansum.int32", "nextafter", "cumsum.none", "logsumexp.none",
+    "Tensor.aminmax", "Tensor.const_data_ptr:", "Tensor.narrow_copy", "Tensor.new_ones", "Tensor.nextafter",
+    "Tensor.requires_grad:a", "aminmax.kw.", "avg_pool2d.zero[badrank]", "clamp_.nan", "dtypes.trace", "fn.bartlett_window.f64",
+    "fn.blackman_window.f64", "fn.hamming_window.f64", "fn.hann_window.f64", "fn.kaiser_window.f64", "fn.narrow_copy",
+    "forms.nextafter_", "interpolate.antialias.lanczos", "interpolate.bytes.lanczos", "interpolate.same.antialias.lanczos",
+    "linear_cross_entropy", "logsumexp.none", "nansum.bool", "nansum.int32", "nextafter", "nn.HuberLoss.bad{'delta'", "cumsum.none",
+    "trace[float16]", *(f"addmv(2,)(2,3)(3,){form}[mix1]" for form in ("", "ab", "f")),
+    *(f"{name}[{case}]" for name in ("det", "linalg.det") for case in ("empty", "bempty", "b0")),
 )  # fmt: skip
 SAMPLE_PARTS = (
     ".badtype[", ".leaf[", ".recording[", "requires_grad=True", "nn.Parameter(", "names", "size('a')", "'cuda'", ".cuda()",

@@ -161,7 +161,11 @@ def test_group_norm(twin, shape, w_shape):
     same(*on(twin, "normalize_affine_backward", g, w, y, var, (2, 3), 1e-5), scale=4)
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (70, 40), (600, 33), (2, 3, 5, 7), (3, 2, 64, 64), (2, 5, 1, 8)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [(4, 3), (70, 40), (600, 33), (2, 3, 5, 7), (3, 2, 64, 64), (2, 5, 1, 8), (40, 3, 31, 33), (3, 1, 2, 3)],
+    ids=str,
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=str)
 def test_batch_norm(twin, shape, dtype):
     dims = (0, *range(2, len(shape)))
@@ -182,7 +186,7 @@ def test_batch_norm(twin, shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, BFLOAT16], ids=str)
-@pytest.mark.parametrize("shape", [(6, 5, 16), (40, 33), (3, 2, 5, 7), (9000, 3), (2, 8)])
+@pytest.mark.parametrize("shape", [(6, 5, 16), (40, 33), (3, 2, 5, 7), (9000, 3), (2, 8), (20, 2, 31, 17), (1, 1, 9)])
 def test_batch_norm_of_16_bits(twin, dtype, shape):
     """With float32 weights and statistics; the sums are of float32."""
     x, g = (draw((shape, k), shape).astype(dtype) for k in "xg")

@@ -59,8 +59,8 @@ def weights(module, y):
 
 
 def describe(y):
-    y = y.detach().cpu() if y.device.type == "cuda" else y.detach()
-    values = y.float() if str(y.dtype) == "torch.bfloat16" else y.cpu().resolve_conj()
+    y = y.detach()
+    values = y.cpu().float() if str(y.dtype) == "torch.bfloat16" else y.cpu().resolve_conj()
     return values.numpy(force=True), str(y.dtype), tuple(y.shape), tuple(y.stride()), y.is_contiguous()
 
 

@@ -192,6 +192,50 @@ def Pickled(t):
     return globals()[name]
 
 
+@pytest.mark.filterwarnings("ignore:load.weights_only=False")
+def test_files_keep_the_class(both, tmp_path):
+    t, cls = both.module, Pickled(both.module)
+    x = t.arange(3.0).as_subclass(cls)
+    x.tag = "t"
+    q = t.nn.Parameter(t.ones(1).as_subclass(cls))
+    path = tmp_path / "file"
+    t.save({"x": x, "rest": x[1:], "q": q}, path)
+    with pytest.raises(pickle.UnpicklingError, match="add_safe_globals"):
+        t.load(path)
+    with t.serialization.safe_globals([cls]):
+        safe = t.load(path)
+    for found in (safe, t.load(path, weights_only=False)):
+        assert (
+            all(type(y) is cls for y in found.values()) and found["x"].tag == "t" and found["rest"].tolist() == [1, 2]
+        )
+        assert isinstance(found["q"], t.nn.Parameter) and found["q"].requires_grad
+        assert found["rest"].data_ptr() == found["x"].data_ptr() + 4
+
+
+def test_files_of_the_other_library(oracle, tmp_path):
+    for writer, reader in ((oracle, polytensor), (polytensor, oracle)):
+        writer.save(writer.arange(2.0).as_subclass(Pickled(writer)), tmp_path / "file")
+        name = f"{__name__}.{Pickled(writer).__name__}"
+        with reader.serialization.safe_globals([(Pickled(reader), name)]):
+            found = reader.load(tmp_path / "file")
+        assert type(found) is Pickled(reader) and found.tolist() == [0, 1]
+
+
+def test_operators_decline(both):
+    class Plain(both.module.Tensor):
+        pass
+
+    class Right:
+        def __radd__(self, other):
+            return "right"
+
+    x = both.module.ones(2).as_subclass(Plain)
+    assert x + Right() == "right" and (x != None) is True and (x == "a") is False  # noqa: E711
+    with pytest.raises(TypeError, match="unsupported operand type"):
+        x / "a"
+    assert type(-x) is type(abs(x)) is type(+x) is Plain
+
+
 def test_extra_data_is_carried_by_the_handler(both):
     t = both.module
 
@@ -367,6 +411,43 @@ def test_functions_of_overrides(both):
     assert mine(p) == "mine" and mine(p, b=d)[0] is mine and api(p, p) == "api"
     func, types, args, kwargs = api(p, d)
     assert func is api and Duck in types and args == (p,) and kwargs == {"b": d}
+
+
+def test_redispatch(both):
+    t, o = both.module, overrides(both.module)
+    if not hasattr(o, "redispatch_function"):
+        pytest.skip("of a newer PyTorch")
+    names = []
+
+    class Logged(t.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            names.append(func.__name__)
+            return o.redispatch_function(func, types, args, kwargs or {})
+
+    class Mode(o.TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            names.append(func.__name__)
+            with self:
+                return o.redispatch_function(func, types, args, kwargs or {})
+
+    def scaled(a, b):
+        if o.has_torch_function((a, b)):
+            return o.handle_torch_function(scaled, (a, b), a, b)
+        return a * b + 1
+
+    x = t.ones(2).as_subclass(Logged)
+    r = scaled(x, x)
+    assert names == ["scaled", "mul"] and type(r) is t.Tensor and r.tolist() == [2, 2]
+    names.clear()
+    p = t.ones(2)
+    with Mode():
+        scaled(p, p)
+    assert names == ["scaled", "mul", "add"]
+    names.clear()
+    scaled(p, p)
+    x * 2
+    assert names == ["mul"]
 
 
 def test_dispatch_below_is_refused():

@@ -504,7 +504,7 @@ class Backend(
         if dtype in FLOAT16:  # rounded once
             b, x, y = (a.astype(np.float32) for a in (b, x, y))
             return self.addmm(b, x, y, beta, alpha).astype(dtype)
-        r = self.matmul(x, y)
+        r = self.bmm(x, y) if x.ndim == 3 else self.matmul(x, y)
         if alpha != 1:
             r = r * self.scalar(alpha, dtype)
         if beta != 0:

@@ -338,7 +338,7 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
 def _scaled(x: Tensor, factor: Any) -> Tensor:
     if factor == 1:
         return x
-    return pw.mul(x, int(factor) if x._a.dtype.kind in "iu" else factor)
+    return pw.mul(x, factor)
 
 
 def _expanded(x: Tensor, shape: tuple[int, ...]) -> Tensor:
