@@ -129,21 +129,21 @@ def recording(recorder):
         return recorder.run(product, self, *now)
 
     put(Entry, "__call__", entry)
-    load, ready = launch.load, dict(launch._ready)
+    load, ready = launch.load, dict(launch.ready)
 
     def loaded(*args):
         made = load(*args)
         return lambda *a, **k: recorder.run(made, *a, **k)
 
     put(launch, "load", loaded)
-    launch._ready.clear()
+    launch.ready.clear()
     try:
         yield
     finally:
         for home, name, value in reversed(kept):
             delattr(home, name) if value is None else setattr(home, name, value)
-        launch._ready.clear()
-        launch._ready.update(ready)
+        launch.ready.clear()
+        launch.ready.update(ready)
 
 
 class CaptureTwin(TwinBackend):

@@ -199,6 +199,7 @@ class Kernel:
                 once |= element >> 16 == POINTER
                 keep.append(a)
                 continue
+            a = getattr(a, "value", a)
             if not isinstance(a, np.generic) and not (type(a) is np.ndarray and a.size == 1):
                 self.fail(f"argument {k} is {type(a)}, neither an array of CuPy nor a NumPy scalar")
             code = (
@@ -254,6 +255,9 @@ class Dispatch:
         self.made = cache(lambda: Kernel(name, launch.code(name), launch.expression(name, types), shared_mem))
         self.real = cache(lambda: REAL(name, types, shared_mem))
 
+    def over(self, threads, args):
+        self((-(-threads // 256),), (256,), args)
+
     def __call__(self, grid, block, args, shared_mem=0):
         import cupy
 
@@ -270,5 +274,5 @@ REAL = launch.load
 def install():
     """From here on kernels take the twin's arrays too."""
     if launch.load is REAL:
-        launch._ready.clear()
+        launch.ready.clear()
         launch.load = Dispatch

@@ -82,7 +82,7 @@ def test_the_sanitizer_sees_every_kernel(gpu, monkeypatch):
         polytensor.zeros(1, device="cuda")
         find = launch.load
         monkeypatch.setattr(launch, "load", load)
-        monkeypatch.setattr(launch, "_ready", {})
+        monkeypatch.setattr(launch, "ready", {})
         gpu.touch("cuda", (), ("linear regression",), ("float32",))
     assert {name for name in launch.KERNELS if not name.startswith("rule_")} - seen == {"put_words"}
 
