@@ -47,7 +47,7 @@ GOALS = {
     "small ops": 1.0, "small ops, forward + backward": 1.0, "gemm": 1 / 0.95, "conv": 1 / 0.95, "steps, graph replay": 0.7,
 }  # fmt: skip
 SHARE = 0.8  # of the copy bandwidth
-LONGEST = 40  # seconds that a case may take: then its process ends
+LONGEST = 60  # seconds that a case may take: then its process ends
 SLICES = {"cupy": 6, "numba": 4}  # processes that compile what the cases need
 
 

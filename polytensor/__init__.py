@@ -166,7 +166,7 @@ newaxis = None
 _install_numpy_names(globals())
 _LAZY = (
     "_C", "__config__", "__future__", "_dynamo", "_inductor", "_logging", "accelerator", "compiler", "cpu", "data",
-    "distributed", "functional", "futures", "fx", "hub", "jit", "library", "mps", "multiprocessing", "onnx", "overrides",
+    "distributed", "distributions", "functional", "futures", "fx", "hub", "jit", "library", "mps", "multiprocessing", "onnx", "overrides",
     "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 _HOMES = {

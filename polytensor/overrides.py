@@ -19,7 +19,7 @@ from types import CodeType, FunctionType, MethodWrapperType
 from typing import Any
 
 from .ops.rows import BODIES
-from .protocols import disabled_torch_function
+from .protocols import Protocols, disabled_torch_function
 from .size import Size
 from .tensor import Parameter, Tensor
 
@@ -56,9 +56,14 @@ def _overrides(x: Any) -> bool:
 def _overloaded(args: Iterable[Any]) -> list[Any]:
     """One argument of each type that has a __torch_function__: in order, subclasses before their bases."""
     found: list[Any] = []
+    types: list[type] = []
     for x in args:
-        if type(x) not in _PLAIN and _overrides(x) and all(type(x) is not type(y) for y in found):
-            at = next((i for i, y in enumerate(found) if issubclass(type(x), type(y))), len(found))
+        cls = type(x)
+        if cls not in _PLAIN and cls not in types and _overrides(x):
+            at = 0
+            while at < len(types) and not issubclass(cls, types[at]):
+                at += 1
+            types.insert(at, cls)
             found.insert(at, x)
     return found
 
@@ -113,12 +118,17 @@ def _declined(func: Any, found: list[Any]) -> TypeError:
     )
 
 
-def torch_function(cls: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+def torch_function(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
     """Tensor's own __torch_function__: the function itself, its Tensors then made instances of `cls`."""
-    if not all(issubclass(cls, t) for t in types):
-        return NotImplemented
-    with DisableTorchFunctionSubclass():
+    for t in types:
+        if t is not cls and not issubclass(cls, t):
+            return NotImplemented
+    usual = _state.classes_off
+    _state.classes_off = True
+    try:
         r = func(*args, **(kwargs or {}))
+    finally:
+        _state.classes_off = usual
     return r if cls is Tensor or func in get_default_nowrap_functions() else _convert(r, cls)
 
 
@@ -205,18 +215,19 @@ _enabled = False
 _lock = threading.Lock()
 
 
-def enable() -> None:
-    """From now on functions ask; see the module's text."""
+def enable() -> bool:
+    """From now on functions ask; see the module's text. False if they did already."""
     global _enabled
-    if _enabled:
-        return
     with _lock:
-        if not _enabled:
-            _enabled = True
-            _switch()
+        if _enabled:
+            return False
+        _switch()
+        _enabled = True
+        return True
 
 
 def _switch() -> None:
+    Protocols.__torch_function__ = classmethod(torch_function)  # type: ignore[method-assign, assignment]
     for found in _functions().values():
         for name, fn in found.items():
             if isinstance(fn, property):
@@ -230,7 +241,7 @@ def _switch() -> None:
         plain: Any = getattr(Tensor, name)
         operator = FunctionType(_code(0).replace(co_name=name), {}, name)
         func = operator if method is None else getattr(Tensor, method)
-        operator.__kwdefaults__ = {"_entry": _asking(BODIES.get(plain, plain), func, True, name[:3] != "__i")}
+        operator.__kwdefaults__ = {"_entry": _asking(BODIES.get(plain, plain), func, True, name in _DECLINING)}
         operator.__wrapped__, operator.__qualname__ = plain, f"Tensor.{name}"  # type: ignore[attr-defined]
         operator.__name__ = "__rdiv__" if name == "__rtruediv__" else name
         setattr(Tensor, name, operator)
@@ -259,7 +270,7 @@ def _overridable(fn: Any, func: Any, ask_arguments: bool = True) -> None:
 
 
 def _asking(body: Any, func: Any, ask_arguments: bool, declines: bool = False) -> Callable[[Any, Any], Any]:
-    """What a call of `func`, which is `body`, goes through; it `declines` with NotImplemented, as operators do."""
+    """What a call of `func`, which is `body`, goes through; it `declines` with NotImplemented, as binary operators do."""
     state = _state
 
     def entry(args: Any, kwargs: Any) -> Any:
@@ -279,7 +290,12 @@ def _asking(body: Any, func: Any, ask_arguments: bool, declines: bool = False) -
                 return body(*args, **kwargs)
             with DisableTorchFunctionSubclass():
                 return body(*args, **kwargs)
-        r = _ask(func, found, args, kwargs)
+        try:
+            r = _ask(func, found, args, kwargs)
+        except TypeError:
+            if declines:
+                return NotImplemented
+            raise
         if r is NotImplemented and not declines:
             raise _declined(func, found)
         return r
@@ -310,10 +326,12 @@ _OF_TENSOR = frozenset(  # methods that are not overridden
 )
 _OF_INIT = ("constant_", "kaiming_uniform_", "normal_", "uniform_")
 _BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
-_OPERATORS = [f"__{p}{n}__" for n in _BINARY for p in ("", "r", "i")] + [
-    f"__{n}__" for n in ("eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs", "invert")
+_DECLINING = [f"__{p}{n}__" for n in _BINARY for p in ("", "r")] + [
+    f"__{n}__" for n in ("eq", "ne", "lt", "le", "gt", "ge")
 ]
-_OPERATORS.remove("__imatmul__")
+_OPERATORS = (
+    _DECLINING + [f"__i{n}__" for n in _BINARY if n != "matmul"] + ["__neg__", "__pos__", "__abs__", "__invert__"]
+)
 _NAMED = {
     "__add__": "add", "__radd__": "add", "__sub__": "sub", "__mul__": "mul", "__rmul__": "mul", "__truediv__": "div",
     "__mod__": "remainder", "__pow__": "pow", "__matmul__": "matmul", "__lt__": "lt", "__le__": "le", "__gt__": "gt",
@@ -335,7 +353,7 @@ def _functions() -> dict[Any, dict[str, Any]]:
         and not (k.startswith("is_") and k.endswith(("_enabled", "_available")))
     }  # fmt: skip
     of_tensor: dict[str, Any] = {}
-    for cls in (Tensor.__mro__[1], Tensor):
+    for cls in (Protocols, Tensor):
         of_tensor.update(vars(cls))
     of_tensor = {
         k: f

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
 from . import devices, dtypes
 
@@ -22,6 +21,11 @@ def disabled_torch_function(func: Any, types: Any, args: Any = (), kwargs: Any =
 
     with DisableTorchFunctionSubclass():
         return func(*args, **(kwargs or {}))
+
+
+def disabled_torch_dispatch(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """The only __torch_dispatch__ that a class may have. Source: torch._C._disabled_torch_dispatch_impl."""
+    return func(*args, **(kwargs or {}))
 
 
 class Protocols:
@@ -230,8 +234,10 @@ class Protocols:
         )  # fmt: skip
 
     def is_shared(self) -> bool:
-        """False: memory is not shared between processes."""
-        return False
+        """Whether processes share the memory: after share_memory_(), and on CUDA. Source: torch.Tensor.is_shared."""
+        from .sharing import block_of
+
+        return self._dev.type == "cuda" or block_of(self) is not None
 
     def is_signed(self) -> bool:
         """Whether the dtype has a sign."""
@@ -244,16 +250,6 @@ class Protocols:
         """The dimensions from the outermost in memory to the innermost."""
         stride = self.stride()  # type: ignore[attr-defined]
         return tuple(sorted(range(len(stride)), key=lambda i: -stride[i]))
-
-    def as_subclass(self, cls: Any) -> Any:
-        """The same memory and history as an instance of a subclass of Tensor."""
-        if not (isinstance(cls, type) and issubclass(cls, Protocols)):
-            raise RuntimeError("as_subclass(): cls must be a subclass of Tensor")
-        from .ops.convert import alias
-
-        r = as_instance(cls, alias(self))  # type: ignore[arg-type]
-        r._s.append(ref(r))  # writes to what it is a view of reach it
-        return r
 
     @staticmethod
     def _make_subclass(cls: Any, data: Tensor, require_grad: bool = False) -> Any:
@@ -360,7 +356,7 @@ class Protocols:
 
 def as_instance(cls: Any, x: Tensor) -> Any:
     """What `x`, a Tensor that nobody else has, is made of, as an instance of a subclass."""
-    if any("__torch_dispatch__" in c.__dict__ for c in cls.__mro__):
+    if getattr(cls, "__torch_dispatch__", disabled_torch_dispatch) is not disabled_torch_dispatch:
         raise NotImplementedError(
             f"{cls.__name__} defines __torch_dispatch__, which PolyTensor does not call: there is nothing below the functions "
             "of torch to override. Define __torch_function__."

@@ -512,7 +512,13 @@ class Tensor(Protocols, metaclass=TensorMeta):
             self._dev.backend.record_stream(self._a, s.base)
 
     def share_memory_(self) -> Tensor:
-        return self
+        """Move to memory that processes share: what one writes there, all see. Returns self; on CUDA nothing is done.
+
+        Other tensors on the memory that self had stay there. Source: torch.Tensor.share_memory_.
+        """
+        from .sharing import share
+
+        return share(self)
 
 
 blank = type.__call__.__get__(Tensor)  # a Tensor without any attribute yet, in two thirds of object.__new__'s time

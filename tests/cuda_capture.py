@@ -100,7 +100,7 @@ def recording(recorder):
     for name in ("__array_ufunc__", "__setitem__", *(n for n in cupy_twin.METHODS if n in Array.__dict__)):
         if name not in ("base", "data", "flags", *READS) and callable(Array.__dict__.get(name)):
             through(Array, name)
-    getitem = Array.__getitem__
+    getitem = cupy_twin.looks[-1]
 
     def get(self, index):
         if masked(index) and not recorder.depth:
@@ -108,7 +108,7 @@ def recording(recorder):
         fancy = any(isinstance(i, (Array, list)) for i in (index if isinstance(index, tuple) else (index,)))
         return recorder.run(getitem, self, index) if fancy else getitem(self, index)
 
-    put(Array, "__getitem__", get)
+    cupy_twin.looks.append(get)
     for name in READS:
         put(Array, name, refused(name))
     called = cupy_twin.call
@@ -140,6 +140,7 @@ def recording(recorder):
     try:
         yield
     finally:
+        cupy_twin.looks.remove(get)
         for home, name, value in reversed(kept):
             delattr(home, name) if value is None else setattr(home, name, value)
         launch.ready.clear()

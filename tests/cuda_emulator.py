@@ -156,8 +156,8 @@ class Kernel:
     def __init__(self, name, text, expression, shared_mem=0):
         self.name = expression
         # 64 Ki registers are there for a block, and a thread takes up to 255 of them unless it is told of more threads
-        bounds = re.search(rf"__launch_bounds__\((\d+)(?:, [^()]*(?:\([^()]*\)[^()]*)*)?\)\s+{name}\(", text)
-        self.most_threads = int(bounds[1]) if bounds else 256
+        bounds = re.search(rf"__launch_bounds__\(([^,()]*)(?:,[^()]*(?:\([^()]*\)[^()]*)*)?\)\s+{name}\(", text)
+        self.most_threads = max(map(int, re.findall(r"\d+", bounds[1]))) if bounds else 256
         self.most_shared = max(shared_mem, launch.STATIC_SHARED)
         self.library = compiled(text, expression)
         elements, values = (ctypes.c_int * 65)(), (ctypes.c_int * 65)()

@@ -97,12 +97,20 @@ class Array(np.ndarray):
         return call(func, twin, args, kwargs)
 
     def __getitem__(self, index):
+        return looks[-1](self, index)
+
+    def look(self, index):
         taken(index)
         return given(at(np.ndarray.__getitem__, self, wrapped(plain(index), self.shape)))
 
     def __setitem__(self, index, value):
         taken((index, value))
         at(np.ndarray.__setitem__, self, wrapped(plain(index), self.shape), plain(value))
+
+
+# What x[index] calls, the last of these. A class whose __getitem__ is set anew a thousand times keeps an old one in
+# CPython 3.13: it gives no class more version tags, and forgets a method that indexing has cached by the tag alone.
+looks = [Array.look]
 
 
 def signature_in_doc(function):
@@ -450,6 +458,9 @@ class TwinBackend(CupyBackend):
 
     dlpack_device = Backend.dlpack_device
     stream = 0  # its address
+
+    def _processors(self):
+        return 132
 
     def _shared_room(self):
         return cuda_emulator.MOST_SHARED

@@ -121,6 +121,11 @@ for op, shapes in ADDS.items():
                 arr(*b),
                 arr(*c),
             )
+    add(name + "node", lambda t, x, y, z, op=op: getattr(t, op)(x.requires_grad_(), y, z, beta=2).grad_fn.name(),
+        *(arr(*s) for s in shapes[0]), grad=False)  # fmt: skip
+    for factor in ("alpha", "beta"):
+        add(f"{op}.{factor}.complex", lambda t, x, y, z, op=op, k=factor: getattr(t, op)(x, y, z, **{k: 1j}),
+            *(arr(*s) for s in shapes[0]), grad=False)  # fmt: skip
     add(f"{op}.out3", lambda t, x, y, z, op=op: getattr(t, op)(x, y, z, out=t.empty(0, dtype=t.float64, device=x.device)),
         *(arr(*s) for s in shapes[0]), grad=False)  # fmt: skip
 add(

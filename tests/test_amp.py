@@ -393,6 +393,65 @@ def scaling(t):
     return [*out, tried(lambda: s.unscale_(half)), tried(lambda: s.scale(x for x in [t.ones(1)]).__next__())]
 
 
+def by_flags(t):
+    """Optimizers that look at found_inf and grad_scale by themselves: fused ones, and a user's."""
+    out = []
+
+    class Mine(t.optim.Optimizer):
+        _step_supports_amp_scaling = True
+
+        def step(self):
+            p = self.param_groups[0]["params"][0]
+            out.append(
+                (
+                    self.grad_scale.item() if self.grad_scale is not None else None,
+                    self.found_inf.item(),
+                    p.grad.tolist(),
+                )
+            )
+
+    class Asks(Mine):
+        def step(self, grad_scaler=None):
+            out.append((grad_scaler.get_scale(), self.param_groups[0]["params"][0].grad.tolist()))
+
+    make = {
+        "sgd": lambda p: t.optim.SGD(p, lr=0.1, momentum=0.9, fused=True), "mine": lambda p: Mine(p, {}),
+        "adam": lambda p: t.optim.Adam(p, lr=0.1, fused=True), "asks": lambda p: Asks(p, {}),
+    }  # fmt: skip
+    for name, of in make.items():
+        for early in (False, True):
+            p = t.nn.Parameter(t.tensor([1.0, 2.0]))
+            optimizer, s = of([p]), t.amp.GradScaler("cpu", init_scale=8.0)
+            out.append(getattr(optimizer, "_step_supports_amp_scaling", False))
+            for factor in (1.0, float("inf"), 2.0):
+                optimizer.zero_grad()
+                s.scale((p * factor).sum()).backward()
+                if early or name == "asks":
+                    s.unscale_(optimizer)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    out.append(tried(lambda: s.step(optimizer)))  # noqa: B023
+                s.update()
+                out += [
+                    p.detach().clone(),
+                    s.get_scale(),
+                    {k: v for k, v in optimizer.state[p].items() if t.is_tensor(v)},
+                ]
+                if name in ("sgd", "adam") and factor != float("inf"):
+                    out.append(p.grad)
+    for name in ("sgd", "adam"):
+        p = t.nn.Parameter(t.tensor([1.0, 2.0]))
+        optimizer, p.grad = make[name]([p]), t.tensor([4.0, 8.0])
+        for found in (0.0, 1.0):
+            optimizer.grad_scale, optimizer.found_inf = t.tensor(4.0), t.tensor(found)
+            optimizer.step()
+            out.append(p.detach().clone())
+    half = t.nn.Parameter(t.ones(2, dtype=t.float16))
+    optimizer, s = make["sgd"]([half]), t.amp.GradScaler("cpu", init_scale=8.0)
+    s.scale(half.float().sum()).backward()
+    return [*out, tried(lambda: s.step(optimizer)), half.detach(), half.grad]
+
+
 def layers(t):
     """Dtypes of layers' outputs: those made before the first use of autocast follow it too."""
     nn, out = t.nn, []
@@ -409,7 +468,7 @@ def layers(t):
     return out
 
 
-CASES = [training, values, layers, contexts, refused, custom, scaling]
+CASES = [training, values, layers, contexts, refused, custom, scaling, by_flags]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda f: f.__name__)

@@ -216,6 +216,7 @@ def test_profiler(both, tmp_path):
     assert (x * x).tolist() == [1, 4]
 
 
+@pytest.mark.filterwarnings("ignore:the .type, exc, tb. signature of throw:DeprecationWarning")  # PyTorch's
 def test_grad_modes_of_generators(both):
     t = both
 

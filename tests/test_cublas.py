@@ -240,6 +240,48 @@ def test_a_table_of_addresses(backend):
                 assert [name for name, _ in calls(backend)] == ["cublasGemmBatchedEx"]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("op", "bshape", "xshape", "yshape"), [
+    ("addmm", (4, 5), (4, 3), (3, 5)), ("addmm", (5,), (4, 3), (3, 5)), ("addmm", (4, 1), (4, 3), (3, 5)),
+    ("addmv", (4,), (4, 3), (3,)), ("addmv", (), (4, 3), (3,)), ("baddbmm", (2, 4, 5), (2, 4, 3), (2, 3, 5)),
+    ("baddbmm", (5,), (2, 4, 3), (2, 3, 5)), ("addmm", (4, 5), (4, 0), (0, 5)),
+])  # fmt: skip
+def test_factors_go_into_the_product(backend, dtype, op, bshape, xshape, yshape):
+    """One call without a pass before or after it, on operands as they lie; what is multiplied by 0 is not read."""
+    b, x, y = values(bshape, dtype), values(xshape, dtype), values(yshape, dtype)
+    wide = dtype if x.dtype.itemsize > 2 else "float32"
+    whole = np.asarray(x.astype(wide) @ y.astype(wide))
+    for name in ("mul", "add", "multiply"):
+        backend.__dict__[name] = backend.xp.__dict__[name] = None
+    for layout, (beta, alpha) in product(("rows", "columns"), ((1, 1), (0.5, -1.5), (1, 2), (2, 1), (0, 1), (0, 0.5))):
+        backend._blas.entries.calls.clear()
+        left, right = laid(x, layout), laid(y, layout)
+        given = b if beta else np.full_like(b, np.nan)
+        got = getattr(backend, op)(given.view(Array), left, right, beta, alpha)
+        expected = (alpha * whole + (beta * b.astype(wide) if beta else 0)).astype(x.dtype)
+        assert same(got, expected) and got.dtype == x.dtype and got.flags.c_contiguous
+        if whole.size and x.size and not backend._blas.light.calls:
+            ((name, args),) = calls(backend)
+            assert {left.data.ptr, right.data.ptr} <= {p for p in args[7:] if isinstance(p, int)}
+        backend._blas.light.calls.clear()
+    if x.dtype.kind == "c":
+        got = getattr(backend, op)(b.view(Array), x.view(Array), y.view(Array), 1j, 2 - 1j)
+        assert same(got, (2 - 1j) * whole + 1j * b)
+
+
+def test_factors_of_many_products(backend):
+    """Tables of addresses and calls in turn take them too; a call that is ready takes each time what it is given."""
+    gemm.plan.cache_clear()
+    for shape in ((2, 3, 4, 3), (6, 5, 4, 3)):
+        x, y = values(shape), values((*shape[:-2], 3, 5))
+        b = values((*shape[:-1], 5))
+        for alpha, beta in ((2, 0.5), (-1, 3), (0.25, 1)):
+            for layout in ("rows", "inner"):
+                out = laid(b.copy(), "inner")
+                backend.product(laid(x, layout), laid(y, "inner"), out, beta, alpha=alpha)
+                assert same(out, alpha * (x @ y) + beta * b)
+
+
 def test_more_dimensions_than_a_table_takes(backend):
     shape = (2, 1, 3, 1, 2, 1, 3, 1, 2, 2)
     other = (3, 1, 2, 1, 2, 1, 2, 1, 3, 2, 2)

@@ -111,6 +111,44 @@ def test_a_training_step_replays_as_it_runs(cuda, name, drop):
     check_a_training_step(cuda, name, drop)
 
 
+@pytest.mark.parametrize("name", ["momentum", "amsgrad", "adamw"])
+def test_a_training_step_in_mixed_precision_is_captured_whole(cuda, monkeypatch, name):
+    """Autocast, scaled losses, a step that is left out for a gradient that is not finite, and the scale's growth."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    data = batches(cuda, 5)
+    data[2][0][0, 0] = float("inf")
+    runs = []
+    for graphed in (False, True):
+        net, scaler = model(cuda), torch.amp.GradScaler("cuda", init_scale=64.0, growth_interval=2)
+        optimizer = OPTIMIZERS[name](list(net.parameters()))
+
+        def step(x, y, net=net, optimizer=optimizer, scaler=scaler):
+            optimizer.zero_grad()
+            with torch.autocast("cuda", dtype=torch.float16):
+                loss = torch.nn.functional.cross_entropy(net(x).float(), y)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            return loss
+
+        for _ in range(2):
+            step(*data[0])
+        if graphed:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                step = graphs.graphed_step(step, data[0], num_warmup_iters=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            losses = [step(*b).item() for b in data]
+        tensors = [*net.parameters(), *(v for s in optimizer.state.values() for v in s.values())]
+        runs.append((losses, scaler.get_scale(), scaler._get_growth_tracker(), [t.detach().cpu() for t in tensors]))
+    (losses, *numbers, state), (replayed, *later, after) = runs
+    np.testing.assert_array_equal(replayed, losses)
+    assert numbers == later == [256.0, 0] and all(t.isfinite().all() for t in after)
+    for a, b in zip(after, state, strict=True):
+        assert torch.equal(a, b)
+
+
 def test_replays_draw_on(cuda):
     torch.manual_seed(1)
     expected = [torch.rand(7, device=cuda).tolist() for _ in range(4)]

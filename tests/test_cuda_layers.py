@@ -59,11 +59,12 @@ def on(twin, name, *args):
 
 
 # rows of a warp (one pack and four), of a block, and longer than registers hold; aligned to packs or not
-ROWS = [(3, 1), (5, 7), (9, 64), (2, 300), (3, 1024), (2, 1000), (2, 8196), (1, 9001)]
+ROWS = [(3, 1), (5, 7), (150, 10), (9, 64), (2, 300), (3, 1024), (2, 1000), (2, 1001), (2, 8196), (1, 9001), (1, 20004)]
 
 
 SOME_ROWS = [*[(np.float32, r) for r in ROWS], (np.float64, (9, 64)), (np.float16, (9, 64)), (np.float16, (2, 1000)),
-             (BFLOAT16, (5, 7)), (BFLOAT16, (3, 1024))]  # fmt: skip
+             (BFLOAT16, (5, 7)), (BFLOAT16, (3, 1024)), (BFLOAT16, (1, 20000)), (np.float16, (1, 9001)),
+             (np.float64, (1, 9001)), (np.float16, (70, 24))]  # fmt: skip
 
 
 @pytest.mark.parametrize(("dtype", "shape"), SOME_ROWS, ids=str)
@@ -96,7 +97,7 @@ def test_softmax_of_what_is_not_finite(twin):
 
 
 @pytest.mark.parametrize("reduction", [0, 1, 2])
-@pytest.mark.parametrize(("rows", "classes"), [(1, 4), (70, 10), (9000, 3)], ids=str)
+@pytest.mark.parametrize(("rows", "classes"), [(1, 4), (70, 10), (9000, 3), (1100, 7)], ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=str)
 def test_cross_entropy(twin, rows, classes, reduction, dtype):
     x = draw((rows, classes), (rows, classes), dtype)
@@ -120,6 +121,7 @@ NORMS = [
     ((3, 1), 1),
     ((5, 7), 1),
     ((40, 64), 1),
+    ((150, 12), 1),
     ((2, 3, 300), 2),
     ((3, 4, 256), 1),
     ((2, 4100), 1),
@@ -159,7 +161,11 @@ def test_group_norm(twin, shape, w_shape):
     same(*on(twin, "normalize_affine_backward", g, w, y, var, (2, 3), 1e-5), scale=4)
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (70, 40), (600, 33), (2, 3, 5, 7), (3, 2, 64, 64), (2, 5, 1, 8)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [(4, 3), (70, 40), (600, 33), (2, 3, 5, 7), (3, 2, 64, 64), (2, 5, 1, 8), (40, 3, 31, 33), (3, 1, 2, 3)],
+    ids=str,
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=str)
 def test_batch_norm(twin, shape, dtype):
     dims = (0, *range(2, len(shape)))
@@ -180,7 +186,7 @@ def test_batch_norm(twin, shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, BFLOAT16], ids=str)
-@pytest.mark.parametrize("shape", [(6, 5, 16), (40, 33), (3, 2, 5, 7), (9000, 3), (2, 8)])
+@pytest.mark.parametrize("shape", [(6, 5, 16), (40, 33), (3, 2, 5, 7), (9000, 3), (2, 8), (20, 2, 31, 17), (1, 1, 9)])
 def test_batch_norm_of_16_bits(twin, dtype, shape):
     """With float32 weights and statistics; the sums are of float32."""
     x, g = (draw((shape, k), shape).astype(dtype) for k in "xg")

@@ -8,6 +8,8 @@ from polytensor import devices, dtypes
 
 pytest.importorskip("cupy")
 cuda_emulator = pytest.importorskip("cuda_emulator")
+from polytensor.backends.cupy import launch  # noqa: E402
+
 if not cuda_emulator.COMPILER:
     pytest.skip("g++ is not installed", allow_module_level=True)
 
@@ -121,6 +123,8 @@ def test_unscaling_takes_one_launch(twin, launches, bad, gaps):
         assert all(f.dtype is torch.float32 and f.shape == () for f in found.values())
         scaler.step(optimizer)
         scaler.update()
+        if x is ps:
+            assert [n for n in launches if n in launch.KERNELS] == ["scale_many", "sgd_many", "update_scale"]
         assert scaler.get_scale() == (8.0 if bad is None else 4.0)
     for p, q in zip(ps, plain, strict=True):
         torch.testing.assert_close(p.grad.cpu(), q.grad, equal_nan=True)
@@ -165,7 +169,7 @@ def test_rules_compile(arch, request):
     import cupy
     from test_cupy import test_source_compiles
 
-    from polytensor.backends.cupy import launch, rules
+    from polytensor.backends.cupy import rules
 
     for name, options in OPTIMIZERS.items():
         p = torch.nn.Parameter(torch.ones(2))

@@ -128,6 +128,24 @@ def test_copies_between_devices(machine):
     assert torch.ones_like(y).device.index == 1 and y.new_ones(2).device.index == 1
 
 
+ORDERS = {
+    "transposed": lambda t, x: x.mT, "permuted": lambda t, x: x.permute(2, 0, 1), "steps": lambda t, x: x[:, ::2],
+    "part of a transposed": lambda t, x: x.mT[:, 1:], "part of a permuted": lambda t, x: x.permute(2, 0, 1)[::2],
+    "channels last": lambda t, x: x.reshape(2, 3, 2, 2).to(memory_format=t.channels_last),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_copies_keep_the_order_in_memory(machine, oracle, name):
+    make = ORDERS[name]
+    strides = make(oracle, oracle.arange(24.0).reshape(2, 3, 4)).to("meta").stride()
+    x = make(torch, torch.arange(24.0).reshape(2, 3, 4).requires_grad_())
+    y = x.to("cuda:1")
+    for moved in (y, y.cpu(), y.to("cuda:0"), x.to("cuda:0", non_blocking=True)):
+        assert moved.stride() == strides and moved.tolist() == x.tolist()
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == torch.ones(x.shape).tolist()
+
+
 def test_a_peer_copy_keeps_the_order_of_both_streams(machine):
     source = torch.ones(4, device="cuda:0")
     machine.deferred = True

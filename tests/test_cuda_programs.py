@@ -104,12 +104,17 @@ def test_the_scale_follows_infinite_gradients(machine):
 
 
 def test_a_captured_step_is_taken_back_on_the_device(machine, monkeypatch):
+    """That of an optimizer which does not look at found_inf by itself."""
     backend = type(devices.resolve("cuda:0").backend)
+
+    class Mine(torch.optim.AdamW):
+        def step(self, closure=None):
+            return super().step(closure)
 
     def run(captured):
         torch.manual_seed(0)
         p = torch.nn.Parameter(torch.arange(1.0, 4.0, device="cuda"))
-        optimizer = torch.optim.AdamW([p], lr=0.1, capturable=True)
+        optimizer = Mine([p], lr=0.1, capturable=True)
         scaler = torch.amp.GradScaler("cuda", init_scale=4.0)
         for i, factor in enumerate((1.0, 2.0, float("inf"), 3.0)):
             with monkeypatch.context() as patch, watching() as watch:
@@ -125,6 +130,46 @@ def test_a_captured_step_is_taken_back_on_the_device(machine, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         assert run(True) == run(False) and run(True)[1] == 3
+
+
+SCALED = {
+    "sgd": lambda ps: torch.optim.SGD(ps, lr=0.1),
+    "momentum": lambda ps: torch.optim.SGD(ps, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "dampened": lambda ps: torch.optim.SGD(ps, lr=0.1, momentum=0.9, dampening=0.2, fused=True),
+    "adam": lambda ps: torch.optim.Adam(ps, lr=0.1, fused=True, amsgrad=True),
+    "adamw": lambda ps: torch.optim.AdamW(ps, lr=0.1, **({"capturable": True} if ps[0].is_cuda else {})),
+}
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_a_step_with_infinite_gradients_is_left_out_on_the_device(machine, name):
+    """Without a wait, but where dampening tells a first step from others; parameters and state are those of the CPU."""
+
+    def run(device, second):
+        ps = [torch.nn.Parameter(torch.arange(1.0, 8.0).to(d)) for d in (device, device, second)]
+        optimizer = SCALED[name](ps)
+        scaler = torch.amp.GradScaler(torch.device(device).type, init_scale=4.0, growth_interval=2)
+        waits, scales = [], []
+        for factor in (float("inf"), 1.0, 2.0, float("nan"), float("inf"), 3.0):
+            with watching() as watch:
+                optimizer.zero_grad()
+                (
+                    scaler.scale(ps[0].sum() * factor) + scaler.scale((ps[1] * ps[1]).sum() + ps[2].sum().to(device))
+                ).backward()
+                ps[1].grad = torch.stack([ps[1].grad] * 2, -1)[..., 0]  # with gaps: by itself
+                scaler.step(optimizer)
+                scaler.update()
+            waits.append(len(watch.found))
+            scales.append(scaler.get_scale())
+            assert optimizer.found_inf is None and optimizer.grad_scale is None
+        state = [v.cpu() for p in ps for _, v in sorted(optimizer.state[p].items()) if v is not None]
+        return [p.detach().cpu() for p in ps] + state, scales, waits
+
+    found, scales, waits = run("cuda:1", "cuda:0")
+    expected, wanted, _ = run("cpu", "cpu")
+    assert scales == wanted == [2, 2, 4, 2, 1, 1] and waits == [int(name == "dampened")] * 2 + [0] * 4
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD"])

@@ -32,6 +32,11 @@ MISC = {
     "numpy put": lambda t: (lambda z: (z.__setitem__(slice(0, 3), t.arange(3.0)), z.tolist())[1])(np.zeros(4)),
     "array @": lambda t: t.from_numpy(A) @ A.T,
     "inplace": lambda t: operator.iadd(t.from_numpy(A.copy()), A),
+    "0-dim [0]": lambda t: t.tensor(1.0)[0],
+    "0-dim [:]": lambda t: t.tensor(1.0)[:],
+    "0-dim [0, 0]": lambda t: t.tensor(1.0)[0, 0],
+    "0-dim [tensor]": lambda t: t.tensor(1.0)[t.tensor([0])],
+    "0-dim put": lambda t: t.tensor(1.0).__setitem__(0, 2.0),
     "list index": lambda t: [1, 2, 3][t.tensor(1)],
     "range": lambda t: list(range(t.tensor(3))),
     "round": lambda t: (round(t.tensor(2.567), 1), round(t.tensor(2.567))),
@@ -80,7 +85,7 @@ MISC = {
 
 @pytest.mark.parametrize("name", MISC)
 def test_protocols(oracle, name):
-    same(MISC[name], oracle, message=False)
+    same(MISC[name], oracle, message=name.startswith("0-dim"))
 
 
 @pytest.mark.parametrize("op", OPERATORS)

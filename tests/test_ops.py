@@ -59,8 +59,8 @@ def weights(module, y):
 
 
 def describe(y):
-    y = y.detach().cpu() if y.device.type == "cuda" else y.detach()
-    values = y.float() if str(y.dtype) == "torch.bfloat16" else y.cpu().resolve_conj()
+    y = y.detach()
+    values = y.cpu().float() if str(y.dtype) == "torch.bfloat16" else y.cpu().resolve_conj()
     return values.numpy(force=True), str(y.dtype), tuple(y.shape), tuple(y.stride()), y.is_contiguous()
 
 
@@ -126,7 +126,7 @@ def test_backends_match_pytorch_and_numpy(sample, backend_names, torch_or_none):
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
     if wanted is None:
-        pytest.skip("the backends agree; PyTorch is not installed")
+        pytest.skip("the backends agree; PyTorch is not installed, or too old")
 
 
 def test_names_are_unique():

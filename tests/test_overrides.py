@@ -192,6 +192,50 @@ def Pickled(t):
     return globals()[name]
 
 
+@pytest.mark.filterwarnings("ignore:load.weights_only=False")
+def test_files_keep_the_class(both, tmp_path):
+    t, cls = both.module, Pickled(both.module)
+    x = t.arange(3.0).as_subclass(cls)
+    x.tag = "t"
+    q = t.nn.Parameter(t.ones(1).as_subclass(cls))
+    path = tmp_path / "file"
+    t.save({"x": x, "rest": x[1:], "q": q}, path)
+    with pytest.raises(pickle.UnpicklingError, match="add_safe_globals"):
+        t.load(path)
+    with t.serialization.safe_globals([cls]):
+        safe = t.load(path)
+    for found in (safe, t.load(path, weights_only=False)):
+        assert (
+            all(type(y) is cls for y in found.values()) and found["x"].tag == "t" and found["rest"].tolist() == [1, 2]
+        )
+        assert isinstance(found["q"], t.nn.Parameter) and found["q"].requires_grad
+        assert found["rest"].data_ptr() == found["x"].data_ptr() + 4
+
+
+def test_files_of_the_other_library(oracle, tmp_path):
+    for writer, reader in ((oracle, polytensor), (polytensor, oracle)):
+        writer.save(writer.arange(2.0).as_subclass(Pickled(writer)), tmp_path / "file")
+        name = f"{__name__}.{Pickled(writer).__name__}"
+        with reader.serialization.safe_globals([(Pickled(reader), name)]):
+            found = reader.load(tmp_path / "file")
+        assert type(found) is Pickled(reader) and found.tolist() == [0, 1]
+
+
+def test_operators_decline(both):
+    class Plain(both.module.Tensor):
+        pass
+
+    class Right:
+        def __radd__(self, other):
+            return "right"
+
+    x = both.module.ones(2).as_subclass(Plain)
+    assert x + Right() == "right" and (x != None) is True and (x == "a") is False  # noqa: E711
+    with pytest.raises(TypeError, match="unsupported operand type"):
+        x / "a"
+    assert type(-x) is type(abs(x)) is type(+x) is Plain
+
+
 def test_extra_data_is_carried_by_the_handler(both):
     t = both.module
 
@@ -403,3 +447,36 @@ assert "dim" in inspect.signature(softmax).parameters and softmax(x, dim=1).toli
 
 def test_nothing_is_changed_before_the_first_subclass():
     subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+
+
+DUCK = """
+import polytensor as t
+F = t.nn.functional
+class Duck:
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        return func, args, kwargs or {}
+d, p = Duck(), t.ones(2, 2)
+func, args, kwargs = %s
+import sys
+sys.exit("".join([func.__name__, " ", *["d" if a is d else "p" if a is p else repr(a) for a in args], *map(str, kwargs.items())]))
+"""
+FIRST = {  # of a program, with an argument that is no Tensor: what is asked about
+    "t.mean(d)": "mean d", "p + d": "add pd", "t.softmax(d, dim=1)": "softmax d1", "t.max(d, dim=1)": "max d('dim', 1)",
+    "F.linear(p, d)": "linear pd", "t.where(d, p, p)": "where dpp",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", FIRST)
+def test_other_classes_are_asked_from_the_first_call_on(call):
+    done = subprocess.run([sys.executable, "-c", DUCK % call], capture_output=True, text=True)
+    assert done.stderr.strip() == FIRST[call]
+
+
+def test_errors_tell_of_classes_that_are_not_asked_yet():
+    program = DUCK % "t.linalg.inv(d)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "must be Tensor, not Duck (its __torch_function__ is asked after torch.overrides.enable())" in done.stderr
+    program = program.replace("d, p =", "__import__('polytensor').overrides.enable()\nd, p =")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr.strip() == "linalg_inv d"

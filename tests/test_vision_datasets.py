@@ -554,6 +554,7 @@ ODD = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:Python 3.14 will:DeprecationWarning")  # torchvision's, in Python 3.12 and 3.13
 @pytest.mark.parametrize("name", ODD)
 def test_odd_input_like_torchvision(name, tmp_path):
     from polytensor import vision

@@ -6,12 +6,14 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from enum import Enum
+from inspect import signature
 from typing import Any
 
 from .. import dtypes
 from ..autograd.modes import no_grad
 from ..ops import full, stack, where
-from ..ops.fused import scale_many
+from ..ops.fused import scale_many, update_scale
+from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
 
 __all__ = ["GradScaler", "OptState"]
@@ -49,7 +51,8 @@ class GradScaler:
 
     The scale falls by `backoff_factor` after such a step and grows by `growth_factor` after `growth_interval` good ones.
     step reads one number from the device, as PyTorch's does for optimizers that are not fused; nothing else waits for it.
-    In the capture of a CUDA graph even that is left out: a step is taken, and taken back where a gradient is not finite.
+    With SGD on CUDA, and with Adam and AdamW where they are fused or capturable, even that is left out: their kernels look
+    at the number. In the capture of a CUDA graph other optimizers take a step, which is taken back where it should not be.
     Source: torch.amp.GradScaler.
     """
 
@@ -121,8 +124,10 @@ class GradScaler:
 
     def unscale_(self, optimizer: Any) -> None:
         """Divide the gradients of an optimizer by the scale, e.g. to clip them before step."""
-        if not self._enabled:
-            return
+        if self._enabled:
+            self._unscale(optimizer, False)
+
+    def _unscale(self, optimizer: Any, allow_fp16: bool) -> None:
         self._check_scale_growth_tracker("unscale_")
         state = self._per_optimizer_states[id(optimizer)]
         if state["stage"] is OptState.UNSCALED:
@@ -131,7 +136,7 @@ class GradScaler:
             raise RuntimeError("unscale_() is being called after step().")
         inverse = self._scale.double().reciprocal().float()
         found_inf = full((), 0.0, dtype=dtypes.float32, device=self._scale.device)
-        state["found_inf_per_device"] = self._unscale_grads_(optimizer, inverse, found_inf, False)
+        state["found_inf_per_device"] = self._unscale_grads_(optimizer, inverse, found_inf, allow_fp16)
         state["stage"] = OptState.UNSCALED
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -144,24 +149,54 @@ class GradScaler:
         state = self._per_optimizer_states[id(optimizer)]
         if state["stage"] is OptState.STEPPED:
             raise RuntimeError("step() has already been called since the last update().")
+        ours = isinstance(optimizer, Optimizer) and type(optimizer).step is Optimizer.step
+        by_flags = getattr(optimizer, "_step_supports_amp_scaling", False)
+        if by_flags and not ours and "grad_scaler" in signature(optimizer.step).parameters:
+            warnings.warn(
+                "GradScaler is going to stop passing itself as a keyword argument to the passed optimizer. In the near "
+                "future GradScaler registers `grad_scale: Tensor` and `found_inf: Tensor` to the passed optimizer and let "
+                "the optimizer use them directly.",
+                FutureWarning,
+                stacklevel=2,
+            )
+            result = optimizer.step(*args, **kwargs, grad_scaler=self)
+            state["stage"] = OptState.STEPPED
+            return result
         if state["stage"] is OptState.READY:
-            self.unscale_(optimizer)
-        found = state["found_inf_per_device"].values()
+            if by_flags and not ours:
+                self._check_inf_per_device(optimizer)
+            else:  # in the same pass
+                self._unscale(optimizer, by_flags)
+        found = list(state["found_inf_per_device"].values())
         if not found:
             raise AssertionError("No inf checks were recorded for this optimizer.")
-        bad = self._any(list(found), self._scale.device)
-        if self._scale._dev.backend.capturing:
-            result = _step_or_not(bad, optimizer, args, kwargs)
+        bad = self._largest(found, self._scale.device)
+        if by_flags or (ours and optimizer._leaves_out()):
+            result = self._step_by_flags(optimizer, bad, state["stage"], args, kwargs)
+        elif self._scale._dev.backend.capturing:
+            result = _step_or_not(bad != 0, optimizer, args, kwargs)
         else:
             result = None if bool(bad) else optimizer.step(*args, **kwargs)  # the one number that the program must know
         state["stage"] = OptState.STEPPED
         return result
 
+    def _step_by_flags(self, optimizer: Any, bad: Any, stage: OptState, args: Any, kwargs: Any) -> Any:
+        """The step of an optimizer that reads found_inf, and grad_scale if it is to unscale the gradients, by itself."""
+        before = getattr(optimizer, "grad_scale", None)
+        if stage is OptState.READY:
+            optimizer.grad_scale = self._scale if before is None else self._scale * before
+        optimizer.found_inf = bad
+        try:
+            return optimizer.step(*args, **kwargs)
+        finally:
+            optimizer.__dict__.pop("grad_scale", None)
+            optimizer.__dict__.pop("found_inf", None)
+
     @staticmethod
-    def _any(found: list[Any], device: Any) -> Any:
-        """Whether one of these numbers of several devices is not 0, as a bool tensor on `device`."""
+    def _largest(found: list[Any], device: Any) -> Any:
+        """The largest of these numbers of several devices on `device`."""
         flags = [f.to(device) for f in found]
-        return (flags[0] if len(flags) == 1 else stack(flags).amax(0)) != 0  # type: ignore[attr-defined]
+        return flags[0] if len(flags) == 1 else stack(flags).amax(0)  # type: ignore[attr-defined]
 
     def update(self, new_scale: Any = None) -> None:
         """Let the scale grow or fall by what the optimizers found, or set it."""
@@ -182,12 +217,8 @@ class GradScaler:
             if not found:
                 raise AssertionError("No inf checks were recorded prior to update.")
             # without a look at the numbers, so that nothing waits for the device
-            bad = self._any(found, scale.device)
-            grown, counted = scale * self._growth_factor, tracker + 1
-            ripe = counted == self._growth_interval
-            kept = where(ripe.logical_and(grown.isfinite()), grown, scale)
-            scale.copy_(where(bad, scale * self._backoff_factor, kept))
-            tracker.copy_(where(bad.logical_or(ripe), 0, counted))
+            factors = self._growth_factor, self._backoff_factor, self._growth_interval
+            update_scale(scale, tracker, self._largest(found, scale.device), *factors)
         self._per_optimizer_states = defaultdict(_fresh)
 
     def _get_scale_async(self) -> Any:

@@ -498,8 +498,23 @@ class Backend(
 
     bmm = mv = dot = matmul
 
-    def addmm(self, b: Array, x: Array, y: Array) -> Array:
-        return self.xp.add(self.matmul(x, y), b)
+    def addmm(self, b: Array, x: Array, y: Array, beta: Any = 1, alpha: Any = 1) -> Array:
+        """beta * b + alpha * (x @ y); with beta 0 the values of b do not count."""
+        dtype = x.dtype
+        if dtype in FLOAT16:  # rounded once
+            b, x, y = (a.astype(np.float32) for a in (b, x, y))
+            return self.addmm(b, x, y, beta, alpha).astype(dtype)
+        r = self.bmm(x, y) if x.ndim == 3 else self.matmul(x, y)
+        if alpha != 1:
+            r = r * self.scalar(alpha, dtype)
+        if beta != 0:
+            r = self.xp.add(r, b if beta == 1 else b * self.scalar(beta, dtype))
+        return r
+
+    def addmv(self, b: Array, x: Array, y: Array, beta: Any, alpha: Any) -> Array:
+        return self.addmm(b, x, y, beta, alpha)
+
+    baddbmm = addmv
 
     def outer(self, x: Array, y: Array) -> Array:
         return x[:, None] * y

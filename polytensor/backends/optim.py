@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -110,12 +111,50 @@ class OptimKernels:
             buf = None if bufs is None else bufs[i]
             sgd_rule(self, p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first)
 
+    @contextmanager
+    def unless(self: Any, found: Array | None, arrays: list[Array]) -> Iterator[None]:
+        """Within the block `arrays` are written to; where `found` (0-d) is not 0 they hold after it what they held before."""
+        before = [] if found is None else [self.copy(a) for a in arrays]
+        yield
+        for a, old in zip(arrays, before, strict=False):
+            a[...] = self.xp.where(found != 0, old, a)
+
+    def sgd_step_unless(
+        self: Any, found: Array, params: list[Array], grads: list[Array], bufs: Any, *rest: Any
+    ) -> None:
+        """sgd_step, which changes nothing where `found` (float32, 0-d) is not 0."""
+        with self.unless(found, [*params, *(bufs or ())]):
+            self.sgd_step(params, grads, bufs, *rest)
+
+    def update_scale(
+        self: Any, scale: Array, tracker: Array, found: Array, growth: float, backoff: float, interval: int
+    ) -> None:
+        """The scale of losses (float32, 0-d) after a step: smaller where `found` is not 0, larger after `interval` good ones."""
+        xp, wide = self.xp, scale.astype(np.float64)
+        bad, counted = found != 0, tracker + 1
+        grown, ripe = (wide * growth).astype(scale.dtype), counted == interval
+        kept = xp.where(ripe & xp.isfinite(grown), grown, scale)
+        scale[...] = xp.where(bad, (wide * backoff).astype(scale.dtype), kept)
+        tracker[...] = xp.where(bad | ripe, tracker.dtype.type(0), counted)
+
     def adam_step_on_device(
+        self: Any, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
+        steps: list[Array], lr: Any, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
+        maximize: bool, found: Array | None = None,
+    ) -> None:  # fmt: skip
+        """Adam with counters that are arrays (0-d, float) and are raised here; lr: a number or such an array.
+
+        Where `found` (float32, 0-d) is not 0 nothing changes.
+        """
+        rest = (lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
+        with self.unless(found, [*params, *ms, *vs, *(vmaxs or ()), *steps]):
+            self._adam_with_counters(params, grads, ms, vs, vmaxs, steps, *rest)
+
+    def _adam_with_counters(
         self: Any, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
         steps: list[Array], lr: Any, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
         maximize: bool,
     ) -> None:  # fmt: skip
-        """Adam with counters that are arrays (0-d, float) and are raised here; lr: a number or such an array."""
         for i, (p, g, m, v, step) in enumerate(zip(params, grads, ms, vs, steps, strict=True)):
             step += 1
             dtype = p.dtype if p.dtype.itemsize > 2 else np.dtype(np.float32)

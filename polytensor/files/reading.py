@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import devices, dtypes, layouts
+from ..protocols import as_instance
 from ..size import Size
 from ..storage import UntypedStorage
-from ..tensor import Parameter, Tensor, wrap
+from ..tensor import Parameter, Subclassed, Tensor, wrap
 from ..unpickler import Call, Unpickler
 from .writing import MAGIC, PROTOCOL, STORAGES
 from .zipped import ALIGN, Reader
@@ -373,9 +374,18 @@ class Builder:
 
     def with_state(self, function: Any, cls: Any, args: Any, state: Any) -> Any:
         call = next((c for c in self.rebuilds if c.value == function), None)
-        if call is None or cls not in (TENSOR, PARAMETER, Tensor, Parameter) or type(args) is not tuple:
+        own = isinstance(cls, type) and issubclass(
+            cls, Subclassed
+        )  # of the user's, who trusts the file or named the class
+        if call is None or not (own or cls in (TENSOR, PARAMETER, Tensor, Parameter)) or type(args) is not tuple:
             raise self.error("it holds a tensor of a class that is not on the list")
-        return self._state(call.fn(*args), state)
+        r = call.fn(*args)
+        if own:
+            r = as_instance(cls, r)
+            if cls.__setstate__ is not Tensor.__setstate__:
+                r.__setstate__(state)
+                return r
+        return self._state(r, state)
 
     def _state(self, r: Any, state: Any) -> Any:
         """The attributes that a user gave to a tensor."""

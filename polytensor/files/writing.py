@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import devices, dtypes, layouts
 from ..size import Size
-from ..tensor import Parameter, Tensor, wrap
+from ..tensor import Parameter, Subclassed, Tensor, wrap
 from .zipped import Writer
 
 __all__ = ["MAGIC", "PROTOCOL", "STORAGES", "Pickler", "memory_of", "write_legacy", "write_zip"]
@@ -109,7 +109,7 @@ class Pickler(pickle._Pickler):  # the Python one: it can write references by na
     def _call(self, obj: Any) -> _Reduced:
         """What an object of ours is in torch's words."""
         if isinstance(obj, Tensor):
-            parameter = isinstance(obj, Parameter)
+            parameter = issubclass(type(obj), Parameter)
             args: tuple[Any, ...] = (*self._storage(obj), obj.requires_grad and not parameter, OrderedDict())
             wide = obj.dtype.name not in STORAGE_OF
             rebuild = "_rebuild_tensor_v3" if wide else "_rebuild_tensor_v2"
@@ -120,8 +120,9 @@ class Pickler(pickle._Pickler):  # the Python one: it can write references by na
                 if state:
                     return _Reduced("torch._utils", "_rebuild_parameter_with_state", (*rest, state))
                 return _Reduced("torch._utils", "_rebuild_parameter", rest)
-            if state and type(obj) is Tensor:
-                args = (made.function, _Global("torch", "Tensor"), made.args, state)
+            if state or type(obj) is not Tensor:
+                cls = _Global("torch", "Tensor") if type(obj) is Tensor else type(obj)
+                args = (made.function, cls, made.args, state)
                 return _Reduced("torch._tensor", "_rebuild_from_type_v2", args)
             return made
         if isinstance(obj, Size):
@@ -133,6 +134,8 @@ class Pickler(pickle._Pickler):  # the Python one: it can write references by na
     def save(self, obj: Any, save_persistent_id: bool = True) -> Any:
         if isinstance(obj, _Reduced):
             self._reduce(obj)
+        elif isinstance(obj, Subclassed) and type(obj).__reduce_ex__ is not Tensor.__reduce_ex__:
+            super().save(obj, save_persistent_id)
         elif isinstance(obj, (_Global, dtypes.dtype, Tensor, Size, devices.Device, layouts.layout)):
             found = self.memo.get(id(obj))
             if found is not None:

@@ -372,9 +372,11 @@ class Module(StateDict):
         return self._apply(lambda t: empty_like(t, device=device), recurse)
 
     def share_memory(self) -> Any:
-        """Nothing but a check that all shapes are known: tensors are handed to processes as they are."""
+        """Move parameters, their gradients and buffers to memory that processes share. Source: Module.share_memory."""
         for t in (*self.parameters(), *self.buffers()):
             t.share_memory_()
+            if t.grad is not None:
+                t.grad.share_memory_()
         return self
 
     def compile(self, *args: Any, **kwargs: Any) -> None:

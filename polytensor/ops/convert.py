@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 from .. import devices, dtypes
 from ..autograd.modes import mode
-from ..layouts import CHANNELS_LAST, axis_order, contiguous_format, memory_format, preserve_format
+from ..layouts import CHANNELS_LAST, axis_order, contiguous_format, dense_order, memory_format, preserve_format
+from ..protocols import as_instance
 from ..tensor import LEAF, Tensor, new, wrap
 from .rows import make_view
 from .table import ROWS, F, attach
@@ -22,6 +24,18 @@ def alias(x: Tensor) -> Tensor:
     return r
 
 
+def as_subclass(self: Tensor, cls: Any) -> Any:
+    """A view of the whole as an instance of a subclass of Tensor. Source: torch.Tensor.as_subclass."""
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise RuntimeError("as_subclass(): cls must be a subclass of Tensor")
+    r = as_instance(cls, alias(self))
+    r._s.append(ref(r))  # writes to what it is a view of reach it
+    return r
+
+
+Tensor.as_subclass = as_subclass  # type: ignore[attr-defined]
+
+
 def to_device(x: Tensor, dev: Any, non_blocking: bool = False) -> Tensor:
     """`x` on another device: shared memory between CPU backends, a copy otherwise. Gradients pass.
 
@@ -34,10 +48,18 @@ def to_device(x: Tensor, dev: Any, non_blocking: bool = False) -> Tensor:
         r = alias(x)
         r._dev = dev
         return r
-    r = wrap(dev.backend.take(x._a, x._dev.backend, non_blocking), dev)
+    r = wrap(_copied(x._a, x._dev.backend, dev.backend, non_blocking), dev)
     if x._fn is not None and mode.grad:
         _MoveNode.record(x, r)
     return r
+
+
+def _copied(a: Any, source: Any, target: Any, non_blocking: bool = False) -> Any:
+    """An array on another device, its axes in the order that they have in memory, as PyTorch's preserve_format has it."""
+    order = dense_order(a)
+    if order is None:
+        return target.take(a, source, non_blocking)
+    return target.take(a.transpose(order), source, non_blocking).transpose([order.index(i) for i in range(a.ndim)])
 
 
 class _MoveNode:
@@ -55,7 +77,7 @@ class _MoveNode:
                 home = self.vers[0]
                 if tensors:
                     return [to_device(g, home)]
-                return [home.backend.take(g, self.dev.backend)]
+                return [_copied(g, self.dev.backend, home.backend)]
 
         n = new(ToCopyBackward0)
         n.edges, n.nrs = ((x if x._fn is LEAF else x._fn),), (x._nr,)

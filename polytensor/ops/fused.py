@@ -134,9 +134,9 @@ def update_many(rule: Callable[..., Any], many: list[tuple[Tensor, Tensor, dict[
 
 def sgd_step(
     params: list[Tensor], grads: list[Tensor], bufs: list[Tensor] | None, lr: float, momentum: float, dampening: float,
-    weight_decay: float, nesterov: bool, maximize: bool, first: bool,
+    weight_decay: float, nesterov: bool, maximize: bool, first: bool, found: Tensor | None = None,
 ) -> None:  # fmt: skip
-    """One SGD step; see sgd_rule."""
+    """One SGD step; see sgd_rule. Where `found` (float32, 0-dim, on a device) is not 0 it changes nothing."""
     if not params:
         return
     rest = (momentum, dampening, weight_decay, nesterov, maximize, first)
@@ -145,14 +145,21 @@ def sgd_step(
             backend = p._dev.backend
             rate = lr.to(p._dev)._a
             rate = backend.cast(rate, p._a.dtype) if p._a.dtype.kind != "c" else rate
-            backend.sgd_rule(p._a, grads[i]._a, None if bufs is None else bufs[i]._a, rate, *rest)
+            buf = None if bufs is None else bufs[i]._a
+            with backend.here(), backend.unless(_found_on(p, found), [p._a] if buf is None else [p._a, buf]):
+                backend.sgd_rule(p._a, grads[i]._a, buf, rate, *rest)
             p._bump()
         return
     if not _by_device(params):
         for i, p in enumerate(params):
-            sgd_step([p], [grads[i]], None if bufs is None else [bufs[i]], lr, *rest)
+            sgd_step([p], [grads[i]], None if bufs is None else [bufs[i]], lr, *rest, found)
         return
-    params[0]._dev.backend.sgd_step(_arrays(params), _arrays(grads), None if bufs is None else _arrays(bufs), lr, *rest)
+    backend, stop = params[0]._dev.backend, _found_on(params[0], found)
+    lists = _arrays(params), _arrays(grads), None if bufs is None else _arrays(bufs)
+    if stop is None:
+        backend.sgd_step(*lists, lr, *rest)
+    else:
+        backend.sgd_step_unless(stop, *lists, lr, *rest)
     for p in params:
         p._bump()
 
@@ -181,11 +188,25 @@ def adam_step(
         p._bump()
 
 
+def _found_on(p: Tensor, found: Tensor | None) -> Any:
+    """`found` as an array of p's device."""
+    return None if found is None else found.to(p._dev)._a
+
+
+def update_scale(scale: Tensor, tracker: Tensor, found: Tensor, growth: float, backoff: float, interval: int) -> None:
+    """Let the scale of losses (float32, 0-dim) grow or fall in place; `tracker` (int32) counts the good steps since."""
+    backend = scale._dev.backend
+    with backend.here():
+        backend.update_scale(scale._a, tracker._a, found._a, growth, backoff, interval)
+    scale._bump()
+    tracker._bump()
+
+
 def adam_step_on_device(
     params: list[Tensor], grads: list[Tensor], ms: list[Tensor], vs: list[Tensor], vmaxs: list[Tensor] | None,
-    steps: list[Tensor], lr: Any, *rest: Any,
+    steps: list[Tensor], lr: Any, *rest: Any, found: Tensor | None = None,
 ) -> None:  # fmt: skip
-    """One Adam step whose counters, and maybe learning rate, are tensors of the parameters' device."""
+    """One Adam step whose counters, and maybe learning rate, are tensors of the parameters' device; `found`: see sgd_step."""
     if not params:
         return
     for dev in {p._dev for p in params}:
@@ -197,6 +218,7 @@ def adam_step_on_device(
         ]
         tops = None if vmaxs is None else lists.pop()
         rate = lr.to(dev)._a if isinstance(lr, Tensor) else float(lr)
-        dev.backend.adam_step_on_device(*lists, tops, [steps[i]._a for i in here], rate, *rest)
+        stop = None if found is None else found.to(dev)._a
+        dev.backend.adam_step_on_device(*lists, tops, [steps[i]._a for i in here], rate, *rest, stop)
     for p in params:
         p._bump()

@@ -114,6 +114,13 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
         prepared.append(i)
     ndim = x._a.ndim
     if used > ndim:
+        if not ndim and index.__class__ is int:
+            raise IndexError(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+                "0-dim tensor to a number"
+            )
+        if not ndim and len(items) == 1 and items[0].__class__ is slice:
+            raise IndexError("slice() cannot be applied to a 0-dim tensor.")
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     if ellipsis < 0:
         prepared.append(Ellipsis)
@@ -192,7 +199,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     try:  # the plain cases; what NumPy refuses is said below in PyTorch's words
         if c is int:
             return _select(self, (index,))  # type: ignore[no-any-return]
-        if c is Tensor and index._a.ndim and index._a.dtype.char == "l" and index._dev is self._dev:
+        if c is Tensor and index._a.ndim and index._a.dtype.char == "l" and index._dev is self._dev and self._a.ndim:
             r: Tensor = _index(self, (index._a,))
             return r if r._fn is None else guard(r, index)
         if c is slice:

@@ -7,7 +7,7 @@ from typing import Any
 from ..autograd.modes import mode
 from ..tensor import Tensor, check_dim, wrap
 from .shape import _select, _slice, unsqueeze
-from .table import ROWS, F, Row, attach, check_tensor, renamed, result_type, same_device, write_out
+from .table import ROWS, F, Row, asked, attach, check_tensor, renamed, result_type, same_device, write_out
 
 
 def _cat_row(count: int) -> Row:
@@ -71,8 +71,11 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | No
     if isinstance(tensors, Tensor):
         raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
     tensors = list(tensors)
-    for x in tensors:
-        check_tensor(x, "cat", "tensors")
+    try:
+        for x in tensors:
+            check_tensor(x, "cat", "tensors")
+    except TypeError as error:
+        return asked(cat, {"tensors": tensors, "dim": dim, "out": out}, error)  # type: ignore[no-any-return]
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     target = result_type(*tensors).array

@@ -13,6 +13,7 @@ from .table import (
     FLOAT,
     PROMOTE,
     F,
+    asked,
     attach,
     binary,
     check_tensor,
@@ -344,7 +345,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
             except ValueError:
                 raise shape_error(input._a, other._a) from None
     if not isinstance(condition, Tensor):
-        raise TypeError(f"where(): argument 'condition' must be Tensor, not {type(condition).__name__}")
+        error = TypeError(f"where(): argument 'condition' must be Tensor, not {type(condition).__name__}")
+        return asked(where, {"condition": condition, "input": input, "other": other, "out": out}, error)
     if condition.dtype is dtypes.uint8:
         condition = F.cast(condition, dtypes.bool_.array)
     if condition._a.dtype.kind != "b":
@@ -352,7 +354,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
             f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
         )
     if isinstance(input, Tensor) or isinstance(other, Tensor):
-        x, y = prepare("where", PROMOTE, input, other)
+        try:
+            x, y = prepare("where", PROMOTE, input, other)
+        except TypeError as error:
+            return asked(where, {"condition": condition, "input": input, "other": other, "out": out}, error)
     else:
         d = dtypes.result_dtype(
             None, None, dtypes.promote_types(dtypes.scalar_dtype(input), dtypes.scalar_dtype(other))

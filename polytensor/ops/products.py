@@ -11,6 +11,7 @@ from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
 from . import pointwise as pw
 from . import shape as sh
+from .arguments import number
 from .table import (
     FLOAT32,
     PROMOTE,
@@ -18,6 +19,7 @@ from .table import (
     TYPE_NAME,
     F,
     NoOperandError,
+    asked,
     attach,
     check_tensor,
     constant,
@@ -100,15 +102,32 @@ def _show_transpose(self: Any) -> Any:
 
 for _name in ("linear_bias", "linear_plain"):
     ROWS[_name].node.next_functions = property(_show_transpose)
-_addmm = primitive(
-    "addmm",
-    "b x y",
-    (
-        lambda F, g, b_shape: F.sum_to(g, b_shape),
-        lambda F, g, y: F.matmul(g, adjoint(F, y)),
-        lambda F, g, x: F.matmul(adjoint(F, x), g),
-    ),
-)
+
+
+def _times(F: Any, x: Any, factor: Any) -> Any:
+    return x if factor == 1 else F.mul(x, factor.conjugate())
+
+
+def _adding(name: str, left: Any, right: Any) -> Any:
+    """beta * b + alpha * (x @ y) as a primitive; `left` and `right` give the gradients of a plain product."""
+    return primitive(
+        name,
+        "b x y",
+        (
+            lambda F, g, b_shape, beta: F.sum_to(_times(F, g, beta), b_shape),
+            lambda F, g, y, alpha: left(F, _times(F, g, alpha), y),
+            lambda F, g, x, alpha: right(F, _times(F, g, alpha), x),
+        ),
+        "beta alpha",
+    )
+
+
+_addmm, _baddbmm = (
+    _adding(
+        name, lambda F, g, y: F.matmul(g, adjoint(F, y)), lambda F, g, x: F.matmul(adjoint(F, x), g)
+    ) for name in ("addmm", "baddbmm")
+)  # fmt: skip
+_addmv = _adding("addmv", lambda F, g, y: F.outer(g, F.conj(y)), lambda F, g, x: F.mv(adjoint(F, x), g))
 
 
 C_NAME = {
@@ -145,8 +164,11 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     """Matrix product; vectors and batches as in PyTorch (dot, mv, mm, broadcast bmm). Source: torch.matmul."""
     x, y = input, other
     if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
-        check_tensor(x, "matmul")
-        check_tensor(y, "matmul", "other")
+        try:
+            check_tensor(x, "matmul")
+            check_tensor(y, "matmul", "other")
+        except TypeError as error:
+            return asked(matmul, {"input": x, "other": y, "out": out}, error)  # type: ignore[no-any-return]
     a, b = x._a, y._a
     if a.dtype is not b.dtype or x._dev is not y._dev:
         _same_dtype(x, y, "matmul")
@@ -316,11 +338,34 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
 def _scaled(x: Tensor, factor: Any) -> Tensor:
     if factor == 1:
         return x
-    return pw.mul(x, int(factor) if x._a.dtype.kind in "iu" else factor)
+    return pw.mul(x, factor)
 
 
 def _expanded(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return x if x._a.shape == shape else sh.expand(x, shape)
+
+
+def _added(
+    fn: Any, input: Tensor, x: Tensor, y: Tensor, beta: Any, alpha: Any, shape: tuple[int, ...], out: Tensor | None
+) -> Tensor:
+    """beta * input + alpha * (x @ y) of `shape` by one of the primitives; with beta 0 the values of `input` do not count."""
+    name, dtype = fn.__name__, x._a.dtype
+    if input._a.shape != shape:
+        _expanded(input, shape)  # its errors
+    same_device(name, x, y, input)
+    beta, alpha = _factor(beta, dtype, name, "beta"), _factor(alpha, dtype, name, "alpha")
+    r: Tensor = fn(input, x, y, beta, alpha)
+    return r if out is None else write_out(out, r)
+
+
+def _factor(value: Any, dtype: Any, fn: str, name: str) -> Any:
+    """beta or alpha as a number of the dtype's kind."""
+    if value.__class__ is not int and value.__class__ is not float:
+        value = number(value, fn, name)
+    if isinstance(value, complex) and dtype.kind != "c":
+        kind = DTYPE_OF[dtype].name
+        raise RuntimeError(f"value cannot be converted to type {C_NAME.get(kind, kind)} without overflow")
+    return int(value) if dtype.kind in "iu" else value
 
 
 def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
@@ -363,14 +408,7 @@ def addmm(
     if x.shape[1] != y.shape[0]:
         raise _mismatch(mat1, mat2)
     _no_bool(mat1, "addmm_impl_cpu_")
-    shape = (x.shape[0], y.shape[1])
-    if b.shape != shape:
-        _expanded(input, shape)  # its errors
-    if beta == 1 and alpha == 1:
-        same_device("addmm", mat1, mat2, input)
-        r = _addmm(input, mat1, mat2)
-        return r if out is None else write_out(out, r)
-    return _plus(input, matmul(mat1, mat2), beta, alpha, out)
+    return _added(_addmm, input, mat1, mat2, beta, alpha, (x.shape[0], y.shape[1]), out)
 
 
 def addmv(
@@ -393,9 +431,11 @@ def addmv(
             "addmv input tensors must have the same dtype, but got "
             f"{type_name(input)}, {type_name(mat)}, and {type_name(vec)}"
         )
-    return _plus(input, matmul(mat, vec), beta, alpha, out)
+    _no_bool(mat, "addmv_impl_cpu")
+    return _added(_addmv, input, mat, vec, beta, alpha, x.shape[:1], out)
 
 
+@named("AddrBackward0")
 def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
@@ -413,10 +453,10 @@ def addr(
         r = _outer(x, y) if alpha else sh.expand(constant(x._dev, _BOOL, False), (x._a.size, y._a.size))
         r = pw.logical_or(_expanded(b, r._a.shape), r) if beta else r
         return r if out is None else write_out(out, r)
+    beta, alpha = _factor(beta, b._a.dtype, "addr", "beta"), _factor(alpha, b._a.dtype, "addr", "alpha")
     return _plus(b, _outer(x, y), beta, alpha, out)
 
 
-@named("BaddbmmBackward0")
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, out_dtype: Any = None, *, beta: Any = 1, alpha: Any = 1,
     out: Tensor | None = None,
@@ -431,9 +471,12 @@ def baddbmm(
         raise RuntimeError(
             f"Input dtypes must be the same, got: input {c_name(input)}, batch1: {c_name(batch1)}, batch2: {c_name(batch2)}"
         )
-    return _plus(input, bmm(batch1, batch2), beta, alpha, out)
+    _no_bool(batch1, "baddbmm")
+    shape = (*batch1._a.shape[:2], batch2._a.shape[2])
+    return _added(_baddbmm, input, batch1, batch2, beta, alpha, shape, out)
 
 
+@named("AddbmmBackward0")
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
@@ -447,10 +490,8 @@ def addbmm(
     n, i, k = batch1._a.shape
     j = batch2._a.shape[2]
     _no_bool(batch1, "addbmm")
-    product = matmul(  # one product over batch and inner dimension together
-        sh.reshape(sh.transpose(batch1, 0, 1), (i, n * k)), sh.reshape(batch2, (n * k, j))
-    )
-    return _plus(input, product, beta, alpha, out)
+    x = sh.reshape(sh.transpose(batch1, 0, 1), (i, n * k))  # one product over batch and inner dimension together
+    return _added(_addmm, input, x, sh.reshape(batch2, (n * k, j)), beta, alpha, (i, j), out)
 
 
 def trace(input: Tensor) -> Tensor:
@@ -475,9 +516,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         x, w = input._a, weight._a
     except AttributeError:
         i, name, bad = (2, "weight", weight) if isinstance(input, Tensor) else (1, "input", input)
-        raise TypeError(
-            f"linear(): argument '{name}' (position {i}) must be Tensor, not {type(bad).__name__}"
-        ) from None
+        error = TypeError(f"linear(): argument '{name}' (position {i}) must be Tensor, not {type(bad).__name__}")
+        return asked(linear, {"input": input, "weight": weight, "bias": bias}, error)  # type: ignore[no-any-return]
     if x.dtype is not w.dtype:
         _same_dtype(input, weight, "linear")
     if input._dev is not weight._dev:

@@ -19,6 +19,7 @@ from .table import (
     FLOAT32,
     TYPE_NAME,
     F,
+    asked,
     attach,
     check_tensor,
     named,
@@ -218,12 +219,15 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
             f"def call({', '.join([*taken, '**names'])}):",
             f" if {' or '.join(['names', *[f'{k} is missing' for k in needed]])}:",
             f"  return renaming(dict({', '.join(f'{k}={k}' for k in found)}), names)",
-            f" if {' and '.join(f'{k} is default_{k}' for k in named) or 'True'}: return fn({', '.join(plain)})",
-            f" return fn({', '.join([*plain, *[f'{k}={k}' for k in named]])})",
+            " try:",
+            f"  if {' and '.join(f'{k} is default_{k}' for k in named) or 'True'}: return fn({', '.join(plain)})",
+            f"  return fn({', '.join([*plain, *[f'{k}={k}' for k in named]])})",
+            f" except (AttributeError, TypeError) as error: return asked(call, dict({', '.join(f'{k}={k}' for k in found)}), error)",
         ]
 
     missing = object()
     call = written("call", text, {"fn": fn, "renaming": renaming, "missing": missing})
+    call.__globals__.update(asked=asked, call=call)
     defaults = call.__globals__
     return wraps(fn)(call)
 
@@ -298,7 +302,11 @@ def sum(
         if -ndim <= dim < ndim:
             r = _sum(input, (dim if dim >= 0 else dim + ndim,), False)
             return r if r._fn is None else renamed(r, "SumBackward1")
-    x = _to(reducible(input, "sum", keepdim), dtype if dtype is not None or out is None else out.dtype)
+    try:
+        x = _to(reducible(input, "sum", keepdim), dtype if dtype is not None or out is None else out.dtype)
+    except TypeError as error:
+        given = {"input": input, "dim": dim, "keepdim": keepdim, "dtype": dtype, "out": out}
+        return asked(sum, given, error)  # type: ignore[no-any-return]
     r = _sum(x, None, keepdim) if dim is None else renamed(_sum(x, _dims(x, dim), keepdim), "SumBackward1")
     return give_packed(_to(r, dtype), out)
 
@@ -321,7 +329,11 @@ def mean(
             return _mean(input, None, False)  # type: ignore[no-any-return]
     if names:
         return _renaming(mean, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
-    x = _to(reducible(input, "mean", keepdim), dtype)
+    try:
+        x = _to(reducible(input, "mean", keepdim), dtype)
+    except TypeError as error:
+        given = {"input": input, "dim": dim, "keepdim": keepdim, "dtype": dtype, "out": out}
+        return asked(mean, given, error)  # type: ignore[no-any-return]
     if x._a.dtype.kind in "biu":
         raise RuntimeError(
             f"mean(): could not infer output dtype. {'Input' if dtype is None else 'Optional'} dtype must be either a "
@@ -456,7 +468,10 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
                     pass
         if kwargs:
             kwargs = {NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
-        x = check_tensor(input, name)
+        try:
+            x = check_tensor(input, name)
+        except TypeError as error:
+            return asked(globals()[name], {"input": input, "args": args, "out": out, "kwargs": kwargs}, error)
         if (
             x._a.dtype.kind == "c"
             and x._a.size

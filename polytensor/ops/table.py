@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from math import copysign
 from typing import Any, TypeVar
 
@@ -144,8 +145,45 @@ def shape_error(a: Any, b: Any) -> RuntimeError:
 
 def check_tensor(x: Any, op: str, name: str = "input") -> Tensor:
     if not isinstance(x, Tensor):
-        raise TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(x).__name__}")
+        raise TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(x).__name__}{overrides_hint(x)}")
     return x
+
+
+def overrides_hint(x: Any) -> str:
+    """What an error says more about an argument that functions would have to ask (overrides.py) and do not yet."""
+    wants = hasattr(type(x), "__torch_function__") and "_entry" not in (Tensor.dim.__kwdefaults__ or ())
+    return " (its __torch_function__ is asked after torch.overrides.enable())" if wants else ""
+
+
+def asked(fn: Any, given: dict[str, Any], error: Exception) -> Any:
+    """What fn(**given), which failed with `error`, gives once functions ask arguments for a __torch_function__.
+
+    They do from the first subclass of Tensor on (overrides.py), or else from the first call that ends here with an argument
+    that has one and is no Tensor.
+    """
+    values = [y for x in given.values() for y in (x if isinstance(x, (tuple, list)) else (x,))]
+    if not any(hasattr(type(x), "__torch_function__") for x in values if not isinstance(x, Tensor)):
+        raise error
+    from ..overrides import enable
+
+    if not enable():
+        raise error
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    skipped = False
+    for name, p in signature(fn).parameters.items():
+        value = given.get(name, p.default)
+        if p.kind == p.VAR_POSITIONAL:
+            args += given.get(name, ())
+        elif p.kind == p.VAR_KEYWORD:
+            kwargs |= given.get(name, {})
+        elif p.kind == p.POSITIONAL_OR_KEYWORD and not skipped and value is not p.default:
+            args.append(value)
+        else:
+            skipped = True
+            if value is not p.default:
+                kwargs[name] = value
+    return fn(*args, **kwargs)
 
 
 def operand(x: Any, op: str) -> Any:
@@ -158,7 +196,7 @@ def operand(x: Any, op: str) -> Any:
         from .from_data import as_tensor
 
         return as_tensor(x)
-    raise NoOperandError(f"{op}(): argument must be Tensor or Number, not {type(x).__name__}")
+    raise NoOperandError(f"{op}(): argument must be Tensor or Number, not {type(x).__name__}{overrides_hint(x)}")
 
 
 class NoOperandError(TypeError):
@@ -177,7 +215,13 @@ def foreign(op: str, x: Any, y: Any, error: TypeError) -> Any:
 
     Operators are the functions themselves, so this stands in for the NotImplemented that they would return.
     """
-    if op not in SYMBOLS:
+    for z in (x, y):
+        if not isinstance(z, Tensor) and hasattr(type(z), "__torch_function__"):
+            import polytensor
+
+            fn = getattr(polytensor, op)
+            return asked(fn, dict(zip(signature(fn).parameters, (x, y), strict=False)), error)
+    if op not in SYMBOLS or not isinstance(error, NoOperandError):
         raise error
     method, symbol = SYMBOLS[op]
     if isinstance(x, Tensor) and type(y).__module__ != "builtins":
@@ -427,8 +471,11 @@ def unary(
         lines.append(f" {row.call('_a')}")
         return lines + row.finish(["input"], [])
 
-    def slow(input: Any) -> Tensor:
-        a = check_tensor(input, name)._a
+    def slow(input: Any) -> Any:
+        try:
+            a = check_tensor(input, name)._a
+        except TypeError as error:
+            return asked(op, {"input": input}, error)
         if kind == FLOAT and a.dtype.kind in "biu":
             return fast(F.cast(input, dtypes.get_default_dtype().array))  # type: ignore[no-any-return]
         if a.dtype.kind == "c":
@@ -496,7 +543,7 @@ def binary(
     def slow(input: Any, other: Any, out: Tensor | None = None) -> Tensor:
         try:
             x, y = prepare(name, kind, input, other)
-        except NoOperandError as error:
+        except TypeError as error:
             return foreign(name, input, other, error)  # type: ignore[no-any-return]
         if message and (is_bool(input) or is_bool(other)):
             raise RuntimeError(message)
@@ -516,6 +563,11 @@ def binary(
     def compare(input: Tensor, other: Any) -> Any:
         if isinstance(other, (Tensor, float, int, complex)) or hasattr(other, "__array__"):
             return slow(input, other)
+        if hasattr(type(other), "__torch_function__"):
+            try:
+                return foreign(name, input, other, NoOperandError())
+            except TypeError:
+                pass
         return {"eq": False, "ne": True}.get(name, NotImplemented)
 
     def made(out: bool, slow: Callable[..., Any]) -> Callable[..., Any]:

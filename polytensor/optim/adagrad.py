@@ -33,7 +33,9 @@ class Adagrad(RuleOptimizer):
                 self.state[p] = {"step": scalar(0.0), **self._start(p, group)}
 
     def share_memory(self) -> None:
-        """Nothing to do: state lives in this process."""
+        """Move the sums of squares to memory that processes share."""
+        for state in self.state.values():
+            state["sum"].share_memory_()
 
     def _start(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
         value = self.defaults["initial_accumulator_value"]

@@ -33,6 +33,8 @@ class Adam(Optimizer):
             capturable=capturable, differentiable=differentiable, fused=fused, decoupled_weight_decay=decoupled_weight_decay,
         )  # fmt: skip
         super().__init__(params, defaults)
+        if fused:
+            self._step_supports_amp_scaling = True
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -44,8 +46,11 @@ class Adam(Optimizer):
     def _update(self, group: dict[str, Any]) -> None:
         by_step: dict[int, list[Any]] = {}
         pairs = self._with_grad(group)
-        if group["capturable"] and not group["differentiable"]:
-            return self._update_on_device(pairs, group)
+        if group["capturable"] or group.get("fused"):
+            self._update_on_device([pair for pair in pairs if self._counts_there(pair[0], group)], group)
+            pairs = [pair for pair in pairs if not self._counts_there(pair[0], group)]
+            if not pairs:
+                return
         for p, g in pairs:
             s = self.state[p]
             if not s:
@@ -74,6 +79,17 @@ class Adam(Optimizer):
                 [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else None, step, lr, beta1, beta2, *rest,
             )  # fmt: skip
 
+    @staticmethod
+    def _counts_there(p: Tensor, group: dict[str, Any]) -> bool:
+        """Whether the steps of a parameter are counted on its device."""
+        there = group["capturable"] or (group.get("fused") and p._dev.backend.asynchronous)
+        return bool(there) and not group["differentiable"]
+
+    def _leaves_out(self) -> bool:
+        return type(self)._update is Adam._update and all(
+            p.grad is None or self._counts_there(p, group) for group in self.param_groups for p in group["params"]
+        )
+
     def _update_on_device(self, pairs: list[Any], group: dict[str, Any]) -> None:
         """As a CUDA graph can repeat it: the steps are counted on the device, and a learning rate may be a tensor there."""
         for p, _ in pairs:
@@ -89,7 +105,7 @@ class Adam(Optimizer):
             [p for p, _ in pairs], [g for _, g in pairs], [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states],
             [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else None, [s["step"] for s in states],
             self._rate_on_device(group), *group["betas"], group["eps"], group["weight_decay"],
-            group["decoupled_weight_decay"], group["maximize"],
+            group["decoupled_weight_decay"], group["maximize"], found=self._found(),
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from .. import dtypes, ops
 from ..autograd import enable_grad, no_grad, set_grad_enabled
 from ..autograd.modes import mode
 from ..autograd.node import Handle
-from ..ops.fused import update, update_many
+from ..ops.fused import scale_many, update, update_many
 from ..tensor import Parameter, Tensor
 
 
@@ -219,8 +219,11 @@ class Optimizer:
         before = mode.grad
         mode.grad = bool(self.defaults.get("differentiable"))
         try:
-            for group in self.param_groups:
-                self._update(group)
+            if self.grad_scale is not None:
+                self._unscale()
+            if self.found_inf is None or self._leaves_out() or not bool(self.found_inf):
+                for group in self.param_groups:
+                    self._update(group)
         finally:
             mode.grad = before
         return loss
@@ -229,6 +232,27 @@ class Optimizer:
 
     def _update(self, group: dict[str, Any]) -> None:
         raise NotImplementedError
+
+    # set by a GradScaler for the time of a step
+    grad_scale: Any = None  # what the gradients are to be divided by
+    found_inf: Any = None  # not 0 where a gradient is not finite: nothing is to change then
+
+    def _unscale(self) -> None:
+        grads: dict[Any, list[Tensor]] = {}
+        for group in self.param_groups:
+            for _, g in self._with_grad(group):
+                grads.setdefault(g._dev, []).append(g)
+        inverse = self.grad_scale.double().reciprocal().float()
+        for dev, here in grads.items():
+            scale_many(here, inverse.to(dev))
+
+    def _leaves_out(self) -> bool:
+        """Whether _update sees to found_inf on the device, so that the host need not wait to know it."""
+        return False
+
+    def _found(self) -> Any:
+        """found_inf for the kernels of _update, or None where the host has decided."""
+        return self.found_inf if self.found_inf is not None and self._leaves_out() else None
 
     def _with_grad(self, group: dict[str, Any]) -> list[tuple[Tensor, Tensor]]:
         pairs = [(p, p._x.grad) for p in group["params"] if p._x is not None and p._x.grad is not None]
@@ -324,7 +348,7 @@ class Optimizer:
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
             )
         owner = {
-            i: (p, self.on_device and bool(s.get("capturable")))
+            i: (p, self.on_device and bool(s.get("capturable") or s.get("fused")))
             for g, s in zip(groups, saved, strict=True)
             for i, p in zip(s["params"], g["params"], strict=True)
         }

@@ -30,6 +30,8 @@ class SGD(Optimizer):
             foreach=foreach, differentiable=differentiable, fused=fused,
         )  # fmt: skip
         super().__init__(params, defaults)
+        if fused:
+            self._step_supports_amp_scaling = True
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -37,8 +39,22 @@ class SGD(Optimizer):
             for name in ("nesterov", "maximize", "differentiable"):
                 group.setdefault(name, False)
 
+    def _leaves_out(self) -> bool:
+        if type(self)._update is not SGD._update:
+            return False
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                if group["differentiable"] or not p._dev.backend.asynchronous:
+                    return False
+                # a first step takes the gradient as it is, which zeros in the buffer give too if nothing is dampened
+                if group["momentum"] and group["dampening"] and self.state[p].get("momentum_buffer") is None:
+                    return False
+        return True
+
     def _update(self, group: dict[str, Any]) -> None:
-        pairs = self._with_grad(group)
+        pairs, found = self._with_grad(group), self._found()
         momentum, differentiable = group["momentum"], group["differentiable"]
         captured = bool(pairs) and pairs[0][0]._dev.backend.capturing
         lr = self._rate_on_device(group) if captured else self._lr(group)
@@ -52,7 +68,7 @@ class SGD(Optimizer):
                 update(_recorded, p, g, state[p], True, *rest, fresh)
             return
         if not momentum:
-            sgd_step([p for p, _ in pairs], [g for _, g in pairs], None, *rest, False)
+            sgd_step([p for p, _ in pairs], [g for _, g in pairs], None, *rest, False, found)
             return
         old: list[Any] = []
         new: list[Any] = []
@@ -61,10 +77,10 @@ class SGD(Optimizer):
         if new and captured:
             raise RuntimeError("SGD with momentum cannot start within a CUDA graph: run a step before the capture")
         for p, g in new:
-            state[p]["momentum_buffer"] = ops.empty_like(g)
-        for part, first in ((old, False), (new, True)):
+            state[p]["momentum_buffer"] = ops.empty_like(g) if found is None else ops.zeros_like(g)
+        for part, first in ((old, False), (new, found is None)):
             buffers = [state[p]["momentum_buffer"] for p, _ in part]
-            sgd_step([p for p, _ in part], [g for _, g in part], buffers, *rest, first)
+            sgd_step([p for p, _ in part], [g for _, g in part], buffers, *rest, first, found)
 
 
 def _recorded(F: Any, p: Any, g: Any, s: dict[str, Any], *rest: Any) -> None:

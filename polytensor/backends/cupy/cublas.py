@@ -71,6 +71,7 @@ class Kind(NamedTuple):
     coarse: int
     one: int  # addresses of alpha and beta, in the type that the sum is scaled in
     zero: int
+    scale: Any  # the C type of their parts
 
 
 _scales = {c: (c * 4)(1, 0, 0, 0) for c in (ctypes.c_float, ctypes.c_double)}  # 1 + 0i and 0 + 0i
@@ -78,7 +79,7 @@ _scales = {c: (c * 4)(1, 0, 0, 0) for c in (ctypes.c_float, ctypes.c_double)}  #
 
 def _kind(data: int, width: int, compute: int, coarse: int, scale: Any) -> Kind:
     start = ctypes.addressof(_scales[scale])
-    return Kind(data, width, compute, coarse, start, start + 2 * ctypes.sizeof(scale))
+    return Kind(data, width, compute, coarse, start, start + 2 * ctypes.sizeof(scale), scale)
 
 
 KINDS = {
@@ -138,6 +139,13 @@ class Handle:
         self.spaces: dict[int, Any] = {}
         self.space = 0  # the one of its stream
         self.pointers = _pointer(), _pointer(), _pointer()  # what calls that are ready read a, b and c from
+        self.factors = {
+            c: (c * 4)() for c in (ctypes.c_float, ctypes.c_double)
+        }  # and alpha and beta, if they are scaled
+
+    def scale(self, kind: Kind, alpha: Any, beta: Any) -> None:
+        """Set the factors of the next scaled call, which reads them before it returns."""
+        self.factors[kind.scale][:] = (alpha.real, alpha.imag, beta.real, beta.imag)
 
 
 class Call:
@@ -244,16 +252,21 @@ class Blas:
 
     def ready(
         self, handle: Handle, kind: Kind, ops: tuple[int, int], sizes: Sizes, leads: Sizes, add: bool, coarse: bool,
-        wide: bool = False, batch: tuple[int, ...] | None = None, table: int = 0,
+        wide: bool = False, batch: tuple[int, ...] | None = None, table: int = 0, scaled: bool = False,
     ) -> Call:  # fmt: skip
         """c = op(a) op(b), or c += with `add`, as cuBLAS has it: by columns; sizes m, n, k and leading dimensions.
+
+        scaled: c = alpha * op(a) op(b) + beta * c with the handle's factors, which are set before each call.
 
         coarse: with TF32. wide: c is of float32, a and b of 16 bits. batch: (count, strides of a, b and c). table: the
         length of the tables of addresses that a, b and c then are.
         """
         (a, b, c), (lda, ldb, ldc) = handle.pointers, leads
-        data, to, beta = kind.data, 0 if wide else kind.data, kind.one if add else kind.zero
-        head, tail = (handle.address, *ops, *sizes, kind.one), (kind.coarse if coarse else kind.compute, DEFAULT)
+        data, to, alpha, beta = kind.data, 0 if wide else kind.data, kind.one, kind.one if add else kind.zero
+        if scaled:
+            alpha = ctypes.addressof(handle.factors[kind.scale])
+            beta = alpha + 2 * ctypes.sizeof(kind.scale)
+        head, tail = (handle.address, *ops, *sizes, alpha), (kind.coarse if coarse else kind.compute, DEFAULT)
         args: tuple[Any, ...]
         if table:
             name = "cublasGemmBatchedEx"

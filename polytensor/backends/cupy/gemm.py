@@ -94,7 +94,9 @@ class Plan:
     sizes: tuple[int, int, int]
     leads: tuple[int, int, int]  # leading dimensions of the operands and of the result
     batch: tuple[Ints, ...]  # (count, strides of the three in elements), outermost first
-    calls: dict[tuple[int, bool, bool], Call] = field(default_factory=dict)  # by handle, add and TF32: ready ones
+    calls: dict[tuple[int, bool, bool, bool], Call] = field(
+        default_factory=dict
+    )  # by handle, add, TF32, scaled: ready ones
     biased: dict[tuple[int, bool], BiasedCall | None] = field(default_factory=dict)  # None: there is none
 
 
@@ -271,17 +273,18 @@ class GemmKernels:
         return self._blas.forget_workspaces() if self._blas is not None else []
 
     def product(
-        self, a: Array, b: Array, out: Array | None = None, add: bool = False, tf32: bool | None = None
+        self, a: Array, b: Array, out: Array | None = None, add: Any = False, tf32: bool | None = None, alpha: Any = 1
     ) -> Array:
         """a @ b as NumPy's matmul, into `out` if given, or added to it. For 16 bits `out` may be of float32.
 
+        add: also a number, which `out` is multiplied by; it is read unless that is 0. alpha: what the product is multiplied by.
         tf32: whether float32 may be rounded to TF32; None: as the precision of matmul says.
         """
         dtype = a.dtype
         kind = KIND_OF.get(dtype)
         wide = out is not None and out.dtype != dtype
         if kind is None or b.dtype != dtype or (wide and (dtype not in HALVES or out.dtype.char != "f")):  # type: ignore[union-attr]
-            return self._unusual(a, b, out, add)
+            return self._unusual(a, b, out, bool(add))  # these are not scaled
         into = None if out is None else (out.shape, out.strides)
         way = plan((a.shape, a.strides), (b.shape, b.strides), into, kind, wide)
         xp = self.xp
@@ -295,19 +298,25 @@ class GemmKernels:
             blas = self._blas or self._load_blas()
             handle = blas.handle()
             coarse = kind.coarse != kind.compute and (blas.coarse() if tf32 is None else tf32)
-            call = way.calls.get((handle.address, add, coarse))
+            scaled = alpha != 1 or (add != 0 and add != 1)
+            if scaled:
+                handle.scale(kind, alpha, add)
+            add = bool(add)
+            call = way.calls.get((handle.address, add, coarse, scaled))
             if call is not None:
                 call(first, second, pc)
             elif len(way.batch) < 2 and sum(d[0] for d in way.batch) <= MOST_BATCHES:
                 batch = way.batch[0] if way.batch else None
-                call = blas.ready(handle, kind, way.ops, way.sizes, way.leads, add, coarse, wide, batch)
-                way.calls[handle.address, add, coarse] = call
+                call = blas.ready(handle, kind, way.ops, way.sizes, way.leads, add, coarse, wide, batch, scaled=scaled)
+                way.calls[handle.address, add, coarse, scaled] = call
                 call(first, second, pc)
             else:
-                self._batched(blas, handle, kind, way, (first, second, pc), add, coarse, wide)
+                self._batched(blas, handle, kind, way, (first, second, pc), add, coarse, wide, scaled)
         elif not add:
             c.fill(0)
-        elif way.copy_c:
+        else:
+            if add != 1:
+                out *= out.dtype.type(add)  # type: ignore[union-attr]
             return out
         if out is None or c is out:
             return c
@@ -315,8 +324,9 @@ class GemmKernels:
         return out
 
     def _batched(
-        self, blas: Blas, handle: Handle, kind: Kind, way: Plan, at: Sizes, add: bool, coarse: bool, wide: bool
-    ) -> None:
+        self, blas: Blas, handle: Handle, kind: Kind, way: Plan, at: Sizes, add: bool, coarse: bool, wide: bool,
+        scaled: bool,
+    ) -> None:  # fmt: skip
         """One call for each step of all dimensions of the batch but the largest, or one for a table of addresses."""
         largest = max(way.batch)
         rest = [d for d in way.batch if d is not largest]
@@ -331,12 +341,12 @@ class GemmKernels:
             table = self.xp.empty(3 * count, np.uint64)
             kernel("product_addresses")(*grid(count), (table, I64[count], *map(np.uint64, at), *numbers))
             for start in range(0, count, MOST_BATCHES):
-                call = blas.ready(*known, table=min(MOST_BATCHES, count - start))
+                call = blas.ready(*known, table=min(MOST_BATCHES, count - start), scaled=scaled)
                 call(*(table.data.ptr + 8 * (count * i + start) for i in range(3)))
             return
         (n, *along), place = largest, list(at)
         for start in range(0, n, MOST_BATCHES):
-            call = blas.ready(*known, (min(MOST_BATCHES, n - start), *along))
+            call = blas.ready(*known, (min(MOST_BATCHES, n - start), *along), scaled=scaled)
             for i in range(prod(d[0] for d in rest)):
                 place = [p + start * s * w for p, s, w in zip(at, along, widths, strict=True)]
                 for extent, *over in rest:
@@ -386,14 +396,22 @@ class GemmKernels:
 
     bmm = mv = dot = matmul
 
-    def addmm(self, b: Array, x: Array, y: Array) -> Array:
-        if b.shape == (len(x), y.shape[1]) and b.dtype == x.dtype:
-            return self.product(x, y, self.xp.array(b, order="C", copy=True), True)
-        out = self._biased(x, y, b)
-        if out is None:
-            out = self.product(x, y)
-            out += b
-        return out
+    def addmm(self, b: Array, x: Array, y: Array, beta: Any = 1, alpha: Any = 1) -> Array:
+        if KIND_OF.get(x.dtype) is None:
+            return super().addmm(b, x, y, beta, alpha)  # type: ignore[misc,no-any-return]
+        if beta == 0:
+            return self.product(x, y, alpha=alpha)
+        out = self._biased(x, y, b) if alpha == beta == 1 and y.ndim == 2 else None
+        if out is not None:
+            return out
+        out = self.xp.empty((*x.shape[:-1], *y.shape[x.ndim - 1 :]), x.dtype)  # where cuBLAS adds to
+        out[...] = b
+        return self.product(x, y, out, beta, alpha=alpha)
+
+    def addmv(self, b: Array, x: Array, y: Array, beta: Any, alpha: Any) -> Array:
+        return self.addmm(b, x, y, beta, alpha)
+
+    baddbmm = addmv
 
     def linear(self, x: Array, w: Array, b: Array | None) -> Array:
         y = None if b is None else self._biased(x, w.T, b)

@@ -122,18 +122,15 @@ template <typename T, int N> __device__ __forceinline__ void deposit(T* p, const
     memcpy(&word, &pack, sizeof(W));
     STORE_WORD(reinterpret_cast<W*>(p), word);
 }
-// The same pack, which the compiler takes for another one: it makes float32 of 16-bit elements at each use, instead of keeping
-// both.
+// The pack in a word. The compiler takes it for another one at each call, and so makes float32 of 16-bit elements where they
+// are used, instead of keeping both.
 #ifndef UNSEEN
 #define UNSEEN(v) asm volatile("" : "+r"(v.x), "+r"(v.y), "+r"(v.z), "+r"(v.w))
 #endif
-template <typename T, int N> __device__ __forceinline__ Pack<T, N> unseen(Pack<T, N> pack) {
-    if constexpr (sizeof(T) == 2 && N == 8) {
-        uint4 word;
-        memcpy(&word, &pack, sizeof(word));
-        UNSEEN(word);
-        memcpy(&pack, &word, sizeof(word));
-    }
+template <typename T, int N> __device__ __forceinline__ Pack<T, N> unpacked(typename Word<sizeof(T) * N>::type word) {
+    if constexpr (sizeof(T) == 2 && N == 8) UNSEEN(word);
+    Pack<T, N> pack;
+    memcpy(&pack, &word, sizeof(word));
     return pack;
 }
 __device__ __forceinline__ bool aligned16(const void* p) { return ((u64)p & 15) == 0; }

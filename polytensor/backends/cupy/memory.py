@@ -104,7 +104,7 @@ def running(frame: Any) -> str:
         code, here = frame.f_code, frame.f_globals.get("__name__") or ""
         if code.co_filename == "<string>" and "_node" in frame.f_globals:
             return str(code.co_name)  # the function that was written out from a row
-        if code.co_name in ("fast", "run") and frame.f_locals.keys() & {"n", "self"}:
+        if code.co_name in ("fast", "run"):
             node = frame.f_locals.get("self" if code.co_name == "run" else "n")
             if hasattr(node, "edges"):
                 return type(node).__name__

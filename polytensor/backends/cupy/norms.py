@@ -6,7 +6,7 @@ The gradients of weights are sums over many rows: blocks leave partial sums, whi
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,9 +19,7 @@ Ints = tuple[int, ...]
 FLOATS, HALVES = ("float", "double"), ("__half", "__nv_bfloat16")
 CHUNK = 8192  # elements of a channel to a block
 PARTS = 256  # blocks to a channel
-LEFT = 512  # rows of partial sums of a layer norm, up to eight times as many where they fit into SPACE
-SPACE = 1 << 19  # elements
-TOGETHER = 4  # rows at least to each of these
+TOGETHER = 4  # rows at least to a row of threads that leaves a partial sum of a layer norm
 
 NORM_ROWS = r"""
 // y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w, and + b if it is `biased`. Without `centred` the mean is 0 and
@@ -32,32 +30,33 @@ __global__ void __launch_bounds__(512, sizeof(T) == 8 ? 1 : 2)
 norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_t<T>* var, i64 rows, i64 n, i64 groups,
           i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool biased, bool kept) {
     typedef acc_t<T> A;
-    for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
-        Row<T, V, K> row(x + r * n, n);
+    for (i64 base = blockIdx.x * (i64)blockDim.y; base < rows; base += (i64)gridDim.x * blockDim.y) {
+        i64 r = base + threadIdx.y, count = r < rows ? n : 0;
+        Row<T, V, K> row(x + r * n, count);
         A m = 0, part = 0;
         if (centred) {
-            sweep<V, K>(n, [&](int k, i64 i) {
+            sweep<V, K>(count, [&](int k, i64 i) {
                 A v[V];
                 row.pack(k, i, v);
                 #pragma unroll
                 for (int j = 0; j < V; ++j) part += v[j];
             });
-            m = block_sum(part) / (A)n;
+            m = row_reduce(part, Sum()) / (A)n;
             part = 0;
         }
-        sweep<V, K>(n, [&](int k, i64 i) {
+        sweep<V, K>(count, [&](int k, i64 i) {
             A v[V];
             row.pack(k, i, v);
             #pragma unroll
             for (int j = 0; j < V; ++j) part += (v[j] - m) * (v[j] - m);
         });
-        A square = block_sum(part) / (A)n, scale = 1 / sqrt(square + eps);
-        if (threadIdx.x == 0) {
+        A square = row_reduce(part, Sum()) / (A)n, scale = 1 / sqrt(square + eps);
+        if (threadIdx.x == 0 && count) {
             if (centred) mean[r] = m;
             var[r] = square;
         }
         i64 first = groups == 1 ? 0 : (r % groups) * each;
-        sweep<V, K>(n, [&](int k, i64 i) {
+        sweep<V, K>(count, [&](int k, i64 i) {
             A v[V];
             row.pack(k, i, v);
             #pragma unroll
@@ -87,9 +86,9 @@ norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_
 NORM_ROWS_BACKWARD = r"""
 // dx = (d - y * mean(d * y) - mean(d)) / sqrt(var + eps) with d = g, or g * w with `affine`; no mean(d) unless `centred`.
 // y comes as it is, or with `raw` as (x - mean) / sqrt(var + eps). With `sums` (for weights of one row, in registers) each
-// row of threads leaves the sums of its rows of g * y and of g in parts.
+// warp, or the block where it takes a row at a time, leaves the sums of its rows of g * y and of g in parts.
 template <typename T, int V, int K>
-__global__ void __launch_bounds__(512, sizeof(T) < 8 && V * K <= 4 ? 2 : 1)
+__global__ void __launch_bounds__(V == 8 && K == 1 ? 256 : 512, sizeof(T) == 8 ? 1 : V * K <= 4 ? 2 : V == 8 && K == 1 ? 3 : 1)
 norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, const acc_t<T>* var, T* dx, acc_t<T>* parts,
                    i64 rows, i64 n, i64 groups, i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool raw,
                    bool sums) {
@@ -98,10 +97,11 @@ norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, con
     A dw[held], db[held];
     #pragma unroll
     for (int j = 0; j < held; ++j) dw[j] = db[j] = 0;
-    for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
-        Row<T, V, K> gs(g + r * n, n), ys(y + r * n, n);
+    for (i64 base = blockIdx.x * (i64)blockDim.y; base < rows; base += (i64)gridDim.x * blockDim.y) {
+        i64 r = base + threadIdx.y, count = r < rows ? n : 0;
+        Row<T, V, K> gs(g + r * n, count), ys(y + r * n, count);
         i64 first = groups == 1 ? 0 : (r % groups) * each;
-        A scale = 1 / sqrt(var[r] + eps), m = raw && centred ? mean[r] : (A)0, stretch = raw ? scale : (A)1;
+        A scale = count ? 1 / sqrt(var[r] + eps) : (A)0, m = raw && centred && count ? mean[r] : (A)0, stretch = raw ? scale : (A)1;
         // u: g and d, v: y
         auto packs = [&](int k, i64 i, A (&u)[V], A (&d)[V], A (&v)[V]) {
             gs.pack(k, i, u);
@@ -120,7 +120,7 @@ norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, con
             }
         };
         A slope = 0, shift = 0;
-        sweep<V, K>(n, [&](int k, i64 i) {
+        sweep<V, K>(count, [&](int k, i64 i) {
             A u[V], d[V], v[V];
             packs(k, i, u, d, v);
             #pragma unroll
@@ -133,9 +133,9 @@ norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, con
                 }
             }
         });
-        slope = block_sum(slope) / (A)n;
-        shift = centred ? block_sum(shift) / (A)n : (A)0;
-        sweep<V, K>(n, [&](int k, i64 i) {
+        slope = row_reduce(slope, Sum()) / (A)n;
+        shift = centred ? row_reduce(shift, Sum()) / (A)n : (A)0;
+        sweep<V, K>(count, [&](int k, i64 i) {
             A u[V], d[V], v[V];
             packs(k, i, u, d, v);
             #pragma unroll
@@ -145,7 +145,17 @@ norm_rows_backward(const T* g, const T* w, const T* y, const acc_t<T>* mean, con
     }
     if constexpr (K > 0) {
         if (!sums) return;
-        A* mine = parts + (blockIdx.x * (i64)blockDim.y + threadIdx.y) * 2 * n;
+        for (int lane = blockDim.x; lane < 32; lane <<= 1) {  // rows that share a warp
+            #pragma unroll
+            for (int j = 0; j < held; ++j) {
+                dw[j] += shuffle_xor(dw[j], lane);
+                db[j] += shuffle_xor(db[j], lane);
+            }
+        }
+        int t = threadIdx.y * blockDim.x + threadIdx.x;
+        if (blockDim.x < 32 && t % 32 >= blockDim.x) return;
+        int slots = blockDim.y == 1 ? 1 : blockDim.x * blockDim.y / 32, slot = blockDim.y == 1 ? 0 : t / 32;
+        A* mine = parts + (blockIdx.x * (i64)slots + slot) * 2 * n;
         sweep<V, K>(n, [&](int k, i64 i) {
             #pragma unroll
             for (int j = 0; j < V; ++j) {
@@ -182,20 +192,33 @@ CHANNELS = r"""
 // x as (a, c, n): the elements of channel k are j = 0 .. a * n - 1, at (j / n * c + k) * n + j % n. A block takes a chunk
 // of one channel's elements, V at a time; for n = 1 ("columns") the chunk is one of 32 channels, a warp takes every eighth row.
 template <int V, bool COLUMNS> struct Chunk {
-    i64 k, begin, end, step, c, n;
+    i64 k, first, last, j, end, step;  // j: the next element of this thread
+    i64 place, rest, n, jump, more, wrap;  // where that is; its number in the plane, which goes on by `more`
     bool live;
-    __device__ __forceinline__ Chunk(i64 a, i64 c, i64 n, i64 size) : c(c), n(n) {
+    __device__ __forceinline__ Chunk(i64 a, i64 c, i64 n, i64 size) : n(n) {
         k = COLUMNS ? blockIdx.x * (i64)32 + (threadIdx.x & 31) : (i64)blockIdx.x;
         live = k < c;
-        i64 first = blockIdx.y * size, last = first + size < a * n ? first + size : a * n;
+        first = blockIdx.y * size;
+        last = first + size < a * n ? first + size : a * n;
         step = COLUMNS ? blockDim.x >> 5 : (i64)blockDim.x * V;
-        begin = first + (COLUMNS ? threadIdx.x >> 5 : threadIdx.x * V);
+        j = first + (COLUMNS ? threadIdx.x >> 5 : threadIdx.x * V);
         end = live ? last : 0;
+        i64 q = COLUMNS ? j : quotient(j, n), by = COLUMNS ? step : quotient(step, n);
+        rest = j - q * n;
+        more = step - by * n;
+        place = (q * c + k) * n + rest;
+        jump = by * c * n + more;
+        wrap = (c - 1) * n;
     }
-    __device__ __forceinline__ i64 at(i64 j) const {
-        if (COLUMNS) return j * c + k;
-        i64 q = quotient(j, n);
-        return (q * c + k) * n + (j - q * n);
+    // Without a division, of which one an element would take longer than the memory.
+    __device__ __forceinline__ void advance() {
+        j += step;
+        place += jump;
+        rest += more;
+        if (!COLUMNS && rest >= n) {
+            rest -= n;
+            place += wrap;
+        }
     }
     // Whether this thread writes the channel's results.
     __device__ __forceinline__ bool writes() const { return live && (COLUMNS ? threadIdx.x < 32 : threadIdx.x == 0); }
@@ -217,50 +240,83 @@ template <bool COLUMNS, typename A> __device__ A channel_sum(A v) {
 """
 
 CHANNEL_STATS = r"""
-// Each chunk's mean and sum of squares about it, in parts[chunk][0 and 1][c].
+// Each chunk's mean and sum of squares about it, in parts[chunk][0 and 1][c]. Of a chunk some elements to a thread are held in
+// registers at a time, and what was found is merged (Chan, Golub and LeVeque, 1979).
 template <typename T, int V, bool COLUMNS>
 __global__ void channel_stats(const T* x, acc_t<T>* parts, i64 a, i64 c, i64 n, i64 size) {
     typedef acc_t<T> A;
+    typedef typename Word<sizeof(T) * V>::type W;
+    const int K = V == 1 ? 16 : 32 / V;
     Chunk<V, COLUMNS> chunk(a, c, n, size);
-    i64 first = blockIdx.y * size, last = first + size < a * n ? first + size : a * n;
-    A part = 0;
-    for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
-        A v[V];
-        get<T, V>(x + chunk.at(j), v);
+    i64 span = COLUMNS ? K * (blockDim.x >> 5) : (i64)K * V * blockDim.x;
+    A seen = 0, mean = 0, squares = 0;
+    for (i64 first = chunk.first; first < chunk.last; first += span) {
+        W held[K];
+        int mine = chunk.j < chunk.end ? (chunk.end - chunk.j + chunk.step - 1) / chunk.step : 0;
         #pragma unroll
-        for (int q = 0; q < V; ++q) part += v[q];
-    }
-    A m = channel_sum<COLUMNS>(part) / (A)(last - first);
-    part = 0;
-    for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
-        A v[V];
-        get<T, V>(x + chunk.at(j), v);
+        for (int k = 0; k < K; ++k) {
+            if (k < mine) held[k] = *reinterpret_cast<const W*>(x + chunk.place);
+            chunk.advance();
+        }
+        A part = 0, here = chunk.last - first < span ? chunk.last - first : span;
         #pragma unroll
-        for (int q = 0; q < V; ++q) part += (v[q] - m) * (v[q] - m);
+        for (int k = 0; k < K; ++k) {
+            if (k >= mine) continue;
+            Pack<T, V> pack = unpacked<T, V>(held[k]);
+            #pragma unroll
+            for (int q = 0; q < V; ++q) part += to_acc(pack.v[q]);
+        }
+        A m = channel_sum<COLUMNS>(part) / here;
+        part = 0;
+        #pragma unroll
+        for (int k = 0; k < K; ++k) {
+            if (k >= mine) continue;
+            Pack<T, V> pack = unpacked<T, V>(held[k]);
+            #pragma unroll
+            for (int q = 0; q < V; ++q) part += (to_acc(pack.v[q]) - m) * (to_acc(pack.v[q]) - m);
+        }
+        A d = m - mean, all = seen + here;
+        squares += channel_sum<COLUMNS>(part) + d * d * (seen * here / all);
+        mean += d * (here / all);
+        seen = all;
     }
-    part = channel_sum<COLUMNS>(part);
     if (chunk.writes()) {
-        parts[2 * blockIdx.y * c + chunk.k] = m;
-        parts[(2 * blockIdx.y + 1) * c + chunk.k] = part;
+        parts[2 * blockIdx.y * c + chunk.k] = mean;
+        parts[(2 * blockIdx.y + 1) * c + chunk.k] = squares;
     }
 }
 """
 
 MERGE_STATS = r"""
-// The mean and the biased variance of all chunks of a channel (Chan, Golub and LeVeque, 1979). total: its elements.
+// The mean and the biased variance of all chunks of a channel (Chan, Golub and LeVeque, 1979), by a warp. total: its elements.
+struct Seen {
+    double count, mean, squares;
+    __device__ __forceinline__ void add(double more, double there, double about) {
+        double d = there - mean, all = count + more;
+        if (all == 0) return;
+        mean += d * (more / all);
+        squares += about + d * d * (count * more / all);
+        count = all;
+    }
+};
 template <typename T>
 __global__ void merge_stats(const T* parts, T* mean, T* var, i64 count, i64 c, i64 size, i64 total) {
-    for (i64 k = blockIdx.x * (i64)blockDim.x + threadIdx.x; k < c; k += (i64)gridDim.x * blockDim.x) {
-        double m = 0, squares = 0, seen = 0;
-        for (i64 p = 0; p < count; ++p) {
-            double here = p + 1 < count ? size : total - p * size;
-            double d = parts[2 * p * c + k] - m, all = seen + here;
-            m += d * (here / all);
-            squares += parts[(2 * p + 1) * c + k] + d * d * (seen * here / all);
-            seen = all;
+    int lane = threadIdx.x & 31, warps = blockDim.x >> 5;
+    for (i64 k = blockIdx.x * (i64)warps + (threadIdx.x >> 5); k < c; k += (i64)gridDim.x * warps) {
+        Seen seen = {0, 0, 0};
+        for (i64 p = lane; p < count; p += 32)
+            seen.add(p + 1 < count ? size : total - p * size, parts[2 * p * c + k], parts[(2 * p + 1) * c + k]);
+        for (int by = 1; by < 32; by <<= 1) {
+            double count = shuffle_xor(seen.count, by), mean = shuffle_xor(seen.mean, by), squares = shuffle_xor(seen.squares, by);
+            Seen low = seen, high = {count, mean, squares};
+            if (lane & by) { low = high; high = seen; }  // both lanes add in the same order
+            low.add(high.count, high.mean, high.squares);
+            seen = low;
         }
-        mean[k] = (T)m;
-        var[k] = (T)(squares / seen);
+        if (lane == 0) {
+            mean[k] = (T)seen.mean;
+            var[k] = (T)(seen.squares / seen.count);
+        }
     }
 }
 """
@@ -274,8 +330,8 @@ __global__ void channel_sums(const T* g, const T* x, const T* made, const acc_t<
     typedef acc_t<T> A;
     Chunk<V, COLUMNS> chunk(a, c, n, size);
     A m = centred && chunk.live ? mean[chunk.k] : (A)0, slope = 0, shift = 0;
-    for (i64 j = chunk.begin; j < chunk.end; j += chunk.step) {
-        i64 at = chunk.at(j);
+    for (; chunk.j < chunk.end; chunk.advance()) {
+        i64 at = chunk.place;
         A u[V], v[V];
         get<T, V>(g + at, u);
         if (rectified) {
@@ -299,34 +355,75 @@ __global__ void channel_sums(const T* g, const T* x, const T* made, const acc_t<
 }
 """
 
-CHANNEL_APPLY = (
+EACH_PACK = (
     ROWS
     + r"""
-// y = (x - mean) * w / sqrt(var + eps) + b for x (a, c, n), and its relu if it is `rectified`; a pack lies in one channel, or
-// for n = 1 spans V of them.
+template <int N> struct Width { static const int value = N; };
+// f(elements, first element, its channel, the next channel, how many elements are of the first) for packs of x (a, c, n), and
+// for the single elements that are left.
+template <typename T, int V, typename F> __device__ __forceinline__ void each_pack(i64 total, i64 c, i64 n, F f) {
+    i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x, packs = total / V;
+    auto at = [&](auto width, i64 i) {
+        i64 plane = n == 1 ? i : quotient(i, n), k = plane - quotient(plane, c) * c;
+        f(width, i, k, k + 1 == c ? 0 : k + 1, n - (i - plane * n));
+    };
+    for (i64 p = start; p < packs; p += stride) at(Width<V>(), p * V);
+    #pragma unroll 1
+    for (i64 i = packs * V + start; i < total; i += stride) at(Width<1>(), i);
+}
+"""
+)
+
+CHANNEL_APPLY = (
+    EACH_PACK
+    + r"""
+// y = (x - mean) * w / sqrt(var + eps) + b for x (a, c, n), and its relu if it is `rectified`; n = 1, where V divides c, or
+// n >= V, where a pack lies in at most two channels.
 template <typename T, int V>
 __global__ void channel_apply(const T* x, const acc_t<T>* w, const acc_t<T>* b, const acc_t<T>* mean, const acc_t<T>* var,
                               T* y, i64 total, i64 c, i64 n, acc_t<T> eps, bool rectified) {
     typedef acc_t<T> A;
-    for (i64 i = (blockIdx.x * (i64)blockDim.x + threadIdx.x) * V; i < total; i += (i64)gridDim.x * blockDim.x * V) {
-        i64 plane = n == 1 ? i : quotient(i, n), k = plane - quotient(plane, c) * c;
-        A v[V];
-        get<T, V>(x + i, v);
-        #pragma unroll
-        for (int j = 0; j < V; ++j) {
-            i64 q = n == 1 ? k + j : k;
-            v[j] = (v[j] - mean[q]) * (w[q] / sqrt(var[q] + eps)) + b[q];
-            v[j] = rectified && v[j] <= 0 ? (A)0 : v[j];
+    each_pack<T, V>(total, c, n, [&](auto width, i64 i, i64 k, i64 after, i64 left) {
+        const int N = decltype(width)::value;
+        A v[N];
+        get<T, N>(x + i, v);
+        if (n == 1) {
+            #pragma unroll
+            for (int j = 0; j < N; ++j)
+                v[j] = (v[j] - mean[k + j]) * (w[k + j] / sqrt(var[k + j] + eps)) + b[k + j];
+        } else {  // one root and one division, not one for each element
+            A m = mean[k], scale = w[k] / sqrt(var[k] + eps), shift = b[k], m1 = m, scale1 = scale, shift1 = shift;
+            if (left < N) {
+                m1 = mean[after];
+                scale1 = w[after] / sqrt(var[after] + eps);
+                shift1 = b[after];
+            }
+            #pragma unroll
+            for (int j = 0; j < N; ++j)
+                v[j] = j < left ? (v[j] - m) * scale + shift : (v[j] - m1) * scale1 + shift1;
         }
-        put<T, V>(y + i, v);
-    }
+        #pragma unroll
+        for (int j = 0; j < N; ++j) v[j] = rectified && v[j] <= 0 ? (A)0 : v[j];
+        put<T, N>(y + i, v);
+    });
 }
 """
 )
 
 CHANNEL_APPLY_BACKWARD = (
-    ROWS
+    EACH_PACK
     + r"""
+template <typename A> struct Slope {  // what one channel's elements need
+    A mean, scale, slope, shift, stretch;
+    __device__ __forceinline__ Slope(A mean, A var, A w, A slope, A shift, A share, A eps)
+        : mean(mean), scale(1 / sqrt(var + eps)), shift(shift * share) {
+        this->slope = slope * scale * share;
+        stretch = w * scale;
+    }
+    __device__ __forceinline__ A operator()(A g, A x) const {
+        return (g - ((x - mean) * scale * slope + shift)) * stretch;
+    }
+};
 // dx = (g - mean(g) - d * mean(g * d) / (var + eps)) * w / sqrt(var + eps) with d = x - mean, given sums of g * d and of g
 // over the `count` elements of each channel; dw and db too. With `rectified` g goes through the relu that made `made`.
 template <typename T, int V>
@@ -340,24 +437,31 @@ __global__ void channel_apply_backward(const T* g, const T* x, const T* made, co
         db[k] = sums[c + k];
     }
     A share = (A)1 / (A)count;
-    for (i64 i = start * V; i < total; i += stride * V) {
-        i64 plane = n == 1 ? i : quotient(i, n), k = plane - quotient(plane, c) * c;
-        A u[V], v[V];
-        get<T, V>(g + i, u);
+    each_pack<T, V>(total, c, n, [&](auto width, i64 i, i64 k, i64 after, i64 left) {
+        const int N = decltype(width)::value;
+        A u[N], v[N];
+        get<T, N>(g + i, u);
         if (rectified) {
-            get<T, V>(made + i, v);
+            get<T, N>(made + i, v);
             #pragma unroll
-            for (int j = 0; j < V; ++j) u[j] = v[j] <= 0 ? (A)0 : u[j];
+            for (int j = 0; j < N; ++j) u[j] = v[j] <= 0 ? (A)0 : u[j];
         }
-        get<T, V>(x + i, v);
-        #pragma unroll
-        for (int j = 0; j < V; ++j) {
-            i64 q = n == 1 ? k + j : k;
-            A scale = 1 / sqrt(var[q] + eps), d = (v[j] - mean[q]) * scale;
-            v[j] = (u[j] - (d * (sums[q] * scale * share) + sums[c + q] * share)) * (w[q] * scale);
+        get<T, N>(x + i, v);
+        auto of = [&](A g, A x, i64 k) {
+            A scale = 1 / sqrt(var[k] + eps), d = (x - mean[k]) * scale;
+            return (g - (d * (sums[k] * scale * share) + sums[c + k] * share)) * (w[k] * scale);
+        };
+        if (n == 1) {
+            #pragma unroll
+            for (int j = 0; j < N; ++j) v[j] = of(u[j], v[j], k + j);
+        } else {
+            Slope<A> here(mean[k], var[k], w[k], sums[k], sums[c + k], share, eps), there = here;
+            if (left < N) there = Slope<A>(mean[after], var[after], w[after], sums[after], sums[c + after], share, eps);
+            #pragma unroll
+            for (int j = 0; j < N; ++j) v[j] = j < left ? here(u[j], v[j]) : there(u[j], v[j]);
         }
-        put<T, V>(dx + i, v);
-    }
+        put<T, N>(dx + i, v);
+    });
 }
 """
 )
@@ -404,6 +508,21 @@ def _held(n: int, *arrays: Array) -> bool:
     return spread(1, n, width(n, CTYPE[arrays[0].dtype], *arrays), True)[0] != "0"
 
 
+def resident(v: int, held: str, kind: Any) -> int:
+    """Threads of norm_rows_backward that a multiprocessor has registers for (a test compares this with the machine code)."""
+    if kind is np.float64:
+        return 512
+    return 1024 if v * int(held) <= 4 else 768 if held == "1" else 512
+
+
+def one_wave(rows: int, threads: tuple[int, int], most: int) -> int:
+    """Blocks that share rows evenly, at most as many as run at a time: a few more would double the time."""
+    together = threads[1]
+    blocks = max(1, min(most, -(-rows // (TOGETHER * together))))
+    turns = -(-rows // (blocks * together))
+    return -(-rows // (turns * together))
+
+
 def trailing(shape: Ints, dims: Ints) -> tuple[int, int] | None:
     """(rows, n) for a reduction over the last axes, else None."""
     kept = len(shape) - len(dims)
@@ -438,6 +557,11 @@ def weights(shape: Ints, kept: int, w_shape: Ints) -> tuple[int, int, int] | Non
     return groups, each, prod(shape[kept:]) // each
 
 
+def _packed(c: int, n: int, ctype: str) -> int:
+    """What the elements of a pack must divide, for packs of (a, c, n) in at most two channels, or over channels."""
+    return c if n == 1 else 0 if n >= VECTOR[ctype] else 1
+
+
 class CudaNorms:
     """Mixed into CupyBackend."""
 
@@ -446,6 +570,15 @@ class CudaNorms:
     xp: Any
     contiguous: Any
     empty: Any
+
+    _counted: ClassVar[dict[int, int]] = {}
+
+    def _processors(self) -> int:
+        """Multiprocessors of the current device."""
+        device = self.xp.cuda.Device()
+        if device.id not in self._counted:
+            self._counted[device.id] = device.attributes["MultiProcessorCount"]
+        return self._counted[device.id]
 
     def _small(self, x: Array, dims: Ints, dtype: Any = None) -> Array:
         return self.empty(tuple([1 if i in dims else n for i, n in enumerate(x.shape)]), dtype or x.dtype)
@@ -490,9 +623,9 @@ class CudaNorms:
         sums = affine and of[0] == of[2] == 1 and held != "0"
         parts = None
         if sums:
-            left = max(LEFT, min(8 * LEFT, SPACE // n))
-            blocks = (max(1, min(blocks[0], left // threads[1], -(-rows // (TOGETHER * threads[1])))),)
-            parts = self.empty((blocks[0] * threads[1], 2, n), var.dtype)
+            count = one_wave(rows, threads, self._processors() * max(1, resident(v, held, kind) // prod(threads)))
+            blocks = (count,)
+            parts = self.empty((count * (1 if threads[1] == 1 else prod(threads) // 32), 2, n), var.dtype)
         flags = (
             launch.floats(kind)[eps],
             launch.BOOL[centred],
@@ -650,9 +783,9 @@ class CudaNorms:
         parts = self.empty((blocks[1], 2, c), kind)
         launch.kernel("channel_stats", *types)(blocks, (256,), (x, parts, *launch.i64(*form, size)))
         launch.kernel("merge_stats", CTYPE[parts.dtype])(
-            *launch.grid(c), (parts, mean, var, *launch.i64(blocks[1], c, size, a * n))
+            *launch.grid(32 * c), (parts, mean, var, *launch.i64(blocks[1], c, size, a * n))
         )
-        v = width(c if n == 1 else n, ctype, x, y)
+        v = width(_packed(c, n, ctype), ctype, x, y)
         args = (x, w, b, mean, var, y, *launch.i64(x.size, c, n), launch.floats(kind)[eps], launch.BOOL[relu])
         launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
         return y, mean, var
@@ -671,7 +804,7 @@ class CudaNorms:
         dx, dw, db = self.empty(x.shape, x.dtype), self.empty(w.shape, w.dtype), self.empty(w.shape, w.dtype)
         rectified = launch.BOOL[made is not None]
         made = g if made is None else made
-        v = width(c if n == 1 else n, ctype, g, x, made, dx)
+        v = width(_packed(c, n, ctype), ctype, g, x, made, dx)
         args = (
             g,
             x,
@@ -710,7 +843,7 @@ class CudaNorms:
             return super().normalize_by(x, mean, var, w, b, eps)  # type: ignore[misc]
         x, arrays = self.contiguous(x), [self.contiguous(t) for t in (w, b, mean, var)]
         y, (_, c, n) = self.empty(x.shape, x.dtype), form
-        v = width(c if n == 1 else n, ctype, x, y)
+        v = width(_packed(c, n, ctype), ctype, x, y)
         args = (x, *arrays, y, *launch.i64(x.size, c, n), launch.floats(x.dtype)[eps], launch.BOOL[False])
         launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
         return y

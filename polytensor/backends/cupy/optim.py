@@ -69,10 +69,12 @@ __device__ __forceinline__ void each_chunk(T* const* places, const i64* chunks, 
 )
 
 SGD_MANY = r"""
+// Here and below: nothing changes where `checked` and *found is not 0.
 template <typename T>
 __global__ void sgd_many(T* const* places, const i64* chunks, i64 tasks, i64 count, acc_t<T> lr, acc_t<T> sign,
-                         acc_t<T> decay) {
+                         acc_t<T> decay, const float* found, bool checked) {
     typedef acc_t<T> A;
+    if (checked && *found != 0) return;
     each_chunk<T, 2>(places, chunks, tasks, count, [=](i64) { return [=](A (&e)[2]) {
         A d = sign * e[1];
         if (decay != 0) d += decay * e[0];  // 0 * inf would be NaN
@@ -85,8 +87,10 @@ SGD_MOMENTUM_MANY = r"""
 // buf = momentum * buf + keep * d, or d on the `first` step; p -= lr * (d + momentum * buf with nesterov, else buf).
 template <typename T>
 __global__ void sgd_momentum_many(T* const* places, const i64* chunks, i64 tasks, i64 count, acc_t<T> lr, acc_t<T> sign,
-                                  acc_t<T> decay, acc_t<T> momentum, acc_t<T> keep, bool nesterov, bool first) {
+                                  acc_t<T> decay, acc_t<T> momentum, acc_t<T> keep, bool nesterov, bool first,
+                                  const float* found, bool checked) {
     typedef acc_t<T> A;
+    if (checked && *found != 0) return;
     each_chunk<T, 3>(places, chunks, tasks, count, [=](i64) { return [=](A (&e)[3]) {
         A d = sign * e[1];
         if (decay != 0) d += decay * e[0];
@@ -102,8 +106,9 @@ ADAM_MANY = r"""
 template <typename T, int N>
 __global__ void adam_many(T* const* places, const i64* chunks, i64 tasks, i64 count, acc_t<T> sign, acc_t<T> decay,
                           acc_t<T> one1, acc_t<T> beta2, acc_t<T> one2, acc_t<T> eps, acc_t<T> shrink0, acc_t<T> scale0,
-                          acc_t<T> size0, const acc_t<T>* own, bool owned) {
+                          acc_t<T> size0, const acc_t<T>* own, bool owned, const float* found, bool checked) {
     typedef acc_t<T> A;
+    if (checked && *found != 0) return;
     each_chunk<T, N>(places, chunks, tasks, count, [=](i64 k) {
         A shrink = owned ? own[3 * k] : shrink0, scale = owned ? own[3 * k + 1] : scale0;
         A size = owned ? own[3 * k + 2] : size0;
@@ -128,7 +133,8 @@ ADAM_COUNT = r"""
 // of the betas; 1 - beta^t is made of them without the digits that the difference would lose.
 template <typename S, typename A>
 __global__ void adam_count(S* const* steps, A* own, i64 count, double lr, const double* rate, bool rated, double log1,
-                           double log2, double decay) {
+                           double log2, double decay, const float* found, bool checked) {
+    if (checked && *found != 0) return;
     for (i64 k = blockIdx.x * (i64)blockDim.x + threadIdx.x; k < count; k += (i64)gridDim.x * blockDim.x) {
         S t = *steps[k] + 1;
         *steps[k] = t;
@@ -140,6 +146,22 @@ __global__ void adam_count(S* const* steps, A* own, i64 count, double lr, const 
 }
 """
 
+UPDATE_SCALE = r"""
+__global__ void update_scale(float* scale, int* tracker, const float* found, double growth, double backoff, int interval) {
+    if (*found != 0) {
+        *scale = (float)(*scale * backoff);
+        *tracker = 0;
+    } else if (*tracker + 1 == interval) {
+        float grown = (float)(*scale * growth);
+        if (grown - grown == 0) *scale = grown;
+        *tracker = 0;
+    } else {
+        *tracker += 1;
+    }
+}
+"""
+
+launch.register("update_scale", UPDATE_SCALE, [()])
 launch.register("sgd_many", MANY + SGD_MANY, [(c,) for c in FLOATS])
 launch.register("sgd_momentum_many", MANY + SGD_MOMENTUM_MANY, [(c,) for c in FLOATS])
 launch.register("adam_count", ADAM_COUNT, [(c, d) for c in ("float", "double") for d in ("float", "double")])
@@ -243,23 +265,39 @@ class CudaOptim:
         key = (self._place(), "at", at)
         return self._small_tables().find(key, lambda: self.xp.asarray(np.array(at, np.uint64)))
 
-    def sgd_step(
-        self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
+    def _checked(self, found: Array | None) -> tuple[Array, Any]:
+        """The arguments `found` and `checked` of a kernel."""
+        return (self.empty((), np.float32) if found is None else found), launch.BOOL[found is not None]
+
+    def update_scale(
+        self: Any, scale: Array, tracker: Array, found: Array, growth: float, backoff: float, interval: int
+    ) -> None:
+        numbers = launch.F64[growth], launch.F64[backoff], launch.I32[interval]
+        launch.kernel("update_scale")((1,), (1,), (scale, tracker, found, *numbers))
+
+    def sgd_step(self, *args: Any) -> None:
+        self.sgd_step_unless(None, *args)
+
+    def sgd_step_unless(
+        self: Any, found: Array | None, params: list[Array], grads: list[Array], bufs: Any, lr: float, momentum: float,
         dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
     ) -> None:  # fmt: skip
+        checked = self._checked(found)
         sign, more = -1 if maximize else 1, (launch.BOOL[nesterov], launch.BOOL[first])
         if bufs is None:
-            rest = self._many("sgd_many", (), [params, grads], lambda d, _: numbers(d, lr, sign, weight_decay))
+            values: tuple[Any, ...] = (lr, sign, weight_decay)
+            rest = self._many("sgd_many", (), [params, grads], lambda d, _: (*numbers(d, *values), *checked))
         else:
             values = (lr, sign, weight_decay, momentum, 1 - dampening)
             rest = self._many(
-                "sgd_momentum_many", (), [params, grads, bufs], lambda d, _: (*numbers(d, *values), *more)
+                "sgd_momentum_many", (), [params, grads, bufs], lambda d, _: (*numbers(d, *values), *more, *checked)
             )
         for i in rest:
             buf = None if bufs is None else [bufs[i]]
-            super().sgd_step(  # type: ignore[misc]
-                [params[i]], [grads[i]], buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first
-            )
+            with self.unless(found, [params[i], *(buf or ())]):
+                super().sgd_step(  # type: ignore[misc]
+                    [params[i]], [grads[i]], buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first
+                )
 
     def adam_step(
         self, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
@@ -274,7 +312,7 @@ class CudaOptim:
 
         def args(dtype: Any, members: list[int]) -> tuple[Any, ...]:
             given = numbers(dtype, *values)
-            return (*given, self.empty(0, given[0].dtype), launch.BOOL[False])
+            return (*given, self.empty(0, given[0].dtype), launch.BOOL[False], *self._checked(None))
 
         for i in self._many("adam_many", (str(len(lists)),), lists, args):
             super().adam_step(  # type: ignore[misc]
@@ -285,9 +323,9 @@ class CudaOptim:
     def adam_step_on_device(
         self: Any, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,
         steps: list[Array], lr: Any, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
-        maximize: bool,
+        maximize: bool, found: Array | None = None,
     ) -> None:  # fmt: skip
-        lists = [params, grads, ms, vs] + ([] if vmaxs is None else [vmaxs])
+        lists, checked = [params, grads, ms, vs] + ([] if vmaxs is None else [vmaxs]), self._checked(found)
         kinds = {s.dtype for s in steps}
         step_type = CTYPE.get(kinds.pop()) if len(kinds) == 1 else None
         rate = lr.astype(np.float64) if hasattr(lr, "dtype") else self.empty(0, np.float64)
@@ -313,14 +351,14 @@ class CudaOptim:
                 at = self._addresses(tuple([steps[i].data.ptr for i in members]))
                 by = (launch.F64[lr if rate.size == 0 else 0], rate, launch.BOOL[rate.size > 0])
                 launch.kernel("adam_count", step_type, kind)(
-                    *launch.grid(count), (at, own, *launch.i64(count), *by, *logs, decay)
+                    *launch.grid(count), (at, own, *launch.i64(count), *by, *logs, decay, *checked)
                 )
-                return (*given, own, launch.BOOL[True])
+                return (*given, own, launch.BOOL[True], *checked)
 
             rest = self._many("adam_many", (str(len(lists)),), lists, args)
             rest += [i for i, p in enumerate(params) if not p.size]  # their counters
         for i in rest:
             super().adam_step_on_device(  # type: ignore[misc]
                 [params[i]], [grads[i]], [ms[i]], [vs[i]], None if vmaxs is None else [vmaxs[i]], [steps[i]], lr, beta1,
-                beta2, eps, weight_decay, decoupled, maximize,
+                beta2, eps, weight_decay, decoupled, maximize, found,
             )  # fmt: skip

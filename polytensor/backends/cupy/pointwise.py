@@ -44,6 +44,7 @@ __device__ __forceinline__ void map(const T* const (&in)[N], T* out, i64 n, F f)
         }}
         put<T, V>(out + p * V, v[0]);
     }}
+    #pragma unroll 1
     for (i64 i = packs * V + start; i < n; i += stride) {{
         A e[N];
         #pragma unroll
@@ -169,6 +170,7 @@ __global__ void mse_loss(const T* x, const T* t, T* parts, T* out, i64 n, T coun
         #pragma unroll
         for (int j = 0; j < V; ++j) sum += (a[j] - b[j]) * (a[j] - b[j]);
     }
+    #pragma unroll 1
     for (i64 i = packs * V + start; i < n; i += stride) sum += (x[i] - t[i]) * (x[i] - t[i]);
     sum = block_sum(sum);
     if (threadIdx.x == 0) *(gridDim.x == 1 ? out : parts + blockIdx.x) = gridDim.x == 1 ? sum / count : sum;

@@ -25,6 +25,7 @@ template <typename A> __device__ __forceinline__ A neutral(int op) {
 """
 
 LINES = r"""
+const int AHEAD = 8;  // loads of a thread on their way
 // y[o, p, i] from x[o, k, i] for k in piece p, which has `step` elements. A block has `across` lines and 256 / across threads
 // for each of them; neighbouring threads are on one line where inner is 1, on neighbouring lines elsewhere.
 template <typename T, typename O>
@@ -41,7 +42,14 @@ __global__ void reduce_lines(const T* x, O* y, i64 lines, i64 n, i64 inner, i64 
         if (inside) {
             i64 end = min(n, (tile.rest + 1) * step);
             const T* from = x + place.quotient * n * inner + place.rest;
-            for (i64 k = tile.rest * step + row; k < end; k += along) v = combine(v, load(from + k * inner), op);
+            for (i64 k = tile.rest * step + row; k < end; k += AHEAD * along) {
+                acc_t<T> e[AHEAD];
+                #pragma unroll
+                for (int j = 0; j < AHEAD; ++j)
+                    e[j] = k + j * along < end ? load(from + (k + j * along) * inner) : neutral<acc_t<T>>(op);
+                #pragma unroll
+                for (int j = 0; j < AHEAD; ++j) v = combine(v, e[j], op);
+            }
         }
         __syncthreads();  // parts may still be read
         parts[row * across + column] = v;
@@ -60,6 +68,7 @@ __global__ void reduce_lines(const T* x, O* y, i64 lines, i64 n, i64 inner, i64 
 """
 
 ROWS = r"""
+const int AHEAD = 4;  // packs of a thread on their way
 // y[o, p] from piece p of the contiguous row o; a block for each piece, 16 bytes at a time where they are aligned.
 template <typename T, typename O>
 __global__ void reduce_rows(const T* x, O* y, i64 rows, i64 n, i64 pieces, i64 step, int op, acc_t<T> divisor) {
@@ -69,16 +78,26 @@ __global__ void reduce_rows(const T* x, O* y, i64 rows, i64 n, i64 pieces, i64 s
         const T* from = x + s.quotient * n + s.rest * step;
         i64 count = min(step, n - s.rest * step), k = 0;
         acc_t<T> v[N];
+        #pragma unroll
         for (int j = 0; j < N; ++j) v[j] = neutral<acc_t<T>>(op);
         if (aligned16(from)) {
             k = count / N;
-            for (i64 i = threadIdx.x; i < k; i += blockDim.x) {
-                Pack<T, N> pack = fetch<T, N>(from + i * N);
-                for (int j = 0; j < N; ++j) v[j] = combine(v[j], to_acc(pack.v[j]), op);
+            for (i64 i = threadIdx.x; i < k; i += AHEAD * blockDim.x) {
+                Pack<T, N> packs[AHEAD];
+                #pragma unroll
+                for (int a = 0; a < AHEAD; ++a)
+                    if (i + a * blockDim.x < k) packs[a] = fetch<T, N>(from + (i + a * blockDim.x) * N);
+                #pragma unroll
+                for (int a = 0; a < AHEAD; ++a) {
+                    if (i + a * blockDim.x >= k) continue;
+                    #pragma unroll
+                    for (int j = 0; j < N; ++j) v[j] = combine(v[j], to_acc(packs[a].v[j]), op);
+                }
             }
             k *= N;
         }
         for (k += threadIdx.x; k < count; k += blockDim.x) v[0] = combine(v[0], load(from + k), op);
+        #pragma unroll
         for (int j = 1; j < N; ++j) v[0] = combine(v[0], v[j], op);
         acc_t<T> all = op == SUM ? block_sum(v[0]) : op == LARGEST ? block_max(v[0]) : block_min(v[0]);
         if (threadIdx.x == 0) store(y + b, from_wide<O>(all, divisor));
@@ -94,6 +113,7 @@ template <typename O, typename A> __device__ __forceinline__ acc_t<O> from_wide(
 """
 
 ARGUMENTS = r"""
+const int AHEAD = 4;  // loads of a thread on their way
 // Where the largest (smallest) element of each line is; the first of equal ones, and the first NaN before all others.
 // As reduce_lines. With `indirect` the candidates of a line are at found[o, k, i], k < n, among `whole` elements of x; with
 // `valued` the elements go to `values`.
@@ -114,10 +134,18 @@ __global__ void arg_lines(const T* x, const i64* found, bool indirect, i64* y, T
         if (inside) {
             i64 end = min(n, (tile.rest + 1) * step);
             const T* from = x + place.quotient * whole * inner + place.rest;
-            for (i64 k = tile.rest * step + row; k < end; k += along) {
-                i64 i = indirect ? found[(place.quotient * n + k) * inner + place.rest] : k;
-                A v = load(from + i * inner);
-                if (before(v, i, best, at, smallest)) { best = v; at = i; }
+            for (i64 k = tile.rest * step + row; k < end; k += AHEAD * along) {
+                A e[AHEAD];
+                i64 places[AHEAD];
+                #pragma unroll
+                for (int j = 0; j < AHEAD; ++j) {
+                    i64 i = k + j * along;
+                    places[j] = i >= end ? -1 : indirect ? found[(place.quotient * n + i) * inner + place.rest] : i;
+                    e[j] = places[j] < 0 ? (A)0 : load(from + places[j] * inner);
+                }
+                #pragma unroll
+                for (int j = 0; j < AHEAD; ++j)
+                    if (before(e[j], places[j], best, at, smallest)) { best = e[j]; at = places[j]; }
             }
         }
         __syncthreads();

@@ -15,8 +15,8 @@ Array = Any
 CTYPE = {d.array: CTYPES[d.name] for d in dtypes.ALL if d.array is not None and d.name in CTYPES}  # str(dtype) is slow
 
 VECTOR = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements in 16 bytes
-HELD = (0, 1, 4)  # packs that a thread holds; 0: none. Of 8 elements also 2 in kernels that hold several rows
 LONGEST = 512  # threads to a row, in the __launch_bounds__ of the kernels over rows
+TOGETHER = 128  # threads to a block where a warp has whole rows
 BLOCKS = 1 << 20
 
 ROWS = r"""
@@ -36,20 +36,21 @@ template <typename T, int V> __device__ __forceinline__ void put(T* p, const acc
 // Packs stay as they are in memory: registers are what limits how much of it is asked for at a time.
 template <typename T, int V, int K> struct Row {
     typedef acc_t<T> A;
-    Pack<T, V> held[K > 0 ? K : 1];
+    typedef typename Word<sizeof(T) * V>::type W;
+    W held[K > 0 ? K : 1];
     const T* from;
     __device__ __forceinline__ Row(const T* p, i64 n) : from(p) {
         if constexpr (K > 0) {
             #pragma unroll
             for (int k = 0; k < K; ++k) {
                 int i = (k * blockDim.x + threadIdx.x) * V;
-                if (i < (int)n) held[k] = fetch<T, V>(p + i);
+                if (i < (int)n) held[k] = *reinterpret_cast<const W*>(p + i);
             }
         }
     }
     __device__ __forceinline__ void pack(int k, i64 i, A* v) const {
         if constexpr (K > 0) {
-            Pack<T, V> pack = unseen<T, V>(held[k]);
+            Pack<T, V> pack = unpacked<T, V>(held[k]);
             #pragma unroll
             for (int j = 0; j < V; ++j) v[j] = to_acc(pack.v[j]);
         } else {
@@ -69,6 +70,12 @@ template <int V, int K, typename F> __device__ __forceinline__ void sweep(i64 n,
         for (i64 i = (i64)threadIdx.x * V; i < n; i += (i64)blockDim.x * V) f(0, i);
     }
 }
+// Over the threads of a row, a power of 2 in a warp; all threads of the warp must call it.
+template <typename A, typename Op> __device__ __forceinline__ A row_reduce(A v, Op op) {
+    if (blockDim.x >= 32) return block_reduce(v, op);
+    for (int lane = blockDim.x >> 1; lane > 0; lane >>= 1) v = op(v, shuffle_xor(v, lane));
+    return v;
+}
 __device__ __forceinline__ float lowest(float) { return -3.402823466e+38f; }
 __device__ __forceinline__ double lowest(double) { return -1.7976931348623157e+308; }
 // Division is several times cheaper in 32 bits.
@@ -79,8 +86,8 @@ __device__ __forceinline__ i64 quotient(i64 a, i64 b) {
 
 
 def forms(ctypes: Any) -> list[tuple[str, ...]]:
-    """The template arguments (type, elements to a pack, packs held) of a kernel over rows."""
-    return [(c, str(v), str(k)) for c in ctypes for v in (VECTOR[c], 1) for k in HELD]
+    """The template arguments (type, elements to a pack, packs that a thread holds; 0: none) of a kernel over rows."""
+    return [(c, str(v), str(k)) for c in ctypes for v in (VECTOR[c], 1) for k in ((0, 1, 4) if v > 1 else (0, 8))]
 
 
 def width(n: int, ctype: str, *arrays: Array) -> int:
@@ -93,19 +100,24 @@ def spread(rows: int, n: int, v: int, wide: bool = False) -> tuple[str, tuple[in
     """(packs that a thread holds, blocks, threads: those of a row by rows). wide: as many threads to a row as can be, for
     kernels that hold several rows in registers."""
     packs = -(-n // v)
-    threads, held = 32, 1
-    if packs > 4 * LONGEST:
+    per_thread = 4 if v > 1 else 8
+    if packs > per_thread * LONGEST:
         threads, held = LONGEST, 0
-    elif wide and packs <= (LONGEST if v < 8 else LONGEST // 2):
-        threads = -(-packs // 32) * 32
+    elif v > 1 and packs <= 32:  # a warp has several rows
+        threads, held = _power(packs), 1
+    elif v > 1 and wide and packs <= (LONGEST if v < 8 else LONGEST // 2):
+        threads, held = -(-packs // 32) * 32, 1
     elif wide and v == 8 and packs <= 2 * LONGEST:
-        held = 2
-        threads = -(-packs // 64) * 32
-    elif packs > 32:
-        held = 4
-        threads = -(-packs // 128) * 32
-    together = 4 if threads == 32 else 1
+        threads, held = -(-packs // 64) * 32, 2
+    else:
+        threads, held = -(-packs // per_thread), per_thread
+        threads = _power(threads) if threads <= 32 else -(-threads // 32) * 32
+    together = TOGETHER // threads if threads <= 32 else 1
     return str(held), (max(1, min(-(-rows // together), BLOCKS)),), (threads, together)
+
+
+def _power(n: int) -> int:
+    return 1 << (n - 1).bit_length()
 
 
 def split(shape: tuple[int, ...], dim: int) -> tuple[int, int, int]:

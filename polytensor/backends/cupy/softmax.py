@@ -7,18 +7,66 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import CTYPE, ROWS, forms, split, spread, width
+from .rows import CTYPE, ROWS, VECTOR, forms, split, spread, width
 
 Array = Any
 
 FLOATS = ("float", "double", "__half", "__nv_bfloat16")
 SOME = 2048  # targets to a block
 MOST = 256  # blocks that count targets
-FEW = 1024  # targets that every block may count: a launch costs more
+FEW = 1024  # targets that every block may count, if there are few blocks: a launch costs more
+LITTLE = 1 << 20  # elements
 
 SOFTMAX = (
     ROWS
     + r"""
+// A row of n elements of N arrays, K packs of it to a thread at a time, or with K = 0 as many pieces as it takes.
+template <typename T, int V, int K, int N> struct Piece {
+    typedef acc_t<T> A;
+    typedef typename Word<sizeof(T) * V>::type W;
+    static const int HELD = K > 0 ? K : (V > 1 ? 4 : 8) / N;
+    W held[N][HELD];
+    const i64 n;
+    i64 first = 0;  // where the piece begins
+    int size;
+    __device__ __forceinline__ Piece(i64 n) : n(n) {}
+    __device__ __forceinline__ i64 span() const { return HELD * V * (i64)blockDim.x; }
+    __device__ __forceinline__ int at(int k) const { return (k * blockDim.x + threadIdx.x) * V; }
+    __device__ __forceinline__ void load(const T* const (&rows)[N]) {
+        size = K > 0 || n - first < span() ? n - first : span();
+        #pragma unroll
+        for (int a = 0; a < N; ++a)
+            #pragma unroll
+            for (int k = 0; k < HELD; ++k)
+                if (at(k) < size) held[a][k] = *reinterpret_cast<const W*>(rows[a] + first + at(k));
+    }
+    // Go to the next piece, or to the one before, if there is one.
+    __device__ __forceinline__ bool next() {
+        if (K > 0 || first + span() >= n) return false;
+        first += span();
+        return true;
+    }
+    __device__ __forceinline__ bool back() {
+        if (K > 0 || first == 0) return false;
+        first -= span();
+        return true;
+    }
+    // f(place in the row, elements of each array) for each pack
+    template <typename F> __device__ __forceinline__ void each(F f) const {
+        #pragma unroll
+        for (int k = 0; k < HELD; ++k) {
+            if (at(k) >= size) continue;
+            A v[N][V];
+            #pragma unroll
+            for (int a = 0; a < N; ++a) {
+                Pack<T, V> pack = unpacked<T, V>(held[a][k]);
+                #pragma unroll
+                for (int j = 0; j < V; ++j) v[a][j] = to_acc(pack.v[j]);
+            }
+            f(first + at(k), v);
+        }
+    }
+};
 // The largest element m so far and the sum s of exp(x - m). NaN, and inf less inf, make the sum NaN.
 template <typename A> struct Mass {
     A m, s;
@@ -34,32 +82,37 @@ template <typename A> struct Mass {
 SOFTMAX_ROWS = r"""
 // y = exp(x - max) / sum, or with `logs` its logarithm; rows of n.
 template <typename T, int V, int K>
-__global__ void __launch_bounds__(512, sizeof(T) == 8 ? 1 : V * K > 16 ? 2 : 3)
+__global__ void __launch_bounds__(512, sizeof(T) == 8 ? 1 : 2)
 softmax_rows(const T* x, T* y, i64 rows, i64 n, bool logs) {
     typedef acc_t<T> A;
-    for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
-        Row<T, V, K> row(x + r * n, n);
+    for (i64 base = blockIdx.x * (i64)blockDim.y; base < rows; base += (i64)gridDim.x * blockDim.y) {
+        i64 r = base + threadIdx.y;
+        const T* rows_of[] = {x + r * n};
+        Piece<T, V, K, 1> piece(r < rows ? n : 0);
         Mass<A> mass;
-        sweep<V, K>(n, [&](int k, i64 i) {
-            A v[V];
-            row.pack(k, i, v);
-            A top = v[0];
-            #pragma unroll
-            for (int j = 1; j < V; ++j) top = v[j] > top ? v[j] : top;
-            mass.raise(top);
-            #pragma unroll
-            for (int j = 0; j < V; ++j) mass.s += exp(v[j] - mass.m);
-        });
-        A m = block_max(mass.m), whole = block_sum(mass.s * exp(mass.m - m));
+        do {
+            piece.load(rows_of);
+            piece.each([&](i64, A (&v)[1][V]) {
+                A top = v[0][0];
+                #pragma unroll
+                for (int j = 1; j < V; ++j) top = v[0][j] > top ? v[0][j] : top;
+                mass.raise(top);
+                #pragma unroll
+                for (int j = 0; j < V; ++j) mass.s += exp(v[0][j] - mass.m);
+            });
+        } while (piece.next());
+        A m = row_reduce(mass.m, Max()), whole = row_reduce(mass.s * exp(mass.m - m), Sum());
         A shift = log(whole), scale = 1 / whole;
         T* out = y + r * n;
-        sweep<V, K>(n, [&](int k, i64 i) {
-            A v[V];
-            row.pack(k, i, v);
-            #pragma unroll
-            for (int j = 0; j < V; ++j) v[j] = logs ? (v[j] - m) - shift : exp(v[j] - m) * scale;
-            put<T, V>(out + i, v);
-        });
+        while (true) {  // the last piece is still there
+            piece.each([&](i64 i, A (&v)[1][V]) {
+                #pragma unroll
+                for (int j = 0; j < V; ++j) v[0][j] = logs ? (v[0][j] - m) - shift : exp(v[0][j] - m) * scale;
+                put<T, V>(out + i, v[0]);
+            });
+            if (!piece.back()) break;
+            piece.load(rows_of);
+        }
     }
 }
 """
@@ -67,29 +120,33 @@ softmax_rows(const T* x, T* y, i64 rows, i64 n, bool logs) {
 SOFTMAX_ROWS_BACKWARD = r"""
 // y * (g - sum(g * y)), or with `logs` g - exp(y) * sum(g).
 template <typename T, int V, int K>
-__global__ void __launch_bounds__(512, sizeof(T) == 8 ? 1 : 2)
+__global__ void __launch_bounds__(512, sizeof(T) == 8 || V == 1 ? 1 : 2)
 softmax_rows_backward(const T* g, const T* y, T* dx, i64 rows, i64 n, bool logs) {
     typedef acc_t<T> A;
-    for (i64 r = blockIdx.x * (i64)blockDim.y + threadIdx.y; r < rows; r += (i64)gridDim.x * blockDim.y) {
-        Row<T, V, K> gs(g + r * n, n), ys(y + r * n, n);
+    for (i64 base = blockIdx.x * (i64)blockDim.y; base < rows; base += (i64)gridDim.x * blockDim.y) {
+        i64 r = base + threadIdx.y;
+        const T* rows_of[] = {g + r * n, y + r * n};
+        Piece<T, V, K, 2> piece(r < rows ? n : 0);
         A part = 0;
-        sweep<V, K>(n, [&](int k, i64 i) {
-            A u[V], v[V];
-            gs.pack(k, i, u);
-            ys.pack(k, i, v);
-            #pragma unroll
-            for (int j = 0; j < V; ++j) part += logs ? u[j] : u[j] * v[j];
-        });
-        A whole = block_sum(part);
+        do {
+            piece.load(rows_of);
+            piece.each([&](i64, A (&v)[2][V]) {
+                #pragma unroll
+                for (int j = 0; j < V; ++j) part += logs ? v[0][j] : v[0][j] * v[1][j];
+            });
+        } while (piece.next());
+        A whole = row_reduce(part, Sum());
         T* out = dx + r * n;
-        sweep<V, K>(n, [&](int k, i64 i) {
-            A u[V], v[V];
-            gs.pack(k, i, u);
-            ys.pack(k, i, v);
-            #pragma unroll
-            for (int j = 0; j < V; ++j) v[j] = logs ? u[j] - exp(v[j]) * whole : v[j] * (u[j] - whole);
-            put<T, V>(out + i, v);
-        });
+        while (true) {
+            piece.each([&](i64 i, A (&v)[2][V]) {
+                #pragma unroll
+                for (int j = 0; j < V; ++j)
+                    v[1][j] = logs ? v[0][j] - exp(v[1][j]) * whole : v[1][j] * (v[0][j] - whole);
+                put<T, V>(out + i, v[1]);
+            });
+            if (!piece.back()) break;
+            piece.load(rows_of);
+        }
     }
 }
 """
@@ -225,7 +282,7 @@ template <typename T, int V>
 __global__ void nll_backward(const T* g, const T* logp, const i64* t, const i64* count, T* dx, i64 rows, i64 n,
                              i64 ignore, int reduction, bool counting) {
     typedef acc_t<T> A;
-    i64 packs = n / V, total = rows * packs, kept = 0;
+    i64 total = rows * n, packs = total / V, kept = 0;
     if (counting) {
         for (i64 r = threadIdx.x; r < rows; r += blockDim.x) kept += t[r] != ignore;
         kept = block_sum(kept);
@@ -233,14 +290,32 @@ __global__ void nll_backward(const T* g, const T* logp, const i64* t, const i64*
     } else if (reduction == 1) {
         kept = *count;
     }
-    for (i64 p = blockIdx.x * (i64)blockDim.x + threadIdx.x; p < total; p += (i64)gridDim.x * blockDim.x) {
-        i64 r = quotient(p, packs), i = (p - r * packs) * V, c = t[r];
-        A v[V], k = load(g + (reduction == 0 ? r : 0));
-        if (reduction == 1) k /= (A)kept;
-        get<T, V>(logp + r * n + i, v);
-        #pragma unroll
-        for (int j = 0; j < V; ++j) v[j] = c == ignore ? (A)0 : (exp(v[j]) - (A)(c == i + j)) * k;
-        put<T, V>(dx + r * n + i, v);
+    A one = reduction == 0 ? (A)0 : load(g);
+    if (reduction == 1) one /= (A)kept;
+    auto slope = [&](A x, i64 c, i64 i, A k) { return c == ignore ? (A)0 : (exp(x) - (A)(c == i)) * k; };
+    i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    for (i64 p = start; p < packs; p += stride) {
+        i64 r = quotient(p * V, n), i = p * V - r * n;
+        A v[V];
+        get<T, V>(logp + p * V, v);
+        if (i + V <= n) {
+            i64 c = t[r];
+            A k = reduction == 0 ? load(g + r) : one;
+            #pragma unroll
+            for (int j = 0; j < V; ++j) v[j] = slope(v[j], c, i + j, k);
+        } else {  // the pack goes on in the next rows
+            #pragma unroll
+            for (int j = 0; j < V; ++j) {
+                v[j] = slope(v[j], t[r], i, reduction == 0 ? load(g + r) : one);
+                if (++i == n) { i = 0; ++r; }
+            }
+        }
+        put<T, V>(dx + p * V, v);
+    }
+    #pragma unroll 1
+    for (i64 e = packs * V + start; e < total; e += stride) {
+        i64 r = quotient(e, n);
+        store(dx + e, slope(load(logp + e), t[r], e - r * n, reduction == 0 ? load(g + r) : one));
     }
 }
 """
@@ -345,10 +420,10 @@ class CudaSoftmax:
         g, logp, t = (self.contiguous(a) for a in (g, logp, t))
         rows, n = logp.shape
         dx, count = self.xp.empty(logp.shape, logp.dtype), self.xp.empty(1, np.int64)
-        counting = reduction == 1 and rows <= FEW
+        counting = reduction == 1 and rows <= FEW and rows * n <= LITTLE
         if reduction == 1 and not counting:
             launch.kernel("nll_count")((1,), (1024,), (t, count, *launch.i64(rows, ignore_index)))
-        v = width(n, ctype, logp, dx)
+        v = width(VECTOR[ctype], ctype, logp, dx)  # packs may span rows
         args = (g, logp, t, count, dx, *launch.i64(rows, n, ignore_index), launch.I32[reduction], launch.BOOL[counting])
-        launch.kernel("nll_backward", ctype, str(v))(*launch.grid(rows * n // v), args)
+        launch.kernel("nll_backward", ctype, str(v))(*launch.grid(rows * n, each=v), args)
         return dx

@@ -1,0 +1,1 @@
+"""Ready-made Fuzzers. Source: torch.utils.benchmark.op_fuzzers."""
