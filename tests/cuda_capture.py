@@ -10,6 +10,7 @@ import gc
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import cuda_emulator
 import cupy_twin
 import numpy as np
 from cupy_twin import Array, TwinBackend
@@ -133,7 +134,7 @@ def recording(recorder):
 
     def loaded(*args):
         made = load(*args)
-        return lambda *a, **k: recorder.run(made, *a, **k)
+        return cuda_emulator.Called(lambda *a, **k: recorder.run(made, *a, **k))
 
     put(launch, "load", loaded)
     launch.ready.clear()

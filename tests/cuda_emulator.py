@@ -248,15 +248,25 @@ class Kernel:
             self.fail(error.value.decode())
 
 
-class Dispatch:
+class Called:
+    """A function in the place of launch.Launch."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *args, **rest):
+        return self.function(*args, **rest)
+
+    def over(self, threads, args):
+        self((-(-threads // 256),), (256,), args)
+
+
+class Dispatch(Called):
     """A kernel that runs here for the twin's arrays, and on the GPU for those of CuPy."""
 
     def __init__(self, name, types, shared_mem):
         self.made = cache(lambda: Kernel(name, launch.code(name), launch.expression(name, types), shared_mem))
         self.real = cache(lambda: REAL(name, types, shared_mem))
-
-    def over(self, threads, args):
-        self((-(-threads // 256),), (256,), args)
 
     def __call__(self, grid, block, args, shared_mem=0):
         import cupy

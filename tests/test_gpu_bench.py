@@ -75,7 +75,7 @@ def test_the_sanitizer_sees_every_kernel(gpu, monkeypatch):
 
     def load(name, types, shared_mem):
         made = find(name, types, shared_mem)
-        return lambda *args, **rest: (seen.add(name), made(*args, **rest))[1]
+        return cuda_emulator.Called(lambda *args, **rest: (seen.add(name), made(*args, **rest))[1])
 
     monkeypatch.setattr(cupy.cuda, "set_allocator", lambda allocator: None)
     monkeypatch.setattr(gpu_touch, "FUNCTIONS", gpu_touch.FUNCTIONS[:-1])

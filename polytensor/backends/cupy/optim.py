@@ -168,6 +168,11 @@ launch.register("adam_count", ADAM_COUNT, [(c, d) for c in ("float", "double") f
 launch.register("adam_many", MANY + ADAM_MANY, [(c, n) for c in FLOATS for n in ("4", "5")])
 
 
+def wide(dtype: Any) -> Any:
+    """What arrays of a dtype are computed in."""
+    return np.float64 if dtype == np.float64 else np.float32
+
+
 def numbers(dtype: Any, *values: float) -> tuple[Any, ...]:
     """Values as what arrays of a dtype are computed in."""
     kind = launch.floats(dtype)
@@ -312,7 +317,12 @@ class CudaOptim:
 
         def args(dtype: Any, members: list[int]) -> tuple[Any, ...]:
             given = numbers(dtype, *values)
-            return (*given, self.empty(0, given[0].dtype), launch.BOOL[False], *self._checked(None))
+            return (
+                *given,
+                self.empty(0, wide(dtype)),
+                launch.BOOL[False],
+                *self._checked(None),
+            )
 
         for i in self._many("adam_many", (str(len(lists)),), lists, args):
             super().adam_step(  # type: ignore[misc]
@@ -347,7 +357,7 @@ class CudaOptim:
 
             def args(dtype: Any, members: list[int]) -> tuple[Any, ...]:
                 given, count = numbers(dtype, *common), len(members)
-                own, kind = self.empty(3 * count, given[0].dtype), "double" if dtype == np.float64 else "float"
+                own, kind = self.empty(3 * count, wide(dtype)), "double" if dtype == np.float64 else "float"
                 at = self._addresses(tuple([steps[i].data.ptr for i in members]))
                 by = (launch.F64[lr if rate.size == 0 else 0], rate, launch.BOOL[rate.size > 0])
                 launch.kernel("adam_count", step_type, kind)(
