@@ -9,9 +9,14 @@ from .random import Generator as Generator
 from .tensor import Tensor as TensorBase
 
 __all__ = [
-    "DisableTorchFunction",
-    "DisableTorchFunctionSubclass",
-    "Generator",
-    "TensorBase",
-    "_disabled_torch_function_impl",
-]
+    "DisableTorchFunction", "DisableTorchFunctionSubclass", "Generator", "TensorBase", "_disabled_torch_function_impl",
+    "_get_tracing_state", "_log_api_usage_once",
+]  # fmt: skip
+
+
+def _get_tracing_state() -> None:
+    """None: nothing is being traced."""
+
+
+def _log_api_usage_once(event: str) -> None:
+    """Nothing is logged."""

@@ -166,17 +166,22 @@ newaxis = None
 _install_numpy_names(globals())
 _LAZY = (
     "_C", "__config__", "__future__", "_dynamo", "_inductor", "_logging", "accelerator", "compiler", "cpu", "data",
-    "distributed", "distributions", "functional", "futures", "fx", "hub", "jit", "library", "mps", "multiprocessing", "onnx", "overrides",
-    "profiler", "safetensors", "sparse", "testing", "types", "xpu",
+    "distributed", "distributions", "functional", "futures", "fx", "hub", "jit", "library", "mps", "multiprocessing", "onnx",
+    "overrides", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 _HOMES = {
     "conditions": (
+        "SymBool", "SymFloat", "SymInt",
         "_assert", "_assert_async", "_check", "_check_index", "_check_is_size", "_check_not_implemented",
         "_check_tensor_all", "_check_tensor_all_with", "_check_type", "_check_value", "_check_with", "sym_float", "sym_int",
         "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
     ),
     "futures": ("Future",),
     "jit": ("CompilationUnit", "ScriptFunction", "ScriptModule"),
+    "sparse": (
+        "sparse_bsc_tensor", "sparse_bsr_tensor", "sparse_compressed_tensor", "sparse_coo_tensor", "sparse_csc_tensor",
+        "sparse_csr_tensor", "spmm",
+    ),
     "streams": ("Event", "Stream"),
 }  # fmt: skip
 

@@ -6,13 +6,36 @@ import builtins
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .absent import refuse
 from .tensor import Tensor
 
 __all__ = [
+    "SymBool", "SymFloat", "SymInt",
     "_assert", "_assert_async", "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_tensor_all",
     "_check_tensor_all_with", "_check_type", "_check_value", "_check_with", "sym_float", "sym_int", "sym_ite", "sym_max",
     "sym_min", "sym_not", "sym_sqrt", "sym_sum",
 ]  # fmt: skip
+
+_INSTEAD = "sizes are plain numbers here, nothing is traced"
+
+
+class SymInt:
+    """No size is an instance of it."""
+
+    __init__ = refuse("torch.SymInt", _INSTEAD)
+
+
+class SymFloat:
+    """No number is an instance of it."""
+
+    __init__ = refuse("torch.SymFloat", _INSTEAD)
+
+
+class SymBool:
+    """No truth value is an instance of it."""
+
+    __init__ = refuse("torch.SymBool", _INSTEAD)
+
 
 Message = Callable[[], Any] | str | None
 

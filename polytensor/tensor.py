@@ -205,7 +205,8 @@ class Tensor(Protocols, metaclass=TensorMeta):
         return self._dev.type == "cuda"
 
     is_cpu = property(lambda self: self._dev.type == "cpu")
-    is_mps = is_meta = is_mkldnn = is_nested = is_quantized = is_sparse = is_sparse_csr = property(lambda self: False)
+    is_meta = property(lambda self: self._dev.type == "meta")
+    is_mps = is_mkldnn = is_nested = is_quantized = is_sparse = is_sparse_csr = property(lambda self: False)
     is_ipu = is_maia = is_mtia = is_vulkan = is_xla = is_xpu = property(lambda self: False)
     name = property(lambda self: None if self._x is None else self._x.name)
     grad_dtype = property(lambda self: self.dtype)

@@ -38,6 +38,7 @@ CASES = {
     f"ContinuousBernoulli(logits={V})": ["t(0.1, 0.5, 1.0)"],
     f"VonMises({V}, {P})": ["t(0.1, 2.0, -3.0)"],
     "GeneralizedPareto(0.5, 2.0, t(-0.4, 0.0, 0.3).float())": ["t(0.6, 1.0, 3.0).float()"],
+    "GeneralizedPareto(0.5, 2.0, t(0.5, 0.7, 1.0, 2.0).float())": ["t(0.6, 1.0, 3.0, 4.0).float()"],
     f"Bernoulli({Q})": ["t(0.0, 1.0, 1.0)"],
     "Bernoulli(0.25)": ["t(0.0, 1.0)"],
     f"Bernoulli(logits={V})": ["t(0.0, 1.0, 1.0)"],

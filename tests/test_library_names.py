@@ -76,6 +76,15 @@ torch.jit.isinstance(3, int), torch.jit.isinstance([3], typing.List[int]), torch
 torch.jit.isinstance({'a': 1}, typing.Dict[str, int]), torch.jit.isinstance((1, 'a'), typing.Tuple[int, str])
 torch.jit.isinstance(None, typing.Optional[int]), torch.jit.isinstance('a', typing.Optional[int])
 torch.jit.fork(lambda x: x + 1, 2).wait()
+isinstance(3, torch.SymInt), isinstance(3.0, (torch.SymFloat, torch.SymBool))
+torch._C._get_tracing_state(), torch._C._log_api_usage_once('a')
+torch.ops.aten._foreach_mul_.ScalarList(xs, [2.0, 3.0])
+torch.broadcast_tensors(xs[0], xs[1])[0] is xs[0]
+torch.distributions.utils.vec_to_tril_matrix(torch.arange(1.0, 7.0))
+torch.distributions.utils.vec_to_tril_matrix(torch.arange(1.0, 4.0), -1)
+torch.distributions.utils.vec_to_tril_matrix(torch.arange(1.0, 6.0))
+torch.distributions.utils.tril_matrix_to_vec(torch.arange(9.0).reshape(3, 3), -1)
+torch.distributions.utils.tril_matrix_to_vec(torch.arange(9.0).reshape(3, 3), 3)
 torch.fx.wrap('len')
 torch.fx.wrap(len) is len
 torch.fx.wrap(3)

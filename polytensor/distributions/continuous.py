@@ -768,13 +768,13 @@ class GeneralizedPareto(Distribution):
     @property
     def mean(self) -> Any:
         c = self.concentration
-        return ops.where(c < 1, self.loc + self.scale / (1 - ops.where(c < 1, c, 0.5)), math.inf)
+        return ops.where(c < 1, self.loc + self.scale / (1 - ops.where(c < 1, c, 0.5)), math.nan)
 
     @property
     def variance(self) -> Any:
         c = ops.where(self.concentration < 0.5, self.concentration, 0.25)
         v = self.scale**2 / ((1 - c) ** 2 * (1 - 2 * c))
-        return ops.where(self.concentration < 0.5, v, math.inf)
+        return ops.where(self.concentration < 0.5, v, math.nan)
 
     def entropy(self) -> Any:
         return ops.log(self.scale) + self.concentration + 1

@@ -52,6 +52,36 @@ def sum_rightmost(value: Any, dim: int) -> Any:
     return value.reshape(*value.shape[: value.dim() - dim], -1).sum(-1) if dim else value
 
 
+_sum_rightmost = sum_rightmost
+
+
+def _standard_normal(shape: Any, dtype: Any, device: Any) -> Any:
+    return ops.randn(shape, dtype=dtype, device=device)
+
+
+def tril_matrix_to_vec(mat: Any, diag: int = 0) -> Any:
+    """The lower triangle up to this diagonal, row by row: (..., n, n) to (..., k)."""
+    n = mat.shape[-1]
+    if not -n < diag < n:
+        raise ValueError(f"diag ({diag}) provided is outside valid range [{-n}, {n - 1}].")
+    rows, cols = ops.tril_indices(n, n, diag, device=mat.device)
+    return mat[..., rows, cols]
+
+
+def vec_to_tril_matrix(vec: Any, diag: int = 0) -> Any:
+    """The lower triangular matrix of these rows: (..., k) to (..., n, n)."""
+    k = vec.shape[-1]
+    n = (-(1 + 2 * diag) + ((1 + 2 * diag) ** 2 + 8 * k + 4 * abs(diag) * (diag + 1)) ** 0.5) / 2
+    if abs(round(n) - n) > dtypes.finfo(vec.dtype).eps:
+        raise ValueError(
+            f"The size of last dimension is {k} which cannot be expressed as the lower triangular part of a square D x D matrix."
+        )
+    rows, cols = ops.tril_indices(round(n), round(n), diag, device=vec.device)
+    mat = vec.new_zeros((*vec.shape[:-1], round(n), round(n)))
+    mat[..., rows, cols] = vec
+    return mat
+
+
 def one_of(**given: Any) -> str:
     """The name of the one parameter that is not None. ValueError for none or several."""
     have = [name for name, value in given.items() if value is not None]

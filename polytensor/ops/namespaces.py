@@ -59,7 +59,7 @@ class _Namespace:
     def __getattr__(self, name: str) -> Any:
         found: Any = None
         if self.name == "aten":
-            found = sys.modules[_TORCH].__dict__.get(name) or getattr(Tensor, name, None)
+            found = getattr(sys.modules[_TORCH], name, None) or getattr(Tensor, name, None)
             if callable(found) and not isinstance(found, type) and not name.startswith("__"):
                 found = self.__dict__[name] = OpOverloadPacket(name, found)
                 return found

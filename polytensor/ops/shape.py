@@ -514,8 +514,9 @@ def broadcast_shapes(*shapes: Any) -> Size:
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Each tensor expanded to the common shape; the tensor itself where it has that. Source: torch.broadcast_tensors."""
     shape = broadcast_shapes(*(t._a.shape for t in tensors))
-    return tuple(expand(t, shape) for t in tensors)
+    return tuple(t if t._a.shape == shape else expand(t, shape) for t in tensors)
 
 
 def memory_order(a: Any, memory_format: Any = None) -> tuple[int, ...] | None:

@@ -22,6 +22,7 @@ from ..tensor import LEAF, Tensor, rebase, wrap
 from .rows import ROWS as ROWS
 from .rows import F as F
 from .rows import Row as Row
+from .rows import apart
 from .rows import placed as placed
 from .rows import primitive as primitive
 
@@ -242,10 +243,7 @@ def same_device(op: str, *tensors: Tensor) -> Any:
             if t._dev == dev:  # cpu on numpy and on numba share the memory; the current one computes
                 dev = devices.cpu_device() if dev.type == "cpu" else dev
             else:
-                raise RuntimeError(
-                    f"Expected all tensors to be on the same device, but found at least two devices, {dev} and {t._dev}! "
-                    f"(in {op}; move one with .to('{dev}') or .cpu())"
-                )
+                raise apart(op, dev, t._dev)
     return dev
 
 

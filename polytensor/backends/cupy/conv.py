@@ -63,6 +63,7 @@ register(
 template <typename T>
 __global__ void im2col(const T* x, T* cols, i64 total, i64 first, i64 count, i64 row, i64 image, i64 channels,
                        i64 xn, i64 xc, i64 xd, i64 xh, i64 xw, GEOMETRY) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         i64 p, c, ow, oh;
         i64 n = split(split(i, count, &p), channels, &c);
@@ -94,6 +95,7 @@ register(
 template <typename T, typename U>
 __global__ void col2im(const U* cols, T* x, i64 total, i64 first, i64 count, i64 row, i64 image, i64 channels, int add,
                        GEOMETRY) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         i64 w, h, d, c;
         i64 n = split(split(split(split(i, W, &w), H, &h), D, &d), channels, &c);
@@ -130,6 +132,7 @@ register(
 template <typename T>
 __global__ void depthwise(const T* x, const T* weight, const T* bias, T* y, i64 total, int biased, i64 outs, int times,
                           i64 xn, i64 xc, i64 xd, i64 xh, i64 xw, GEOMETRY) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         i64 ow, oh, od, o;
         i64 n = split(split(split(split(i, OW, &ow), OH, &oh), OD, &od), outs, &o);
@@ -162,6 +165,7 @@ register(
 template <typename T>
 __global__ void depthwise_grad_input(const T* g, const T* weight, T* dx, i64 total, i64 channels, int times, GEOMETRY) {
     i64 area = (i64)OD * OH * OW;
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         i64 w, h, d;
         i64 plane = split(split(split(i, W, &w), H, &h), D, &d), c = plane % channels;  // plane: image * channels + c

@@ -36,6 +36,7 @@ register(
 __global__ void product_addresses(u64* out, i64 count, u64 a, u64 b, u64 c, i64 n1, i64 n2, i64 n3,
                                   i64 a0, i64 a1, i64 a2, i64 a3, i64 b0, i64 b1, i64 b2, i64 b3,
                                   i64 c0, i64 c1, i64 c2, i64 c3) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) {
         i64 i3 = i % n3, i2 = i / n3 % n2, i1 = i / n3 / n2 % n1, i0 = i / n3 / n2 / n1;
         out[i] = a + (u64)(i0 * a0 + i1 * a1 + i2 * a2 + i3 * a3);

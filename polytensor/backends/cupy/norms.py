@@ -367,6 +367,7 @@ template <typename T, int V, typename F> __device__ __forceinline__ void each_pa
         i64 plane = n == 1 ? i : quotient(i, n), k = plane - quotient(plane, c) * c;
         f(width, i, k, k + 1 == c ? 0 : k + 1, n - (i - plane * n));
     };
+    #pragma unroll 1
     for (i64 p = start; p < packs; p += stride) at(Width<V>(), p * V);
     #pragma unroll 1
     for (i64 i = packs * V + start; i < total; i += stride) at(Width<1>(), i);
@@ -432,6 +433,7 @@ __global__ void channel_apply_backward(const T* g, const T* x, const T* made, co
                                        i64 total, i64 c, i64 n, i64 count, acc_t<T> eps, bool rectified) {
     typedef acc_t<T> A;
     i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    #pragma unroll 1
     for (i64 k = start; k < c; k += stride) {
         dw[k] = sums[k] / sqrt(var[k] + eps);
         db[k] = sums[c + k];

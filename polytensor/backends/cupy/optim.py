@@ -135,6 +135,7 @@ template <typename S, typename A>
 __global__ void adam_count(S* const* steps, A* own, i64 count, double lr, const double* rate, bool rated, double log1,
                            double log2, double decay, const float* found, bool checked) {
     if (checked && *found != 0) return;
+    #pragma unroll 1
     for (i64 k = blockIdx.x * (i64)blockDim.x + threadIdx.x; k < count; k += (i64)gridDim.x * blockDim.x) {
         S t = *steps[k] + 1;
         *steps[k] = t;

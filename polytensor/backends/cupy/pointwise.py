@@ -5,6 +5,7 @@ Arrays that fill their memory are read in its order, 16 bytes at a time; others 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ __device__ __forceinline__ void map(const T* const (&in)[N], T* out, i64 n, F f)
     #pragma unroll
     for (int a = 0; a < N; ++a) fits = fits && aligned16(in[a]);
     i64 packs = fits ? n / V : 0;
+    #pragma unroll 1
     for (i64 p = start; p < packs; p += stride) {{
         A v[N][V];
         #pragma unroll
@@ -111,17 +113,20 @@ TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "log1p": ("x", "", "log1p(x)", ALL), "tanh": ("x", "", "tanh(x)", ALL),
 }  # fmt: skip
 
-# name: (parameters beside T, the text of the element i); arrays of several dtypes or lengths
+# name: (parameters beside T, the arrays and the value of each in element j of the pack at i, the value of the result);
+# arrays of several dtypes or lengths
 APART = {
     "masked_scale": (
-        "const T* x, const bool* mask, T* out, i64 n, acc_t<T> scale", "load(x + i) * (mask[i] ? scale : (A)0)",
+        "const T* x, const bool* mask, T* out, i64 n, acc_t<T> scale", {"x": "T", "mask": "bool"},
+        "x * (mask ? scale : (A)0)",
     ),
     "mse_loss_backward": (
-        "const T* g, const T* x, const T* t, T* out, i64 n, i64 step, acc_t<T> scale",
-        "(load(x + i) - load(t + i)) * (load(g + i * step) * scale)",
+        "const T* g, const T* x, const T* t, T* out, i64 n, i64 step, acc_t<T> scale", {"x": "T", "t": "T"},
+        "(x - t) * (load(g_ + i * step) * scale)",
     ),
     "move_average": (
-        "T* out, const T* value, i64 n, acc_t<T> keep, acc_t<T> rate", "load(out + i) * keep + load(value + i) * rate",
+        "T* out, const T* value, i64 n, acc_t<T> keep, acc_t<T> rate", {"out": "T", "value": "T"},
+        "out * keep + value * rate",
     ),
 }  # fmt: skip
 
@@ -143,16 +148,44 @@ __global__ void {name}({", ".join(parameters)}) {{
 
 for _name, (_arrays, _numbers, _formula, _types) in TABLE.items():
     launch.register("map_" + _name, MAP + _text("map_" + _name, _arrays, _numbers, _formula), [(c,) for c in _types])
-for _name, (_parameters, _formula) in APART.items():
-    _made = f"""
+
+
+def _text_apart(name: str, parameters: str, arrays: dict[str, str], formula: str) -> str:
+    """The kernel of a formula on arrays of several dtypes: 16 bytes of T at a time, then single elements."""
+    renamed = re.sub(r"(\* )(\w+)", r"\1\2_", parameters)
+    fits = " && ".join(f"(u64){a}_ % (V * sizeof({c})) == 0" for a, c in {**arrays, "out": "T"}.items())
+    packs = " ".join(f"{c} {a}s[V]; get_as<{c}, V>({a}_ + p * V, {a}s);" for a, c in arrays.items())
+    values = " ".join(f"auto {a} = to_acc({a}s[j]);" for a in arrays)
+    single = " ".join(f"auto {a} = to_acc({a}_[i]);" for a in arrays)
+    return f"""
+template <typename C, int V> __device__ __forceinline__ void get_as(const C* p, C (&v)[V]) {{
+    Pack<C, V> pack = fetch<C, V>(p);
+    #pragma unroll
+    for (int j = 0; j < V; ++j) v[j] = pack.v[j];
+}}
 template <typename T>
-__global__ void map_{_name}({_parameters}) {{
+__global__ void {name}({renamed}) {{
     typedef acc_t<T> A;
-    i64 stride = (i64)gridDim.x * blockDim.x;
-    for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += stride) store(out + i, {_formula});
+    const int V = 16 / sizeof(T);
+    i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    i64 packs = {fits} ? n / V : 0;
+    #pragma unroll 1
+    for (i64 p = start; p < packs; p += stride) {{
+        {packs}
+        A to[V];
+        #pragma unroll
+        for (int j = 0; j < V; ++j) {{ i64 i = p * V + j; {values} to[j] = {formula}; }}
+        put<T, V>(out_ + p * V, to);
+    }}
+    #pragma unroll 1
+    for (i64 i = packs * V + start; i < n; i += stride) {{ {single} store(out_ + i, {formula}); }}
 }}
 """
-    launch.register("map_" + _name, _made, [(c,) for c in (ALL if _name == "masked_scale" else SINGLE)])
+
+
+for _name, (_parameters, _parts, _formula) in APART.items():
+    _made = _text_apart("map_" + _name, _parameters, _parts, _formula)
+    launch.register("map_" + _name, ROWS + _made, [(c,) for c in (ALL if _name == "masked_scale" else SINGLE)])
 
 
 SQUARES = r"""
@@ -163,6 +196,7 @@ __global__ void mse_loss(const T* x, const T* t, T* parts, T* out, i64 n, T coun
     i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
     i64 packs = aligned16(x) && aligned16(t) ? n / V : 0;
     T sum = 0;
+    #pragma unroll 1
     for (i64 p = start; p < packs; p += stride) {
         T a[V], b[V];
         get<T, V>(x + p * V, a);
@@ -259,7 +293,7 @@ class CudaPointwise:
 
     def _apart(self, name: str, n: int, args: tuple[Any, ...], dtype: Any) -> None:
         if n:
-            launch.kernel("map_" + name, CTYPE[dtype])(*launch.grid(n), args)
+            launch.kernel("map_" + name, CTYPE[dtype])(*launch.grid(n, each=16 // dtype.itemsize), args)
 
     relu, relu_backward, sigmoid = _method("relu"), _method("relu_backward"), _method("sigmoid")
     sigmoid_backward, tanh_backward = _method("sigmoid_backward"), _method("tanh_backward")

@@ -20,6 +20,7 @@ MAX_POOL2D = r"""
 template <typename T>
 __global__ void max_pool2d(const T* x, T* y, i64* index, i64 total, int H, int W, int OH, int OW, int KH, int KW,
                            int SH, int SW, int PH, int PW, int DH, int DW) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         Split column = split(i, OW), row = split(column.quotient, OH);
         const T* plane = x + row.quotient * H * W;
@@ -46,6 +47,7 @@ MAX_POOL2D_GRAD = r"""
 template <typename T>
 __global__ void max_pool2d_grad(const T* g, const i64* index, T* out, i64 total, int H, int W, int OH, int OW, int KH,
                                 int KW, int SH, int SW, int PH, int PW, int DH, int DW) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         Split column = split(i, W), row = split(column.quotient, H);
         i64 h = row.rest + PH, w = column.rest + PW, here = row.rest * W + column.rest;
@@ -74,6 +76,7 @@ PLANE_GATHER = r"""
 // out[p, k] = x[p, index[p, k]] for planes p of `area` elements and `size` results.
 template <typename T>
 __global__ void plane_gather(const T* x, const i64* index, T* out, i64 total, i64 area, i64 size) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         i64 k = index[i];
         out[i] = k < 0 || k >= area ? T{} : x[split(i, size).quotient * area + k];
@@ -88,6 +91,7 @@ template <typename T>
 __global__ void window_argmax(const T* x, i64* at, i64 total, i64 n0, i64 n1, i64 n2, i64 m0, i64 m1, i64 m2,
                               const int* starts0, const int* ins0, const int* starts1, const int* ins1,
                               const int* starts2, const int* ins2) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         Split c = split(i, m2), b = split(c.quotient, m1), a = split(b.quotient, m0);
         const T* volume = x + a.quotient * n0 * n1 * n2;
@@ -110,6 +114,7 @@ RESAMPLE = r"""
 template <typename T>
 __global__ void resample(const T* x, T* y, const int* starts, const int* ins, const acc_t<T>* weights, acc_t<T> scale,
                          i64 total, i64 n, i64 size, i64 inner) {
+    #pragma unroll 1
     for (i64 t = blockIdx.x * (i64)blockDim.x + threadIdx.x; t < total; t += (i64)gridDim.x * blockDim.x) {
         Split i = split(t, inner), m = split(i.quotient, size);
         const T* from = x + m.quotient * n * inner + i.rest;

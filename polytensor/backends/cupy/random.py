@@ -49,6 +49,7 @@ __device__ __forceinline__ unsigned half_word(const u64 (&w)[4], int j) { return
 // f(first element, the block) for blocks of N elements each, up to element n.
 template <int N, typename F> __device__ __forceinline__ void each_block(const Stream& s, i64 n, F f) {
     i64 blocks = (n + N - 1) / N;
+    #pragma unroll 1
     for (i64 b = blockIdx.x * (i64)blockDim.x + threadIdx.x; b < blocks; b += (i64)gridDim.x * blockDim.x) {
         u64 w[4];
         philox(s, b, w);
@@ -135,9 +136,10 @@ __global__ void philox_normal(STREAM, T* out, i64 n, acc_t<T> mean, acc_t<T> std
         #pragma unroll
         for (int j = 0; j < N; j += 2) {
             A radius = sqrt((A)-2 * log(plus(Unit<A>::of(w, j, 24), Unit<A>::tiny())));
-            A angle = Unit<A>::of(w, j + 1, 24) * (A)6.283185307179586;
-            v[j] = radius * cos(angle);
-            v[j + 1] = radius * sin(angle);
+            A sine, cosine;
+            sincospi(2 * Unit<A>::of(w, j + 1, 24), &sine, &cosine);  // no large angles to take care of
+            v[j] = radius * cosine;
+            v[j + 1] = radius * sine;
         }
         #pragma unroll
         for (int j = 0; j < N; ++j) if (!plain) v[j] = plus(times(v[j], std), mean);

@@ -20,6 +20,7 @@ CELLS = r"""
 template <typename T> __device__ __forceinline__ T sigmoid(T x) { return 1 / (1 + exp(-x)); }
 // f(row, column, row * n + column)
 template <typename F> __device__ __forceinline__ void each_unit(i64 rows, i64 n, F f) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < rows * n; i += (i64)gridDim.x * blockDim.x) {
         i64 row = ((rows | n) >> 31) == 0 && (rows * n) >> 32 == 0 ? (i64)((unsigned)i / (unsigned)n) : i / n;
         f(row, i - row * n, i);

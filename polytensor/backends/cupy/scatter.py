@@ -26,6 +26,7 @@ __device__ void atomic_add(i64* p, i64 v) { atomicAdd(reinterpret_cast<u64*>(p),
 // x[index[k], c] += value[k, c] for rows of `width`; an index that is `skip` or out of range is left out.
 template <typename T, typename V>
 __global__ void add_rows(T* x, const i64* index, const V* value, i64 total, i64 width, i64 rows, i64 skip) {
+    #pragma unroll 1
     for (i64 t = blockIdx.x * (i64)blockDim.x + threadIdx.x; t < total; t += (i64)gridDim.x * blockDim.x) {
         Split s = split(t, width);
         i64 row = index[s.quotient];
@@ -42,6 +43,7 @@ const i64 CHUNK = 128;
 
 template <typename T>
 __global__ void run_heads(const i64* order, const i64* rows, const T* value, acc_t<T>* heads, i64 n, i64 total, i64 width) {
+    #pragma unroll 1
     for (i64 t = blockIdx.x * (i64)blockDim.x + threadIdx.x; t < total; t += (i64)gridDim.x * blockDim.x) {
         Split s = split(t, width);
         i64 k = s.quotient * CHUNK, end = min(n, k + CHUNK), row = rows[k];
@@ -60,6 +62,7 @@ ADD_RUNS = (
 template <typename T>
 __global__ void add_runs(T* x, const i64* order, const i64* rows, const T* value, const acc_t<T>* heads, i64 n, i64 total,
                          i64 width, i64 limit, i64 skip, bool mean) {
+    #pragma unroll 1
     for (i64 t = blockIdx.x * (i64)blockDim.x + threadIdx.x; t < total; t += (i64)gridDim.x * blockDim.x) {
         Split s = split(t, width);
         i64 k = s.quotient, row = rows[k];
@@ -94,6 +97,7 @@ template <typename T> __device__ T combine(T a, T b, int op) {
 template <typename T> __device__ Complex<T> combine(Complex<T> a, Complex<T> b, int op) { return a * b; }
 template <typename T>
 __global__ void combine_runs(T* x, const i64* order, const i64* rows, const T* value, i64 n, i64 limit, int op) {
+    #pragma unroll 1
     for (i64 k = blockIdx.x * (i64)blockDim.x + threadIdx.x; k < n; k += (i64)gridDim.x * blockDim.x) {
         i64 row = rows[k];
         if ((k > 0 && rows[k - 1] == row) || row < 0 || row >= limit) continue;
@@ -108,6 +112,7 @@ WRITE_ROWS = r"""
 // x[row, c] = the last value of each run
 template <typename T>
 __global__ void write_rows(T* x, const i64* order, const i64* rows, const T* value, i64 n, i64 total, i64 width, i64 limit) {
+    #pragma unroll 1
     for (i64 t = blockIdx.x * (i64)blockDim.x + threadIdx.x; t < total; t += (i64)gridDim.x * blockDim.x) {
         Split s = split(t, width);
         i64 k = s.quotient, row = rows[k];

@@ -12,6 +12,7 @@ SEARCH = r"""
 // out[i]: where values[i] goes into its row of edges. A NaN among the edges lets the search go on to its right.
 template <typename T>
 __global__ void search_sorted(const T* edges, const T* values, i64* out, i64 count, i64 n, i64 per_row, bool right) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) {
         const T* row = edges + i / per_row * n;
         acc_t<T> wanted = load(values + i);

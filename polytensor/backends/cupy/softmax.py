@@ -223,6 +223,7 @@ __global__ void nll(const T* logp, const i64* t, T* losses, double* sums, i64* c
                     int reduction, unsigned int* fault) {
     double sum = 0;
     i64 kept = 0;
+    #pragma unroll 1
     for (i64 r = blockIdx.x * (i64)blockDim.x + threadIdx.x; r < rows; r += (i64)gridDim.x * blockDim.x) {
         i64 c = t[r];
         acc_t<T> loss = 0;
@@ -294,6 +295,7 @@ __global__ void nll_backward(const T* g, const T* logp, const i64* t, const i64*
     if (reduction == 1) one /= (A)kept;
     auto slope = [&](A x, i64 c, i64 i, A k) { return c == ignore ? (A)0 : (exp(x) - (A)(c == i)) * k; };
     i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    #pragma unroll 1
     for (i64 p = start; p < packs; p += stride) {
         i64 r = quotient(p * V, n), i = p * V - r * n;
         A v[V];

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from typing import Final as Final
 
-from .absent import missing, refuse
-from .nn.module import Module
+from ..absent import missing, refuse
+from ..nn.module import Module
 
 _INSTEAD = "TorchScript compiles to PyTorch's own runtime; call the function or module as it is"
 _said: set[str] = set()
@@ -144,7 +144,7 @@ def set_fusion_strategy(strategy: Any) -> Any:
 
 def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A future that is done: the function is called here and now. Source: torch.jit.fork in eager mode."""
-    from .futures import Future
+    from ..futures import Future
 
     result = Future()
     result.set_result(func(*args, **kwargs))
