@@ -238,7 +238,7 @@ class CupyBackend(
     def triangle_indices(self, lower: bool, rows: int, columns: int, offset: int) -> Any:
         # CuPy's functions look for what is not 0, whose number they must wait for
         xp = self.xp
-        kept = np.clip(np.arange(rows) + offset + (1 if lower else 0), 0, columns)  # columns left of the diagonal
+        kept: Any = np.clip(np.arange(rows) + offset + (1 if lower else 0), 0, columns)  # columns left of the diagonal
         total = int(kept.sum() if lower else (columns - kept).sum())
         left = xp.clip(xp.arange(rows) + (offset + (1 if lower else 0)), 0, columns)
         counts = left if lower else columns - left
