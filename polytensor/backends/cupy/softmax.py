@@ -465,7 +465,11 @@ class CudaSoftmax:
         dx, count = self.xp.empty(logp.shape, logp.dtype), self.xp.empty(1, np.int64)
         counting = reduction == 1 and rows <= FEW and rows * n <= LITTLE
         if reduction == 1 and not counting:
-            launch.kernel("nll_count")((1,), (1024,), (t, count, *launch.i64(rows, ignore_index)))
+            blocks, run = min(-(-rows // (8 * FEW)), MOST), launch.kernel("nll_count")
+            parts = count if blocks == 1 else self.xp.empty(blocks, np.int64)
+            run((blocks,), (1024,), (t, parts, *launch.i64(rows, ignore_index), launch.BOOL[False]))
+            if blocks > 1:
+                run((1,), (1024,), (parts, count, *launch.i64(blocks, ignore_index), launch.BOOL[True]))
         v = width(VECTOR[ctype], ctype, logp, dx)  # packs may span rows
         args = (g, logp, t, count, dx, *launch.i64(rows, n, ignore_index), launch.I32[reduction], launch.BOOL[counting])
         launch.kernel("nll_backward", ctype, str(v))(*launch.grid(rows * n, each=v), args)
