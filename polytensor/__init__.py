@@ -182,6 +182,10 @@ _HOMES = {
     ),
     "futures": ("Future",),
     "jit": ("CompilationUnit", "ScriptFunction", "ScriptModule"),
+    "sparse": (
+        "sparse_bsc_tensor", "sparse_bsr_tensor", "sparse_compressed_tensor", "sparse_coo_tensor", "sparse_csc_tensor",
+        "sparse_csr_tensor", "spmm",
+    ),
     "streams": ("Event", "Stream"),
 }  # fmt: skip
 

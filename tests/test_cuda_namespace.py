@@ -128,6 +128,43 @@ def test_copies_between_devices(machine):
     assert torch.ones_like(y).device.index == 1 and y.new_ones(2).device.index == 1
 
 
+APART = {
+    "add": lambda t, F, x, w, i: x + w, "where": lambda t, F, x, w, i: t.where(x > 0, x, w), "matmul": lambda t, F, x, w, i: x @ w,
+    "cross_entropy": lambda t, F, x, w, i: F.cross_entropy(x, i), "mse_loss": lambda t, F, x, w, i: F.mse_loss(x, w),
+    "embedding": lambda t, F, x, w, i: F.embedding(i, x), "embedding_bag": lambda t, F, x, w, i: F.embedding_bag(i, x, i[:1] * 0),
+    "layer_norm": lambda t, F, x, w, i: F.layer_norm(x, (3,), w[0]), "linear": lambda t, F, x, w, i: F.linear(x, w),
+    "batch_norm": lambda t, F, x, w, i: F.batch_norm(x, None, None, w[0], w[0], True),
+    "group_norm": lambda t, F, x, w, i: F.group_norm(x, 1, w[0], w[0]), "prelu": lambda t, F, x, w, i: F.prelu(x, w[0]),
+    "masked_fill": lambda t, F, x, w, i: x.masked_fill(w > 0, 1.0), "gather": lambda t, F, x, w, i: x.gather(0, i[:, None]),
+    "index_select": lambda t, F, x, w, i: x.index_select(0, i), "index_fill": lambda t, F, x, w, i: x.index_fill(0, i, 1.0),
+    "masked_scatter": lambda t, F, x, w, i: x.masked_scatter(x > 0, w), "cdist": lambda t, F, x, w, i: t.cdist(x, w),
+    "bucketize": lambda t, F, x, w, i: t.bucketize(x, w[0]), "searchsorted": lambda t, F, x, w, i: t.searchsorted(x[0], w[0]),
+    "isin": lambda t, F, x, w, i: t.isin(x, w), "cat": lambda t, F, x, w, i: t.cat([x, w]), "cross": lambda t, F, x, w, i: t.cross(x, w),
+    "bce": lambda t, F, x, w, i: F.binary_cross_entropy(x, w), "equal": lambda t, F, x, w, i: t.equal(x, w),
+    "segment_reduce": lambda t, F, x, w, i: t.segment_reduce(x, "sum", lengths=i),
+    "bincount": lambda t, F, x, w, i: t.bincount(x[0].long(), w[0]), "index": lambda t, F, x, w, i: w[x[0].long() * 0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", APART)
+def test_tensors_of_two_devices_are_told_of(machine, name):
+    x, w, i = torch.full((3, 3), 0.5, device="cuda"), torch.ones(3, 3), torch.tensor([0, 2, 1])
+    with pytest.raises(RuntimeError, match="same device") as told:
+        APART[name](torch, torch.nn.functional, x, w, i)
+    assert "cpu" in str(told.value)
+
+
+def test_indices_of_the_cpu_reach_a_device(machine):
+    x = torch.arange(12.0).reshape(3, 4)
+    i, m = torch.tensor([2, 0]), torch.tensor([True, False, True])
+    for key in (i, m, (i, i), (slice(1), i), torch.tensor(1), torch.tensor(True), (0, i)):
+        y, z = x.to("cuda:1"), x.clone()
+        assert y[key].device == y.device and y[key].tolist() == x[key].tolist()
+        y[key], z[key] = 7.0, 7.0
+        assert y.tolist() == z.tolist()
+    assert x.cuda().index_put((i, i), torch.ones(2, device="cuda"), accumulate=True)[2, 2].item() == 11
+
+
 ORDERS = {
     "transposed": lambda t, x: x.mT, "permuted": lambda t, x: x.permute(2, 0, 1), "steps": lambda t, x: x[:, ::2],
     "part of a transposed": lambda t, x: x.mT[:, 1:], "part of a permuted": lambda t, x: x.permute(2, 0, 1)[::2],
@@ -432,12 +469,24 @@ get_device_name get_device_properties get_gencode_flags get_per_process_memory_f
 get_stream_from_external has_half has_magma host_memory_stats init initial_seed ipc_collect is_available is_bf16_supported
 is_current_stream_capturing is_initialized is_tf32_supported list_gpu_processes manual_seed manual_seed_all
 max_memory_allocated max_memory_cached max_memory_reserved mem_get_info memory memory_allocated memory_cached
-memory_reserved memory_stats memory_stats_as_nested_dict memory_summary memory_usage nvtx power_draw profiler
-MemPool cudart check_error use_mem_pool set_sync_debug_mode get_sync_debug_mode
+memory_reserved memory_snapshot memory_stats memory_stats_as_nested_dict memory_summary memory_usage nccl nvtx power_draw profiler
+MemPool caching_allocator_alloc caching_allocator_delete cudart check_error use_mem_pool set_sync_debug_mode get_sync_debug_mode
 reset_accumulated_memory_stats reset_max_memory_allocated reset_max_memory_cached reset_peak_memory_stats seed seed_all
 set_device set_per_process_memory_fraction set_rng_state set_rng_state_all set_stream stream streams synchronize
 temperature utilization reset_accumulated_host_memory_stats reset_peak_host_memory_stats FloatTensor HalfTensor BFloat16Tensor
 """.split()
+
+
+def test_what_is_not_there_says_so():
+    c = torch.cuda
+    for refused in (
+        c.memory_snapshot, c.memory._record_memory_history, c.memory._dump_snapshot, c.memory.CUDAPluggableAllocator,
+        c.memory._snapshot, c.caching_allocator_alloc, c.nccl.version, c.nccl.all_reduce, c.nccl.unique_id,
+    ):  # fmt: skip
+        with pytest.raises(NotImplementedError, match=rf"PolyTensor has no torch\.cuda\.\w+\.{refused.__name__}: "):
+            refused()
+    with pytest.warns(UserWarning, match="NCCL"):
+        assert not c.nccl.is_available([torch.ones(2)])
 
 
 def test_names_of_the_namespace():

@@ -13,6 +13,7 @@ from . import pointwise as pw
 from .clamps import clamp
 from .layers import softmax
 from .random_ops import _uniform
+from .rows import together
 from .shape import contiguous, reshape
 from .table import ROWS, F, attach, check_tensor, inplace, named, no_kernel, primitive
 
@@ -168,6 +169,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     x, w = check_tensor(input, "prelu"), check_tensor(weight, "prelu", "weight")
     if x._a.dtype != w._a.dtype:
         raise RuntimeError(f"prelu: Type promoting not supported. Got {x.dtype} and {w.dtype}")
+    if w._dev is not x._dev:
+        together("prelu", x, w)
     if w._a.ndim > 1:
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {w._a.ndim}")
     if w._a.size != 1:

@@ -11,6 +11,7 @@ from ..tensor import Tensor
 from .creation import arange
 from .joining import cat
 from .norms import matrix_norm, vector_norm
+from .rows import together
 from .scattering import index_reduce
 from .sorting import searchsorted
 from .table import attach, check_tensor, no_kernel, write_out
@@ -216,6 +217,7 @@ def segment_reduce(
     given: Any = offsets if lengths is None else lengths
     if given is None:
         raise RuntimeError("segment_reduce(): Either lengths or offsets must be defined.")
+    together("segment_reduce", x, given)
     kind = "lengths" if lengths is not None else "offsets"
     axis = _axis(axis, x.ndim)
     if given.ndim != axis + 1:

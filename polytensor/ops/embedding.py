@@ -10,6 +10,7 @@ from ..autograd import no_grad
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .distance import _norm
+from .rows import together
 from .scattering import index_select
 from .shape import reshape
 from .table import F, check_tensor, guard, named, placed, primitive
@@ -39,7 +40,10 @@ primitive(
 )
 
 
-def _indices(input: Tensor, rows: int, op: str) -> Any:
+def _indices(input: Tensor, weight: Tensor, op: str) -> Any:
+    if input._dev is not weight._dev:
+        together(op, weight, input)
+    rows = weight._a.shape[0]
     if input.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
@@ -84,7 +88,7 @@ def embedding(
     skip = _padding(padding_idx, w._a.shape[0])
     if w._a.ndim != 2:
         raise RuntimeError(f"'weight' must be 2-D, got {list(w._a.shape)}")
-    index = _indices(i, w._a.shape[0], "embedding")
+    index = _indices(i, w, "embedding")
     if max_norm is not None:
         _renorm(w, index, max_norm, norm_type)
     r: Tensor = _rows(w, index, skip, scale_grad_by_freq)
@@ -94,7 +98,7 @@ def embedding(
 def renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
     """Scale, in place, the rows of input (n, d) at `indices` that are longer than max_norm."""
     w, i = check_tensor(input, "embedding_renorm_"), check_tensor(indices, "embedding_renorm_", "indices")
-    _renorm(w, _indices(i, w._a.shape[0], "embedding_renorm_"), max_norm, norm_type)
+    _renorm(w, _indices(i, w, "embedding_renorm_"), max_norm, norm_type)
     return w
 
 
@@ -126,6 +130,7 @@ def embedding_bag(
             f"embedding_bag: If per_sample_weights ({list(per_sample_weights._a.shape)}) is not None, then it must have the same "
             f"shape as the input ({list(i._a.shape)})"
         )
+    together("embedding_bag", w, i, *(x for x in (offsets, per_sample_weights) if x is not None))
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     if per_sample_weights is not None and mode != "sum":
@@ -176,7 +181,7 @@ def embedding_bag(
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {i._a.ndim}")
     skip = _padding(padding_idx, w._a.shape[0])
     try:
-        index = _indices(i, w._a.shape[0], "embedding_bag")
+        index = _indices(i, w, "embedding_bag")
     except IndexError:
         raise RuntimeError(
             f"embedding_bag: an index of input is not in the valid range [0, {w._a.shape[0]}) (input {list(i._a.shape)})"

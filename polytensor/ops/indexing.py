@@ -9,6 +9,7 @@ from .. import dtypes
 from ..autograd.modes import mode
 from ..backends.base import SCALARS
 from ..tensor import Tensor
+from .convert import to_device
 from .shape import _select, _slice
 from .table import TYPE_NAME, F, attach, finish_inplace, guard, primitive, renamed
 
@@ -81,6 +82,12 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
         elif c is bool:
             i = dev.backend.asarray(i)
         elif isinstance(i, Tensor):
+            if i._dev is not dev and i._dev != dev:
+                if i._dev.type != "cpu":
+                    raise RuntimeError(
+                        f"indices should be either on cpu or on the same device as the indexed tensor ({dev})"
+                    )
+                i = to_device(i, dev) if i._a.ndim or i._a.dtype.kind == "b" else i
             a = i._a
             kind = a.dtype.kind
             if kind == "b":

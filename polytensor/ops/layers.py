@@ -6,6 +6,7 @@ from typing import Any
 
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
+from .rows import together
 from .shape import broadcast_tensors
 from .table import FLOAT32, F, attach, check_tensor, guard, no_kernel, primitive
 
@@ -174,6 +175,8 @@ F.cross_entropy_backward = _cross_entropy_backward
 
 def cross_entropy_index(input: Tensor, target: Tensor, ignore_index: int = -100, reduction: int = 1) -> Tensor:
     """input (N, C), target (N,) int64; reduction 0 none, 1 mean, 2 sum. One fused pass forward, one backward."""
+    if target._dev is not input._dev:
+        together("cross_entropy", input, target)
     loss, _ = _cross_entropy(input, target._a, ignore_index, reduction)
     return loss if loss._fn is None else guard(loss, target)  # type: ignore[no-any-return]
 

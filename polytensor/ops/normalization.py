@@ -13,6 +13,7 @@ from ..backends.norms import count
 from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
+from .rows import together
 from .shape import contiguous, reshape
 from .table import TYPE_NAME, F, check_tensor, is_complex, named, no_kernel, primitive
 
@@ -262,6 +263,8 @@ def _last(op: str, input: Any, normalized_shape: Any, *params: Any) -> tuple[Ten
             "normalized_shape = []"
         )
     for name, p in zip(("weight", "bias"), params, strict=False):
+        if p is not None and p._dev is not x._dev:
+            together(op, x, p)
         if p is not None and p._a.shape != shape:
             raise RuntimeError(
                 f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(p._a.shape)} and "

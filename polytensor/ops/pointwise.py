@@ -27,6 +27,7 @@ from .table import (
     raw_dtype,
     renamed,
     result_type,
+    same_device,
     shape_error,
     unary,
     write_out,
@@ -493,6 +494,10 @@ def equal(input: Tensor, other: Tensor) -> bool:
     """Same shape and same elements. Source: torch.equal."""
     for x, name in ((input, "input"), (other, "other")):
         check_tensor(x, "equal", name)
+    if input._dev is not other._dev:
+        same_device("equal", input, other)
+    if input._dev.type == "meta":
+        raise NotImplementedError("equal of a meta tensor: there is no data to compare")
     return input._a.shape == other._a.shape and bool((input._a == other._a).all())
 
 

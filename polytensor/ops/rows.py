@@ -317,7 +317,11 @@ def _apply(row: Row) -> list[str]:
     """The text of a row's function."""
     name, inputs, attrs = row.name, row.inputs, row.attrs
     arrays = [f"{i}._a" for i in inputs] + attrs
-    lines = [f"def {name}({', '.join(inputs + attrs)}):", f" _dev = {inputs[0]}._dev", f" {row.call(*arrays)}"]
+    lines = [f"def {name}({', '.join(inputs + attrs)}):", f" _dev = {inputs[0]}._dev"]
+    if len(inputs) > 1:
+        others = " or ".join(f"{i}._dev is not _dev" for i in inputs[1:])
+        lines.append(f" if {others}: _together({name!r}, {', '.join(inputs)})")
+    lines.append(f" {row.call(*arrays)}")
     if row.view:
         lines += _view(inputs[0], f"({name!r}, ({''.join(a + ', ' for a in attrs)}))")
     elif row.outs == 1:
@@ -325,6 +329,22 @@ def _apply(row: Row) -> list[str]:
     else:
         lines.append(" _r = tuple([_wrap(_o, _dev) for _o in _v])")
     return lines + row.recorded(inputs, attrs, False)
+
+
+def together(op: str, *tensors: Tensor) -> None:
+    """RuntimeError if tensors are on different devices; those of the CPU without dimensions go along."""
+    first = next((t for t in tensors if t._a.ndim or t._dev.type != "cpu"), tensors[0])
+    for t in tensors:
+        if t._dev != first._dev and (t._a.ndim or t._dev.type != "cpu"):
+            raise apart(op, first._dev, t._dev)
+
+
+def apart(op: str, dev: Any, other: Any) -> RuntimeError:
+    """The error of an op on tensors of two devices."""
+    return RuntimeError(
+        f"Expected all tensors to be on the same device, but found at least two devices, {dev} and {other}! "
+        f"(in {op}; move one with .to('{dev}') or .cpu())"
+    )
 
 
 def _view(x: str, step: str) -> list[str]:
@@ -352,7 +372,7 @@ def _view(x: str, step: str) -> list[str]:
 _NAMES = {
     "__name__": __name__,  # by which NumPy's warnings are ignored (backends.base)
     "HOST_ARRAY": HOST_ARRAY, "INFERRING": INFERRING, "LEAF": LEAF, "OFF": OFF, "SCALARS": SCALARS, "WATCH": WATCH, "_blank": blank,
-    "_ref": ref, "_mark": mark, "_mode": mode, "_watched": watched, "_wrap": wrap,
+    "_ref": ref, "_mark": mark, "_together": together, "_mode": mode, "_watched": watched, "_wrap": wrap,
 }  # fmt: skip
 
 

@@ -10,8 +10,9 @@ from ..tensor import Tensor, check_dim, wrap
 from .indexing import _index_put, getitem, index_put
 from .pointwise import remainder
 from .pointwise import where as where_
+from .rows import together
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
-from .table import TYPE_NAME, F, attach, guard, named, placed, primitive, renamed, same_device, write_out
+from .table import TYPE_NAME, F, attach, check_tensor, guard, named, placed, primitive, renamed, same_device, write_out
 
 __all__ = [
     "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select",
@@ -398,6 +399,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     _long_index(index, "index_fill_(): Expected dtype int64 for index.", False, IndexError)
     if index._a.ndim > 1:
         raise RuntimeError("Index has to be a vector/scalar")
+    together("index_fill_", input, index)
     x = input if input._a.ndim else reshape(input, 1)
     d, where = _vector(x, dim, index)
     n, a = x._a.shape[d], index._a
@@ -444,6 +446,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             "masked_scatter: expected self and source to have same dtypes but got"
             f"{TYPE_NAME[input.dtype.name]} and {TYPE_NAME[source.dtype.name]}"
         )
+    together("masked_scatter", input, mask, source)
     kind = TYPE_NAME[DTYPE_OF[mask._a.dtype].name]
     _check_mask(mask, f"masked_scatter_ only supports boolean masks, but got mask with dtype {kind}")
     x, m = broadcast_tensors(input, mask)
@@ -467,6 +470,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None) -> Any:
     """Indices (int64) of the non-zero elements: (n, ndim), or one tensor per dimension. Source: torch.nonzero."""
+    check_tensor(input, "nonzero")
     if as_tuple:
         x = input if input._a.ndim else reshape(input, 1)
         r = wrap(x._dev.backend.nonzero(x._a), x._dev)
@@ -479,6 +483,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None)
 
 def argwhere(input: Tensor) -> Tensor:
     """nonzero(input). Source: torch.argwhere."""
+    check_tensor(input, "argwhere")
     return nonzero(input)  # type: ignore[no-any-return]
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from .. import dtypes, return_types
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim, wrap
+from .rows import together
 from .scattering import _gather, gather
 from .shape import memory_order, reshape
-from .table import TYPE_NAME, F, attach, named, result_type, write_out
+from .table import TYPE_NAME, F, attach, check_tensor, named, result_type, write_out
 
 __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
 
@@ -63,7 +64,7 @@ def sort(
 
 def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Sorted along dimension 0. Source: torch.msort."""
-    r: Tensor = sort(input, 0)[0]
+    r: Tensor = sort(check_tensor(input, "msort"), 0)[0]
     return r if out is None else write_out(out, r, True)
 
 
@@ -157,10 +158,13 @@ def searchsorted(
                 "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
                 f"{TYPE_NAME[sorter.dtype.name]}"
             )
+        together("searchsorted", sorted_sequence, sorter)
         text = "torch.searchsorted(): sorter index out of range"
         sorter._dev.backend.require_range(sorter._a, 0, shape[-1], RuntimeError, text)
         x = gather(x.detach(), -1, sorter)
     scalar = not isinstance(input, Tensor) or input._a.ndim == 0
+    if not scalar:
+        together("searchsorted", sorted_sequence, input)
     if scalar and len(shape) != 1:
         raise RuntimeError(
             "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got "
@@ -181,6 +185,8 @@ def bucketize(
     """The bucket between 1-D boundaries that each value falls into. Source: torch.bucketize."""
     if boundaries._a.ndim != 1:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries._a.ndim})")
+    if isinstance(input, Tensor):
+        together("bucketize", boundaries, input)
     return _search(boundaries, input, right, out_int32, out)
 
 
@@ -197,6 +203,7 @@ def isin(
     tensors = [x for x in (elements, test_elements) if isinstance(x, Tensor)]
     if not tensors:
         raise TypeError("isin(): elements or test_elements must be a Tensor")
+    together("isin", *tensors)
     if any(x._a.dtype.kind == "b" for x in tensors) or isinstance(elements, bool) or isinstance(test_elements, bool):
         raise RuntimeError("Unsupported input type encountered for isin(): Bool")
     for x in tensors:

@@ -26,6 +26,7 @@ from .reduce import (
     reducible,
     sum,
 )
+from .rows import together
 from .scattering import gather
 from .sorting import sort
 from .table import F, attach, check_tensor, no_kernel, primitive, type_name, undifferentiable, write_out
@@ -410,6 +411,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     w = None
     if weights is not None:
+        together("bincount", x, weights)
         if weights._a.shape != x._a.shape:
             raise RuntimeError("weights should be 1-d and have the same length as input")
         w = weights._a if weights._a.dtype.char == "f" else F.cast(weights, dtypes.float64.array)._a

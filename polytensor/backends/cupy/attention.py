@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .gemm import MOST_DIMS, flat, merged, steps
-from .launch import CTYPES, NAMES, kernel, register
+from .launch import CTYPES, I32, I64, NAMES, floats, kernel, register
 
 __all__ = ["CudaAttentionKernels"]
 
@@ -401,11 +401,11 @@ class CudaAttentionKernels:
             arrays = [xp.ascontiguousarray(a) for a in arrays]
         sizes, strides = flat(tuple((n, *s) for n, s in dims), 4)
         kind = 0 if not mask.size else 1 if of_bool else 2
-        numbers: list[Any] = [np.int64(n) for n in (prod(lead), length, sources)]
-        numbers += [np.int32(width), np.int32(depth), sums.type(scale), np.int32(kind), np.int32(causal)]
+        numbers: list[Any] = [I64[n] for n in (prod(lead), length, sources)]
+        numbers += [I32[width], I32[depth], floats(sums)[scale], I32[kind], I32[causal]]
         numbers += map(np.int64, sizes[1:])
         for a, of in zip(arrays, strides, strict=True):
-            numbers += [np.int64(s) for s in (*of, *(s // a.itemsize for s in a.strides[-2:]))]
+            numbers += [I64[s] for s in (*of, *(s // a.itemsize for s in a.strides[-2:]))]
         return tuple(arrays), tuple(numbers)
 
     def _attention_launch(self, name: str, q: Array, tile: tuple[int, int], sizes: Ints, rows: int, args: Any) -> None:
@@ -439,7 +439,7 @@ class CudaAttentionKernels:
         g, out, logs = self.contiguous(g), self.contiguous(out), self.contiguous(logs)
         inner = xp.empty(logs.shape, logs.dtype)
         warps = min(-(-logs.size // 8), 65535)
-        args = (g, out, inner, np.int64(logs.size), np.int32(depth))
+        args = (g, out, inner, I64[logs.size], I32[depth])
         kernel("attend_inner", CTYPES[NAMES[q.dtype]])((warps,), (256,), args)
         tile = backward_tile(NAMES[q.dtype], max(width, depth))
         dq = dk = dv = None

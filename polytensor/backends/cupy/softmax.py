@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import CTYPE, ROWS, VECTOR, forms, i64, split, spread, width
+from .rows import CTYPE, ROWS, VECTOR, forms, split, spread, width
 
 Array = Any
 
@@ -223,6 +223,7 @@ __global__ void nll(const T* logp, const i64* t, T* losses, double* sums, i64* c
                     int reduction, unsigned int* fault) {
     double sum = 0;
     i64 kept = 0;
+    #pragma unroll 1
     for (i64 r = blockIdx.x * (i64)blockDim.x + threadIdx.x; r < rows; r += (i64)gridDim.x * blockDim.x) {
         i64 c = t[r];
         acc_t<T> loss = 0;
@@ -294,6 +295,7 @@ __global__ void nll_backward(const T* g, const T* logp, const i64* t, const i64*
     if (reduction == 1) one /= (A)kept;
     auto slope = [&](A x, i64 c, i64 i, A k) { return c == ignore ? (A)0 : (exp(x) - (A)(c == i)) * k; };
     i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    #pragma unroll 1
     for (i64 p = start; p < packs; p += stride) {
         i64 r = quotient(p * V, n), i = p * V - r * n;
         A v[V];
@@ -354,10 +356,10 @@ class CudaSoftmax:
         if inner == 1:
             v = width(n, ctype, x, y)
             held, blocks, threads = spread(outer, n, v)
-            args = (x, y, *i64(outer, n), np.bool_(logs))
+            args = (x, y, *launch.i64(outer, n), launch.BOOL[logs])
             launch.kernel("softmax_rows", ctype, str(v), held)(blocks, threads, args)
         else:
-            args = (x, y, *i64(outer * inner, n, inner), np.bool_(logs))
+            args = (x, y, *launch.i64(outer * inner, n, inner), launch.BOOL[logs])
             launch.kernel("softmax_columns", ctype)(*launch.grid(outer * inner * 8, 256), args)
         return y
 
@@ -371,10 +373,10 @@ class CudaSoftmax:
         if inner == 1:
             v = width(n, ctype, g, y, dx)
             held, blocks, threads = spread(outer, n, v)
-            args = (g, y, dx, *i64(outer, n), np.bool_(logs))
+            args = (g, y, dx, *launch.i64(outer, n), launch.BOOL[logs])
             launch.kernel("softmax_rows_backward", ctype, str(v), held)(blocks, threads, args)
         else:
-            args = (g, y, dx, *i64(outer * inner, n, inner), np.bool_(logs))
+            args = (g, y, dx, *launch.i64(outer * inner, n, inner), launch.BOOL[logs])
             launch.kernel("softmax_columns_backward", ctype)(*launch.grid(outer * inner * 8, 256), args)
         return dx
 
@@ -405,10 +407,12 @@ class CudaSoftmax:
         blocks = max(1, min(-(-rows // SOME), MOST)) if reduction else launch.grid(rows)[0][0]
         loss = self.xp.empty(() if reduction else (rows,), x.dtype)
         sums, counts = (self.xp.empty(blocks if reduction else 0, kind) for kind in (np.float64, np.int64))
-        args = (logp, t, loss, sums, counts, *i64(rows, n, ignore_index), np.int32(reduction), fault)
+        args = (logp, t, loss, sums, counts, *launch.i64(rows, n, ignore_index), launch.I32[reduction], fault)
         launch.kernel("nll", ctype)((blocks,), (256,), args)
         if reduction and blocks > 1:
-            launch.kernel("nll_total", ctype)((1,), (256,), (sums, counts, loss, *i64(blocks), np.int32(reduction)))
+            launch.kernel("nll_total", ctype)(
+                (1,), (256,), (sums, counts, loss, *launch.i64(blocks), launch.I32[reduction])
+            )
         return loss, logp
 
     def cross_entropy_backward(self, g: Array, logp: Array, t: Array, ignore_index: int, reduction: int) -> Array:
@@ -420,8 +424,8 @@ class CudaSoftmax:
         dx, count = self.xp.empty(logp.shape, logp.dtype), self.xp.empty(1, np.int64)
         counting = reduction == 1 and rows <= FEW and rows * n <= LITTLE
         if reduction == 1 and not counting:
-            launch.kernel("nll_count")((1,), (1024,), (t, count, *i64(rows, ignore_index)))
+            launch.kernel("nll_count")((1,), (1024,), (t, count, *launch.i64(rows, ignore_index)))
         v = width(VECTOR[ctype], ctype, logp, dx)  # packs may span rows
-        args = (g, logp, t, count, dx, *i64(rows, n, ignore_index), np.int32(reduction), np.bool_(counting))
+        args = (g, logp, t, count, dx, *launch.i64(rows, n, ignore_index), launch.I32[reduction], launch.BOOL[counting])
         launch.kernel("nll_backward", ctype, str(v))(*launch.grid(rows * n, each=v), args)
         return dx
