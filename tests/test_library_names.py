@@ -274,3 +274,21 @@ def test_the_alias_names_the_version_that_is_followed(tmp_path, oracle):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("+")[0] == oracle.__version__.split("+")[0] and "polytensor" in done.stdout
+
+
+def test_nothing_is_distributed():
+    from polytensor.distributed import device_mesh, fsdp, tensor
+    from polytensor.nn.modules import module
+
+    assert not isinstance(pt.ones(2), tensor.DTensor) and not isinstance(
+        pt.nn.Linear(1, 1), fsdp.FullyShardedDataParallel
+    )
+    for use in (
+        lambda: tensor.DTensor(), lambda: tensor.Shard(0), lambda: fsdp.FullyShardedDataParallel(pt.nn.Linear(1, 1)),
+        lambda: device_mesh.init_device_mesh("cpu", (2,)), lambda: fsdp.fully_shard(pt.nn.Linear(1, 1)),
+    ):  # fmt: skip
+        with pytest.raises(NotImplementedError, match="a program is one process"):
+            use()
+    with pytest.raises(AttributeError, match=r"PolyTensor has no torch\.distributed\.tensor"):
+        tensor.loss_parallel  # noqa: B018
+    assert module._EXTRA_STATE_KEY_SUFFIX == "_extra_state"
