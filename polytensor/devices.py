@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -182,8 +183,11 @@ def get_backend(name: str) -> Any:
 
 def current_device() -> Device:
     """The Device of new tensors. The environment variable is read here, at first use."""
-    if _here.device is not None:
-        return _here.device  # type: ignore[no-any-return]
+    return _chosen() if _here.device is None else _here.device  # type: ignore[no-any-return]
+
+
+def _chosen() -> Device:
+    """The device of the whole program."""
     if _current is None:
         set_backend(os.environ.get("POLYTENSOR_BACKEND") or "numpy")
     return _current  # type: ignore[no-any-return]
@@ -251,6 +255,8 @@ def use_backend(name: str) -> Iterator[None]:
 def cpu_device() -> Device:
     """The current CPU device: the current backend if it is a CPU one, else NumPy."""
     dev = current_device()
+    if dev.type == "meta":  # a choice of device, not of what computes
+        dev = next((d for d in reversed(_here.stack) if d is not None and d.type == "cpu"), None) or _chosen()
     return dev if dev.type == "cpu" else _intern(get_backend("numpy"))
 
 
@@ -285,6 +291,12 @@ class _Absent:
 
 def _absent(kind: str, index: int | None, error: type[Exception], reason: str) -> Device:
     return _intern(_Absent(kind, error, reason), index)
+
+
+@cache
+def _meta() -> Any:
+    """The backend of tensors without data; not one to compute with, so it is in no list."""
+    return import_module(".backends.meta", __package__).MetaBackend()
 
 
 def pinned(t: Any) -> Any:
@@ -337,9 +349,10 @@ def resolve(spec: Any = None, index: int | None = None) -> Device:
         if index >= count:
             raise RuntimeError(f"CUDA error: invalid device ordinal {index}: there are {count} CUDA devices")
         return _intern(backend, index)
-    if kind in ("mps", "xpu", "meta", "hpu", "xla", "mtia"):
-        kind_of_error = NotImplementedError if kind == "meta" else RuntimeError
-        return _absent(kind, index, kind_of_error, f"PolyTensor has no {kind} devices: choose cpu or cuda")
+    if kind == "meta":
+        return _intern(_meta(), index)
+    if kind in ("mps", "xpu", "hpu", "xla", "mtia"):
+        return _absent(kind, index, RuntimeError, f"PolyTensor has no {kind} devices: choose cpu or cuda")
     if kind in backend_names():
         return backend_device(kind)
     raise RuntimeError(

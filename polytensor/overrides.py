@@ -11,23 +11,23 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, wraps
 from inspect import Parameter as Argument
 from inspect import signature
 from types import CodeType, FunctionType, MethodWrapperType
 from typing import Any
 
-from .ops.rows import BODIES
+from .ops.rows import BODIES, F
 from .protocols import Protocols, disabled_torch_function
 from .size import Size
 from .tensor import Parameter, Tensor
 
 __all__ = [
     "BaseTorchFunctionMode", "DisableTorchFunction", "DisableTorchFunctionSubclass", "TorchFunctionMode", "enable",
-    "get_default_nowrap_functions", "get_ignored_functions", "get_overridable_functions", "get_testing_overrides",
+    "enable_reentrant_dispatch",    "get_default_nowrap_functions", "get_ignored_functions", "get_overridable_functions", "get_testing_overrides",
     "handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic",
-    "is_tensor_like", "is_tensor_method_or_property", "resolve_name", "wrap_torch_function",
+    "is_tensor_like", "is_tensor_method_or_property", "redispatch_function", "resolve_name", "wrap_torch_function",
 ]  # fmt: skip
 
 
@@ -36,9 +36,11 @@ class _State(threading.local):
 
     def __init__(self) -> None:
         self.modes: list[TorchFunctionMode] = []
-        self.classes_off = self.all_off = False
+        self.classes_off = False
+        self.off = 0  # ALL: nobody is asked; ONCE: not for the next function
 
 
+ALL, ONCE = 1, 2
 _state = _State()
 # of these types no argument has a __torch_function__ to ask: left out before anything that costs more
 _PLAIN = frozenset([Tensor, Parameter, int, float, bool, str, type(None), Size, complex, slice, type(...)])
@@ -81,7 +83,7 @@ def _ask(func: Any, found: list[Any], args: Any, kwargs: Any) -> Any:
     """What the innermost mode, or else the first of `found` that does not decline, makes of a call."""
     rest = (args, kwargs) if kwargs else (args,)
     types = tuple(map(type, found))
-    if _state.modes and not _state.all_off:
+    if _state.modes and _state.off != ALL:
         with _popped() as mode:
             r = mode.__torch_function__(func, types, *rest)
         if r is not NotImplemented:
@@ -105,7 +107,7 @@ def _declined(func: Any, found: list[Any]) -> TypeError:
     """The error of a call of `func` that everybody asked has declined."""
     name = resolve_name(func) or getattr(func, "__name__", repr(func))
     types = [type(x) for x in found]
-    modes = [] if _state.all_off else _state.modes[-1:]
+    modes = [] if _state.off == ALL else _state.modes[-1:]
     if name.startswith("torch.nn.functional."):
         where = "".join(f" nor in mode {mode}" for mode in modes)
         return TypeError(
@@ -148,7 +150,7 @@ class _Off:
 
     def __enter__(self) -> None:
         self.usual = getattr(_state, self.name)
-        setattr(_state, self.name, True)
+        setattr(_state, self.name, ALL)
 
     def __exit__(self, *exc: Any) -> None:
         setattr(_state, self.name, self.usual)
@@ -163,7 +165,34 @@ class DisableTorchFunctionSubclass(_Off):
 class DisableTorchFunction(_Off):
     """Inside, neither arguments nor modes are asked. Source: torch._C.DisableTorchFunction."""
 
-    name = "all_off"
+    name = "off"
+
+
+def _unasked(body: Any, args: Any, kwargs: Any) -> Any:
+    """A call where nobody is asked; nor is anybody inside a function of ours."""
+    if _state.off == ALL:
+        return body(*args, **kwargs)
+    _state.off = 0
+    with DisableTorchFunction():
+        return body(*args, **kwargs)
+
+
+def redispatch_function(func: Any, types: Any, args: Any, kwargs: Any = None) -> Any:
+    """func(*args, **kwargs), for which itself nobody is asked. Source: torch.overrides.redispatch_function.
+
+    A function of torch runs as a whole; in one of the user's, which asks has_torch_function, further functions ask.
+    """
+    _state.off = ONCE
+    try:
+        return func(*args, **(kwargs or {}))
+    finally:
+        if _state.off == ONCE:
+            _state.off = 0
+
+
+def enable_reentrant_dispatch() -> Any:
+    """A context for __torch_dispatch__, which is not called here: it does nothing. Source: torch.overrides."""
+    return nullcontext()
 
 
 # ---- modes -------------------------------------------------------------------------------------------------------------
@@ -201,6 +230,14 @@ class BaseTorchFunctionMode(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def _get_current_function_mode() -> TorchFunctionMode | None:
+    return _state.modes[-1] if _state.modes else None
+
+
+def _get_current_function_mode_stack() -> list[TorchFunctionMode]:
+    return [*_state.modes]
+
+
 @contextmanager
 def _popped() -> Iterator[TorchFunctionMode]:
     mode = _state.modes.pop()
@@ -236,14 +273,20 @@ def _switch() -> None:
                         _overridable(half, getattr(fn, accessor))
             else:
                 _overridable(fn, fn, name not in _BY_VALUE)
-    for name in _OPERATORS:  # functions of their own: they decline where the method raises
-        method = _NAMED.get(name)
+    inner = [*vars(F).values()]
+    for name in _OPERATORS:
         plain: Any = getattr(Tensor, name)
+        method = getattr(Tensor, _NAMED[name]) if name in _NAMED else None
+        if plain not in BODIES and plain not in inner:
+            plain.__name__ = "__rdiv__" if name == "__rtruediv__" else name
+            _overridable(plain, method or plain, declines=name in _DECLINING)
+            continue
+        # a function of its own: it declines where the method raises, and what the library calls goes on as it is
         operator = FunctionType(_code(0).replace(co_name=name), {}, name)
-        func = operator if method is None else getattr(Tensor, method)
-        operator.__kwdefaults__ = {"_entry": _asking(BODIES.get(plain, plain), func, True, name in _DECLINING)}
+        operator.__kwdefaults__ = {
+            "_entry": _asking(BODIES.get(plain, plain), method or operator, True, name in _DECLINING)
+        }
         operator.__wrapped__, operator.__qualname__ = plain, f"Tensor.{name}"  # type: ignore[attr-defined]
-        operator.__name__ = "__rdiv__" if name == "__rtruediv__" else name
         setattr(Tensor, name, operator)
 
 
@@ -256,14 +299,14 @@ def _copy(fn: Any) -> Any:
     return copy
 
 
-def _overridable(fn: Any, func: Any, ask_arguments: bool = True) -> None:
+def _overridable(fn: Any, func: Any, ask_arguments: bool = True, declines: bool = False) -> None:
     """Have `fn` ask its arguments, and the modes, as `func`."""
     if fn in BODIES:
         return
     body = BODIES[fn] = _copy(fn)
     if not hasattr(fn, "__wrapped__"):
         fn.__wrapped__ = body  # inspect.signature looks there
-    fn.__kwdefaults__ = {**(fn.__kwdefaults__ or {}), "_entry": _asking(body, func, ask_arguments)}
+    fn.__kwdefaults__ = {**(fn.__kwdefaults__ or {}), "_entry": _asking(body, func, ask_arguments, declines)}
     if "<" in fn.__qualname__ or fn.__qualname__ == "_first":
         fn.__qualname__ = fn.__name__
     fn.__code__ = _code(len(fn.__code__.co_freevars)).replace(co_name=fn.__name__)
@@ -274,8 +317,8 @@ def _asking(body: Any, func: Any, ask_arguments: bool, declines: bool = False) -
     state = _state
 
     def entry(args: Any, kwargs: Any) -> Any:
-        if state.all_off:
-            return body(*args, **kwargs)
+        if state.off:
+            return _unasked(body, args, kwargs)
         found: list[Any] = []
         if ask_arguments and not state.classes_off:
             for x in args:
@@ -403,7 +446,9 @@ def _names() -> dict[Any, str]:
 # ---- the public functions ----------------------------------------------------------------------------------------------
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
     """Whether one of the arguments has a __torch_function__ to ask, or a mode is on."""
-    if _state.all_off:
+    if _state.off:
+        if _state.off == ONCE:
+            _state.off = 0
         return False
     return bool(_state.modes) or (not _state.classes_off and any(map(_overrides, relevant_args)))
 

@@ -177,11 +177,21 @@ def tensor_str(t: Any, contents: str | None = None) -> str:
     prefix = "tensor(" if cls is Tensor or cls is Parameter else f"{cls.__name__}("
     indent = len(prefix)
     suffixes = []
-    if t._dev.type != devices.current_device().type or (t._dev.type == "cuda" and t._dev != devices.resolve("cuda")):
+    meta = t._dev.type == "meta"
+    if (
+        meta
+        or t._dev.type != devices.current_device().type
+        or (t._dev.type == "cuda" and t._dev != devices.resolve("cuda"))
+    ):
         suffixes.append(f"device='{t._dev}'")
     default = dtypes.get_default_dtype()
     array = t._a
-    if array.size == 0:
+    if meta:
+        contents = "..." if contents is None else contents
+        suffixes.append(f"size={tuple(array.shape)}")
+        if t.dtype is not default:
+            suffixes.append(f"dtype={t.dtype}")
+    elif array.size == 0:
         if array.ndim != 1:
             suffixes.append(f"size={tuple(array.shape)}")
         if t.dtype is not default:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import devices, dtypes
+from .absent import refuse
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -232,6 +233,17 @@ class Protocols:
             a.shape == b.shape and a.strides == b.strides and self.data_ptr() == tensor.data_ptr()  # type: ignore[attr-defined]
             and self._dev.backend.owner(a) is tensor._dev.backend.owner(b)
         )  # fmt: skip
+
+    def to_dense(self, dtype: Any = None, *, masked_grad: Any = None) -> Any:
+        """self, which is dense; in another dtype if one is given. Source: torch.Tensor.to_dense."""
+        return self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
+
+    coalesce = refuse("Tensor.coalesce", "tensors are dense (torch.strided)")
+    to_sparse = refuse("Tensor.to_sparse", "tensors are dense (torch.strided)")
+    to_sparse_csr = to_sparse_csc = to_sparse_bsr = to_sparse_bsc = to_sparse
+
+    def to_sparse_coo(self) -> Any:
+        return self.to_sparse()
 
     def is_shared(self) -> bool:
         """Whether processes share the memory: after share_memory_(), and on CUDA. Source: torch.Tensor.is_shared."""

@@ -71,7 +71,7 @@ class UntypedStorage:
         return hash(self._cdata)
 
     def __repr__(self) -> str:
-        values = "".join(f" {v}\n" for v in self.tolist())
+        values = "...\n" if self.device.type == "meta" else "".join(f" {v}\n" for v in self.tolist())
         return f"{values}[torch.storage.UntypedStorage(device={self.device}) of size {self.nbytes()}]"
 
 
@@ -102,7 +102,7 @@ class TypedStorage(UntypedStorage):
         return self.size()
 
     def __repr__(self) -> str:
-        values = "".join(f" {v}\n" for v in self.tolist())
+        values = "...\n" if self.device.type == "meta" else "".join(f" {v}\n" for v in self.tolist())
         return f"{values}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self.size()}]"
 
 

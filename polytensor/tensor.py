@@ -58,11 +58,13 @@ class TensorMeta(type):
 
     between: Any = None
 
-    def __new__(mcls, name: str, bases: tuple[type, ...], names: dict[str, Any], **kwargs: Any) -> TensorMeta:
+    def __new__(
+        mcls, name: str, bases: tuple[type, ...], names: dict[str, Any], asks: bool = True, **kwargs: Any
+    ) -> TensorMeta:
         if mcls.between is not None:
             bases = tuple([mcls.between if b is Tensor else b for b in bases])
         made = super().__new__(mcls, name, bases, names, **kwargs)
-        if mcls.between is not None and made.__torch_function__ is not disabled_torch_function:  # type: ignore[attr-defined]
+        if asks and mcls.between is not None and made.__torch_function__ is not disabled_torch_function:  # type: ignore[attr-defined]
             from .overrides import enable
 
             enable()
@@ -205,7 +207,8 @@ class Tensor(Protocols, metaclass=TensorMeta):
         return self._dev.type == "cuda"
 
     is_cpu = property(lambda self: self._dev.type == "cpu")
-    is_mps = is_meta = is_mkldnn = is_nested = is_quantized = is_sparse = is_sparse_csr = property(lambda self: False)
+    is_meta = property(lambda self: self._dev.type == "meta")
+    is_mps = is_mkldnn = is_nested = is_quantized = is_sparse = is_sparse_csr = property(lambda self: False)
     is_ipu = is_maia = is_mtia = is_vulkan = is_xla = is_xpu = property(lambda self: False)
     name = property(lambda self: None if self._x is None else self._x.name)
     grad_dtype = property(lambda self: self.dtype)

@@ -586,5 +586,7 @@ inline float sinpif(float v) { return sin(v * M_PI); }
 inline double cospi(double v) { return cos(v * M_PI); }
 inline double sinpi(double v) { return sin(v * M_PI); }
 inline void sincospif(float v, float* s, float* c) { *s = sinpif(v); *c = cospif(v); }
+inline void sincospi(float v, float* s, float* c) { sincospif(v, s, c); }
+inline void sincospi(double v, double* s, double* c) { *s = sinpi(v); *c = cospi(v); }
 inline float normcdff(float v) { return erfcf(-v * 0.70710678f) / 2; }
 inline double normcdf(double v) { return erfc(-v * M_SQRT1_2) / 2; }

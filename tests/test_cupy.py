@@ -34,7 +34,6 @@ def cupy():
 
 # Kernels that may use local memory, and how many bytes of it: a thread's registers do not hold all that it needs.
 LOCAL = {
-    "philox_normal<double>": 40,  # sine and cosine of large angles, which never come
     "norm_rows_backward<__half, 8, 4>": 192,  # rows of 8193 to 16384: two sums for each of 32 columns
     "norm_rows_backward<__nv_bfloat16, 8, 4>": 192,
     "norm_rows_backward<double, 1, 8>": 16,

@@ -5,7 +5,6 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-import torch
 
 import polytensor as pt
 from polytensor.utils.data import (
@@ -87,7 +86,7 @@ def test_streams_and_samplers():
             DataLoader(Squares(), **bad)
 
 
-def pair(name, *args, **kwargs):
+def pair(torch, name, *args, **kwargs):
     """What PyTorch's class and ours of one name do with the same arguments: values, or class and text of the error."""
 
     def outcome(module, do):
@@ -117,8 +116,8 @@ SAMPLERS = [
 
 
 @pytest.mark.parametrize("name, args, options", SAMPLERS)
-def test_samplers_like_pytorch(name, args, options):
-    theirs, ours = pair(name, *args, **options)(lambda s: (list(s), len(s)))
+def test_samplers_like_pytorch(name, args, options, oracle):
+    theirs, ours = pair(oracle, name, *args, **options)(lambda s: (list(s), len(s)))
     assert theirs == ours
 
 
@@ -148,13 +147,13 @@ STACKS = [
 
 
 @pytest.mark.parametrize("args, options", STACKS)
-def test_stack_dataset(args, options):
-    theirs, ours = pair("StackDataset", *args, **options)(lambda d: (len(d), d[1], d.__getitems__([1, 0])))
+def test_stack_dataset(args, options, oracle):
+    theirs, ours = pair(oracle, "StackDataset", *args, **options)(lambda d: (len(d), d[1], d.__getitems__([1, 0])))
     assert theirs == ours
 
 
-def test_datasets_like_pytorch():
-    for t in (torch, pt):
+def test_datasets_like_pytorch(oracle):
+    for t in (oracle, pt):
         data = t.utils.data
 
         class Stream(data.IterableDataset):
@@ -199,7 +198,7 @@ class Row(list):
     pass
 
 
-def test_collate_like_pytorch():
+def test_collate_like_pytorch(oracle):
     cases = [
         [Bag(a=1, b="x"), Bag(a=2, b="y")], [Row([1, 2.0]), Row([3, 4.0])], [(1, "a", b"c"), (2, "b", b"d")],
         [True, False], [np.int8(1), np.int8(2)], [np.float64(1), np.float64(2)], [np.bool_(True)], [[1, 2], [3]],
@@ -217,7 +216,7 @@ def test_collate_like_pytorch():
     for case in cases:
         for name in ("default_collate", "default_convert"):
             results = []
-            for t in (torch, pt):
+            for t in (oracle, pt):
                 try:
                     batch = case if name == "default_collate" else case[0]
                     results.append(leaf(t, getattr(t.utils.data, name)(batch)))
@@ -227,7 +226,7 @@ def test_collate_like_pytorch():
                 assert all(r is case[0] for r in results)
             else:
                 assert results[0] == results[1], (name, case)
-    for t in (torch, pt):
+    for t in (oracle, pt):
         with pytest.raises(TypeError, match="expected Tensor as element 1 in argument 0, but got NoneType"):
             t.utils.data.default_collate([t.ones(2), None])
         with pytest.warns(FutureWarning, match="`cummulative_sizes` attribute is renamed to `cumulative_sizes`"):
@@ -242,7 +241,7 @@ def test_collate_like_pytorch():
     [[1, 2], [3, 5, 0]], [(0, 5), range(2, 4)], [[-1, -6]], [[True, False]], [[1.5]], [["a"]], [[]], [[4, 5, 6]], [[1, 9]],
     [[[0, 1], [2, 3]]], [[slice(0, 2), slice(2, 4)]], [np.array([2, 1])], ["tensor"], ["of tensors"],
 ], ids=str)  # fmt: skip
-def test_indices_like_pytorch(indices):
+def test_indices_like_pytorch(indices, oracle):
     """Rows of whole tensors, and what is no row of them, by every kind of index that a batch sampler may give."""
 
     def read(t, subset):
@@ -254,7 +253,7 @@ def test_indices_like_pytorch(indices):
 
     for subset in (False, True):
         try:
-            want = read(torch, subset)
+            want = read(oracle, subset)
         except Exception as error:
             with pytest.raises(type(error)) as caught:
                 read(pt, subset)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import polytensor as pt
 from polytensor.utils.data import ChainDataset, DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
@@ -178,7 +177,7 @@ def test_worker_info_and_init(tmp_path):
         list(DataLoader(Infos(), None, num_workers=1, worker_init_fn=lambda i: raise_value()))
 
 
-def test_like_pytorch():
+def test_like_pytorch(oracle):
     """Order, containers, dtypes and shapes of batches, against PyTorch without workers.
 
     Its workers stack into contiguous memory, whatever the samples' strides; ours change nothing.
@@ -213,17 +212,17 @@ def test_like_pytorch():
         return [leaf(b) for b in loader_class(Mixed(t), **options)]
 
     for options in ({"batch_size": 4}, {"batch_size": None}, {"batch_size": 3, "drop_last": True}):
-        want = read(torch, torch.utils.data.DataLoader, **options)
+        want = read(oracle, oracle.utils.data.DataLoader, **options)
         assert read(pt, DataLoader, num_workers=2, **options) == want
         assert read(pt, DataLoader, **options) == want
 
 
-def test_streams():
+def test_streams(oracle):
     for n, size, drop in ((10, 3, False), (10, 3, True), (7, None, False), (0, 2, False)):
 
-        class Theirs(torch.utils.data.IterableDataset):
+        class Theirs(oracle.utils.data.IterableDataset):
             def __iter__(self, n=n):
-                info = torch.utils.data.get_worker_info()
+                info = oracle.utils.data.get_worker_info()
                 return iter(range(n) if info is None else range(info.id, n, info.num_workers))
 
         def values(batches):
@@ -231,7 +230,7 @@ def test_streams():
 
         for workers in (0, 2):
             options = {"batch_size": size, "drop_last": drop, "num_workers": workers}
-            want = values(torch.utils.data.DataLoader(Theirs(), **options))
+            want = values(oracle.utils.data.DataLoader(Theirs(), **options))
             assert values(DataLoader(Stream(n), **options)) == want
     loader = DataLoader(ChainDataset([Stream(3), Stream(4)]), batch_size=2, num_workers=2, persistent_workers=True)
     first = values(loader)
@@ -311,9 +310,9 @@ class Growing(Dataset):
 @pytest.mark.parametrize("fault, kind, text", [
     (raise_value, ValueError, "no such picture"), (raise_key, KeyError, "label"), (raise_own, RuntimeError, "Caught Own"),
 ])  # fmt: skip
-def test_exceptions_come_back(fault, kind, text, monkeypatch):
+def test_exceptions_come_back(fault, kind, text, monkeypatch, oracle):
     monkeypatch.setattr(
-        torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.2
+        oracle.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.2
     )  # seconds that it waits for its workers
     loader = DataLoader(Faulty(fault), batch_size=4, num_workers=2)
     with pytest.raises(kind) as caught:
@@ -329,7 +328,7 @@ def test_exceptions_come_back(fault, kind, text, monkeypatch):
         assert part in message
     if fault is not raise_own:
         with pytest.raises(kind) as theirs:
-            list(torch.utils.data.DataLoader(Faulty(fault), batch_size=4, num_workers=2))
+            list(oracle.utils.data.DataLoader(Faulty(fault), batch_size=4, num_workers=2))
         assert str(theirs.value).split(".\n")[0] == message.split(", for the sample")[0]
         del theirs
         gc.collect()
@@ -408,7 +407,7 @@ def test_worker_that_cannot_start():
         list(DataLoader([pt.ones(2, requires_grad=True) * 2], None, num_workers=1))
 
 
-def test_arguments():
+def test_arguments(oracle):
     data = list(range(4))
     for options in (
         {"num_workers": 0, "prefetch_factor": 2}, {"num_workers": 0, "multiprocessing_context": "fork"},
@@ -416,7 +415,7 @@ def test_arguments():
         {"num_workers": 1, "multiprocessing_context": 3}, {"num_workers": 1, "prefetch_factor": -1},
     ):  # fmt: skip
         with pytest.raises((ValueError, TypeError)) as theirs:
-            torch.utils.data.DataLoader(data, **options)
+            oracle.utils.data.DataLoader(data, **options)
         with pytest.raises(theirs.type) as ours:
             DataLoader(data, **options)
         assert str(ours.value) == str(theirs.value)

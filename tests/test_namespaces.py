@@ -245,6 +245,12 @@ torch.preserve_format
 torch.channels_last_3d
 torch.strided
 torch.sparse_coo
+torch.spmm(torch.ones(2,3),torch.ones(3,2))
+torch.sparse.mm(torch.ones(2,3),torch.ones(3,2))
+torch.sparse.mm(torch.ones(2,3),torch.ones(2,3))
+torch.sparse.addmm(torch.ones(2,2),torch.ones(2,3),torch.ones(3,2),beta=2,alpha=3)
+torch.ones(2).to_dense()
+torch.ones(2).to_dense(torch.float64)
 torch.layout
 torch.float32.is_signed
 pickle.loads(pickle.dumps(torch.float32))
@@ -348,3 +354,18 @@ def test_attention_flags_hold_within_the_block(oracle):
         with pytest.warns(FutureWarning, match=r"sdp_kernel\(\)` is deprecated"), cuda.sdp_kernel(enable_math=False):
             inside = cuda.math_sdp_enabled(), cuda.flash_sdp_enabled()
         assert inside == (False, True) and cuda.math_sdp_enabled()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: pt.eye(2).to_sparse(),
+        lambda: pt.eye(2).to_sparse_csr(),
+        lambda: pt.eye(2).coalesce(),
+        lambda: pt.sparse_coo_tensor([[0], [1]], [1.0], (2, 2)),
+        lambda: pt.sparse.mm(pt.eye(2), pt.eye(2), "sum"),
+    ],
+)
+def test_sparse_tensors_are_refused_in_words(make):
+    with pytest.raises(NotImplementedError, match="PolyTensor (has no|does not have)|does not have"):
+        make()

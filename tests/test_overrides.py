@@ -413,6 +413,43 @@ def test_functions_of_overrides(both):
     assert func is api and Duck in types and args == (p,) and kwargs == {"b": d}
 
 
+def test_redispatch(both):
+    t, o = both.module, overrides(both.module)
+    if not hasattr(o, "redispatch_function"):
+        pytest.skip("of a newer PyTorch")
+    names = []
+
+    class Logged(t.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            names.append(func.__name__)
+            return o.redispatch_function(func, types, args, kwargs or {})
+
+    class Mode(o.TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            names.append(func.__name__)
+            with self:
+                return o.redispatch_function(func, types, args, kwargs or {})
+
+    def scaled(a, b):
+        if o.has_torch_function((a, b)):
+            return o.handle_torch_function(scaled, (a, b), a, b)
+        return a * b + 1
+
+    x = t.ones(2).as_subclass(Logged)
+    r = scaled(x, x)
+    assert names == ["scaled", "mul"] and type(r) is t.Tensor and r.tolist() == [2, 2]
+    names.clear()
+    p = t.ones(2)
+    with Mode():
+        scaled(p, p)
+    assert names == ["scaled", "mul", "add"]
+    names.clear()
+    scaled(p, p)
+    x * 2
+    assert names == ["mul"]
+
+
 def test_dispatch_below_is_refused():
     t = polytensor
 

@@ -49,6 +49,19 @@ def test_array_libraries_stay_in_the_backends():
     assert not wrong
 
 
+def test_tests_do_without_what_is_optional():
+    """Their modules import no PyTorch by themselves: without it the tests that need it are skipped (importorskip, `oracle`)."""
+    wrong = []
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            wrong += [
+                f"{path.name}: {n}" for n in names if n and n.split(".")[0] in ("torch", "torchvision", "tensorboardX")
+            ]
+    assert not wrong
+
+
 def python(*args, env=None, cwd=None):
     return subprocess.run(
         [sys.executable, *args], capture_output=True, text=True, timeout=300, cwd=cwd, env={**os.environ, **(env or {})}

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+MOST = 8 << 20  # bytes of the file of failures, from which on they are only named
+
 
 def add_options(parser):
     parser.addoption("--failures", metavar="FILE", help="write each failure to this file as it comes")
@@ -50,10 +52,15 @@ class Watch:
                     pytest.exit("CUDA no longer works in this process", 3)
                 os._exit(3)
 
+    def pytest_collectreport(self, report):
+        self.pytest_runtest_logreport(report)
+
     def pytest_runtest_logreport(self, report):
         if self.file is None or not report.failed:
             return
         text = report.longreprtext
         crash = getattr(report.longrepr, "reprcrash", None)
         why = crash.message.strip().partition("\n")[0] if crash else text.strip().rpartition("\n")[2]
+        if self.file.tell() > MOST:
+            text = ""
         self.file.write(f"FAILED {report.nodeid} - {why}\n{text}\n\n")

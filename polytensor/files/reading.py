@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import devices, dtypes, layouts
+from ..ops.creation import empty_strided
 from ..protocols import as_instance
 from ..size import Size
 from ..storage import UntypedStorage
@@ -226,7 +227,7 @@ def absent(module: str, name: str) -> str | None:
     if module == "torch._utils":
         return {
             "_rebuild_qtensor": "quantized tensors", "_rebuild_sparse_tensor": "sparse tensors",
-            "_rebuild_nested_tensor": "nested tensors", "_rebuild_meta_tensor_no_storage": "meta tensors",
+            "_rebuild_nested_tensor": "nested tensors",
         }.get(name)  # fmt: skip
     if module == "torch" and re.fullmatch(r"(float[48]_\w+|complex32|bits\d\w*|q?u?int\d\w*)", name):
         return f"tensors of torch.{name}"
@@ -242,6 +243,7 @@ class Builder:
             ("torch._utils", "_rebuild_tensor"): Call(self.tensor, cost=20),
             ("torch._utils", "_rebuild_tensor_v2"): Call(self.tensor, cost=20),
             ("torch._utils", "_rebuild_tensor_v3"): Call(self.tensor_v3, cost=20),
+            ("torch._utils", "_rebuild_meta_tensor_no_storage"): Call(self.meta_tensor, cost=20),
             ("torch._utils", "_rebuild_parameter"): Call(self.parameter),
             ("torch._utils", "_rebuild_parameter_with_state"): Call(self.parameter),
             ("torch._tensor", "_rebuild_from_type_v2"): Call(self.with_state),
@@ -250,7 +252,8 @@ class Builder:
             ("torch.serialization", "_get_layout"): Call(self.layout),
         }  # fmt: skip
         self.rebuilds = [self.table["torch._utils", n] for n in (
-            "_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter")]  # fmt: skip
+            "_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3",
+            "_rebuild_meta_tensor_no_storage", "_rebuild_parameter")]  # fmt: skip
 
     def error(self, reason: str) -> Clear:
         return Clear(f"cannot load {self.name}: {reason}")
@@ -366,6 +369,19 @@ class Builder:
         if not isinstance(dtype, dtypes.dtype):
             raise self.error("a tensor is described wrongly")
         return self.tensor(storage, offset, size, stride, requires_grad, hooks, metadata, dtype)
+
+    def meta_tensor(self, dtype: Any, size: Any, stride: Any, requires_grad: Any) -> Tensor:
+        """A tensor without data."""
+        size = tuple(size) if type(size) is Size else size
+        lengths = _lengths(size) and _lengths(stride) and len(size) == len(stride) <= 64
+        if not isinstance(dtype, dtypes.dtype) or not lengths:
+            raise self.error("a tensor is described wrongly")
+        if dtype.array is None:
+            raise self.error("it holds bfloat16: pip install 'polytensor[bf16]'")
+        reach = sum(max(n - 1, 0) * s for n, s in zip(size, stride, strict=True))
+        if max(reach, math.prod(max(n, 1) for n in size)) >= LIMIT // 16:
+            raise self.error("a tensor's size is absurd")
+        return empty_strided(size, stride, dtype=dtype, device="meta", requires_grad=requires_grad is True)
 
     def parameter(self, data: Any, requires_grad: Any, hooks: Any = None, state: Any = None) -> Parameter:
         if not isinstance(data, Tensor):

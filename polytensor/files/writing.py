@@ -110,10 +110,15 @@ class Pickler(pickle._Pickler):  # the Python one: it can write references by na
         """What an object of ours is in torch's words."""
         if isinstance(obj, Tensor):
             parameter = issubclass(type(obj), Parameter)
-            args: tuple[Any, ...] = (*self._storage(obj), obj.requires_grad and not parameter, OrderedDict())
-            wide = obj.dtype.name not in STORAGE_OF
-            rebuild = "_rebuild_tensor_v3" if wide else "_rebuild_tensor_v2"
-            made = _Reduced("torch._utils", rebuild, (*args, obj.dtype) if wide else args)
+            grad = obj.requires_grad and not parameter
+            if obj.is_meta:
+                args: tuple[Any, ...] = (obj.dtype, tuple(obj.shape), tuple(obj.stride()), grad)  # type: ignore[attr-defined]
+                made = _Reduced("torch._utils", "_rebuild_meta_tensor_no_storage", args)
+            else:
+                args = (*self._storage(obj), grad, OrderedDict())
+                wide = obj.dtype.name not in STORAGE_OF
+                rebuild = "_rebuild_tensor_v3" if wide else "_rebuild_tensor_v2"
+                made = _Reduced("torch._utils", rebuild, (*args, obj.dtype) if wide else args)
             state = dict(vars(obj))
             if parameter:
                 rest: tuple[Any, ...] = (made, obj.requires_grad, OrderedDict())

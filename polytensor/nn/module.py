@@ -358,6 +358,11 @@ class Module(StateDict):
                 )
 
         def move(t: Tensor) -> Tensor:
+            if t.is_meta and device is not None and device.type != "meta":
+                raise NotImplementedError(
+                    "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
+                    "torch.nn.Module.to() when moving module from meta to a different device."
+                )
             to = dtype if t.is_floating_point() or t.is_complex() else None
             if memory_format is not None and t.dim() in (4, 5):
                 return t.to(device or t.device, to or t.dtype, non_blocking, memory_format=memory_format)  # type: ignore[attr-defined, no-any-return]

@@ -189,9 +189,17 @@ class StateDict:
                 f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, the shape in current "
                 f"model is {target.shape}."
             )
+        assign = metadata.get("assign_to_params_buffers", False)
+        if target.is_meta and not value.is_meta and not assign:
+            warnings.warn(
+                f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, "
+                "which is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their "
+                "corresponding key in the module instead of copying them in place?)",
+                stacklevel=2,
+            )
         try:
             with no_grad():
-                if metadata.get("assign_to_params_buffers", False):
+                if assign:
                     if isinstance(target, Parameter):
                         if isinstance(value, Parameter):
                             value.requires_grad_(target.requires_grad)

@@ -496,6 +496,8 @@ def equal(input: Tensor, other: Tensor) -> bool:
         check_tensor(x, "equal", name)
     if input._dev is not other._dev:
         same_device("equal", input, other)
+    if input._dev.type == "meta":
+        raise NotImplementedError("equal of a meta tensor: there is no data to compare")
     return input._a.shape == other._a.shape and bool((input._a == other._a).all())
 
 

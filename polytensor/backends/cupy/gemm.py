@@ -15,7 +15,7 @@ from ...settings import get_float32_matmul_precision
 from . import cublaslt
 from .cublas import KINDS, MOST_BATCHES, Blas, Call, Handle, Kind, N, T, library, workspace_size
 from .cublaslt import ALIGNED, BiasedCall
-from .launch import CTYPES, grid, kernel, register
+from .launch import CTYPES, I64, grid, i64, kernel, register
 
 __all__ = ["GemmKernels"]
 
@@ -36,6 +36,7 @@ register(
 __global__ void product_addresses(u64* out, i64 count, u64 a, u64 b, u64 c, i64 n1, i64 n2, i64 n3,
                                   i64 a0, i64 a1, i64 a2, i64 a3, i64 b0, i64 b1, i64 b2, i64 b3,
                                   i64 c0, i64 c1, i64 c2, i64 c3) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) {
         i64 i3 = i % n3, i2 = i / n3 % n2, i1 = i / n3 / n2 % n1, i0 = i / n3 / n2 / n1;
         out[i] = a + (u64)(i0 * a0 + i1 * a1 + i2 * a2 + i3 * a3);
@@ -336,10 +337,10 @@ class GemmKernels:
             count = prod(d[0] for d in way.batch)
             sizes, strides = flat(way.batch)
             numbers = [
-                np.int64(n) for n in (*sizes[1:], *(s * w for of, w in zip(strides, widths, strict=True) for s in of))
+                I64[n] for n in (*sizes[1:], *(s * w for of, w in zip(strides, widths, strict=True) for s in of))
             ]
             table = self.xp.empty(3 * count, np.uint64)
-            kernel("product_addresses")(*grid(count), (table, np.int64(count), *map(np.uint64, at), *numbers))
+            kernel("product_addresses")(*grid(count), (table, I64[count], *map(np.uint64, at), *numbers))
             for start in range(0, count, MOST_BATCHES):
                 call = blas.ready(*known, table=min(MOST_BATCHES, count - start), scaled=scaled)
                 call(*(table.data.ptr + 8 * (count * i + start) for i in range(3)))
@@ -388,7 +389,7 @@ class GemmKernels:
         inner = [s // size for s in (*astrides[-2:], *bstrides[-2:])]
         numbers = (prod(lead), m, n, k, *inner, *sizes[1:], *strides[0], *strides[1])
         tiles = prod(lead) * -(-m // 16) * -(-n // 16)
-        kernel("integer_product", CTYPES[str(a.dtype)])(*grid(256 * tiles), (a, b, c, *map(np.int64, numbers)))
+        kernel("integer_product", CTYPES[str(a.dtype)])(*grid(256 * tiles), (a, b, c, *i64(*numbers)))
         return c
 
     def matmul(self, a: Array, b: Array) -> Array:

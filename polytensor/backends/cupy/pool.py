@@ -13,13 +13,14 @@ import numpy as np
 
 from ..conv import Pair, out_size
 from ..resample import Plan
-from .launch import CTYPES, NAMES, grid, kernel, register
+from .launch import CTYPES, I32, I64, NAMES, grid, kernel, register
 
 MAX_POOL2D = r"""
 // The first maximum wins, and so does the first NaN.
 template <typename T>
 __global__ void max_pool2d(const T* x, T* y, i64* index, i64 total, int H, int W, int OH, int OW, int KH, int KW,
                            int SH, int SW, int PH, int PW, int DH, int DW) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         Split column = split(i, OW), row = split(column.quotient, OH);
         const T* plane = x + row.quotient * H * W;
@@ -46,6 +47,7 @@ MAX_POOL2D_GRAD = r"""
 template <typename T>
 __global__ void max_pool2d_grad(const T* g, const i64* index, T* out, i64 total, int H, int W, int OH, int OW, int KH,
                                 int KW, int SH, int SW, int PH, int PW, int DH, int DW) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         Split column = split(i, W), row = split(column.quotient, H);
         i64 h = row.rest + PH, w = column.rest + PW, here = row.rest * W + column.rest;
@@ -74,6 +76,7 @@ PLANE_GATHER = r"""
 // out[p, k] = x[p, index[p, k]] for planes p of `area` elements and `size` results.
 template <typename T>
 __global__ void plane_gather(const T* x, const i64* index, T* out, i64 total, i64 area, i64 size) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         i64 k = index[i];
         out[i] = k < 0 || k >= area ? T{} : x[split(i, size).quotient * area + k];
@@ -88,6 +91,7 @@ template <typename T>
 __global__ void window_argmax(const T* x, i64* at, i64 total, i64 n0, i64 n1, i64 n2, i64 m0, i64 m1, i64 m2,
                               const int* starts0, const int* ins0, const int* starts1, const int* ins1,
                               const int* starts2, const int* ins2) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < total; i += (i64)gridDim.x * blockDim.x) {
         Split c = split(i, m2), b = split(c.quotient, m1), a = split(b.quotient, m0);
         const T* volume = x + a.quotient * n0 * n1 * n2;
@@ -110,6 +114,7 @@ RESAMPLE = r"""
 template <typename T>
 __global__ void resample(const T* x, T* y, const int* starts, const int* ins, const acc_t<T>* weights, acc_t<T> scale,
                          i64 total, i64 n, i64 size, i64 inner) {
+    #pragma unroll 1
     for (i64 t = blockIdx.x * (i64)blockDim.x + threadIdx.x; t < total; t += (i64)gridDim.x * blockDim.x) {
         Split i = split(t, inner), m = split(i.quotient, size);
         const T* from = x + m.quotient * n * inner + i.rest;
@@ -147,7 +152,7 @@ class PoolKernels:
         y = self.xp.empty((*x.shape[:2], *size), x.dtype)
         index = self.xp.empty(y.shape, np.int64)
         if y.size:
-            args = (self.contiguous(x), y, index, np.int64(y.size), *_sizes(x.shape, size, window))
+            args = (self.contiguous(x), y, index, I64[y.size], *_sizes(x.shape, size, window))
             kernel("max_pool2d", CTYPES[NAMES[x.dtype]])(*grid(y.size), args)
         return y, index
 
@@ -159,7 +164,7 @@ class PoolKernels:
             self.contiguous(g),
             self.contiguous(index),
             out,
-            np.int64(out.size),
+            I64[out.size],
             *_sizes(shape, g.shape[2:], window),
         )
         kernel("max_pool2d_grad", CTYPES[NAMES[g.dtype]])(*grid(out.size), args)
@@ -169,8 +174,8 @@ class PoolKernels:
         if NAMES[u.dtype] not in REAL or not index.size:
             return super().max_pool2d_gather(u, index)  # type: ignore[misc]
         out = self.xp.empty(index.shape, u.dtype)
-        area, size = (np.int64(a.shape[2] * a.shape[3]) for a in (u, index))
-        args = (self.contiguous(u), self.contiguous(index), out, np.int64(out.size), area, size)
+        area, size = (I64[a.shape[2] * a.shape[3]] for a in (u, index))
+        args = (self.contiguous(u), self.contiguous(index), out, I64[out.size], area, size)
         kernel("plane_gather", CTYPES[NAMES[u.dtype]])(*grid(out.size), args)
         return out
 
@@ -180,7 +185,7 @@ class PoolKernels:
             return super().window_argmax(x, dims, plans)  # type: ignore[misc]
         at = self.xp.empty(shape, np.int64)
         plans = (ONE,) * (3 - len(plans)) + tuple(plans)
-        sizes = [np.int64(v) for v in (at.size, *(p.n for p in plans), *(p.size for p in plans))]
+        sizes = [I64[v] for v in (at.size, *(p.n for p in plans), *(p.size for p in plans))]
         tables = [t for p in plans for t in self._table(p, np.dtype(np.float32))[:2]]
         kernel("window_argmax", CTYPES[NAMES[x.dtype]])(*grid(at.size), (self.contiguous(x), at, *sizes, *tables))
         return at
@@ -192,7 +197,7 @@ class PoolKernels:
         y = self.xp.empty(shape, x.dtype)
         if y.size:
             wide = np.dtype(WIDE.get(NAMES[x.dtype], x.dtype))
-            sizes = [np.int64(v) for v in (y.size, plan.n, plan.size, prod(shape[dim + 1 :]))]
+            sizes = [I64[v] for v in (y.size, plan.n, plan.size, prod(shape[dim + 1 :]))]
             args = (self.contiguous(x), y, *self._table(plan, wide), wide.type(plan.scale), *sizes)
             kernel("resample", CTYPES[NAMES[x.dtype]])(*grid(y.size), args)
         return y
@@ -212,4 +217,4 @@ class PoolKernels:
 @lru_cache(4096)
 def _sizes(shape: tuple[int, ...], size: Pair, window: tuple[Pair, ...]) -> list[Any]:
     """The arguments after `total` of the kernels of max_pool2d."""
-    return [np.int32(v) for v in (*shape[2:], *size, *(n for pair in window for n in pair))]
+    return [I32[v] for v in (*shape[2:], *size, *(n for pair in window for n in pair))]
