@@ -271,7 +271,7 @@ def _division(name: str) -> Any:
             return getattr(super(CudaPointwise, self), name)(x, y)
         if x.shape != y.shape:
             x, y = (self.contiguous(a) for a in self.xp.broadcast_arrays(x, y))
-        return self._map(name, [x, y], ())
+        return self._map(("map_" + name, CTYPE[x.dtype]), [x, y], ())
 
     method.__name__ = name
     return method
