@@ -58,11 +58,13 @@ class TensorMeta(type):
 
     between: Any = None
 
-    def __new__(mcls, name: str, bases: tuple[type, ...], names: dict[str, Any], **kwargs: Any) -> TensorMeta:
+    def __new__(
+        mcls, name: str, bases: tuple[type, ...], names: dict[str, Any], asks: bool = True, **kwargs: Any
+    ) -> TensorMeta:
         if mcls.between is not None:
             bases = tuple([mcls.between if b is Tensor else b for b in bases])
         made = super().__new__(mcls, name, bases, names, **kwargs)
-        if mcls.between is not None and made.__torch_function__ is not disabled_torch_function:  # type: ignore[attr-defined]
+        if asks and mcls.between is not None and made.__torch_function__ is not disabled_torch_function:  # type: ignore[attr-defined]
             from .overrides import enable
 
             enable()

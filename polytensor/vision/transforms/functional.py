@@ -27,7 +27,7 @@ NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
 
 
 def _for(img: Any) -> Any:
-    return on_tensors if isinstance(img, Tensor) else on_pil
+    return getattr(img, "kernels", on_tensors) if isinstance(img, Tensor) else on_pil
 
 
 def get_dimensions(img: Any) -> list[int]:
@@ -170,7 +170,7 @@ def resize(
     if want == [h, w]:
         return img
     if isinstance(img, Tensor):
-        return on_tensors.resize(img, want, mode.value, antialias)
+        return _for(img).resize(img, want, mode.value, antialias)
     if antialias is False:
         warnings.warn(
             "Anti-alias option is always applied for PIL Image input. Argument antialias is ignored.", stacklevel=2
@@ -311,7 +311,7 @@ def rotate(
     if not isinstance(img, Tensor):
         return on_pil.rotate(img, angle, pil_code(mode), expand, center, fill)
     matrix = _inverse_affine(_from_middle(img, center), -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
-    return on_tensors.rotate(img, matrix, mode.value, expand, fill)
+    return _for(img).rotate(img, matrix, mode.value, expand, fill)
 
 
 def affine(
@@ -342,7 +342,7 @@ def affine(
     _check_center(center)
     if isinstance(img, Tensor):
         matrix = _inverse_affine(_from_middle(img, center), angle, translate, scale, shear)
-        return on_tensors.affine(img, matrix, mode.value, fill)
+        return _for(img).affine(img, matrix, mode.value, fill)
     _, h, w = get_dimensions(img)
     middle = [w * 0.5, h * 0.5] if center is None else center
     return on_pil.affine(img, _inverse_affine(middle, angle, translate, scale, shear), pil_code(mode), fill)
@@ -364,7 +364,7 @@ def perspective(img: Any, startpoints: Any, endpoints: Any, interpolation: Any =
         torch.linalg.solve(torch.tensor(rows, **kind), torch.tensor(values, **kind)).to(torch.float32).tolist()
     )
     if isinstance(img, Tensor):
-        return on_tensors.perspective(img, coefficients, mode.value, fill)
+        return _for(img).perspective(img, coefficients, mode.value, fill)
     return on_pil.perspective(img, coefficients, pil_code(mode), fill)
 
 
@@ -374,10 +374,10 @@ def elastic_transform(img: Any, displacement: Tensor, interpolation: Any = BILIN
     if not isinstance(displacement, Tensor):
         raise TypeError("Argument displacement should be a Tensor")
     x = img if isinstance(img, Tensor) else pil_to_tensor(img)
-    shape = (1, *x.shape[-2:], 2)
+    shape = (1, *get_dimensions(x)[1:], 2)
     if shape != tuple(displacement.shape):
         raise ValueError(f"Argument displacement shape should be {shape}, but given {displacement.shape}")
-    out = on_tensors.elastic_transform(x, displacement, mode.value, fill)
+    out = _for(x).elastic_transform(x, displacement, mode.value, fill)
     return out if isinstance(img, Tensor) else to_pil_image(out, img.mode)
 
 

@@ -266,11 +266,11 @@ def affine(img: Tensor, matrix: Sequence[float], mode: str, fill: Any = None) ->
 def rotate(img: Tensor, matrix: Sequence[float], mode: str, expand: bool = False, fill: Any = None) -> Tensor:
     _check_warp(img, mode, fill)
     h, w = img.shape[-2:]
-    ow, oh = _rotated_size(matrix, w, h) if expand else (w, h)
+    ow, oh = rotated_size(matrix, w, h) if expand else (w, h)
     return _sampled(img, _affine_grid(img, matrix, ow, oh), mode, fill)
 
 
-def _rotated_size(matrix: Sequence[float], w: int, h: int) -> tuple[int, int]:
+def rotated_size(matrix: Sequence[float], w: int, h: int) -> tuple[int, int]:
     """Width and height of the box around the turned image."""
     corners = torch.tensor([[x * w, y * h, 1.0] for x in (-0.5, 0.5) for y in (-0.5, 0.5)], device="cpu")
     turned = corners @ torch.tensor(list(matrix), device="cpu").view(2, 3).T

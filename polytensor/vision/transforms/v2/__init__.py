@@ -1,4 +1,4 @@
-"""torchvision.transforms.v2: the transforms on whole samples (PIL images and tensors; no boxes, masks or videos)."""
+"""torchvision.transforms.v2: the transforms on whole samples (PIL images, tensors and tv_tensors)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import polytensor as torch
 from polytensor import Tensor
+from polytensor.utils._pytree import tree_map
 
+from ... import tv_tensors
 from ...pillow import is_pil_image
 from .. import autoaugment as _autoaugment
 from .. import transforms as _transforms
@@ -16,6 +18,10 @@ from ..draws import below, order, uniform, unit
 from ..modes import InterpolationMode as InterpolationMode
 from ..modes import as_mode
 from . import functional as functional
+from .boxes import ClampBoundingBoxes as ClampBoundingBoxes
+from .boxes import ConvertBoundingBoxFormat as ConvertBoundingBoxFormat
+from .boxes import RandomIoUCrop as RandomIoUCrop
+from .boxes import SanitizeBoundingBoxes as SanitizeBoundingBoxes
 from .mixing import CutMix as CutMix
 from .mixing import MixUp as MixUp
 from .samples import Compose as Compose
@@ -121,18 +127,35 @@ class ToPILImage(_Converted):
 
 
 class ToPureTensor(Identity):
-    """The sample as it is: its tensors are plain ones."""
+    """tv_tensors as plain ones."""
+
+    def wanted(self, leaves: Sequence[Any]) -> list[int]:
+        return []
+
+    def forward(self, *inputs: Any) -> Any:
+        plain = lambda x: x.as_subclass(Tensor) if isinstance(x, tv_tensors.TVTensor) else x
+        return tree_map(plain, inputs if len(inputs) > 1 else inputs[0])
 
 
 class ToDtype(OnSamples):
-    """Another dtype; with scale=True the values are scaled to its range. PIL images pass."""
+    """Another dtype, of images or {type: dtype, "others": dtype}; scale=True scales the values. PIL images pass."""
 
     def __init__(self, dtype: Any, scale: bool = False) -> None:
         super().__init__()
+        if not isinstance(dtype, (dict, torch.dtype)):
+            raise ValueError(f"dtype must be a dict or a torch.dtype, got {type(dtype)} instead")
         self.dtype, self.scale = dtype, scale
 
+    def wanted(self, leaves: Sequence[Any]) -> list[int]:
+        if isinstance(self.dtype, dict):
+            return [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
+        return super().wanted(leaves)
+
     def transform(self, inpt: Any) -> Any:
-        return functional.to_dtype(inpt, self.dtype, self.scale) if isinstance(inpt, Tensor) else inpt
+        dtype = self.dtype
+        if isinstance(dtype, dict):
+            dtype = dtype.get(type(inpt), dtype.get("others"))
+        return inpt if dtype is None or not isinstance(inpt, Tensor) else functional.to_dtype(inpt, dtype, self.scale)
 
 
 class ConvertImageDtype(ToDtype):
@@ -215,6 +238,8 @@ class RandomPhotometricDistort(OnSamples):
 
 
 class _Resized(OnSamples):
+    moves = True
+
     def __init__(self, interpolation: Any, antialias: bool | None) -> None:
         super().__init__()
         self.interpolation, self.antialias = as_mode(functional.mode_of(interpolation)), antialias
@@ -278,6 +303,7 @@ class RandomZoomOut(OnSamples):
     """With probability p, the image somewhere on a larger canvas of `fill`."""
 
     _shown_first = ("p",)
+    moves = True
 
     def __init__(self, fill: Any = 0, side_range: Sequence[float] = (1.0, 4.0), p: float = 0.5) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""torchvision.transforms.v2.functional, for images alone.
+"""torchvision.transforms.v2.functional: images, and masks and boxes where pixels move.
 
 resize and adjust_sharpness of uint8 tensors round as the first version does, so a value may differ by 1 from v2's.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import polytensor as torch
 from polytensor import Tensor
 
+from ... import tv_tensors
 from ...pillow import is_pil_image, pillow
 from .. import functional as _F
 from ..functional import *  # noqa: F403
@@ -21,11 +22,13 @@ from ..functional import get_image_num_channels as get_num_channels
 from ..functional import hflip as horizontal_flip
 from ..functional import vflip as vertical_flip
 from ..modes import InterpolationMode
+from ..on_boxes import clamped, converted
 from ..on_tensors import bound
 
 __all__ = [
-    *_F.__all__, "elastic", "gaussian_noise", "get_num_channels", "get_size", "grayscale_to_rgb", "horizontal_flip", "jpeg",
-    "permute_channels", "to_dtype", "to_image", "vertical_flip",
+    *_F.__all__, "clamp_bounding_boxes", "convert_bounding_box_format", "elastic", "gaussian_noise", "get_num_channels",
+    "get_size", "grayscale_to_rgb", "horizontal_flip", "jpeg", "permute_channels", "sanitize_bounding_boxes", "to_dtype",
+    "to_image", "vertical_flip",
 ]  # fmt: skip
 
 
@@ -53,23 +56,23 @@ affine, elastic_transform, perspective, resize, resized_crop, rotate = map(
 elastic = elastic_transform
 
 
-def to_image(inpt: Any) -> Tensor:
-    """A PIL image or ndarray (H, W, C) as a tensor (C, H, W) of its own dtype; tensors pass. TypeError otherwise."""
-    if isinstance(inpt, Tensor):
-        return inpt
-    if is_pil_image(inpt):
-        return pil_to_tensor(inpt)
+def to_image(inpt: Any) -> Any:
+    """A PIL image or ndarray (H, W, C) as an Image (C, H, W) of its own dtype, or a tensor as one. TypeError otherwise."""
+    if isinstance(inpt, Tensor) or is_pil_image(inpt):
+        return tv_tensors.Image(inpt)
     if hasattr(inpt, "__array_interface__"):
         x = torch.from_numpy(inpt)
-        return (x.unsqueeze(-1) if x.ndim == 2 else x).permute(2, 0, 1).contiguous()
+        return tv_tensors.Image((x.unsqueeze(-1) if x.ndim == 2 else x).permute(2, 0, 1).contiguous())
     raise TypeError(f"Input can either be a pure Tensor, a numpy array, or a PIL image, but got {type(inpt)} instead.")
 
 
 def to_dtype(inpt: Tensor, dtype: Any = torch.float32, scale: bool = False) -> Tensor:
     """Another dtype; with scale=True the values are scaled to its range."""
+    scale = scale and not isinstance(inpt, (tv_tensors.Mask, tv_tensors.BoundingBoxes))
     if scale and dtype.is_floating_point and not inpt.dtype.is_floating_point:
-        return inpt.to(dtype).mul_(1.0 / bound(inpt.dtype))  # not a division, as the first version does
-    return convert_image_dtype(inpt, dtype) if scale else inpt.to(dtype)
+        # not a division, as the first version does
+        return kept(inpt.to(dtype).mul_(1.0 / bound(inpt.dtype)), inpt)  # type: ignore[no-any-return]
+    return kept(convert_image_dtype(inpt, dtype) if scale else inpt.to(dtype), inpt)  # type: ignore[no-any-return]
 
 
 def get_size(inpt: Any) -> list[int]:
@@ -139,3 +142,91 @@ def jpeg(inpt: Any, quality: int) -> Any:
         raise RuntimeError(f"Input tensor dtype should be uint8, got {inpt.dtype}")
     planes = [pil_to_tensor(jpeg(to_pil_image(x), quality)) for x in inpt.reshape(-1, *inpt.shape[-3:])]
     return torch.stack(planes).to(inpt.device).view(inpt.shape)
+
+
+# ---- boxes -------------------------------------------------------------------------------------------------------------
+def _described(boxes: Tensor, format: Any, size: Any, names: str) -> tuple[str, Any]:
+    """(format, canvas_size) of boxes, which plain tensors are told and BoundingBoxes know. ValueError otherwise."""
+    known = isinstance(boxes, tv_tensors.BoundingBoxes)
+    if known != (format is None and size is None) or (not known and None in (format, size)):
+        kind = "tv_tensors.BoundingBoxes instance" if known else "pure tensor"
+        raise ValueError(f"{names} {'must be None' if known else 'cannot be None'} if the boxes are a {kind}.")
+    if known:
+        return boxes.format.value, boxes.canvas_size  # type: ignore[attr-defined]
+    return (format.upper() if isinstance(format, str) else format.value), size
+
+
+def clamp_bounding_boxes(
+    inpt: Tensor, format: Any = None, canvas_size: Any = None, clamping_mode: Any = "auto"
+) -> Tensor:
+    """Boxes cut at the edges of the picture."""
+    name, size = _described(inpt, format, canvas_size, "format and canvas_size")
+    if clamping_mode == "auto":
+        clamping_mode = getattr(inpt, "clamping_mode", "soft")
+    return kept(clamped(inpt.as_subclass(Tensor), name, size, clamping_mode), inpt)  # type: ignore[attr-defined, no-any-return]
+
+
+def convert_bounding_box_format(
+    inpt: Tensor, old_format: Any = None, new_format: Any = None, inplace: bool = False
+) -> Tensor:
+    """Boxes in another format; inplace=True writes into those given."""
+    if new_format is None:
+        raise TypeError("convert_bounding_box_format() missing 1 required argument: 'new_format'")
+    old, _ = _described(inpt, old_format, None if old_format is None else (), "old_format")
+    new = tv_tensors.BoundingBoxFormat[new_format.upper()] if isinstance(new_format, str) else new_format
+    x = inpt.as_subclass(Tensor)  # type: ignore[attr-defined]
+    y = converted(x, old, new.value)
+    y = x.copy_(y) if inplace else y
+    return tv_tensors.wrap(y, like=inpt, format=new) if isinstance(inpt, tv_tensors.BoundingBoxes) else y  # type: ignore[no-any-return]
+
+
+def sanitize_bounding_boxes(
+    bounding_boxes: Tensor, format: Any = None, canvas_size: Any = None, min_size: float = 1.0, min_area: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """(the boxes that lie in the picture and are large enough, which of the boxes given those are)."""
+    name, (h, w) = _described(bounding_boxes, format, canvas_size, "format and canvas_size")
+    x = bounding_boxes.as_subclass(Tensor)  # type: ignore[attr-defined]
+    a, b, c, d = converted(x, name, "XYXY").unbind(-1)  # type: ignore[attr-defined]
+    valid = (c - a >= min_size) & (d - b >= min_size) & ((c - a) * (d - b) >= min_area)
+    valid = valid & (a >= 0) & (b >= 0) & (c >= 0) & (d >= 0) & (a <= w) & (c <= w) & (b <= h) & (d <= h)
+    return kept(x[valid], bounding_boxes), valid
+
+
+# ---- tensors keep their class ------------------------------------------------------------------------------------------
+MOVING = frozenset(
+    "affine center_crop crop elastic elastic_transform hflip horizontal_flip pad perspective resize resized_crop rotate "
+    "vertical_flip vflip".split()
+)
+
+
+def kept(result: Any, like: Any) -> Any:
+    """A result, of the class of what it was made of."""
+    if not isinstance(like, tv_tensors.TVTensor) or isinstance(result, tv_tensors.TVTensor):
+        return result
+    if isinstance(result, tuple):
+        return tuple([kept(x, like) for x in result])
+    return tv_tensors.wrap(result, like=like) if isinstance(result, Tensor) else result
+
+
+def _keeping(fn: Callable[..., Any], moves: bool) -> Callable[..., Any]:
+    """The function, whose results keep the class of what is given; masks and boxes pass unless it moves pixels."""
+
+    @wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        if not isinstance(first, tv_tensors.TVTensor):
+            return fn(*args, **kwargs)
+        if not moves and isinstance(first, (tv_tensors.Mask, tv_tensors.BoundingBoxes)):
+            return first
+        return kept(fn(*args, **kwargs), first)
+
+    return call
+
+
+for _name in __all__:
+    if (
+        callable(globals()[_name])
+        and not isinstance(globals()[_name], type)
+        and not _name.startswith(("get_", "to_", "pil_", "clamp_", "convert_", "sanitize_"))
+    ):
+        globals()[_name] = _keeping(globals()[_name], _name in MOVING)

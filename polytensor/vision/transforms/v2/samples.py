@@ -1,7 +1,7 @@
 """How the transforms of v2 take whole samples: any nesting of images and other things, of which the images are changed.
 
-PIL images are changed, and else the first tensor; labels, further tensors and all other things pass. All images of a
-sample get the same random numbers.
+PIL images and tv_tensors are changed, and else the first tensor; labels, further tensors and all other things pass. All
+parts of a sample get the same random numbers. Masks and boxes follow where a transform moves pixels, and pass others.
 """
 
 from __future__ import annotations
@@ -17,18 +17,26 @@ from polytensor import Tensor
 from polytensor.nn import Module
 from polytensor.utils._pytree import tree_flatten, tree_unflatten
 
+from ... import tv_tensors
 from ...pillow import is_pil_image
 from ..draws import choice, order, unit
 from ..modes import InterpolationMode
-from .functional import mode_of
+from .functional import kept, mode_of
 
 __all__ = ["Compose", "OnSamples", "RandomApply", "RandomChoice", "RandomOrder", "images_of", "on_samples"]
 
 
-def images_of(leaves: Sequence[Any]) -> list[int]:
-    """Which leaves of a sample are its images."""
-    pictures = [i for i, x in enumerate(leaves) if is_pil_image(x)]
-    return pictures or [i for i, x in enumerate(leaves) if isinstance(x, Tensor)][:1]
+def images_of(leaves: Sequence[Any], moves: bool = False) -> list[int]:
+    """Which leaves of a sample are its images; for a transform that moves pixels also its masks and boxes."""
+    pictures = [
+        i for i, x in enumerate(leaves) if is_pil_image(x) or isinstance(x, (tv_tensors.Image, tv_tensors.Video))
+    ]
+    plain = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and not isinstance(x, tv_tensors.TVTensor)][:1]
+    pictures = pictures or plain
+    if moves:
+        framed = (tv_tensors.Mask, tv_tensors.BoundingBoxes)
+        pictures = sorted([*pictures, *(i for i, x in enumerate(leaves) if isinstance(x, framed))])
+    return pictures
 
 
 class OnSamples(Module):
@@ -38,9 +46,11 @@ class OnSamples(Module):
         """The changed image."""
         raise NotImplementedError
 
+    moves = False  # whether pixels go to other places
+
     def wanted(self, leaves: Sequence[Any]) -> list[int]:
         """Which leaves are changed."""
-        return images_of(leaves)
+        return images_of(leaves, self.moves)
 
     def forward(self, *inputs: Any) -> Any:
         sample = inputs if len(inputs) > 1 else inputs[0]
@@ -51,7 +61,7 @@ class OnSamples(Module):
             if len(wanted) > 1:
                 start, end = (torch.get_rng_state(), None) if start is None else (start, torch.get_rng_state())
                 torch.set_rng_state(start)
-            leaves[i] = self.transform(leaves[i])
+            leaves[i] = kept(self.transform(leaves[i]), leaves[i])
         return tree_unflatten(leaves, spec)
 
     _shown_first: tuple[str, ...] = ()
@@ -69,16 +79,26 @@ class OnSamples(Module):
 
 
 def on_samples(base: type, module: str, *shown_first: str) -> type:
-    """The transform `base` of one image as one of samples; its interpolation may also be given by name."""
+    """The transform `base` of one image as one of samples; interpolation also by name, fill also as {type: fill}."""
     init, forward = base.__init__, base.forward  # type: ignore[misc, attr-defined]
 
     @wraps(init)
     def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        fills = kwargs.pop("fill") if isinstance(kwargs.get("fill"), dict) else None
         init(self, *map(mode_of, args), **{k: mode_of(v) for k, v in kwargs.items()})
+        if fills is not None:
+            self.fills = fills
+
+    def transform(self: Any, inpt: Any) -> Any:
+        if hasattr(self, "fills"):
+            fill = self.fills.get(type(inpt), self.fills.get("others", 0)) or 0
+            self.fill = [float(fill)] if isinstance(self.fill, list) and not isinstance(fill, (list, tuple)) else fill
+        return forward(self, inpt)
 
     body = {
-        "__init__": made, "transform": lambda self, inpt: forward(self, inpt), "__doc__": base.__doc__, "__module__": module,
+        "__init__": made, "transform": transform, "__doc__": base.__doc__, "__module__": module,
         "_shown_first": ("p", *shown_first),
+        "moves": base.__module__.endswith(".geometry") and base.__name__ not in ("FiveCrop", "TenCrop"),
     }  # fmt: skip
     return type(base.__name__, (OnSamples, base), body)
 
