@@ -41,6 +41,9 @@ def pytest_addoption(parser):
         "--numba-kernels", choices=("serial", "parallel"), metavar="FORM",
         help="have Numba's kernels for large arrays take arrays of every size, in their serial or their parallel form",
     )  # fmt: skip
+    parser.addoption(
+        "--oracle-device", metavar="DEVICE", help="compare samples of ops with PyTorch's on this device too"
+    )
     add_options(parser)
 
 
