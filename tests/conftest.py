@@ -115,15 +115,18 @@ def both(request):
 @pytest.fixture
 def launches(monkeypatch):
     """The names of the CUDA kernels that are launched."""
+    from cuda_emulator import Called
+
     from polytensor.backends.cupy import launch
 
-    names, find = [], launch.kernel
+    names, find = [], launch.load
 
-    def kernel(name, *types, **rest):
-        found = find(name, *types, **rest)
-        return lambda *args, **more: (names.append(name), found(*args, **more))[1]
+    def load(name, types, shared_mem):
+        found = find(name, types, shared_mem)
+        return Called(lambda *args, **more: (names.append(name), found(*args, **more))[1])
 
-    monkeypatch.setattr(launch, "kernel", kernel)
+    monkeypatch.setattr(launch, "load", load)
+    monkeypatch.setattr(launch, "ready", {})
     return names
 
 
