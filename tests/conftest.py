@@ -109,15 +109,18 @@ def both(request):
 @pytest.fixture
 def launches(monkeypatch):
     """The names of the CUDA kernels that are launched."""
+    from cuda_emulator import Called
+
     from polytensor.backends.cupy import launch
 
-    names, find = [], launch.kernel
+    names, load = [], launch.load
 
-    def kernel(name, *types, **rest):
-        found = find(name, *types, **rest)
-        return lambda *args, **more: (names.append(name), found(*args, **more))[1]
+    def loaded(name, *rest):
+        found = load(name, *rest)
+        return Called(lambda *args, **more: (names.append(name), found(*args, **more))[1])
 
-    monkeypatch.setattr(launch, "kernel", kernel)
+    monkeypatch.setattr(launch, "load", loaded)
+    monkeypatch.setattr(launch, "ready", {})
     return names
 
 

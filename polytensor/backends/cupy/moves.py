@@ -100,14 +100,18 @@ class MoveKernels:
             self._move(value, x, 0, 1, x.nbytes)
 
     def cat(self, xs: list[Array], dim: int) -> Array:
-        first = xs[0]
-        if len(xs) > FEW or not all([x._c_contiguous and x.dtype is first.dtype and x.ndim == first.ndim for x in xs]):
+        first, shapes = xs[0], [x.shape for x in xs]
+        shape = shapes[0]
+        if len(xs) > FEW or not -len(shape) <= dim < len(shape):
             return super().cat(xs, dim)  # type: ignore[misc]
-        shape = first.shape
         dim %= len(shape)
-        lengths = [x.shape[dim] for x in xs]
-        out = self.empty((*shape[:dim], sum(lengths), *shape[dim + 1 :]), first.dtype)
-        rows, each = prod(shape[:dim]), prod(shape[dim + 1 :]) * first.dtype.itemsize
+        before, after = shape[:dim], shape[dim + 1 :]
+        fits = [len(s) == len(shape) and s[:dim] == before and s[dim + 1 :] == after for s in shapes]
+        if not all(fits) or not all([x._c_contiguous and x.dtype is first.dtype for x in xs]):
+            return super().cat(xs, dim)  # type: ignore[misc]
+        lengths = [s[dim] for s in shapes]
+        out = self.empty((*before, sum(lengths), *after), first.dtype)
+        rows, each = prod(before), prod(after) * first.dtype.itemsize
         at, step = 0, sum(lengths) * each
         for x, n in zip(xs, lengths, strict=True):
             if x.size:
