@@ -31,11 +31,8 @@ def environment() -> dict[str, str]:
 
 def sanitizer() -> str | None:
     """Where compute-sanitizer is."""
-    places = [
-        Path("/usr/local").glob("cuda*/bin/compute-sanitizer"),
-        Path(sys.prefix).glob("lib/*/*/nvidia/*/bin/compute-sanitizer"),
-    ]
-    return shutil.which("compute-sanitizer") or next((str(p) for found in places for p in found), None)
+    places = sorted(Path("/usr/local").glob("cuda*/bin/compute-sanitizer"))
+    return shutil.which("compute-sanitizer") or (str(places[-1]) if places else None)
 
 
 def own_kernels() -> str:

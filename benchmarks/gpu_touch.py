@@ -61,10 +61,15 @@ def elements(t: Any, made: Callable[..., Any]) -> Iterator[Any]:
     for fn in (
         f.elu, f.gelu, f.hardshrink, f.hardsigmoid, f.hardswish, f.hardtanh, f.leaky_relu, f.logsigmoid, f.mish, f.silu,
         f.softplus, f.softshrink, f.relu, t.sigmoid, t.tanh, t.special.ndtr, lambda x: f.gelu(x, approximate="tanh"),
+        t.exp, t.expm1, t.neg, lambda x: x.abs().sqrt(), lambda x: x.abs().log(), lambda x: x.abs().log1p(),
         lambda x: f.threshold(x, 0.1, 2.0), lambda x: x.clamp(-1, 1), lambda x: f.dropout(x, 0.3),
     ):  # fmt: skip
         for shape in ((5, 37), (1,)):
             yield fn(made(*shape).requires_grad_())
+    for fn in (t.add, t.sub, t.mul, t.div, t.maximum, t.minimum, t.eq, t.ne, t.lt, t.le, t.gt, t.ge):
+        for other in (made(5, 37), made(37), made(())):
+            yield fn(made(5, 37), other)
+    yield t.where(made(5, 37) > 0, made(37), made(()))
     x = made(5, 37).requires_grad_()
     yield t.autograd.grad(f.gelu(x).sum(), x, create_graph=True)[0]
     x, y = (made(9, 2001).requires_grad_() for _ in range(2))

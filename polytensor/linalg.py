@@ -40,6 +40,7 @@ from .ops.norms import cond, matrix_norm, matrix_rank, vander, vecdot, vector_no
 from .ops.norms import linalg_cross as cross
 from .ops.norms import linalg_norm as norm
 from .ops.products import matmul
+from .ops.table import check_tensor
 from .tensor import Tensor
 
 __all__ = [
@@ -53,4 +54,4 @@ __all__ = [
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """The diagonals of matrices, as a view. Source: torch.linalg.diagonal."""
-    return A.diagonal(offset, dim1, dim2)  # type: ignore[attr-defined]
+    return check_tensor(A, "linalg_diagonal", "A").diagonal(offset, dim1, dim2)  # type: ignore[attr-defined]

@@ -240,7 +240,10 @@ class Protocols:
 
     coalesce = refuse("Tensor.coalesce", "tensors are dense (torch.strided)")
     to_sparse = refuse("Tensor.to_sparse", "tensors are dense (torch.strided)")
-    to_sparse_coo = to_sparse_csr = to_sparse_csc = to_sparse_bsr = to_sparse_bsc = to_sparse
+    to_sparse_csr = to_sparse_csc = to_sparse_bsr = to_sparse_bsc = to_sparse
+
+    def to_sparse_coo(self) -> Any:
+        return self.to_sparse()
 
     def is_shared(self) -> bool:
         """Whether processes share the memory: after share_memory_(), and on CUDA. Source: torch.Tensor.is_shared."""

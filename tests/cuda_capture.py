@@ -10,6 +10,7 @@ import gc
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import cuda_emulator
 import cupy_twin
 import numpy as np
 from cupy_twin import Array, TwinBackend
@@ -129,22 +130,22 @@ def recording(recorder):
         return recorder.run(product, self, *now)
 
     put(Entry, "__call__", entry)
-    load, ready = launch.load, dict(launch._ready)
+    load, ready = launch.load, dict(launch.ready)
 
     def loaded(*args):
         made = load(*args)
-        return lambda *a, **k: recorder.run(made, *a, **k)
+        return cuda_emulator.Called(lambda *a, **k: recorder.run(made, *a, **k))
 
     put(launch, "load", loaded)
-    launch._ready.clear()
+    launch.ready.clear()
     try:
         yield
     finally:
         cupy_twin.looks.remove(get)
         for home, name, value in reversed(kept):
             delattr(home, name) if value is None else setattr(home, name, value)
-        launch._ready.clear()
-        launch._ready.update(ready)
+        launch.ready.clear()
+        launch.ready.update(ready)
 
 
 class CaptureTwin(TwinBackend):

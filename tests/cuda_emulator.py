@@ -199,6 +199,7 @@ class Kernel:
                 once |= element >> 16 == POINTER
                 keep.append(a)
                 continue
+            a = getattr(a, "value", a)
             if not isinstance(a, np.generic) and not (type(a) is np.ndarray and a.size == 1):
                 self.fail(f"argument {k} is {type(a)}, neither an array of CuPy nor a NumPy scalar")
             code = (
@@ -247,7 +248,20 @@ class Kernel:
             self.fail(error.value.decode())
 
 
-class Dispatch:
+class Called:
+    """A function in the place of launch.Launch."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *args, **rest):
+        return self.function(*args, **rest)
+
+    def over(self, threads, args):
+        self((-(-threads // 256),), (256,), args)
+
+
+class Dispatch(Called):
     """A kernel that runs here for the twin's arrays, and on the GPU for those of CuPy."""
 
     def __init__(self, name, types, shared_mem):
@@ -270,5 +284,5 @@ REAL = launch.load
 def install():
     """From here on kernels take the twin's arrays too."""
     if launch.load is REAL:
-        launch._ready.clear()
+        launch.ready.clear()
         launch.load = Dispatch

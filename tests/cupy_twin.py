@@ -52,6 +52,10 @@ class Array(np.ndarray):
         return found if isinstance(found, Array) else self.__dict__.get("_base")
 
     @property
+    def _c_contiguous(self):
+        return np.ndarray.__getattribute__(self, "flags").c_contiguous
+
+    @property
     def data(self):
         return Pointer(self)
 
@@ -413,6 +417,7 @@ class TwinBackend(CupyBackend):
         self.xp.__dict__.update(vars(library(names)))
         Backend.__init__(self)
         self._bind_products()
+        self._bind_elementwise()
         self._blas = fake_blas()
         self._roots, self._faults = {}, None
         self._refuse_missing()

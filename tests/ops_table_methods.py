@@ -26,7 +26,7 @@ for op in (
         f"Tensor.{op}()",
         lambda t, x, op=op: getattr(x, op)(),
         {"c": C["c"]} if op in ("det", "logdet", "inverse", "pinverse") else C,
-        host=op in ("get_device", "type"),
+        host=op in ("get_device", "is_shared", "type"),
     )
 for op in ("bitwise_not", "logical_not", "count_nonzero", "any", "all", "tolist", "neg"):
     family(f"Tensor.{op}()", lambda t, x, op=op: getattr(x, op)(), {k: v for k, v in MASKS.items()})

@@ -469,12 +469,24 @@ get_device_name get_device_properties get_gencode_flags get_per_process_memory_f
 get_stream_from_external has_half has_magma host_memory_stats init initial_seed ipc_collect is_available is_bf16_supported
 is_current_stream_capturing is_initialized is_tf32_supported list_gpu_processes manual_seed manual_seed_all
 max_memory_allocated max_memory_cached max_memory_reserved mem_get_info memory memory_allocated memory_cached
-memory_reserved memory_stats memory_stats_as_nested_dict memory_summary memory_usage nvtx power_draw profiler
-MemPool cudart check_error use_mem_pool set_sync_debug_mode get_sync_debug_mode
+memory_reserved memory_snapshot memory_stats memory_stats_as_nested_dict memory_summary memory_usage nccl nvtx power_draw profiler
+MemPool caching_allocator_alloc caching_allocator_delete cudart check_error use_mem_pool set_sync_debug_mode get_sync_debug_mode
 reset_accumulated_memory_stats reset_max_memory_allocated reset_max_memory_cached reset_peak_memory_stats seed seed_all
 set_device set_per_process_memory_fraction set_rng_state set_rng_state_all set_stream stream streams synchronize
 temperature utilization reset_accumulated_host_memory_stats reset_peak_host_memory_stats FloatTensor HalfTensor BFloat16Tensor
 """.split()
+
+
+def test_what_is_not_there_says_so():
+    c = torch.cuda
+    for refused in (
+        c.memory_snapshot, c.memory._record_memory_history, c.memory._dump_snapshot, c.memory.CUDAPluggableAllocator,
+        c.memory._snapshot, c.caching_allocator_alloc, c.nccl.version, c.nccl.all_reduce, c.nccl.unique_id,
+    ):  # fmt: skip
+        with pytest.raises(NotImplementedError, match=rf"PolyTensor has no torch\.cuda\.\w+\.{refused.__name__}: "):
+            refused()
+    with pytest.warns(UserWarning, match="NCCL"):
+        assert not c.nccl.is_available([torch.ones(2)])
 
 
 def test_names_of_the_namespace():

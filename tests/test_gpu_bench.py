@@ -75,7 +75,7 @@ def test_the_sanitizer_sees_every_kernel(gpu, monkeypatch):
 
     def load(name, types, shared_mem):
         made = find(name, types, shared_mem)
-        return lambda *args, **rest: (seen.add(name), made(*args, **rest))[1]
+        return cuda_emulator.Called(lambda *args, **rest: (seen.add(name), made(*args, **rest))[1])
 
     monkeypatch.setattr(cupy.cuda, "set_allocator", lambda allocator: None)
     monkeypatch.setattr(gpu_touch, "FUNCTIONS", gpu_touch.FUNCTIONS[:-1])
@@ -83,7 +83,7 @@ def test_the_sanitizer_sees_every_kernel(gpu, monkeypatch):
         polytensor.zeros(1, device="cuda")
         find = launch.load
         monkeypatch.setattr(launch, "load", load)
-        monkeypatch.setattr(launch, "_ready", {})
+        monkeypatch.setattr(launch, "ready", {})
         gpu.touch("cuda", (), ("linear regression",), ("float32",))
     assert {name for name in launch.KERNELS if not name.startswith("rule_")} - seen == {"put_words"}
 

@@ -76,9 +76,14 @@ torch.jit.isinstance(3, int), torch.jit.isinstance([3], typing.List[int]), torch
 torch.jit.isinstance({'a': 1}, typing.Dict[str, int]), torch.jit.isinstance((1, 'a'), typing.Tuple[int, str])
 torch.jit.isinstance(None, typing.Optional[int]), torch.jit.isinstance('a', typing.Optional[int])
 torch.jit.fork(lambda x: x + 1, 2).wait()
+torch.torch is torch, isinstance(xs[0], torch._C.TensorBase), type(torch.Tensor) is torch._C._TensorMeta
+[torch.finfo(d) for d in (torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz)]
+torch.finfo(torch.float8_e8m0fnu), torch.finfo(torch.complex32), torch.chalf
+[(d, d.itemsize, d.is_signed, d.is_complex) for d in (torch.float8_e4m3fn, torch.float8_e8m0fnu, torch.complex32, torch.qint8)]
+torch.float8_e5m2 == torch.uint8, isinstance(torch.float8_e5m2, torch.dtype)
+copy.deepcopy(torch.float8_e5m2) is torch.float8_e5m2, pickle.loads(pickle.dumps(torch.quint8)) is torch.quint8
 isinstance(3, torch.SymInt), isinstance(3.0, (torch.SymFloat, torch.SymBool))
 torch._C._get_tracing_state(), torch._C._log_api_usage_once('a')
-torch.ops.aten._foreach_mul_.ScalarList(xs, [2.0, 3.0])
 torch.broadcast_tensors(xs[0], xs[1])[0] is xs[0]
 torch.distributions.utils.vec_to_tril_matrix(torch.arange(1.0, 7.0))
 torch.distributions.utils.vec_to_tril_matrix(torch.arange(1.0, 4.0), -1)
@@ -129,12 +134,16 @@ torch.hub.HASH_REGEX.pattern
 
 def outcome(torch, text):
     import collections
+    import copy
     import importlib
+    import pickle
     import typing
 
     names = {
         "torch": torch,
         "typing": typing,
+        "copy": copy,
+        "pickle": pickle,
         "collections": collections,
         "xs": [torch.ones(2), torch.tensor([2.5, 0.5])],
     }
@@ -168,6 +177,18 @@ def test_what_is_scripted_stays_as_it_is():
         assert pt.jit.trace(model, pt.ones(1, 2)) is model
     with pytest.raises(NotImplementedError, match="use torch.save"):
         pt.jit.save(model, "a")
+
+
+@pytest.mark.parametrize("name", [d.name for d in pt.dtypes.NAMED_ONLY])
+def test_dtypes_that_are_only_names(name):
+    dtype = getattr(pt, name)
+    for use in (
+        lambda: pt.empty(2, dtype=dtype), lambda: pt.tensor([1], dtype=dtype), lambda: pt.ones(2).to(dtype),
+        lambda: pt.ones(2).type(dtype), lambda: pt.promote_types(dtype, pt.float32), lambda: pt.ones(4).view(dtype),
+        lambda: pt.nn.Linear(2, 2, dtype=dtype), lambda: pt.ones(2).sum(dtype=dtype), lambda: pt.full((2,), 1, dtype=dtype),
+    ):  # fmt: skip
+        with pytest.raises(NotImplementedError, match=f"PolyTensor has no tensors of torch.{name}"):
+            use()
 
 
 @pytest.mark.parametrize(
@@ -253,3 +274,21 @@ def test_the_alias_names_the_version_that_is_followed(tmp_path, oracle):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("+")[0] == oracle.__version__.split("+")[0] and "polytensor" in done.stdout
+
+
+def test_nothing_is_distributed():
+    from polytensor.distributed import device_mesh, fsdp, tensor
+    from polytensor.nn.modules import module
+
+    assert not isinstance(pt.ones(2), tensor.DTensor) and not isinstance(
+        pt.nn.Linear(1, 1), fsdp.FullyShardedDataParallel
+    )
+    for use in (
+        lambda: tensor.DTensor(), lambda: tensor.Shard(0), lambda: fsdp.FullyShardedDataParallel(pt.nn.Linear(1, 1)),
+        lambda: device_mesh.init_device_mesh("cpu", (2,)), lambda: fsdp.fully_shard(pt.nn.Linear(1, 1)),
+    ):  # fmt: skip
+        with pytest.raises(NotImplementedError, match="a program is one process"):
+            use()
+    with pytest.raises(AttributeError, match=r"PolyTensor has no torch\.distributed\.tensor"):
+        tensor.loss_parallel  # noqa: B018
+    assert module._EXTRA_STATE_KEY_SUFFIX == "_extra_state"

@@ -457,3 +457,20 @@ def test_where_loaded_counters_lie_is_for_the_loaded_groups_to_say(monkeypatch):
         optimizer.load_state_dict(saved)
         assert asked and set(asked) == {capturable}
         asked.clear()
+
+
+def test_a_wrapper_that_is_an_optimizer_but_was_never_made_one():
+    class Wrapper(pt.optim.Optimizer):
+        def __init__(self, inner):
+            self.inner = inner
+
+        def step(self, closure=None):
+            return self.inner.step(closure)
+
+    w = pt.ones(2, requires_grad=True)
+    calls = []
+    inner = pt.optim.SGD([w], lr=0.5)
+    inner.register_step_post_hook(lambda *args: calls.append(args))
+    w.sum().backward()
+    Wrapper(inner).step()
+    assert w.tolist() == [0.5, 0.5] and len(calls) == 1

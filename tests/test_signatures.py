@@ -244,3 +244,68 @@ def test_arguments_of_nn_functional(ours, theirs):
         assert (a.name, a.kind) == (e.name, e.kind)
         assert str(a.default) == str(e.default)
     assert len(ours) >= len(theirs)
+
+
+# ---- arguments that PyTorch takes by no name, and first arguments that are no tensors ----------------------------------
+SETTING = (
+    "set_",
+    "seed",
+    "manual_seed",
+    "save",
+    "load",
+    "compile",
+    "vmap",
+    "use_",
+    "cond",
+    "while_loop",
+    "fork",
+    "wait",
+)
+LATER = {  # refused too, by another class of error
+    "gru", "lstm", "rnn_tanh", "rnn_relu", "is_distributed", "from_file", "randint_like", "sym_sqrt", "backward", "multi_dot",
+    "trapezoid", "trapz", "cumulative_trapezoid", "pinv", "stack", "repeat_interleave",
+    "expand", "repeat", "resize_", "sum_to_size", "view", "fftfreq", "rfftfreq", "softmax", "log_softmax",
+    "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window",
+}  # fmt: skip
+
+
+def calls(t):
+    x = t.ones(2, 2)
+    yield from (((), {"x": 1}), ((1,), {}), (("a",), {}), ((x,), {"bogus": 1}), ((x,), {"x": 1}), ((x, x), {"bogus": 1}),
+                ((x, 1), {"bogus": 1}), ((x,), {}), ((), {}))  # fmt: skip
+
+
+def error_of(fn, args, kwargs):
+    try:
+        fn(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001
+        return error
+    return None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("space", ["", "linalg", "fft", "special", "nn.functional", "Tensor"])
+def test_wrong_arguments_are_refused_as_by_pytorch(space):
+    """TypeError where PyTorch has it: an unknown keyword, a first argument that is no tensor, one that is missing."""
+    theirs, ours = torch, polytensor
+    for part in space.split(".") if space else ():
+        theirs, ours = getattr(theirs, part), getattr(ours, part)
+    wrong = []
+    for name in dir(theirs):
+        fn, own = getattr(theirs, name), getattr(ours, name, None)
+        if (
+            name.startswith(("_", *SETTING))
+            or "autocast" in name
+            or name in LATER
+            or not inspect.isroutine(fn)
+            or own is None
+        ):
+            continue
+        for (args, kwargs), (mine, named) in zip(calls(torch), calls(polytensor), strict=True):
+            if space == "Tensor" and not (args and isinstance(args[0], torch.Tensor)):
+                continue  # a method without its tensor
+            error = error_of(fn, args, kwargs)
+            found = error_of(own, mine, named) if type(error) is TypeError else error
+            if type(error) is TypeError and not isinstance(found, TypeError):
+                wrong.append(f"{name}(*{args}, **{kwargs}): {found!r} instead of {error}")
+    assert not wrong, "\n".join(wrong)

@@ -267,12 +267,13 @@ class DeferredCudaCallError(Exception):
 
 
 # ---- what is loaded when it is first used ----------------------------------------------------------------------------
-_MODULES = ("amp", "graphs", "memory", "nvml", "nvtx", "profiler", "streams")
+_MODULES = ("amp", "graphs", "memory", "nccl", "nvml", "nvtx", "profiler", "streams")
 _LATER = {
     "memory": (
         "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
         "MemPool", "host_memory_stats_as_nested_dict", "ipc_collect", "max_memory_allocated", "max_memory_cached", "max_memory_reserved",
-        "mem_get_info", "memory_allocated", "memory_cached", "memory_reserved", "memory_stats",
+        "caching_allocator_alloc", "caching_allocator_delete",
+        "mem_get_info", "memory_allocated", "memory_cached", "memory_reserved", "memory_snapshot", "memory_stats",
         "memory_stats_as_nested_dict", "memory_summary", "reset_accumulated_host_memory_stats", "reset_accumulated_memory_stats",
         "reset_max_memory_allocated",
         "reset_max_memory_cached", "reset_peak_host_memory_stats", "reset_peak_memory_stats", "set_per_process_memory_fraction",

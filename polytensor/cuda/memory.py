@@ -15,12 +15,13 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from .. import devices
+from ..absent import refuse
 from . import _index, _runtime, device_count, is_available
 
 __all__ = [
     "MemPool", "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
     "host_memory_stats_as_nested_dict", "ipc_collect", "max_memory_allocated", "max_memory_cached", "max_memory_reserved", "mem_get_info",
-    "memory_allocated", "memory_cached", "memory_reserved", "memory_stats", "memory_stats_as_nested_dict", "memory_summary",
+    "memory_allocated", "memory_cached", "memory_reserved", "memory_snapshot", "memory_stats", "memory_stats_as_nested_dict", "memory_summary",
     "reset_accumulated_host_memory_stats", "reset_accumulated_memory_stats", "reset_max_memory_allocated",
     "reset_max_memory_cached", "reset_peak_host_memory_stats", "reset_peak_memory_stats",
     "set_per_process_memory_fraction", "use_mem_pool",
@@ -222,3 +223,22 @@ def reset_peak_host_memory_stats() -> None:
 
 def reset_accumulated_host_memory_stats() -> None:
     """Nothing to do, as host_memory_stats is empty."""
+
+
+_BLOCKS = "CuPy's pool tells sums, not its blocks; torch.cuda.memory_summary() and memory_stats() have them"
+memory_snapshot, _snapshot, _dump_snapshot, _record_memory_history, _save_segment_usage, _save_memory_usage = (
+    refuse(f"torch.cuda.memory.{name}", _BLOCKS)
+    for name in (
+        "memory_snapshot", "_snapshot", "_dump_snapshot", "_record_memory_history", "_save_segment_usage", "_save_memory_usage",
+    )
+)  # fmt: skip
+_POOLS = "cupy.cuda.set_allocator sets the one that is used"
+CUDAPluggableAllocator, change_current_allocator, caching_allocator_alloc, caching_allocator_delete = (
+    refuse(f"torch.cuda.memory.{name}", _POOLS)
+    for name in (
+        "CUDAPluggableAllocator",
+        "change_current_allocator",
+        "caching_allocator_alloc",
+        "caching_allocator_delete",
+    )
+)

@@ -112,6 +112,7 @@ from ..ops.resize import unfold as unfold
 from ..ops.resize import upsample as upsample
 from ..ops.resize import upsample_bilinear as upsample_bilinear
 from ..ops.resize import upsample_nearest as upsample_nearest
+from ..ops.table import check_tensor
 from ..tensor import Tensor
 from .functional_loss import *  # noqa: F403
 from .functional_margin import *  # noqa: F403
@@ -142,7 +143,7 @@ def max_pool2d_with_indices(
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Class indices (int64) to rows of 0 and 1 (int64)."""
-    if tensor.dtype is not int64:
+    if check_tensor(tensor, "one_hot").dtype is not int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     backend = tensor._dev.backend
     backend.require(

@@ -11,7 +11,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .creation import zeros
 from .joining import cat, stack
 from .shape import contiguous, expand, flatten, reshape, sizes, transpose, unsqueeze, view
-from .table import TYPE_NAME, F, attach, check_tensor, named, placed, primitive, result_type
+from .table import TYPE_NAME, F, attach, check_tensor, check_tensors, named, placed, primitive, result_type
 from .views import _dim_of
 
 __all__ = [
@@ -58,6 +58,9 @@ def repeat(input: Tensor, *reps: Any, repeats: Any = None) -> Tensor:
 @named("RepeatBackward0")
 def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """repeat, with ones put before too few counts. Source: torch.tile."""
+    check_tensor(input, "tile")
+    if dims is None and not reps:
+        raise TypeError('tile() missing 1 required positional arguments: "dims"')
     dims = sizes(reps if dims is None else (dims,))
     return repeat(input, (1,) * (input._a.ndim - len(dims)) + dims)
 
@@ -131,6 +134,9 @@ _flip = primitive("flip", "x", (lambda F, g, dims: F.flip(g, dims),), "dims")
 
 def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Reversed along `dims`, as a copy. Source: torch.flip."""
+    check_tensor(input, "flip")
+    if dims is None and not args:
+        raise TypeError('flip() missing 1 required positional arguments: "dims"')
     order = tuple(check_dim(d, input._a.ndim) for d in sizes(args if dims is None else (dims,)))
     if len(set(order)) != len(order):
         raise RuntimeError(
@@ -141,6 +147,7 @@ def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
 
 def fliplr(input: Tensor) -> Tensor:
     """Reversed along dimension 1. Source: torch.fliplr."""
+    check_tensor(input, "fliplr")
     if input._a.ndim < 2:
         raise RuntimeError("Input must be >= 2-d.")
     return flip(input, 1)
@@ -148,6 +155,7 @@ def fliplr(input: Tensor) -> Tensor:
 
 def flipud(input: Tensor) -> Tensor:
     """Reversed along dimension 0. Source: torch.flipud."""
+    check_tensor(input, "flipud")
     if input._a.ndim < 1:
         raise RuntimeError("Input must be >= 1-d.")
     return flip(input, 0)
@@ -174,7 +182,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
 @named("Rot90Backward0")
 def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """Turned by k * 90 degrees from the first towards the second of two dims. Source: torch.rot90."""
-    n = input._a.ndim
+    n = check_tensor(input, "rot90")._a.ndim
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if n < 2:
@@ -250,6 +258,7 @@ column_stack = _stacker("column_stack", _column, lambda x: 1)
 @named("BlockDiagBackward0")
 def block_diag(*tensors: Any) -> Tensor:
     """A matrix with the given ones (of at most 2 dimensions) along its diagonal. Source: torch.block_diag."""
+    check_tensors(tensors)
     parts = list(tensors)
     for i, x in enumerate(parts):
         if x._a.ndim > 2:
@@ -277,6 +286,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         tensors = tuple(tensors[0])
     if not tensors:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
+    check_tensors(tensors)
     for x in tensors:
         if x._a.dtype != tensors[0]._a.dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
@@ -295,6 +305,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
 
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """All tuples with one element of each 1-D tensor, by rows. Source: torch.cartesian_prod."""
+    check_tensors(tensors)
     for x in tensors:
         if x._a.ndim != 1:
             raise RuntimeError(f"Expect a 1D vector, but got shape {list(x._a.shape)}")
@@ -307,6 +318,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 @placed
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All r-element selections of a vector in lexicographic order, by rows. Source: torch.combinations."""
+    check_tensor(input, "combinations")
     if input._a.ndim != 1:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(input._a.shape)}")
     if r < 0:

@@ -125,10 +125,12 @@ def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself: conjugates are never lazy here."""
-    return input
+    return check_tensor(input, "resolve_conj")
 
 
-resolve_neg = resolve_conj
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: negated ones are never lazy here."""
+    return check_tensor(input, "resolve_neg")
 
 
 def _set_part(part: Any) -> Any:

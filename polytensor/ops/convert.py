@@ -180,6 +180,8 @@ def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_fo
 # ---- legacy tensor types ---------------------------------------------------------------------------------------------
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
     """Without argument the type's name ('torch.FloatTensor'); else the tensor converted. Source: torch.Tensor.type."""
+    if kwargs.keys() - {"async"}:
+        raise TypeError(f"type() got an unexpected keyword argument '{next(iter(kwargs.keys() - {'async'}))}'")
     if dtype is None:
         prefix = "torch." if self.is_cpu else f"torch.{self._dev.type}."
         return f"{prefix}{dtypes.TYPE_NAMES[self.dtype.name]}Tensor"

@@ -292,7 +292,7 @@ def range(
         stacklevel=2,
     )
     if end is None:
-        start, end = 0, start
+        raise TypeError('range() missing 1 required positional arguments: "end"')
     start, end, step = number(start, "range", "start"), number(end, "range", "end"), number(step, "range", "step")
     d = _default(dtype, "range") if out is None or dtype is not None else out.dtype
     start, end, step = _steps(start, end, step, d, "range")

@@ -202,10 +202,13 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
     def renaming(given: dict[str, Any], names: dict[str, Any]) -> Any:
         for name, value in names.items():
             target = aliases.get(name)
-            if target not in given:
+            if target not in given or given[target] is not defaults.get(f"default_{target}"):
                 raise TypeError(f"{fn.__name__}() got an unexpected keyword argument '{name}'")
             given[target] = value
-        return fn(**{k: v for k, v in given.items() if v is not missing})
+        try:
+            return fn(**{k: v for k, v in given.items() if v is not missing})
+        except (AttributeError, TypeError) as error:
+            return asked(call, given, error)
 
     def text() -> list[str]:
         # with fn's own arguments: packing and unpacking them costs twice as much as the call
@@ -482,6 +485,8 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
             return whole(x, None, False)
         other = kwargs.pop("other", args[0] if args and isinstance(args[0], Tensor) else None)
         if other is not None:
+            if kwargs or args[1:] or (args and args[0] is not other):
+                raise TypeError(f"{name}() received an invalid combination of arguments")
             return pairwise(x, other, out=out)
         if not args and not kwargs:
             _not_empty(x, None, name)

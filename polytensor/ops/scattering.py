@@ -12,7 +12,7 @@ from .pointwise import remainder
 from .pointwise import where as where_
 from .rows import together
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
-from .table import TYPE_NAME, F, attach, guard, named, placed, primitive, renamed, same_device, write_out
+from .table import TYPE_NAME, F, attach, check_tensor, guard, named, placed, primitive, renamed, same_device, write_out
 
 __all__ = [
     "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select",
@@ -470,6 +470,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None) -> Any:
     """Indices (int64) of the non-zero elements: (n, ndim), or one tensor per dimension. Source: torch.nonzero."""
+    check_tensor(input, "nonzero")
     if as_tuple:
         x = input if input._a.ndim else reshape(input, 1)
         r = wrap(x._dev.backend.nonzero(x._a), x._dev)
@@ -482,6 +483,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None)
 
 def argwhere(input: Tensor) -> Tensor:
     """nonzero(input). Source: torch.argwhere."""
+    check_tensor(input, "argwhere")
     return nonzero(input)  # type: ignore[no-any-return]
 
 

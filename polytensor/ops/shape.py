@@ -9,7 +9,7 @@ from ..backends.base import DTYPE_OF
 from ..layouts import axis_order, contiguous_format, preserve_format
 from ..size import Size
 from ..tensor import Tensor, check_dim
-from .table import ROWS, TYPE_NAME, F, attach, primitive, raw_dtype, renamed
+from .table import ROWS, TYPE_NAME, F, attach, check_tensor, check_tensors, primitive, raw_dtype, renamed
 
 _view, _ = (
     primitive(name, "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True)
@@ -318,9 +318,17 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
 
 def reshape(input: Tensor, *shape: Any, **kwargs: Any) -> Tensor:
     """A view where the layout allows it, else a copy. Source: torch.reshape."""
-    if "shape" in kwargs:
+    if kwargs:
+        if shape or kwargs.keys() != {"shape"}:
+            name = next((k for k in kwargs if k != "shape"), "shape")
+            raise TypeError(f"reshape() got an unexpected keyword argument '{name}'")
         shape = (kwargs["shape"],)
-    a = input._a
+    elif not shape:
+        raise TypeError('reshape() missing 1 required positional arguments: "shape"')
+    try:
+        a = input._a
+    except AttributeError:
+        a = check_tensor(input, "reshape")._a
     new = _shape_for(a, shape)
     if a.flags.c_contiguous:
         return _view(input, new)  # type: ignore[no-any-return]
@@ -339,8 +347,13 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
 
 def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Dimensions in another order, as a view. Source: torch.permute."""
+    try:
+        n = input._a.ndim
+    except AttributeError:
+        n = check_tensor(input, "permute")._a.ndim
+    if dims is None and not args:
+        raise TypeError('permute() missing 1 required positional arguments: "dims"')
     dims = sizes(args if dims is None else (dims,))
-    n = input._a.ndim
     if len(dims) != n:
         raise RuntimeError(
             f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
@@ -368,9 +381,13 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; a vector stays. Source: torch.t."""
-    if input._a.ndim > 2:
+    try:
+        n = input._a.ndim
+    except AttributeError:
+        n = check_tensor(input, "t")._a.ndim
+    if n > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input._a.ndim}D")
-    return _t(input) if input._a.ndim == 2 else view(input, input._a.shape)  # type: ignore[no-any-return]
+    return _t(input) if n == 2 else view(input, input._a.shape)  # type: ignore[no-any-return]
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
@@ -423,7 +440,10 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions start_dim to end_dim as one. Source: torch.flatten."""
-    shape = input._a.shape
+    try:
+        shape = input._a.shape
+    except AttributeError:
+        shape = check_tensor(input, "flatten")._a.shape
     n = len(shape)
     start, end = check_dim(start_dim, n), check_dim(end_dim, n)
     if start > end:
@@ -454,6 +474,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 
 
 def ravel(input: Tensor) -> Tensor:
+    check_tensor(input, "ravel")
     return reshape(contiguous(input), -1)
 
 
@@ -491,6 +512,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 
 def broadcast_to(input: Tensor, *args: Any, size: Any = None) -> Tensor:
     """expand by NumPy's name. Source: torch.broadcast_to."""
+    check_tensor(input, "broadcast_to")
+    if size is None and not args:
+        raise TypeError('broadcast_to() missing 1 required positional arguments: "size"')
     return expand(input, *(args if size is None else (size,)))
 
 
@@ -515,6 +539,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Each tensor expanded to the common shape; the tensor itself where it has that. Source: torch.broadcast_tensors."""
+    check_tensors(tensors)
     shape = broadcast_shapes(*(t._a.shape for t in tensors))
     return tuple(t if t._a.shape == shape else expand(t, shape) for t in tensors)
 
@@ -536,8 +561,12 @@ def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy with the same history and, unless told otherwise, the same order in memory. Source: torch.clone."""
-    if memory_format is None and input._a.flags.c_contiguous:
-        return _contiguous(input)  # type: ignore[no-any-return]
+    try:
+        if memory_format is None and input._a.flags.c_contiguous:
+            return _contiguous(input)  # type: ignore[no-any-return]
+    except AttributeError:
+        check_tensor(input, "clone")
+        raise
     return _clone(input, memory_order(input._a, memory_format))  # type: ignore[no-any-return]
 
 

@@ -10,7 +10,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .rows import together
 from .scattering import _gather, gather
 from .shape import memory_order, reshape
-from .table import TYPE_NAME, F, attach, named, result_type, write_out
+from .table import TYPE_NAME, F, attach, check_tensor, named, result_type, write_out
 
 __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
 
@@ -64,7 +64,7 @@ def sort(
 
 def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Sorted along dimension 0. Source: torch.msort."""
-    r: Tensor = sort(input, 0)[0]
+    r: Tensor = sort(check_tensor(input, "msort"), 0)[0]
     return r if out is None else write_out(out, r, True)
 
 

@@ -150,6 +150,15 @@ def check_tensor(x: Any, op: str, name: str = "input") -> Tensor:
     return x
 
 
+def check_tensors(xs: Any) -> None:
+    """TypeError unless all of a function's *tensors are Tensors."""
+    for i, x in enumerate(xs):
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}{overrides_hint(x)}"
+            )
+
+
 def overrides_hint(x: Any) -> str:
     """What an error says more about an argument that functions would have to ask (overrides.py) and do not yet."""
     wants = hasattr(type(x), "__torch_function__") and "_entry" not in (Tensor.dim.__kwdefaults__ or ())
@@ -162,6 +171,11 @@ def asked(fn: Any, given: dict[str, Any], error: Exception) -> Any:
     They do from the first subclass of Tensor on (overrides.py), or else from the first call that ends here with an argument
     that has one and is no Tensor.
     """
+    if isinstance(error, AttributeError):
+        first = next(iter(given.values()), None)
+        if not isinstance(first, (Tensor, tuple, list)) and not hasattr(type(first), "__torch_function__"):
+            name = next(iter(given))
+            error = TypeError(f"{fn.__name__}(): argument '{name}' must be Tensor, not {type(first).__name__}")
     values = [y for x in given.values() for y in (x if isinstance(x, (tuple, list)) else (x,))]
     if not any(hasattr(type(x), "__torch_function__") for x in values if not isinstance(x, Tensor)):
         raise error

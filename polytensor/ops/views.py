@@ -30,7 +30,7 @@ from .shape import (
     unsqueeze,
     view,
 )  # fmt: skip
-from .table import CPP_NAME, ROWS, F, attach, give, no_kernel, placed, primitive, renamed, write_out
+from .table import CPP_NAME, ROWS, F, attach, check_tensor, give, no_kernel, placed, primitive, renamed, write_out
 
 __all__ = [
     "adjoint",
@@ -122,6 +122,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonal over two dimensions as a last dimension, a view. Source: torch.diagonal."""
+    check_tensor(input, "diagonal")
     n = input._a.ndim
     d1, d2 = _dim_of(input, dim1), _dim_of(input, dim2)
     if d1 == d2:
@@ -154,6 +155,7 @@ def _H(self: Tensor) -> Tensor:
 
 def adjoint(input: Tensor) -> Tensor:
     """The conjugate transpose of the last two dimensions. Source: torch.adjoint."""
+    check_tensor(input, "adjoint")
     _matrices(input, "adjoint()")
     return _mH(input)
 
@@ -394,7 +396,7 @@ def _triangle(name: str) -> Any:
     row = primitive(name, "x", (lambda F, g, diagonal: getattr(F, name)(g, diagonal),), "diagonal")
 
     def op(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
-        if input._a.ndim < 2:
+        if check_tensor(input, name)._a.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
         return give(row(input, diagonal), out, True)
 
@@ -431,6 +433,7 @@ tril_indices, triu_indices = _triangle_indices("tril_indices"), _triangle_indice
 
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The last dimension as the diagonal of new matrices over dim1 and dim2. Source: torch.diag_embed."""
+    check_tensor(input, "diag_embed")
     shape = input._a.shape
     n = len(shape) + 1
     _dim_of(input, 0) if n == 1 and n > 1 else None
@@ -446,6 +449,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """A vector as the diagonal of a matrix, or the diagonal of a matrix as a copy. Source: torch.diag."""
+    check_tensor(input, "diag")
     n = input._a.ndim
     if n not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
@@ -456,6 +460,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     """All elements as the diagonal of a matrix. Source: torch.diagflat."""
+    check_tensor(input, "diagflat")
     return diag_embed(reshape(contiguous(input), -1), offset)
 
 

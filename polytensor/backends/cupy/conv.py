@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..conv import Ints, Pair, out_size
-from .launch import CTYPES, NAMES, grid, kernel, register
+from .launch import CTYPES, I32, I64, NAMES, grid, i64, kernel, register
 
 __all__ = ["CudaConvKernels"]
 
@@ -237,13 +237,13 @@ def geometry(size: Ints, taps: Ints, out: Ints, stride: Ints, padding: Ints, dil
     """The arguments GEOMETRY of a kernel."""
     front = 3 - len(size)
     parts = ((size, 1), (taps, 1), (out, 1), (stride, 1), (padding, 0), (dilation, 1))
-    return tuple(np.int32(v) for values, missing in parts for v in (*(missing,) * front, *values))
+    return tuple(I32[v] for values, missing in parts for v in (*(missing,) * front, *values))
 
 
 def strides_of(x: Array) -> list[Any]:
     """Strides in elements: image, channel, depth, row, column."""
     found = [s // x.itemsize for s in x.strides]
-    return [np.int64(s) for s in (*found[:2], *(0,) * (5 - x.ndim), *found[2:])]
+    return [I64[s] for s in (*found[:2], *(0,) * (5 - x.ndim), *found[2:])]
 
 
 def gathered(g: Array, groups: int) -> Array:
@@ -337,7 +337,7 @@ class CudaConvKernels:
         if cols.size:
             row, image = (m * count, count) if together else (count, c * taps * count)
             numbers = (m * c * count, first, count, row, image, c)
-            args = (x, cols, *map(np.int64, numbers), *strides_of(x), *form)
+            args = (x, cols, *i64(*numbers), *strides_of(x), *form)
             kernel("im2col", CTYPES[NAMES[x.dtype]])(*grid(m * c * count), args)
         return cols
 
@@ -351,7 +351,7 @@ class CudaConvKernels:
         if x.size:
             row, image = (m * count, count) if together else (count, c * taps * count)
             numbers = (x.size, first, count, row, image, c)
-            args = (cols, x, *map(np.int64, numbers), np.int32(first > 0), *form)
+            args = (cols, x, *i64(*numbers), I32[first > 0], *form)
             kernel("col2im", CTYPES[NAMES[x.dtype]], CTYPES[NAMES[cols.dtype]])(*grid(x.size), args)
 
     def _blocks(self, n: int, rows: int, area: int, size: int) -> Iterator[tuple[int, int, int, int]]:
@@ -380,8 +380,8 @@ class CudaConvKernels:
         area, w = prod(out), self.contiguous(w)
         form = geometry(x.shape[2:], w.shape[2:], out, tuple(stride), tuple(padding), tuple(dilation))
         if groups == c > 1:
-            args = (x, w, w if b is None else self.contiguous(b), y, np.int64(y.size), np.int32(b is not None))
-            times = np.int64(o), np.int32(o // c)
+            args = (x, w, w if b is None else self.contiguous(b), y, I64[y.size], I32[b is not None])
+            times = I64[o], I32[o // c]
             kernel("depthwise", CTYPES[NAMES[x.dtype]])(*grid(y.size), (*args, *times, *strides_of(x), *form))
             return y
         og = o // groups
@@ -420,7 +420,7 @@ class CudaConvKernels:
         area, w, name = prod(out), self.contiguous(w), NAMES[g.dtype]
         form = geometry(tuple(shape[2:]), w.shape[2:], out, tuple(stride), tuple(padding), tuple(dilation))
         if groups == c > 1:
-            args = (self.contiguous(g), w, dx, np.int64(dx.size), np.int64(c), np.int32(o // c), *form)
+            args = (self.contiguous(g), w, dx, I64[dx.size], I64[c], I32[o // c], *form)
             kernel("depthwise_grad_input", CTYPES[name])(*grid(dx.size), args)
             return dx
         og, cg = o // groups, c // groups
@@ -455,7 +455,7 @@ class CudaConvKernels:
             each = -(-pairs // shares)
             parts = xp.empty((shares, o * taps), wide)
             numbers = map(np.int64, (pairs, each, shares, o))
-            args = (x, self.contiguous(g), parts, *numbers, np.int32(o // c), *strides_of(x), *form)
+            args = (x, self.contiguous(g), parts, *numbers, I32[o // c], *strides_of(x), *form)
             kernel("depthwise_grad_weight", CTYPES[name])(*grid(parts.size * 256), args)
             dw = parts[0] if shares == 1 else parts.sum(axis=0)
             return self.cast(dw, g.dtype).reshape(shape)

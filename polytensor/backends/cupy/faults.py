@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .launch import CTYPES, NAMES, grid, kernel, register
+from .launch import CTYPES, I64, NAMES, grid, kernel, register
 
 CHECK_RANGE = r"""
 // What is not in [low, high) puts `number` into a flag that is 0. Which thread does it makes no difference.
@@ -106,7 +106,7 @@ class FaultKernels:
         if not good.flags.c_contiguous:
             good = self.xp.ascontiguousarray(good)
         faults, n = self.faults, good.size
-        args = (good, np.int64(n), np.uint32(faults.number()), faults.flag(error, text))
+        args = (good, I64[n], np.uint32(faults.number()), faults.flag(error, text))
         kernel("check_true")(*grid(n), args)
 
     def require_range(self, index: Any, low: int, high: int, error: type[Exception], text: str) -> None:
@@ -118,7 +118,7 @@ class FaultKernels:
         faults, n = self.faults, index.size
         if not index.flags.c_contiguous:
             index = self.xp.ascontiguousarray(index)
-        numbers = (np.int64(n), np.int64(low), np.int64(high), np.uint32(faults.number()))
+        numbers = (I64[n], I64[low], I64[high], np.uint32(faults.number()))
         kernel("check_range", CTYPES[name])(*grid(n), (index, *numbers, faults.flag(error, text)))
 
     def may_hold(self, mask: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .gemm import MOST_DIMS, coarse, flat, merged, steps
-from .launch import CTYPES, kernel, register
+from .launch import CTYPES, F32, I32, I64, i64, kernel, register
 
 __all__ = ["LargeAttention"]
 
@@ -133,8 +133,8 @@ class LargeAttention:
         kind = 0 if mask is None else 1 if mask.dtype.kind == "b" else 2
         rows = scores.size // width
         numbers = (
-            *map(np.int64, (rows, height, width)), np.float32(scale), scores if mask is None else mask, np.int32(kind),
-            np.int32(causal), *map(np.int64, (start, *sizes[1:], *over, *strides[-2:])),
+            *i64(rows, height, width), F32[scale], scores if mask is None else mask, I32[kind],
+            I32[causal], *i64(start, *sizes[1:], *over, *strides[-2:]),
         )  # fmt: skip
         threads = 32 * min(8, -(-width // 32))
         kernel(name, CTYPES[str(dtype)])((min(rows, 2**31 - 1),), (threads,), (*arrays, *numbers))
@@ -168,7 +168,7 @@ class LargeAttention:
         xp = self.xp
         g, out = self.contiguous(g), self.contiguous(out)
         inner = xp.empty(logs.shape, np.float32)
-        numbers = np.int64(inner.size), np.int32(v.shape[-1])
+        numbers = I64[inner.size], I32[v.shape[-1]]
         kernel("attend_inner", CTYPES[str(q.dtype)])(
             (min(-(-inner.size // 8), 65535),), (256,), (g, out, inner, *numbers)
         )

@@ -10,11 +10,16 @@ A thread may take 255 registers: kernels for blocks of more than 256 threads say
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["CTYPES", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "code", "expression", "grid", "kernel", "register"]
+__all__ = [
+    "BOOL", "CTYPES", "F32", "F64", "I32", "I64", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "U64", "code", "expression",
+    "floats", "grid", "i64", "kernel", "ready", "register",
+    "threads",
+]  # fmt: skip
 
 CTYPES = {
     "float32": "float", "float64": "double", "float16": "__half", "bfloat16": "__nv_bfloat16", "bool": "bool",
@@ -186,7 +191,7 @@ class Source(NamedTuple):
 
 
 KERNELS: dict[str, Source] = {}
-_ready: dict[tuple[str, ...], Any] = {}
+ready: dict[tuple[str, ...], Any] = {}
 
 
 def register(name: str, source: str, types: Sequence[tuple[str, ...]] = ((),)) -> None:
@@ -208,40 +213,105 @@ def expression(name: str, types: tuple[str, ...]) -> str:
     return f"{name}<{', '.join(types)}>" if types else name
 
 
-class Roomy:
-    """A kernel with leave to ask for more than 48 KiB of shared memory, which every device gives for itself."""
+class Launch:
+    """A kernel, compiled once for each device and kept on disk by CuPy. RawKernel asks for the device's function, and fills up
+    grids and blocks, at each call: that takes as long as the launch. `most`: bytes of shared memory that it may ask for,
+    which every device must be told."""
 
     def __init__(self, made: Any, most: int) -> None:
-        self.made, self.most = made, most
-        self.asked: set[int] = set()
+        from cupy.cuda.runtime import getDevice
+
+        self.made, self.most, self.device = made, most, getDevice
+        self.functions: dict[int, tuple[Any, Any]] = {}
+
+    def function(self, device: int) -> tuple[Any, Any]:
+        if self.most > STATIC_SHARED:
+            self.made.max_dynamic_shared_size_bytes = self.most
+        made = self.made.kernel
+        self.functions[device] = found = made, made.linear_launch
+        return found
 
     def __call__(self, grid: Any, block: Any, args: Any, shared_mem: int = 0) -> None:
-        from cupy.cuda import runtime
+        device = self.device()
+        function, linear = self.functions.get(device) or self.function(device)
+        if len(grid) == len(block) == 1:  # as many threads in all, and in a block
+            linear(grid[0] * block[0], args, shared_mem, block[0])
+        else:
+            function(grid, block, args, shared_mem)
 
-        device = runtime.getDevice()
-        if device not in self.asked:
-            self.made.max_dynamic_shared_size_bytes = self.most
-            self.asked.add(device)
-        self.made(grid, block, args, shared_mem=shared_mem)
+    def over(self, threads: int, args: Any) -> None:
+        """A launch of so many threads at least, in blocks of 256."""
+        device = self.device()
+        (self.functions.get(device) or self.function(device))[1](threads, args, 0, 256)
 
 
 def load(name: str, types: tuple[str, ...], shared_mem: int) -> Any:
-    """A RawKernel, which is compiled once for each device at its first call there, and kept on disk by CuPy."""
     import cupy
 
     full = expression(name, types)
     made = cupy.RawModule(code=code(name), options=OPTIONS, name_expressions=(full,)).get_function(full)
-    return Roomy(made, shared_mem) if shared_mem > STATIC_SHARED else made
+    return Launch(made, shared_mem)
+
+
+@cache
+def _parameter() -> Any:
+    try:
+        from cupy.cuda.function import CNumpyArray
+    except ImportError:  # the emulator needs no CuPy
+        CNumpyArray = object
+
+    class Parameter(CNumpyArray):  # type: ignore[misc]
+        """A number as CuPy hands it to the driver."""
+
+        def __init__(self, value: Any) -> None:
+            if CNumpyArray is not object:
+                super().__init__(np.array(value))
+            self.value = value
+
+    return Parameter
+
+
+class Numbers(dict[Any, Any]):
+    """Parameters of one C type, by value: NumPy's scalars take 0.2 us to make, and CuPy as much to take them."""
+
+    def __init__(self, kind: Any) -> None:
+        self.kind = kind
+
+    def __missing__(self, value: Any) -> Any:
+        made = _parameter()(self.kind(value))
+        if (
+            len(self) < 4096 and value == value and (value != 0 or self.kind not in (np.float32, np.float64))
+        ):  # -0.0 == 0.0
+            self[value] = made
+        return made
+
+
+I64, U64, I32, F32, F64, BOOL = map(Numbers, (np.int64, np.uint64, np.int32, np.float32, np.float64, np.bool_))
+
+
+def floats(dtype: Any) -> Numbers:
+    """Parameters of what arrays of a dtype are computed in."""
+    return F64 if dtype == np.float64 else F32
+
+
+def i64(*values: int) -> tuple[Any, ...]:
+    """Parameters of type i64."""
+    return tuple([I64[v] for v in values])
 
 
 def kernel(name: str, *types: str, shared_mem: int = 0) -> Any:
     """callable(grid, block, args, shared_mem=0) for a registered function. shared_mem: the most that a launch may ask for,
     if that is above 48 KiB."""
     key = (name, *types)
-    found = _ready.get(key)
+    found = ready.get(key)
     if found is None:
-        found = _ready[key] = load(name, types, shared_mem)
+        found = ready[key] = load(name, types, shared_mem)
     return found
+
+
+def threads(n: int, each: int) -> int:
+    """For `over`: as many as a loop with a stride of the whole grid over n elements wants, `each` of them to a thread."""
+    return min(-(-n // each) + 255 & -256, 1 << 24)
 
 
 def grid(n: int, block: int = 256, each: int = 1) -> tuple[tuple[int], tuple[int]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import launch
 from .optim import FLOATS, MANY, chunks_of
-from .rows import CTYPE, ROWS, i64
+from .rows import CTYPE, ROWS
 
 Array = Any
 
@@ -89,7 +89,7 @@ class CudaMany:
     def scale_many(self, arrays: list[Array], factor: Array, found: Array | None) -> list[int]:
         def args(dtype: Any, _: list[int]) -> tuple[Any, ...]:
             flag = self.empty((), np.float32) if found is None else found
-            return self.cast(factor, dtype), flag, np.bool_(found is not None)
+            return self.cast(factor, dtype), flag, launch.BOOL[found is not None]
 
         left: list[int] = self._many("scale_many", (), [arrays], args)
         return left
@@ -107,6 +107,6 @@ class CudaMany:
         chunks = self._small_tables().find((place, sizes), lambda: self.xp.asarray(chunks_of(sizes)))
         tasks, out = len(chunks), self.empty((), dtype)
         parts = self.empty(tasks, np.float64 if ctype == "double" else np.float32)
-        launch.kernel("norm_many", ctype)((min(tasks, 65535),), (256,), (places, chunks, *i64(tasks), parts, op))
-        launch.kernel("norm_end", ctype)((1,), (256,), (parts, *i64(tasks), out, op))
+        launch.kernel("norm_many", ctype)((min(tasks, 65535),), (256,), (places, chunks, *launch.i64(tasks), parts, op))
+        launch.kernel("norm_end", ctype)((1,), (256,), (parts, *launch.i64(tasks), out, op))
         return out

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import launch
-from .rows import CTYPE, ROWS, VECTOR, forms, i64, spread, width
+from .rows import CTYPE, ROWS, VECTOR, forms, spread, width
 
 Array = Any
 Ints = tuple[int, ...]
@@ -600,9 +600,15 @@ class CudaNorms:
         b = self.contiguous(b) if biased else w
         v = width(n if of[2] == 1 else of[2], ctype, x, y, out, w, b)
         held, blocks, threads = spread(rows, n, v)
-        flags = (kind(eps), np.bool_(centred), np.bool_(out is not y), np.bool_(biased), np.bool_(kept))
+        flags = (
+            launch.floats(kind)[eps],
+            launch.BOOL[centred],
+            launch.BOOL[out is not y],
+            launch.BOOL[biased],
+            launch.BOOL[kept],
+        )
         launch.kernel("norm_rows", ctype, str(v), held)(
-            blocks, threads, (x, w, b, y, out, mean, var, *i64(rows, n, *of), *flags)
+            blocks, threads, (x, w, b, y, out, mean, var, *launch.i64(rows, n, *of), *flags)
         )
         return out, y, mean, var
 
@@ -622,10 +628,16 @@ class CudaNorms:
             count = one_wave(rows, threads, self._processors() * max(1, resident(v, held, kind) // prod(threads)))
             blocks = (count,)
             parts = self.empty((count * (1 if threads[1] == 1 else prod(threads) // 32), 2, n), var.dtype)
-        flags = (kind(eps), np.bool_(centred), np.bool_(affine), np.bool_(raw), np.bool_(sums))
+        flags = (
+            launch.floats(kind)[eps],
+            launch.BOOL[centred],
+            launch.BOOL[affine],
+            launch.BOOL[raw],
+            launch.BOOL[sums],
+        )
         arrays = (g, w, y, var if mean is None else self.contiguous(mean), var, dx, var if parts is None else parts)
         launch.kernel("norm_rows_backward", CTYPE[y.dtype], str(v), held)(
-            blocks, threads, (*arrays, *i64(rows, n, *of), *flags)
+            blocks, threads, (*arrays, *launch.i64(rows, n, *of), *flags)
         )
         return dx, parts
 
@@ -637,7 +649,7 @@ class CudaNorms:
         n = parts.size // len(parts)
         out = self.empty(parts.shape[1:], dtype)
         kernel = launch.kernel("add_parts", CTYPE[parts.dtype], CTYPE[dtype])
-        kernel(*launch.grid(n * 32, 1024), (parts, out, *i64(len(parts), n)))
+        kernel(*launch.grid(n * 32, 1024), (parts, out, *launch.i64(len(parts), n)))
         return out
 
     def _layer(self, x: Array, w: Array, dims: Ints) -> tuple[int, int] | None:
@@ -756,8 +768,8 @@ class CudaNorms:
         """(2, c): the sums of g * (x - mean) and of g; `made`: the result of a relu that g goes through."""
         size, blocks, types = self._chunks(form, g, x, g if made is None else made)
         parts = self.empty((blocks[1], 2, form[1]), _wide(x))
-        flags = (np.bool_(mean is not None), np.bool_(made is not None))
-        args = (g, x, g if made is None else made, g if mean is None else mean, parts, *i64(*form, size), *flags)
+        flags = (launch.BOOL[mean is not None], launch.BOOL[made is not None])
+        args = (g, x, g if made is None else made, g if mean is None else mean, parts, *launch.i64(*form, size), *flags)
         launch.kernel("channel_sums", *types)(blocks, (256,), args)
         return self._add_parts(parts)
 
@@ -771,12 +783,12 @@ class CudaNorms:
         y, mean, var = self.empty(x.shape, x.dtype), self._small(x, dims, kind), self._small(x, dims, kind)
         size, blocks, types = self._chunks(form, x)
         parts = self.empty((blocks[1], 2, c), kind)
-        launch.kernel("channel_stats", *types)(blocks, (256,), (x, parts, *i64(*form, size)))
+        launch.kernel("channel_stats", *types)(blocks, (256,), (x, parts, *launch.i64(*form, size)))
         launch.kernel("merge_stats", CTYPE[parts.dtype])(
-            *launch.grid(32 * c), (parts, mean, var, *i64(blocks[1], c, size, a * n))
+            *launch.grid(32 * c), (parts, mean, var, *launch.i64(blocks[1], c, size, a * n))
         )
         v = width(_packed(c, n, ctype), ctype, x, y)
-        args = (x, w, b, mean, var, y, *i64(x.size, c, n), kind(eps), np.bool_(relu))
+        args = (x, w, b, mean, var, y, *launch.i64(x.size, c, n), launch.floats(kind)[eps], launch.BOOL[relu])
         launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
         return y, mean, var
 
@@ -792,10 +804,24 @@ class CudaNorms:
         a, c, n = form
         sums = self._channel_sums(g, x, mean, form, made)
         dx, dw, db = self.empty(x.shape, x.dtype), self.empty(w.shape, w.dtype), self.empty(w.shape, w.dtype)
-        rectified = np.bool_(made is not None)
+        rectified = launch.BOOL[made is not None]
         made = g if made is None else made
         v = width(_packed(c, n, ctype), ctype, g, x, made, dx)
-        args = (g, x, made, w, mean, var, sums, dx, dw, db, *i64(x.size, c, n, a * n), _wide(x)(eps), rectified)
+        args = (
+            g,
+            x,
+            made,
+            w,
+            mean,
+            var,
+            sums,
+            dx,
+            dw,
+            db,
+            *launch.i64(x.size, c, n, a * n),
+            launch.floats(x.dtype)[eps],
+            rectified,
+        )
         launch.kernel("channel_apply_backward", ctype, str(v))(*launch.grid(x.size, each=v), args)
         return dx, dw, db
 
@@ -820,7 +846,7 @@ class CudaNorms:
         x, arrays = self.contiguous(x), [self.contiguous(t) for t in (w, b, mean, var)]
         y, (_, c, n) = self.empty(x.shape, x.dtype), form
         v = width(_packed(c, n, ctype), ctype, x, y)
-        args = (x, *arrays, y, *i64(x.size, c, n), _wide(x)(eps), np.bool_(False))
+        args = (x, *arrays, y, *launch.i64(x.size, c, n), launch.floats(x.dtype)[eps], launch.BOOL[False])
         launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
         return y
 

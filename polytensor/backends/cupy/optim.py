@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import CTYPE, ROWS, i64
+from .rows import CTYPE, ROWS
 
 Array = Any
 
@@ -169,10 +169,15 @@ launch.register("adam_count", ADAM_COUNT, [(c, d) for c in ("float", "double") f
 launch.register("adam_many", MANY + ADAM_MANY, [(c, n) for c in FLOATS for n in ("4", "5")])
 
 
+def wide(dtype: Any) -> Any:
+    """What arrays of a dtype are computed in."""
+    return np.float64 if dtype == np.float64 else np.float32
+
+
 def numbers(dtype: Any, *values: float) -> tuple[Any, ...]:
     """Values as what arrays of a dtype are computed in."""
-    kind = np.float64 if dtype == np.float64 else np.float32
-    return tuple([kind(v) for v in values])
+    kind = launch.floats(dtype)
+    return tuple([kind[v] for v in values])
 
 
 def apart(places: list[int], sizes: list[int], itemsize: int) -> bool:
@@ -253,7 +258,7 @@ class CudaOptim:
             chunks = tables.find((place, sizes), lambda sizes=sizes: self.xp.asarray(chunks_of(sizes)))
             tasks = len(chunks)
             launch.kernel(name, CTYPE[dtype], *more)(
-                (min(tasks, 65535),), (256,), (places, chunks, *i64(tasks, count), *args(dtype, members))
+                (min(tasks, 65535),), (256,), (places, chunks, *launch.i64(tasks, count), *args(dtype, members))
             )
         return rest
 
@@ -268,12 +273,12 @@ class CudaOptim:
 
     def _checked(self, found: Array | None) -> tuple[Array, Any]:
         """The arguments `found` and `checked` of a kernel."""
-        return (self.empty((), np.float32) if found is None else found), np.bool_(found is not None)
+        return (self.empty((), np.float32) if found is None else found), launch.BOOL[found is not None]
 
     def update_scale(
         self: Any, scale: Array, tracker: Array, found: Array, growth: float, backoff: float, interval: int
     ) -> None:
-        numbers = np.float64(growth), np.float64(backoff), np.int32(interval)
+        numbers = launch.F64[growth], launch.F64[backoff], launch.I32[interval]
         launch.kernel("update_scale")((1,), (1,), (scale, tracker, found, *numbers))
 
     def sgd_step(self, *args: Any) -> None:
@@ -284,7 +289,7 @@ class CudaOptim:
         dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
     ) -> None:  # fmt: skip
         checked = self._checked(found)
-        sign, more = -1 if maximize else 1, (np.bool_(nesterov), np.bool_(first))
+        sign, more = -1 if maximize else 1, (launch.BOOL[nesterov], launch.BOOL[first])
         if bufs is None:
             values: tuple[Any, ...] = (lr, sign, weight_decay)
             rest = self._many("sgd_many", (), [params, grads], lambda d, _: (*numbers(d, *values), *checked))
@@ -313,7 +318,12 @@ class CudaOptim:
 
         def args(dtype: Any, members: list[int]) -> tuple[Any, ...]:
             given = numbers(dtype, *values)
-            return (*given, self.empty(0, given[0].dtype), np.bool_(False), *self._checked(None))
+            return (
+                *given,
+                self.empty(0, wide(dtype)),
+                launch.BOOL[False],
+                *self._checked(None),
+            )
 
         for i in self._many("adam_many", (str(len(lists)),), lists, args):
             super().adam_step(  # type: ignore[misc]
@@ -332,8 +342,8 @@ class CudaOptim:
         rate = lr.astype(np.float64) if hasattr(lr, "dtype") else self.empty(0, np.float64)
         rest = list(range(len(params)))
         if step_type in ("float", "double") and (not hasattr(lr, "dtype") or lr.size == 1):
-            logs = [np.float64(log(b) if b else -np.inf) for b in (beta1, beta2)]
-            decay = np.float64(weight_decay if decoupled else 0)
+            logs = [launch.F64[log(b) if b else -np.inf] for b in (beta1, beta2)]
+            decay = launch.F64[weight_decay if decoupled else 0]
             common = (
                 -1 if maximize else 1,
                 0 if decoupled else weight_decay,
@@ -348,13 +358,13 @@ class CudaOptim:
 
             def args(dtype: Any, members: list[int]) -> tuple[Any, ...]:
                 given, count = numbers(dtype, *common), len(members)
-                own, kind = self.empty(3 * count, given[0].dtype), "double" if dtype == np.float64 else "float"
+                own, kind = self.empty(3 * count, wide(dtype)), "double" if dtype == np.float64 else "float"
                 at = self._addresses(tuple([steps[i].data.ptr for i in members]))
-                by = (np.float64(lr if rate.size == 0 else 0), rate, np.bool_(rate.size > 0))
+                by = (launch.F64[lr if rate.size == 0 else 0], rate, launch.BOOL[rate.size > 0])
                 launch.kernel("adam_count", step_type, kind)(
-                    *launch.grid(count), (at, own, *i64(count), *by, *logs, decay, *checked)
+                    *launch.grid(count), (at, own, *launch.i64(count), *by, *logs, decay, *checked)
                 )
-                return (*given, own, np.bool_(True), *checked)
+                return (*given, own, launch.BOOL[True], *checked)
 
             rest = self._many("adam_many", (str(len(lists)),), lists, args)
             rest += [i for i, p in enumerate(params) if not p.size]  # their counters

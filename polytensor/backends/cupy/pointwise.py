@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..activations import ROOT_2_OVER_PI, ROOT_HALF, TANH_GELU
+from ..base import UFUNCS
 from . import launch
-from .rows import CTYPE, ROWS, i64
+from .rows import CTYPE, ROWS
 
 Array = Any
 
@@ -107,6 +108,9 @@ TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     ),
     "square_error": ("x t", "", "(x - t) * (x - t)", SINGLE),
     "clamp_between": ("x", "lo hi", "between(x, lo, hi)", ALL),
+    "neg": ("x", "", "-x", ALL), "abs": ("x", "", "fabs(x)", ALL), "sqrt": ("x", "", "sqrt(x)", ALL),
+    "exp": ("x", "", "exp(x)", ALL), "expm1": ("x", "", "expm1(x)", ALL), "log": ("x", "", "log(x)", ALL),
+    "log1p": ("x", "", "log1p(x)", ALL), "tanh": ("x", "", "tanh(x)", ALL),
 }  # fmt: skip
 
 # name: (parameters beside T, the arrays and the value of each in element j of the pack at i, the value of the result);
@@ -221,15 +225,27 @@ launch.register("mse_loss_end", SQUARES_END, [(c,) for c in SINGLE])
 def _method(name: str) -> Any:
     """The kernel as the base backend calls it: arrays, then numbers."""
     count, types = len(TABLE[name][0].split()), TABLE[name][3]
+    known = {d: ("map_" + name, c) for d, c in CTYPE.items() if c in types}
 
-    def method(self: CudaPointwise, *args: Any) -> Array:
+    def other(self: CudaPointwise, *args: Any) -> Array:
+        if name in UFUNCS:
+            return getattr(self.xp, UFUNCS[name])(*args)
+        return getattr(super(CudaPointwise, self), name)(*args)
+
+    def one(self: CudaPointwise, x: Array, *numbers: Any) -> Array:
+        key = known.get(x.dtype)
+        if key is None:
+            return other(self, x, *numbers)
+        return self._map(key, [x], numbers) if numbers or not x._c_contiguous else self._map_one(key, x)
+
+    def more(self: CudaPointwise, *args: Any) -> Array:
         arrays = args[:count]
-        if CTYPE.get(arrays[0].dtype) not in types or (
-            count == 2 and (arrays[0].dtype != arrays[1].dtype or arrays[0].shape != arrays[1].shape)
-        ):
-            return getattr(super(CudaPointwise, self), name)(*args)
-        return self._map(name, list(arrays), args[count:])
+        key = known.get(arrays[0].dtype)
+        if key is None or arrays[0].dtype != arrays[1].dtype or arrays[0].shape != arrays[1].shape:
+            return other(self, *args)
+        return self._map(key, list(arrays), args[count:])
 
+    method = one if count == 1 else more
     method.__name__ = name
     return method
 
@@ -238,28 +254,41 @@ class CudaPointwise:
     """Mixed into CupyBackend."""
 
     xp: Any
+    empty: Any
     contiguous: Any
     is_dense: Any
 
     def _alike(self, arrays: list[Array]) -> tuple[list[Array], Array]:
         """Arrays of one shape in one layout without gaps, and an empty one like them."""
         first = arrays[0]
-        if not first.flags.c_contiguous and not (all(first.strides) and self.is_dense(first)):
+        if all([a._c_contiguous for a in arrays]):
+            return arrays, self.empty(first.shape, first.dtype)
+        if not (all(first.strides) and self.is_dense(first)):
             arrays = [self.contiguous(a) for a in arrays]
         elif any([a.strides != first.strides for a in arrays[1:]]):
             arrays = [self.contiguous(a) for a in arrays]
         out = self.xp.empty_like(arrays[0])
         if out.strides != arrays[0].strides:
-            arrays, out = [self.contiguous(a) for a in arrays], self.xp.empty(first.shape, first.dtype)
+            arrays, out = [self.contiguous(a) for a in arrays], self.empty(first.shape, first.dtype)
         return arrays, out
 
-    def _map(self, name: str, arrays: list[Array], numbers: tuple[Any, ...]) -> Array:
+    def _map(self, key: tuple[str, str], arrays: list[Array], numbers: tuple[Any, ...]) -> Array:
         arrays, out = self._alike(arrays)
-        if out.size:
-            kind = np.float64 if out.dtype == np.float64 else np.float32
-            kernel = launch.kernel("map_" + name, CTYPE[out.dtype])
-            block = launch.grid(out.size, each=16 // out.dtype.itemsize)
-            kernel(*block, (*arrays, out, *i64(out.size), *[kind(v) for v in numbers]))
+        n = out.size
+        if n:
+            kind = launch.floats(out.dtype)
+            wanted = launch.threads(n, 16 // out.dtype.itemsize)
+            (launch.ready.get(key) or launch.kernel(*key)).over(
+                wanted, (*arrays, out, launch.I64[n], *[kind[v] for v in numbers])
+            )
+        return out
+
+    def _map_one(self, key: tuple[str, str], x: Array) -> Array:
+        out, n = self.empty(x.shape, x.dtype), x.size
+        if n:
+            (launch.ready.get(key) or launch.kernel(*key)).over(
+                launch.threads(n, 16 // x.dtype.itemsize), (x, out, launch.I64[n])
+            )
         return out
 
     def _apart(self, name: str, n: int, args: tuple[Any, ...], dtype: Any) -> None:
@@ -276,13 +305,17 @@ class CudaPointwise:
     hardshrink, softshrink, threshold_ = _method("hardshrink"), _method("softshrink"), _method("threshold_")
     soft_hinge, smooth_l1 = _method("soft_hinge"), _method("smooth_l1")
     binary_cross_entropy = _method("binary_cross_entropy")
+    neg, abs, sqrt, exp, expm1 = _method("neg"), _method("abs"), _method("sqrt"), _method("exp"), _method("expm1")
+    log, log1p, tanh = _method("log"), _method("log1p"), _method("tanh")
 
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
         if CTYPE.get(x.dtype) not in ALL or lo != lo or hi != hi:
             return super().clamp(x, lo, hi)  # type: ignore[misc]
         kind = x.dtype.type
         return self._map(
-            "clamp_between", [x], (kind(-np.inf if lo is None else lo), kind(np.inf if hi is None else hi))
+            ("map_clamp_between", CTYPE[x.dtype]),
+            [x],
+            (kind(-np.inf if lo is None else lo), kind(np.inf if hi is None else hi)),
         )
 
     def masked_scale(self, x: Array, mask: Array, scale: float) -> Array:
@@ -290,22 +323,22 @@ class CudaPointwise:
             return super().masked_scale(x, mask, scale)  # type: ignore[misc]
         x, mask = self.contiguous(x), self.contiguous(mask)
         out = self.xp.empty(x.shape, x.dtype)
-        factor = (np.float64 if x.dtype == np.float64 else np.float32)(x.dtype.type(scale))
-        self._apart("masked_scale", x.size, (x, mask, out, *i64(x.size), factor), x.dtype)
+        factor = launch.floats(x.dtype)[x.dtype.type(scale)]
+        self._apart("masked_scale", x.size, (x, mask, out, *launch.i64(x.size), factor), x.dtype)
         return out
 
     def mse_loss(self, x: Array, t: Array, reduction: int) -> Array:
         if CTYPE.get(x.dtype) not in SINGLE or x.dtype != t.dtype or x.shape != t.shape or not x.size:
             return super().mse_loss(x, t, reduction)  # type: ignore[misc]
         if reduction == 0:
-            return self._map("square_error", [x, t], ())
+            return self._map(("map_square_error", CTYPE[x.dtype]), [x, t], ())
         x, t = self.contiguous(x), self.contiguous(t)
         n, ctype, out = x.size, CTYPE[x.dtype], self.xp.empty((), x.dtype)
-        blocks, count = min(-(-n // 8192), 1024), x.dtype.type(n if reduction == 1 else 1)
+        blocks, count = min(-(-n // 8192), 1024), launch.floats(x.dtype)[n if reduction == 1 else 1]
         parts = self.xp.empty(blocks, x.dtype)
-        launch.kernel("mse_loss", ctype)((blocks,), (256,), (x, t, parts, out, *i64(n), count))
+        launch.kernel("mse_loss", ctype)((blocks,), (256,), (x, t, parts, out, *launch.i64(n), count))
         if blocks > 1:
-            launch.kernel("mse_loss_end", ctype)((1,), (256,), (parts, out, *i64(blocks), count))
+            launch.kernel("mse_loss_end", ctype)((1,), (256,), (parts, out, *launch.i64(blocks), count))
         return out
 
     def mse_loss_backward(self, g: Array, x: Array, t: Array, reduction: int) -> Array:
@@ -313,8 +346,13 @@ class CudaPointwise:
         if CTYPE.get(x.dtype) not in SINGLE or not fits:
             return super().mse_loss_backward(g, x, t, reduction)  # type: ignore[misc]
         g, x, t = (self.contiguous(a) for a in (g, x, t))
-        out, scale = self.xp.empty(x.shape, x.dtype), x.dtype.type(2 / max(x.size, 1) if reduction == 1 else 2)
-        self._apart("mse_loss_backward", x.size, (g, x, t, out, *i64(x.size, 0 if g.size == 1 else 1), scale), x.dtype)
+        out, scale = (
+            self.xp.empty(x.shape, x.dtype),
+            launch.floats(x.dtype)[2 / max(x.size, 1) if reduction == 1 else 2],
+        )
+        self._apart(
+            "mse_loss_backward", x.size, (g, x, t, out, *launch.i64(x.size, 0 if g.size == 1 else 1), scale), x.dtype
+        )
         return out
 
     def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
@@ -322,5 +360,6 @@ class CudaPointwise:
         fits = value.dtype == dtype and value.size == running.size and running.flags.c_contiguous
         if CTYPE.get(dtype) not in SINGLE or not fits:
             return super().move_average(running, value, keep, rate)  # type: ignore[misc, no-any-return]
-        args = (running, self.contiguous(value), *i64(running.size), dtype.type(keep), dtype.type(rate))
+        kind = launch.floats(dtype)
+        args = (running, self.contiguous(value), *launch.i64(running.size), kind[keep], kind[rate])
         return self._apart("move_average", running.size, args, dtype)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..conv import Pair, out_size
 from ..resample import Plan
-from .launch import CTYPES, NAMES, grid, kernel, register
+from .launch import CTYPES, I32, I64, NAMES, grid, kernel, register
 
 MAX_POOL2D = r"""
 // The first maximum wins, and so does the first NaN.
@@ -152,7 +152,7 @@ class PoolKernels:
         y = self.xp.empty((*x.shape[:2], *size), x.dtype)
         index = self.xp.empty(y.shape, np.int64)
         if y.size:
-            args = (self.contiguous(x), y, index, np.int64(y.size), *_sizes(x.shape, size, window))
+            args = (self.contiguous(x), y, index, I64[y.size], *_sizes(x.shape, size, window))
             kernel("max_pool2d", CTYPES[NAMES[x.dtype]])(*grid(y.size), args)
         return y, index
 
@@ -164,7 +164,7 @@ class PoolKernels:
             self.contiguous(g),
             self.contiguous(index),
             out,
-            np.int64(out.size),
+            I64[out.size],
             *_sizes(shape, g.shape[2:], window),
         )
         kernel("max_pool2d_grad", CTYPES[NAMES[g.dtype]])(*grid(out.size), args)
@@ -174,8 +174,8 @@ class PoolKernels:
         if NAMES[u.dtype] not in REAL or not index.size:
             return super().max_pool2d_gather(u, index)  # type: ignore[misc]
         out = self.xp.empty(index.shape, u.dtype)
-        area, size = (np.int64(a.shape[2] * a.shape[3]) for a in (u, index))
-        args = (self.contiguous(u), self.contiguous(index), out, np.int64(out.size), area, size)
+        area, size = (I64[a.shape[2] * a.shape[3]] for a in (u, index))
+        args = (self.contiguous(u), self.contiguous(index), out, I64[out.size], area, size)
         kernel("plane_gather", CTYPES[NAMES[u.dtype]])(*grid(out.size), args)
         return out
 
@@ -185,7 +185,7 @@ class PoolKernels:
             return super().window_argmax(x, dims, plans)  # type: ignore[misc]
         at = self.xp.empty(shape, np.int64)
         plans = (ONE,) * (3 - len(plans)) + tuple(plans)
-        sizes = [np.int64(v) for v in (at.size, *(p.n for p in plans), *(p.size for p in plans))]
+        sizes = [I64[v] for v in (at.size, *(p.n for p in plans), *(p.size for p in plans))]
         tables = [t for p in plans for t in self._table(p, np.dtype(np.float32))[:2]]
         kernel("window_argmax", CTYPES[NAMES[x.dtype]])(*grid(at.size), (self.contiguous(x), at, *sizes, *tables))
         return at
@@ -197,7 +197,7 @@ class PoolKernels:
         y = self.xp.empty(shape, x.dtype)
         if y.size:
             wide = np.dtype(WIDE.get(NAMES[x.dtype], x.dtype))
-            sizes = [np.int64(v) for v in (y.size, plan.n, plan.size, prod(shape[dim + 1 :]))]
+            sizes = [I64[v] for v in (y.size, plan.n, plan.size, prod(shape[dim + 1 :]))]
             args = (self.contiguous(x), y, *self._table(plan, wide), wide.type(plan.scale), *sizes)
             kernel("resample", CTYPES[NAMES[x.dtype]])(*grid(y.size), args)
         return y
@@ -217,4 +217,4 @@ class PoolKernels:
 @lru_cache(4096)
 def _sizes(shape: tuple[int, ...], size: Pair, window: tuple[Pair, ...]) -> list[Any]:
     """The arguments after `total` of the kernels of max_pool2d."""
-    return [np.int32(v) for v in (*shape[2:], *size, *(n for pair in window for n in pair))]
+    return [I32[v] for v in (*shape[2:], *size, *(n for pair in window for n in pair))]

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import CTYPE, ROWS, i64
+from .rows import CTYPE, ROWS
 
 Array = Any
 
 FLOATS = ("float", "double", "__half", "__nv_bfloat16")
 DIGITS = {"float": 24, "double": 53, "__half": 11, "__nv_bfloat16": 8}  # of a uniform draw
 MASK = 2**64 - 1
-ZERO = np.uint64(0)
 
 PHILOX = r"""
 // Philox4x64-10 (Salmon et al., 2011): block i of the stream, as numpy.random.Philox gives it. The counter has four words.
@@ -206,7 +205,8 @@ def _below(p: float) -> Any:
 def _stream(seed: int, counter: int, where: int) -> tuple[Any, ...]:
     """The key and the counter, in words, and where a graph finds more."""
     if 0 <= seed <= MASK and 0 <= counter <= MASK:
-        return np.uint64(seed), ZERO, np.uint64(counter), ZERO, ZERO, ZERO, np.uint64(where)
+        zero = launch.U64[0]
+        return launch.U64[seed], zero, np.uint64(counter), zero, zero, zero, launch.U64[where]
     words = [np.uint64(v >> s & MASK) for v, s in [(seed, 0), (seed, 64), *[(counter, 64 * k) for k in range(4)]]]
     return (*words, np.uint64(where))
 
@@ -228,7 +228,7 @@ class CudaRandom:
         """Fill `out`, `each` elements to a block of the stream."""
         if out.size:
             run = launch.kernel(kernel, *types)
-            run(*launch.grid(-(-out.size // each)), (*self._words(seed, counter), out, *i64(out.size), *args))
+            run(*launch.grid(-(-out.size // each)), (*self._words(seed, counter), out, *launch.i64(out.size), *args))
         return out
 
     def random_words(self, seed: int, counter: int, nblocks: int) -> Array:
@@ -240,8 +240,8 @@ class CudaRandom:
         ctype = CTYPE.get(dtype)
         if ctype not in FLOATS:
             return super().uniform(seed, counter, shape, dtype, lo, hi)  # type: ignore[misc]
-        kind = np.float64 if ctype == "double" else np.float32
-        args = (np.int32(DIGITS[ctype]), kind(hi - lo), kind(lo), np.bool_(lo == 0.0 and hi == 1.0))
+        kind = launch.floats(dtype)
+        args = (launch.I32[DIGITS[ctype]], kind[hi - lo], kind[lo], launch.BOOL[lo == 0.0 and hi == 1.0])
         out = self.empty(tuple(shape), dtype)
         return self._draw("philox_uniform", (ctype,), seed, counter, out, 4 if ctype == "double" else 8, *args)
 
@@ -251,8 +251,8 @@ class CudaRandom:
         ctype = CTYPE.get(dtype)
         if ctype not in FLOATS or hasattr(mean, "dtype") or hasattr(std, "dtype"):
             return super().normal(seed, counter, shape, dtype, mean, std)  # type: ignore[misc]
-        kind = np.float64 if ctype == "double" else np.float32
-        args = (kind(mean), kind(std), np.bool_(mean == 0.0 and std == 1.0))
+        kind = launch.floats(dtype)
+        args = (kind[mean], kind[std], launch.BOOL[mean == 0.0 and std == 1.0])
         out = self.empty(tuple(shape), dtype)
         return self._draw("philox_normal", (ctype,), seed, counter, out, 4 if ctype == "double" else 8, *args)
 
@@ -268,12 +268,12 @@ class CudaRandom:
         x = self.contiguous(x)
         y, mask = self.empty(x.shape, x.dtype), self.empty(x.shape, np.bool_)
         if x.size:
-            scale = (np.float64 if ctype == "double" else np.float32)(x.dtype.type(1.0 / (1.0 - p)))
-            args = (*self._words(seed, counter), x, y, mask, *i64(x.size), _below(1.0 - p), scale)
+            scale = launch.floats(x.dtype)[x.dtype.type(1.0 / (1.0 - p))]
+            args = (*self._words(seed, counter), x, y, mask, *launch.i64(x.size), _below(1.0 - p), scale)
             launch.kernel("philox_dropout", ctype)(*launch.grid(-(-x.size // 8)), args)
         return y, mask
 
     def randint(self, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, low: int, high: int) -> Array:
         out = self.empty(tuple(shape), np.int64)
-        self._draw("philox_integers", (), seed, counter, out, 4, np.uint64(high - low), *i64(low))
+        self._draw("philox_integers", (), seed, counter, out, 4, launch.U64[high - low], *launch.i64(low))
         return out if out.dtype == dtype else out.astype(dtype)

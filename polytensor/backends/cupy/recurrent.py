@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..recurrent import Steps
 from . import launch
-from .rows import CTYPE, i64
+from .rows import CTYPE
 
 Array = Any
 
@@ -195,7 +193,7 @@ class CudaRecurrent:
             return super()._rnn_walk(w, relu, steps, h, own, before)  # type: ignore[misc, no-any-return]
         kernel = launch.kernel("rnn_cell", ctype)
         for a, b in steps:
-            args = (self.matmul(h[: b - a], w), own, h, before, *i64(a, b - a, n), np.bool_(relu))
+            args = (self.matmul(h[: b - a], w), own, h, before, *launch.i64(a, b - a, n), launch.BOOL[relu])
             kernel(*launch.grid((b - a) * n), args)
         return None
 
@@ -206,10 +204,10 @@ class CudaRecurrent:
         ctype = _takes(n, own, dh, d)
         if ctype is None:
             return super()._rnn_walk_back(g, w_hh, relu, steps, dh, own, d)  # type: ignore[misc, no-any-return]
-        kernel, flags = launch.kernel("rnn_cell_backward", ctype), (np.bool_(relu), np.bool_(g is not None))
+        kernel, flags = launch.kernel("rnn_cell_backward", ctype), (launch.BOOL[relu], launch.BOOL[g is not None])
         g, product, fresh = own if g is None else self.contiguous(g), dh, 0
         for a, b in reversed(steps):
-            args = (g, product, own, dh, d, *i64(a, b - a, fresh, n), *flags)
+            args = (g, product, own, dh, d, *launch.i64(a, b - a, fresh, n), *flags)
             kernel(*launch.grid(max(b - a, fresh) * n), args)
             product, fresh = self.matmul(d[a:b], w_hh), b - a
         dh[:fresh] = product
@@ -223,11 +221,11 @@ class CudaRecurrent:
         ctype = None if w_hr.size else _takes(n, gates, h, c, tc, before, past, ys)
         if ctype is None:
             return super()._lstm_walk(w_hh, bias, w_hr, steps, h, c, gates, tc, before, past, ys)  # type: ignore[misc, no-any-return]
-        kernel, w, biased = launch.kernel("lstm_cell", ctype), w_hh.T, np.bool_(bias.size > 0)
+        kernel, w, biased = launch.kernel("lstm_cell", ctype), w_hh.T, launch.BOOL[bias.size > 0]
         bias = self.contiguous(bias)
         for a, b in steps:
             hidden = self.matmul(h[: b - a], w)
-            args = (hidden, bias, gates, h, c, tc, before, past, ys, *i64(a, b - a, n), biased)
+            args = (hidden, bias, gates, h, c, tc, before, past, ys, *launch.i64(a, b - a, n), biased)
             kernel(*launch.grid((b - a) * n), args)
         return None
 
@@ -239,10 +237,10 @@ class CudaRecurrent:
         ctype = None if dys is not None else _takes(n, gates, dh, dc, tc, before, d)
         if ctype is None:
             return super()._lstm_walk_back(g, w_hh, w_hr, steps, dh, dc, gates, tc, before, d, dys)  # type: ignore[misc, no-any-return]
-        kernel, given = launch.kernel("lstm_cell_backward", ctype), np.bool_(g is not None)
+        kernel, given = launch.kernel("lstm_cell_backward", ctype), launch.BOOL[g is not None]
         g, product, fresh = gates if g is None else self.contiguous(g), dh, 0
         for a, b in reversed(steps):
-            args = (g, product, gates, tc, before, dh, dc, d, *i64(a, b - a, fresh, n), given)
+            args = (g, product, gates, tc, before, dh, dc, d, *launch.i64(a, b - a, fresh, n), given)
             kernel(*launch.grid(max(b - a, fresh) * n), args)
             product, fresh = self.matmul(d[a:b], w_hh), b - a
         dh[:fresh] = product
@@ -255,11 +253,13 @@ class CudaRecurrent:
         ctype = _takes(n, gates, h, inner, past, ys)
         if ctype is None:
             return super()._gru_walk(w_hh, b_hh, steps, h, gates, inner, past, ys)  # type: ignore[misc, no-any-return]
-        kernel, w, biased = launch.kernel("gru_cell", ctype), w_hh.T, np.bool_(b_hh.size > 0)
+        kernel, w, biased = launch.kernel("gru_cell", ctype), w_hh.T, launch.BOOL[b_hh.size > 0]
         bias = self.contiguous(b_hh)
         for a, b in steps:
             hidden = self.matmul(h[: b - a], w)
-            kernel(*launch.grid((b - a) * n), (hidden, bias, gates, h, inner, past, ys, *i64(a, b - a, n), biased))
+            kernel(
+                *launch.grid((b - a) * n), (hidden, bias, gates, h, inner, past, ys, *launch.i64(a, b - a, n), biased)
+            )
         return None
 
     def _gru_walk_back(
@@ -270,10 +270,10 @@ class CudaRecurrent:
         ctype = _takes(n, gates, dh, inner, past, dx, d)
         if ctype is None:
             return super()._gru_walk_back(g, w_hh, steps, dh, gates, inner, past, dx, d)  # type: ignore[misc, no-any-return]
-        kernel, given = launch.kernel("gru_cell_backward", ctype), np.bool_(g is not None)
+        kernel, given = launch.kernel("gru_cell_backward", ctype), launch.BOOL[g is not None]
         g, product, fresh = gates if g is None else self.contiguous(g), dh, 0
         for a, b in reversed(steps):
-            args = (g, product, gates, inner, past, dh, dx, d, *i64(a, b - a, fresh, n), given)
+            args = (g, product, gates, inner, past, dh, dx, d, *launch.i64(a, b - a, fresh, n), given)
             kernel(*launch.grid(max(b - a, fresh) * n), args)
             product, fresh = self.matmul(d[a:b], w_hh), b - a
         dh[:fresh] += product

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .launch import CTYPES, NAMES, kernel, register
+from .launch import BOOL, CTYPES, F32, F64, I32, NAMES, i64, kernel, register
 
 COMBINE = r"""
 enum { SUM, LARGEST, SMALLEST };
@@ -41,12 +41,13 @@ __global__ void reduce_lines(const T* x, O* y, i64 lines, i64 n, i64 inner, i64 
         acc_t<T> v = neutral<acc_t<T>>(op);
         if (inside) {
             i64 end = min(n, (tile.rest + 1) * step);
-            const T* from = x + place.quotient * n * inner + place.rest;
-            for (i64 k = tile.rest * step + row; k < end; k += AHEAD * along) {
+            i64 k = tile.rest * step + row, left = k < end ? split(end - k + along - 1, along).quotient : 0;
+            const T* from = x + (place.quotient * n + k) * inner + place.rest;
+            for (; left > 0; left -= AHEAD) {
                 acc_t<T> e[AHEAD];
                 #pragma unroll
-                for (int j = 0; j < AHEAD; ++j)
-                    e[j] = k + j * along < end ? load(from + (k + j * along) * inner) : neutral<acc_t<T>>(op);
+                for (int j = 0; j < AHEAD; ++j, from += along * inner)
+                    e[j] = j < left ? load(from) : neutral<acc_t<T>>(op);
                 #pragma unroll
                 for (int j = 0; j < AHEAD; ++j) v = combine(v, e[j], op);
             }
@@ -187,8 +188,6 @@ register("reduce_lines", COMBINE + DIVIDE + LINES, PAIRS)
 register("reduce_rows", COMBINE + DIVIDE + ROWS, PAIRS)
 register("arg_lines", BEFORE + ARGUMENTS, [(CTYPES[d],) for d in FLOATS])
 SUM, LARGEST, SMALLEST = range(3)
-OPS, FLAGS = [np.int32(op) for op in range(3)], (np.bool_(False), np.bool_(True))
-ONES = {"float32": np.float32(1), "float64": np.float64(1)}
 BLOCKS = 1024  # enough for the largest cards; pieces are made up to this number
 LONG = 1024  # rows from this length on take 16 bytes at a time
 
@@ -211,15 +210,16 @@ class Stage(NamedTuple):
     def sizes(self) -> tuple[Any, ...]:
         """The arguments that say all this."""
         if not self.across:
-            return tuple(map(np.int64, (self.outer, self.n, self.pieces, self.step)))
+            return i64(self.outer, self.n, self.pieces, self.step)
         lines = self.outer * self.inner
-        return (*map(np.int64, (lines, self.n, self.inner, self.pieces, self.step)), np.int32(self.across))
+        return (*i64(lines, self.n, self.inner, self.pieces, self.step), I32[self.across])
 
 
 def _power(n: int) -> int:
     return 1 << max(n - 1, 0).bit_length()
 
 
+@lru_cache(1024)
 def stage(outer: int, n: int, inner: int, rows: bool) -> Stage:
     """How to reduce the middle dimension; `rows`: long rows by blocks of their own."""
     lines = outer * inner
@@ -314,15 +314,14 @@ class ReduceKernels:
             return None
         name = last = NAMES[x.dtype]
         wide = WIDE[name] if op == SUM else name
-        one = ONES[WIDE[name]]
         y = x
         for k, (size, rows, blocks, sizes) in enumerate(todo):
             final = k + 1 == len(todo)
             to = last if final else wide
             out = self.xp.empty(size, x.dtype if to == last else np.float32)
-            by = one.__class__(prod([x.shape[d] for d in dims])) if mean and final else one
+            by = (F64 if name == "float64" else F32)[prod([x.shape[d] for d in dims]) if mean and final else 1]
             run = kernel("reduce_rows" if rows else "reduce_lines", CTYPES[name], CTYPES[to])
-            run(blocks, (256,), (y, out, *sizes, OPS[op], by))
+            run(blocks, (256,), (y, out, *sizes, I32[op], by))
             y, name = out, to
         return self._shaped(y, x.shape, dims, order, keepdim)
 
@@ -340,7 +339,7 @@ class ReduceKernels:
         for k, (size, _, blocks, sizes) in enumerate(todo):
             last = valued and k + 1 == len(todo)
             out, values = self.xp.empty(size, np.int64), self.xp.empty(size if last else 0, x.dtype)
-            run(blocks, (256,), (x, y, FLAGS[k > 0], out, values, FLAGS[last], whole, *sizes, FLAGS[smallest]))
+            run(blocks, (256,), (x, y, BOOL[k > 0], out, values, BOOL[last], whole, *sizes, BOOL[smallest]))
             y = out
         places = self._shaped(y, x.shape, dims, order, keepdim)
         return self._shaped(values, x.shape, dims, order, keepdim) if valued else None, places

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ... import dtypes
 from .launch import CTYPES
 
@@ -130,7 +128,3 @@ def split(shape: tuple[int, ...], dim: int) -> tuple[int, int, int]:
     for n in shape[dim + 1 :]:
         inner *= n
     return outer, shape[dim], inner
-
-
-def i64(*values: int) -> tuple[Any, ...]:
-    return tuple([np.int64(v) for v in values])

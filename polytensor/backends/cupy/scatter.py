@@ -15,7 +15,7 @@ import numpy as np
 
 from ...settings import are_deterministic_algorithms_enabled
 from ..base import FLOAT16
-from .launch import CTYPES, NAMES, grid, kernel, register
+from .launch import BOOL, CTYPES, I32, I64, NAMES, grid, kernel, register
 
 ADD_ROWS = r"""
 __device__ void atomic_add(float* p, float v) { atomicAdd(p, v); }
@@ -169,16 +169,16 @@ class ScatterKernels:
             return
         n, rows, total = index.size, x.size // width, index.size * width
         if not sort:
-            args = (x, index, value, np.int64(total), np.int64(width), np.int64(rows), np.int64(skip))
+            args = (x, index, value, I64[total], I64[width], I64[rows], I64[skip])
             kernel("add_rows", CTYPES[name], CTYPES[NAMES[value.dtype]])(*grid(total), args)
             return
         order, places = self._sorted_places(index)
         chunks = -(-n // CHUNK) * width
         heads = xp.empty(chunks, np.float64 if name == "float64" else np.float32)
-        sizes = (np.int64(n), np.int64(chunks), np.int64(width))
+        sizes = (I64[n], I64[chunks], I64[width])
         if n > CHUNK:
             kernel("run_heads", CTYPES[name])(*grid(chunks), (order, places, value, heads, *sizes))
-        last = (np.int64(n), np.int64(total), np.int64(width), np.int64(rows), np.int64(skip), np.bool_(mean))
+        last = (I64[n], I64[total], I64[width], I64[rows], I64[skip], BOOL[mean])
         kernel("add_runs", CTYPES[name])(*grid(total), (x, order, places, value, heads, *last))
 
     def _sorted_places(self, index: Any) -> tuple[Any, Any]:
@@ -200,8 +200,8 @@ class ScatterKernels:
             self._at(ufunc, out, index, value.astype(wide))
         else:
             order, rows = self._sorted_places(xp.ascontiguousarray(index, np.int64))
-            args = (out, order, rows, xp.ascontiguousarray(value), np.int64(index.size), np.int64(x.size),
-                    np.int32(RUN_OPS[ufunc]))  # fmt: skip
+            args = (out, order, rows, xp.ascontiguousarray(value), I64[index.size], I64[x.size],
+                    I32[RUN_OPS[ufunc]])  # fmt: skip
             kernel("combine_runs", CTYPES[NAMES[kind]])(*grid(index.size), args)
         if out is not x:
             x[...] = out.astype(kind)
@@ -242,7 +242,7 @@ class ScatterKernels:
         out, value = (xp.ascontiguousarray(a) for a in (x, value))
         n, wide = index.size, width * x.dtype.itemsize // np.dtype(word).itemsize
         order, places = self._sorted_places(xp.ascontiguousarray(index, np.int64))
-        sizes = [np.int64(v) for v in (n, n * wide, wide, x.size // width)]
+        sizes = [I64[v] for v in (n, n * wide, wide, x.size // width)]
         args = (out.view(word), order, places, value.reshape(-1).view(word), *sizes)
         kernel("write_rows", CTYPES[np.dtype(word).name])(*grid(n * wide), args)
         if out is not x:

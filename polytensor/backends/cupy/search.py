@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .launch import CTYPES, NAMES, grid, kernel, register
+from .launch import BOOL, CTYPES, I64, NAMES, grid, kernel, register
 
 SEARCH = r"""
 // out[i]: where values[i] goes into its row of edges. A NaN among the edges lets the search go on to its right.
@@ -44,6 +44,6 @@ class SearchKernels:
         edges, wanted = (self.xp.ascontiguousarray(x) for x in (boundaries, values))
         out = self.xp.empty(values.shape, np.int64)
         per_row = values.size if boundaries.ndim == 1 else values.shape[-1]
-        args = (edges, wanted, out, np.int64(values.size), np.int64(n), np.int64(per_row), np.bool_(right))
+        args = (edges, wanted, out, I64[values.size], I64[n], I64[per_row], BOOL[right])
         kernel("search_sorted", CTYPES[name])(*grid(values.size), args)
         return out

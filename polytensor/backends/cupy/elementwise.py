@@ -1,0 +1,207 @@
+"""Arithmetic, comparisons and functions of one argument as kernels of our own, for arrays that fill their memory in C order.
+
+CuPy's ufuncs take 4 us of the host's time a call, most of it to find out what fits together; these take half of that. An
+operand may be a number, or rows that are repeated (a bias). Everything else goes to CuPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..base import UFUNCS
+from . import launch
+from .launch import I64, register, threads
+from .rows import CTYPE, ROWS
+
+Array = Any
+
+FLOATS = ("float", "double", "__half", "__nv_bfloat16")
+
+PLACE = r"""
+// Where element i of n lies in an array that begins anew after k elements.
+__device__ __forceinline__ i64 place(i64 i, i64 k, i64 n) {
+    if (k == n) return i;
+    return k == 1 ? 0 : split(i, k).rest;
+}
+"""
+TWO = (
+    ROWS
+    + PLACE
+    + r"""
+// f on elements of x and y, which begin anew after kx and ky elements.
+template <typename T, int V>
+__device__ __forceinline__ void operand(const T* x, i64 k, i64 n, i64 i, acc_t<T> first, acc_t<T>* v) {
+    if (k == 1) {
+        #pragma unroll
+        for (int j = 0; j < V; ++j) v[j] = first;
+    } else {
+        get<T, V>(x + place(i, k, n), v);
+    }
+}
+template <typename U, typename A> struct Result {
+    static __device__ __forceinline__ U of(A v) { return from_acc<U>(v); }
+};
+template <> struct Result<bool, bool> {
+    static __device__ __forceinline__ bool of(bool v) { return v; }
+};
+template <typename T, typename U, typename F>
+__device__ __forceinline__ void two(const T* x, const T* y, U* out, i64 n, i64 kx, i64 ky, F f) {
+    typedef acc_t<T> A;
+    typedef decltype(f(A(), A())) B;
+    const int V = 16 / sizeof(T);
+    i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    bool fits = ((u64)out & (V * sizeof(U) - 1)) == 0 && (kx == 1 || (aligned16(x) && (kx == n || kx % V == 0))) &&
+                (ky == 1 || (aligned16(y) && (ky == n || ky % V == 0)));
+    i64 packs = fits ? n / V : 0;
+    A x0 = load(x), y0 = load(y);
+    for (i64 p = start; p < packs; p += stride) {
+        A a[V], b[V];
+        operand<T, V>(x, kx, n, p * V, x0, a);
+        operand<T, V>(y, ky, n, p * V, y0, b);
+        Pack<U, V> made;
+        #pragma unroll
+        for (int j = 0; j < V; ++j) made.v[j] = Result<U, B>::of(f(a[j], b[j]));
+        deposit<U, V>(out + p * V, made);
+    }
+    for (i64 i = packs * V + start; i < n; i += stride) {
+        out[i] = Result<U, B>::of(f(load(x + place(i, kx, n)), load(y + place(i, ky, n))));
+    }
+}
+"""
+)
+
+# name: (formula, C types); "bool" stands for results that are no T
+BINARY = {
+    "add": ("a + b", (*FLOATS, "long long")), "sub": ("a - b", (*FLOATS, "long long")),
+    "mul": ("a * b", (*FLOATS, "long long")), "div": ("a / b", FLOATS),
+    "maximum": ("a > b || a != a ? a : b", (*FLOATS, "long long")),
+    "minimum": ("a < b || a != a ? a : b", (*FLOATS, "long long")),
+}  # fmt: skip
+COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+CHOOSE = r"""
+template <typename T>
+__global__ void choose(const bool* c, const T* x, const T* y, T* out, i64 n, i64 kc, i64 kx, i64 ky) {
+    for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
+        out[i] = c[place(i, kc, n)] ? x[place(i, kx, n)] : y[place(i, ky, n)];
+    }
+}
+"""
+
+
+def _text(name: str, result: str, formula: str) -> str:
+    made = "A" if result == "T" else result
+    return f"""
+template <typename T>
+__global__ void two_{name}(const T* x, const T* y, {result}* out, i64 n, i64 kx, i64 ky) {{
+    typedef acc_t<T> A;
+    two<T, {result}>(x, y, out, n, kx, ky, [](A a, A b) -> {made} {{ return {formula}; }});
+}}
+"""
+
+
+for _name, (_formula, _types) in BINARY.items():
+    register("two_" + _name, TWO + _text(_name, "T", _formula), [(c,) for c in _types])
+for _name, _sign in COMPARISONS.items():
+    register("two_" + _name, TWO + _text(_name, "bool", f"a {_sign} b"), [(c,) for c in (*FLOATS, "long long")])
+register("choose", PLACE + CHOOSE, [(c,) for c in (*FLOATS, "long long", "bool")])
+
+
+def period(x: Array, shape: tuple[int, ...]) -> int:
+    """The elements after which x begins anew in an array of `shape`; 0 if it is not made of whole rows of it."""
+    own = x.shape
+    if own == shape:
+        return int(x.size)
+    if x.size == 1 and len(own) <= len(shape):
+        return 1
+    if 0 < len(own) <= len(shape):
+        while own and own[0] == 1:
+            own = own[1:]
+        if own == shape[len(shape) - len(own) :]:
+            return int(x.size)
+    return 0
+
+
+def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scalar: Any, result: Any = None) -> Any:
+    """The kernel for two arrays of one dtype, or an array and a number; `plain` takes what it does not."""
+    known = {d: (("two_" + name, c), 16 // d.itemsize, result or d) for d, c in CTYPE.items() if c in types}
+
+    def call(x: Array, y: Array) -> Array:
+        try:
+            dtype, other = x.dtype, y.dtype
+        except AttributeError:  # a number in a derivative's rule
+            if not hasattr(x, "dtype") or type(y) not in (int, float) or x.dtype.kind != "f":
+                return plain(x, y)
+            y, dtype = scalar(y, x.dtype), x.dtype
+            other = dtype
+        found = known.get(dtype)
+        if found is None or other is not dtype or not (x._c_contiguous and y._c_contiguous):
+            return plain(x, y)
+        key, each, made = found
+        shape = x.shape
+        n = kx = x.size
+        if y.shape == shape:
+            ky = n
+        else:
+            if y.ndim > x.ndim or y.size > n:
+                shape, n = y.shape, y.size
+            kx, ky = period(x, shape), period(y, shape)
+            if not (kx and ky):
+                return plain(x, y)
+        out = empty(shape, made)
+        if n:
+            (launch.ready.get(key) or launch.kernel(*key)).over(threads(n, each), (x, y, out, I64[n], I64[kx], I64[ky]))
+        return out
+
+    return call
+
+
+def chooser(plain: Callable[..., Array], empty: Any) -> Any:
+    """where() for a condition and two arrays of one dtype, any of which may be a number or rows."""
+    types = (*FLOATS, "long long", "bool")
+    known = {d: ("choose", c) for d, c in CTYPE.items() if c in types}
+
+    def call(condition: Array, x: Array, y: Array) -> Array:
+        try:
+            arrays, key = (condition, x, y), known.get(x.dtype)
+            fits = (
+                key is not None
+                and y.dtype is x.dtype
+                and condition.dtype == np.bool_
+                and all([a._c_contiguous for a in arrays])
+            )
+        except AttributeError:
+            return plain(condition, x, y)
+        if key is None or not fits:
+            return plain(condition, x, y)
+        shape = max([a.shape for a in arrays], key=lambda s: (len(s), prod(s)))
+        n, periods = prod(shape), [period(a, shape) for a in arrays]
+        if not all(periods):
+            return plain(condition, x, y)
+        out = empty(shape, x.dtype)
+        (launch.ready.get(key) or launch.kernel(*key)).over(
+            threads(n, 1), (condition, x, y, out, I64[n], *[I64[k] for k in periods])
+        )
+        return out
+
+    return call
+
+
+class ElementwiseKernels:
+    """Mixed into CupyBackend; `_bind_elementwise` puts them in place of CuPy's ufuncs."""
+
+    xp: Any
+    empty: Any
+    scalar: Any
+
+    def _bind_elementwise(self) -> None:
+        xp, empty, scalar = self.xp, self.empty, self.scalar
+        for name, (_, types) in BINARY.items():
+            setattr(self, name, binary(name, types, getattr(xp, UFUNCS[name]), empty, scalar))
+        for name in COMPARISONS:
+            types = (*FLOATS, "long long")
+            setattr(self, name, binary(name, types, getattr(xp, UFUNCS[name]), empty, scalar, np.dtype(np.bool_)))
+        self.where = chooser(xp.where, empty)
