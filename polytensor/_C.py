@@ -10,8 +10,11 @@ from .tensor import Tensor as TensorBase
 
 __all__ = [
     "DisableTorchFunction", "DisableTorchFunctionSubclass", "Generator", "TensorBase", "_disabled_torch_function_impl",
-    "_get_tracing_state", "_log_api_usage_once",
+    "_TensorMeta", "_get_tracing_state", "_log_api_usage_once",
 ]  # fmt: skip
+
+
+_TensorMeta = type(TensorBase)
 
 
 def _get_tracing_state() -> None:

@@ -170,6 +170,10 @@ _LAZY = (
     "overrides", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 _HOMES = {
+    "dtypes": (
+        "chalf", "complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "qint32",
+        "qint8", "quint2x4", "quint4x2", "quint8",
+    ),
     "conditions": (
         "SymBool", "SymFloat", "SymInt",
         "_assert", "_assert_async", "_check", "_check_index", "_check_is_size", "_check_not_implemented",
@@ -187,6 +191,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> _Any:
+    if name == "torch":  # PyTorch's module holds itself
+        from sys import modules
+
+        return modules[__name__]
     if name in _LAZY:
         from importlib import import_module
 

@@ -40,7 +40,7 @@ class dtype(metaclass=_DtypeType):
 
     def to_real(self) -> dtype:
         """The dtype of the real part. Source: torch.dtype.to_real."""
-        return {"complex64": float32, "complex128": float64}.get(self.name, self)
+        return {"complex32": float16, "complex64": float32, "complex128": float64}.get(self.name, self)
 
     def to_complex(self) -> dtype:
         """The complex dtype with parts of this one. RuntimeError for integers; float16 has none here."""
@@ -65,9 +65,26 @@ class dtype(metaclass=_DtypeType):
         return self.name + "_" if self.name == "bool" else self.name
 
 
+class _NamedOnly(dtype):
+    """A dtype that programs name and compare with; tensors of it raise NotImplementedError."""
+
+    __slots__ = ()
+    is_signed = property(lambda self: self.name not in ("float8_e8m0fnu", "quint8", "quint4x2", "quint2x4"))
+
+    @property
+    def array(self) -> Any:  # type: ignore[override]
+        raise NotImplementedError(f"PolyTensor has no tensors of {self}: its array libraries do not compute in it")
+
+
 def _make(name: str, category: int, itemsize: int) -> dtype:
     d = object.__new__(dtype)
     d.name, d.category, d.itemsize, d.array = name, category, itemsize, None
+    return d
+
+
+def _name(name: str, category: int, itemsize: int = 1) -> dtype:
+    d = object.__new__(_NamedOnly)
+    d.name, d.category, d.itemsize = name, category, itemsize
     return d
 
 
@@ -86,6 +103,17 @@ float32 = float_ = _make("float32", FLOAT, 4)
 float64 = double = _make("float64", FLOAT, 8)
 complex64 = cfloat = _make("complex64", COMPLEX, 8)
 complex128 = cdouble = _make("complex128", COMPLEX, 16)
+
+float8_e4m3fn, float8_e5m2 = _name("float8_e4m3fn", FLOAT), _name("float8_e5m2", FLOAT)
+float8_e4m3fnuz, float8_e5m2fnuz = _name("float8_e4m3fnuz", FLOAT), _name("float8_e5m2fnuz", FLOAT)
+float8_e8m0fnu, complex32 = _name("float8_e8m0fnu", FLOAT), _name("complex32", COMPLEX, 4)
+chalf = complex32
+qint8, quint8, qint32 = _name("qint8", INT), _name("quint8", INT), _name("qint32", INT, 4)
+quint4x2, quint2x4 = _name("quint4x2", INT), _name("quint2x4", INT)
+NAMED_ONLY = (
+    float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu, complex32, qint8, quint8, qint32, quint4x2,
+    quint2x4,
+)  # fmt: skip
 
 PROMOTING = (
     bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128,
@@ -142,6 +170,10 @@ class _Promotions(dict[tuple[dtype, dtype], dtype]):
             raise TypeError(f"promote_types(): arguments must be torch.dtype, not {type(wrong).__name__}")
         if a is b:
             return a
+        if a in NAMED_ONLY or b in NAMED_ONLY:
+            raise NotImplementedError(
+                f"PolyTensor has no tensors of {a if a in NAMED_ONLY else b}: nothing is promoted with it"
+            )
         for d, other in (pair, pair[::-1]):
             if d.category == FLOAT and other.category == INT:
                 return d
@@ -232,6 +264,13 @@ def to_float(d: dtype) -> dtype:
     return d if d.category >= FLOAT else _default
 
 
+FLOAT8 = {  # eps, largest, smallest normal number
+    "float8_e4m3fn": (2.0**-3, 448.0, 2.0**-6), "float8_e4m3fnuz": (2.0**-3, 240.0, 2.0**-7),
+    "float8_e5m2": (2.0**-2, 57344.0, 2.0**-14), "float8_e5m2fnuz": (2.0**-3, 57344.0, 2.0**-15),
+    "float8_e8m0fnu": (1.0, 2.0**127, 2.0**-127),
+}  # fmt: skip
+
+
 class _Info:
     __slots__ = ("bits", "dtype", "max", "min")
     bits: int
@@ -269,6 +308,13 @@ class finfo(_Info):
         if d.category < FLOAT:
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{d}'")
         d = d.to_real()
+        if d in NAMED_ONLY:
+            eps, largest, tiny = FLOAT8[d.name]
+            least = tiny if d is float8_e8m0fnu else -largest
+            self._set(
+                dtype=d.name, bits=8, eps=eps, max=largest, min=least, tiny=tiny, smallest_normal=tiny, resolution=1.0
+            )
+            return
         mantissa, emax, digits = {
             "float16": (10, 15, 3), "bfloat16": (7, 127, 2), "float32": (23, 127, 6), "float64": (52, 1023, 15)
         }[d.name]  # fmt: skip

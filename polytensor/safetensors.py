@@ -20,7 +20,10 @@ from .files.reading import reader_of
 from .files.writing import memory_of
 from .tensor import Tensor, wrap
 
-__all__ = ["SafetensorError", "load", "load_file", "load_model", "safe_open", "save", "save_file", "save_model"]
+__all__ = [
+    "SafetensorError", "load", "load_file", "load_model", "safe_open", "save", "save_file", "save_model", "storage_ptr",
+    "storage_size",
+]  # fmt: skip
 
 # in the order in which a file has them, last first
 NAMES = {
@@ -34,6 +37,16 @@ LARGEST_HEADER = 100_000_000
 
 class SafetensorError(Exception):
     """A file is not sound safetensors."""
+
+
+def storage_ptr(tensor: Tensor) -> int:
+    """Where the memory that a tensor is a part of begins."""
+    return int(tensor.untyped_storage().data_ptr())  # type: ignore[attr-defined]
+
+
+def storage_size(tensor: Tensor) -> int:
+    """How many bytes the memory that a tensor is a part of has."""
+    return int(tensor.untyped_storage().nbytes())  # type: ignore[attr-defined]
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .files import atomic, reading, writing
 from .unpickler import Unpickler
@@ -29,6 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 DEFAULT_PROTOCOL = 2
+MAP_LOCATION: TypeAlias = Any  # a device, a function, a dict of locations, or None
 _safe: set[Any] = set()
 _options: dict[str, Any] = {"crc32": True, "mmap": getattr(_mmap, "MAP_PRIVATE", None)}
 _lock = threading.Lock()

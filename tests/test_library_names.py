@@ -1,5 +1,6 @@
 """Names that libraries on top of PyTorch ask for: the answers are PyTorch's, or say clearly what is not here."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -76,9 +77,14 @@ torch.jit.isinstance(3, int), torch.jit.isinstance([3], typing.List[int]), torch
 torch.jit.isinstance({'a': 1}, typing.Dict[str, int]), torch.jit.isinstance((1, 'a'), typing.Tuple[int, str])
 torch.jit.isinstance(None, typing.Optional[int]), torch.jit.isinstance('a', typing.Optional[int])
 torch.jit.fork(lambda x: x + 1, 2).wait()
+torch.torch is torch, isinstance(xs[0], torch._C.TensorBase), type(torch.Tensor) is torch._C._TensorMeta
+[torch.finfo(d) for d in (torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz)]
+torch.finfo(torch.float8_e8m0fnu), torch.finfo(torch.complex32), torch.chalf
+[(d, d.itemsize, d.is_signed, d.is_complex) for d in (torch.float8_e4m3fn, torch.float8_e8m0fnu, torch.complex32, torch.qint8)]
+torch.float8_e5m2 == torch.uint8, isinstance(torch.float8_e5m2, torch.dtype)
+copy.deepcopy(torch.float8_e5m2) is torch.float8_e5m2, pickle.loads(pickle.dumps(torch.quint8)) is torch.quint8
 isinstance(3, torch.SymInt), isinstance(3.0, (torch.SymFloat, torch.SymBool))
 torch._C._get_tracing_state(), torch._C._log_api_usage_once('a')
-torch.ops.aten._foreach_mul_.ScalarList(xs, [2.0, 3.0])
 torch.broadcast_tensors(xs[0], xs[1])[0] is xs[0]
 torch.distributions.utils.vec_to_tril_matrix(torch.arange(1.0, 7.0))
 torch.distributions.utils.vec_to_tril_matrix(torch.arange(1.0, 4.0), -1)
@@ -129,12 +135,16 @@ torch.hub.HASH_REGEX.pattern
 
 def outcome(torch, text):
     import collections
+    import copy
     import importlib
+    import pickle
     import typing
 
     names = {
         "torch": torch,
         "typing": typing,
+        "copy": copy,
+        "pickle": pickle,
         "collections": collections,
         "xs": [torch.ones(2), torch.tensor([2.5, 0.5])],
     }
@@ -168,6 +178,18 @@ def test_what_is_scripted_stays_as_it_is():
         assert pt.jit.trace(model, pt.ones(1, 2)) is model
     with pytest.raises(NotImplementedError, match="use torch.save"):
         pt.jit.save(model, "a")
+
+
+@pytest.mark.parametrize("name", [d.name for d in pt.dtypes.NAMED_ONLY])
+def test_dtypes_that_are_only_names(name):
+    dtype = getattr(pt, name)
+    for use in (
+        lambda: pt.empty(2, dtype=dtype), lambda: pt.tensor([1], dtype=dtype), lambda: pt.ones(2).to(dtype),
+        lambda: pt.ones(2).type(dtype), lambda: pt.promote_types(dtype, pt.float32), lambda: pt.ones(4).view(dtype),
+        lambda: pt.nn.Linear(2, 2, dtype=dtype), lambda: pt.ones(2).sum(dtype=dtype), lambda: pt.full((2,), 1, dtype=dtype),
+    ):  # fmt: skip
+        with pytest.raises(NotImplementedError, match=f"PolyTensor has no tensors of torch.{name}"):
+            use()
 
 
 @pytest.mark.parametrize(
@@ -236,6 +258,58 @@ def test_an_op_of_ones_own(oracle):
     assert ours[0] == pytest.approx(theirs[0]) and ours[1] == pytest.approx(theirs[1])
 
 
+def test_checks_of_an_op(oracle):
+    """opcheck, and register_fake on device 'meta'."""
+
+    def program(torch):
+        def op(name, kernel, fake=None, mutates=()):
+            made = torch.library.custom_op(f"polytensor_test::{name}", kernel, mutates_args=mutates)
+            if fake is not None:
+                made.register_fake(fake)
+            return made
+
+        def doubled(x: torch.Tensor) -> torch.Tensor:
+            return x * 2
+
+        def bumped(x: torch.Tensor) -> torch.Tensor:
+            return x.add_(1) * 2
+
+        def same(x: torch.Tensor) -> torch.Tensor:
+            return x
+
+        def into(x: torch.Tensor, out: torch.Tensor) -> None:
+            out.copy_(x.sin())
+
+        def outcome(fn, *args):
+            try:
+                with torch.no_grad():
+                    return str(fn(*args))
+            except Exception as error:
+                # our own words where an output is an input
+                return "Error" if "input" in str(error) else type(error).__name__, str(error).split(" (with")[0][:150]
+
+        x = torch.tensor([0.5, 1.0], requires_grad=True)
+        good = op("doubled", doubled, lambda x: torch.empty_like(x))
+        ops = [
+            good, op("no_fake", doubled), op("wrong_shape", doubled, lambda x: x.new_empty(3)),
+            op("wrong_dtype", doubled, lambda x: x.new_empty(2, dtype=torch.float64)), op("bumped", bumped),
+        ]  # fmt: skip
+        out = [outcome(torch.library.opcheck, each, (x.detach(),)) for each in ops]
+        out.append(outcome(torch.library.opcheck, op("into", into, mutates=("out",)), (x.detach(), torch.zeros(2))))
+        out.append(outcome(torch.library.opcheck, good, (x,)))
+        out.append(sorted(torch.library.opcheck(ops[1], (x.detach(),), raise_exception=False)))
+        out.append(torch.library.opcheck(good, (), {"x": x.detach()}, test_utils="test_schema"))
+        out.append(x.tolist())
+        meta = torch.ones(2, device="meta")
+        out += [outcome(each, meta) for each in ops[:3]]
+        with pytest.raises(Exception, match="test_schema failed"):
+            torch.library.opcheck(op("same", same), (x.detach(),))
+        return [re.sub("polytensor_test.no_fake", "no_fake", str(each)) for each in out]
+
+    for ours, theirs in zip(program(pt), program(oracle), strict=True):
+        assert ours == theirs
+
+
 def test_the_alias_names_the_version_that_is_followed(tmp_path, oracle):
     script = tmp_path / "a.py"
     script.write_text(
@@ -253,3 +327,21 @@ def test_the_alias_names_the_version_that_is_followed(tmp_path, oracle):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("+")[0] == oracle.__version__.split("+")[0] and "polytensor" in done.stdout
+
+
+def test_nothing_is_distributed():
+    from polytensor.distributed import device_mesh, fsdp, tensor
+    from polytensor.nn.modules import module
+
+    assert not isinstance(pt.ones(2), tensor.DTensor) and not isinstance(
+        pt.nn.Linear(1, 1), fsdp.FullyShardedDataParallel
+    )
+    for use in (
+        lambda: tensor.DTensor(), lambda: tensor.Shard(0), lambda: fsdp.FullyShardedDataParallel(pt.nn.Linear(1, 1)),
+        lambda: device_mesh.init_device_mesh("cpu", (2,)), lambda: fsdp.fully_shard(pt.nn.Linear(1, 1)),
+    ):  # fmt: skip
+        with pytest.raises(NotImplementedError, match="a program is one process"):
+            use()
+    with pytest.raises(AttributeError, match=r"PolyTensor has no torch\.distributed\.tensor"):
+        tensor.loss_parallel  # noqa: B018
+    assert module._EXTRA_STATE_KEY_SUFFIX == "_extra_state"

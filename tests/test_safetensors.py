@@ -161,3 +161,9 @@ def test_scripts_find_it_under_the_packages_name(tmp_path):
         [sys.executable, "-m", "polytensor", "run", "a.py"], capture_output=True, text=True, cwd=tmp_path, timeout=60
     )
     assert done.stdout.strip() == "[1.0, 1.0] ['w'] polytensor.safetensors", done.stderr
+
+
+def test_where_memory_is():
+    base = pt.zeros(10)
+    part = base[4:6]
+    assert ours.storage_ptr(part) == ours.storage_ptr(base) == base.data_ptr() and ours.storage_size(part) == 40

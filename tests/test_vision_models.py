@@ -212,6 +212,15 @@ def test_named_weights(tv, server, monkeypatch, no_init):
     assert "equivalent to passing `weights=ResNet18_Weights.IMAGENET1K_V1`" in str(seen[1].message)
     M.resnet18(weights="DEFAULT")
     assert asked == ["https://download.pytorch.org/models/resnet18-f37072fd.pth"] * 2
+    asked.clear()
+    monkeypatch.setattr(M.weights, "read_weights", lambda url, check=True: asked.append(url) or {})
+    for old in ({"pretrained": True}, {"weights": True}):  # as they were when there was no newer file
+        with pytest.warns(UserWarning) as seen, pytest.raises(RuntimeError, match="Missing key"):
+            M.resnet50(**old)
+        assert "You can also use `weights=ResNet50_Weights.DEFAULT` to get the most up-to-date" in str(seen[-1].message)
+    assert asked == ["https://download.pytorch.org/models/resnet50-0676ba61.pth"] * 2
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="No weights available for model vit_h_14"):
+        M.vit_h_14(pretrained=True)
     assert M.get_weight("ResNet18_Weights.DEFAULT") is M.ResNet18_Weights.IMAGENET1K_V1
     assert M.list_models(include="vgg1*", exclude=["*_bn"]) == ["vgg11", "vgg13", "vgg16", "vgg19"]
     with pytest.raises(ValueError, match="Unknown model nope"):

@@ -13,6 +13,7 @@ from .base import BLOCK, IMPORTED_BY, REST, Backend
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 _F4 = np.dtype("f4")
+PIECE = 1 << 16  # elements that an optimizer updates at once
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
 _LAST = (1,)
 _ZERO: Any = np.zeros((), _F4)
@@ -70,6 +71,16 @@ class NumpyBackend(Backend):
         have = x.strides
         strides = [0] * extra + [0 if n == 1 else have[i] for i, n in enumerate(x.shape)]
         return np.ndarray(shape, x.dtype, x, 0, strides)
+
+    def pieces(self, *arrays: Any) -> Any:
+        # temporary arrays of the whole size would leave the caches, and the largest come from the system page by page
+        size, have = arrays[0].size, [a for a in arrays if a is not None]
+        if size <= 2 * PIECE or not all(a.flags.c_contiguous for a in have):
+            yield arrays
+            return
+        flat = [None if a is None else a.reshape(-1) for a in arrays]
+        for i in range(0, size, PIECE):
+            yield tuple(None if a is None else a[i : i + PIECE] for a in flat)
 
     def _cholesky(self, x: Any) -> Any:
         """By columns, as PyTorch keeps it: the upper factor turned over, without a copy if real."""

@@ -35,9 +35,18 @@ template <typename A> __device__ __forceinline__ A infinity() { return (A)__int_
 template <int TILE, typename T>
 __device__ void fill(const T* from, i64 row, i64 col, i64 first, i64 rows, int width, acc_t<T>* to, int pitch,
                      acc_t<T> factor) {
-    for (int i = threadIdx.x; i < TILE * width; i += blockDim.x) {
-        int r = i / width, e = i % width;
-        to[r * pitch + e] = first + r < rows ? load(from + (first + r) * row + e * col) * factor : (acc_t<T>)0;
+    const int R = TILE / 16;
+    int y = threadIdx.x / 16;
+    from += (first + y) * row;
+    to += y * pitch;
+#pragma unroll 1
+    for (int e = threadIdx.x % 16; e < width; e += 16) {
+        acc_t<T> v[R];
+#pragma unroll
+        for (int i = 0; i < R; ++i)
+            v[i] = first + y + 16 * i < rows ? load(from + 16 * i * row + e * col) * factor : (acc_t<T>)0;
+#pragma unroll
+        for (int i = 0; i < R; ++i) to[16 * i * pitch + e] = v[i];
     }
 }
 
@@ -49,6 +58,7 @@ __device__ void pairs(const A* left, int left_pitch, const A* right, int right_p
     for (int i = 0; i < R; ++i)
 #pragma unroll
         for (int j = 0; j < R; ++j) s[i][j] = 0;
+#pragma unroll 2
     for (int e = 0; e < width; ++e) {
         A a[R], b[R];
 #pragma unroll
@@ -66,6 +76,7 @@ __device__ void pairs(const A* left, int left_pitch, const A* right, int right_p
 template <int TILE, int R, int COLS, typename A>
 __device__ void mix(const A* weights, int down, int across, const A* values, int pitch, int width, A (&sum)[R][COLS]) {
     int x = threadIdx.x % 16, y = threadIdx.x / 16, cols = (width - x + 15) / 16;
+#pragma unroll 2
     for (int n = 0; n < TILE; ++n) {
         A a[R];
 #pragma unroll
@@ -98,9 +109,10 @@ __device__ __forceinline__ bool masked(acc_t<T>& s, const void* mask, int kind, 
 
 FORWARD = r"""
 template <typename T, int TILE, int COLS>
-__global__ void attend(const T* q, const T* k, const T* v, const void* mask, T* out, acc_t<T>* logs, i64 batch, i64 length,
-                       i64 sources, int width, int depth, acc_t<T> scale, int kind, int causal, i64 n1, i64 n2, i64 n3,
-                       STEPS(q), STEPS(k), STEPS(v), STEPS(m)) {
+__global__ void __launch_bounds__(256, 2)
+attend(const T* q, const T* k, const T* v, const void* mask, T* out, acc_t<T>* logs, i64 batch, i64 length, i64 sources,
+       int width, int depth, acc_t<T> scale, int kind, int causal, i64 n1, i64 n2, i64 n3, STEPS(q), STEPS(k), STEPS(v),
+       STEPS(m)) {
     typedef acc_t<T> A;
     const int R = TILE / 16, pitch = width | 1, deep = depth | 1, wide = pitch > deep ? pitch : deep;
     SHARED(A, queries);
@@ -167,7 +179,7 @@ __global__ void attend(const T* q, const T* k, const T* v, const void* mask, T* 
             if (row >= length) continue;
             i64 at = item * length + row;
             A from = top[i] == -infinity<A>() ? (A)0 : top[i];
-            if (x == 0) logs[at] = alive[i] ? from + log(whole[i]) : (A)0;
+            if (x == 0) logs[at] = !alive[i] ? (A)0 : whole[i] == 0 ? (A)NAN : from + log(whole[i]);
 #pragma unroll
             for (int j = 0; j < COLS; ++j)
                 if (x + 16 * j < depth) store(out + at * depth + x + 16 * j, alive[i] ? sum[i][j] / whole[i] : (A)0);
@@ -217,10 +229,10 @@ __device__ void weigh(acc_t<T> (&s)[R][R], acc_t<T> (&d)[R][R], const void* mask
 
 // The gradients of keys and values: a block has a tile of keys and goes over the queries.
 template <typename T, int TILE, int COLS>
-__global__ void attend_grad_keys(const T* q, const T* k, const T* v, const void* mask, const T* g, const acc_t<T>* logs,
-                                 const acc_t<T>* inner, T* dk, T* dv, i64 batch, i64 length, i64 sources, int width,
-                                 int depth, acc_t<T> scale, int kind, int causal, i64 n1, i64 n2, i64 n3, STEPS(q), STEPS(k),
-                                 STEPS(v), STEPS(m)) {
+__global__ void __launch_bounds__(256, 2)
+attend_grad_keys(const T* q, const T* k, const T* v, const void* mask, const T* g, const acc_t<T>* logs,
+                 const acc_t<T>* inner, T* dk, T* dv, i64 batch, i64 length, i64 sources, int width, int depth,
+                 acc_t<T> scale, int kind, int causal, i64 n1, i64 n2, i64 n3, STEPS(q), STEPS(k), STEPS(v), STEPS(m)) {
     typedef acc_t<T> A;
     const int R = TILE / 16, pitch = width | 1, deep = depth | 1;
     SHARED(A, keys);
@@ -280,10 +292,11 @@ __global__ void attend_grad_keys(const T* q, const T* k, const T* v, const void*
 
 // The gradient of the queries: a block has a tile of them and goes over the keys.
 template <typename T, int TILE, int COLS>
-__global__ void attend_grad_queries(const T* q, const T* k, const T* v, const void* mask, const T* g, const acc_t<T>* logs,
-                                    const acc_t<T>* inner, T* dq, i64 batch, i64 length, i64 sources, int width, int depth,
-                                    acc_t<T> scale, int kind, int causal, i64 n1, i64 n2, i64 n3, STEPS(q), STEPS(k),
-                                    STEPS(v), STEPS(m)) {
+__global__ void __launch_bounds__(256, 2)
+attend_grad_queries(const T* q, const T* k, const T* v, const void* mask, const T* g, const acc_t<T>* logs,
+                    const acc_t<T>* inner, T* dq, i64 batch, i64 length, i64 sources, int width, int depth,
+                    acc_t<T> scale, int kind, int causal, i64 n1, i64 n2, i64 n3, STEPS(q), STEPS(k), STEPS(v),
+                    STEPS(m)) {
     typedef acc_t<T> A;
     const int R = TILE / 16, pitch = width | 1, deep = depth | 1;
     SHARED(A, queries);

@@ -41,12 +41,13 @@ __global__ void reduce_lines(const T* x, O* y, i64 lines, i64 n, i64 inner, i64 
         acc_t<T> v = neutral<acc_t<T>>(op);
         if (inside) {
             i64 end = min(n, (tile.rest + 1) * step);
-            const T* from = x + place.quotient * n * inner + place.rest;
-            for (i64 k = tile.rest * step + row; k < end; k += AHEAD * along) {
+            i64 k = tile.rest * step + row, left = k < end ? split(end - k + along - 1, along).quotient : 0;
+            const T* from = x + (place.quotient * n + k) * inner + place.rest;
+            for (; left > 0; left -= AHEAD) {
                 acc_t<T> e[AHEAD];
                 #pragma unroll
-                for (int j = 0; j < AHEAD; ++j)
-                    e[j] = k + j * along < end ? load(from + (k + j * along) * inner) : neutral<acc_t<T>>(op);
+                for (int j = 0; j < AHEAD; ++j, from += along * inner)
+                    e[j] = j < left ? load(from) : neutral<acc_t<T>>(op);
                 #pragma unroll
                 for (int j = 0; j < AHEAD; ++j) v = combine(v, e[j], op);
             }

@@ -127,12 +127,20 @@ def model(enum_: Any = None) -> Callable[[Callable[..., Module]], Callable[..., 
                 kwargs["weights"] = bool(kwargs.pop("pretrained"))
             weights, progress = kwargs.pop("weights", None), kwargs.pop("progress", True)
             if isinstance(weights, bool):
-                weights = enum_["DEFAULT"] if weights and enum_ is not None else None
+                first = enum_.__members__.get("IMAGENET1K_V1") if weights and enum_ is not None else None
+                if weights and first is None:
+                    raise ValueError(f"No weights available for model {make.__name__}")
+                newest = (
+                    ""
+                    if first is None
+                    else f" You can also use `weights={enum_.__name__}.DEFAULT` to get the most up-to-date weights."
+                )
                 warnings.warn(
                     "Arguments other than a weight enum or `None` for 'weights' are deprecated since 0.13 and may be removed "
-                    f"in the future. The current behavior is equivalent to passing `weights={weights}`.",
+                    f"in the future. The current behavior is equivalent to passing `weights={first}`.{newest}",
                     stacklevel=2,
                 )
+                weights = first
             if isinstance(weights, str) and enum_ is not None and weights in enum_.__members__:
                 weights = enum_[weights]
             if isinstance(weights, WeightsEnum):
