@@ -50,6 +50,11 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if config.getoption("--failures") or config.getoption("--longest"):
         config.pluginmanager.register(Watch(config))
+    if place := config.getoption("--oracle-device"):
+        try:
+            import_module("torch").empty(1, device=place)
+        except (ImportError, RuntimeError, AssertionError) as error:
+            raise pytest.UsageError(f"--oracle-device={place}: {error}") from None
     if form := config.getoption("--numba-kernels"):
         folder = "polytensor.backends.numba."
         for name, values in THRESHOLDS.items():
