@@ -519,6 +519,10 @@ class Backend(
 
     baddbmm = addmv
 
+    def add_product(self, c: Array, x: Array, y: Array, beta: Any, alpha: Any) -> bool:
+        """c = beta * c + alpha * (x @ y) without another array of that size; False where that is not done."""
+        return False
+
     def outer(self, x: Array, y: Array) -> Array:
         return x[:, None] * y
 
