@@ -15,7 +15,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 TOOLS = ("memcheck", "racecheck", "synccheck")  # of compute-sanitizer
-WEIGHTS = {"info": 2, "example": 4, "suite": 14, "oracle": 5, **dict.fromkeys(TOOLS, 5)}  # shares of the time
+# shares of the time
+WEIGHTS = {"info": 2, "example": 4, "suite": 14, "oracle": 5, "memcheck": 10, "racecheck": 6, "synccheck": 4}
 SUITES = ("suite", "oracle")  # oracle: ops against PyTorch on the same device
 GRACE = 15.0  # seconds that a part has to tell what it knows once its time is over
 LONGEST = 150  # seconds that a test may take: then its process is replaced
