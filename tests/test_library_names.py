@@ -79,7 +79,7 @@ torch.jit.fork(lambda x: x + 1, 2).wait()
 torch.torch is torch, isinstance(xs[0], torch._C.TensorBase), type(torch.Tensor) is torch._C._TensorMeta
 [torch.finfo(d) for d in (torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz)]
 torch.finfo(torch.float8_e8m0fnu), torch.finfo(torch.complex32), torch.chalf
-[(d, d.itemsize, d.is_signed, d.is_complex) for d in (torch.float8_e4m3fn, torch.float8_e8m0fnu, torch.complex32, torch.qint8)]
+[(d, d.itemsize, d.is_signed, d.is_complex) for d in (torch.float8_e4m3fn, torch.float8_e8m0fnu, torch.complex32)]
 torch.float8_e5m2 == torch.uint8, isinstance(torch.float8_e5m2, torch.dtype)
 copy.deepcopy(torch.float8_e5m2) is torch.float8_e5m2, pickle.loads(pickle.dumps(torch.quint8)) is torch.quint8
 isinstance(3, torch.SymInt), isinstance(3.0, (torch.SymFloat, torch.SymBool))
