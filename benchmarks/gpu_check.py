@@ -15,7 +15,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 TOOLS = ("memcheck", "racecheck", "synccheck")  # of compute-sanitizer
-WEIGHTS = {"info": 2, "example": 4, "suite": 14, **dict.fromkeys(TOOLS, 5)}  # shares of the time
+# shares of the time
+WEIGHTS = {"info": 2, "example": 4, "suite": 14, "oracle": 5, "memcheck": 10, "racecheck": 6, "synccheck": 4}
+SUITES = ("suite", "oracle")  # oracle: ops against PyTorch on the same device
 GRACE = 15.0  # seconds that a part has to tell what it knows once its time is over
 LONGEST = 150  # seconds that a test may take: then its process is replaced
 LINES = 40  # of failures, in the summary
@@ -50,10 +52,18 @@ def command(part: str, out: Path, device: str, workers: int) -> list[str]:
         return [python, "-m", "polytensor", "info"]
     if part == "example":
         return [python, "examples/train_digits.py", "--compare"]
-    if part == "suite":
-        backends = "--polytensor-backends=numpy,numba" + (",cupy" if device == "cuda" else "")
-        watched = [f"--failures={out.absolute() / 'check-failures.txt'}", f"--longest={LONGEST}"]
-        return [python, "-m", "pytest", "-q", "-n", str(workers), "--tb=short", "--no-summary", backends, *watched]
+    if part in SUITES:
+        watched = [f"--failures={out.absolute() / f'check-{part}-failures.txt'}", f"--longest={LONGEST}"]
+        pytest = [python, "-m", "pytest", "-q", "-n", str(workers), "--tb=short", "--no-summary", *watched]
+        ours = ["cupy"] if device == "cuda" else []
+        if part == "suite":
+            return [*pytest, f"--polytensor-backends={','.join(['numpy', 'numba', *ours])}"]
+        return [
+            *pytest,
+            f"--polytensor-backends={','.join(ours or ['numpy'])}",
+            f"--oracle-device={device}",
+            "tests/test_ops.py",
+        ]
     found = sanitizer()
     if found is None:
         raise FileNotFoundError("compute-sanitizer is not installed")
@@ -116,12 +126,12 @@ def summary(part: str, status: int | None, seconds: float, text: str, failures: 
     """A line for a part, and what failed in the suite by kind of error."""
     verdict = "stopped, for its time was over" if status is None else "FAILED" if status else "passed"
     ends = {
-        "suite": r"^=*\s*(\d+ (?:passed|failed|error).*?)=*$",
+        **dict.fromkeys(SUITES, r"^=*\s*(\d+ (?:passed|failed|error).*?)=*$"),
         **dict.fromkeys(TOOLS, r"^=+ ((?:ERROR|RACECHECK) SUMMARY.*)$"),
     }
     found = re.findall(ends[part], text, re.M) if part in ends else []
     lines = [f"{part}: {verdict}, {seconds:.0f} s" + (f": {found[-1].strip()}" if found else "")]
-    if part != "suite" or not failures.exists():
+    if part not in SUITES or not failures.exists():
         return lines
     kinds: Counter[str] = Counter()
     first: dict[str, str] = {}
@@ -141,12 +151,11 @@ def check(parts: list[str], out: Path, device: str, budget: float, workers: int)
         begin = time.perf_counter()
         limit = max(1.0, (end - begin) * WEIGHTS[part] / left - GRACE)
         left -= WEIGHTS[part]
-        failures = out / "check-failures.txt"
+        failures = out / f"check-{part}-failures.txt"
         try:
             words = command(part, out, device, workers)
             print(f"\n== {part}, at most {limit:.0f} s: {' '.join(words)[:600]}", flush=True)
-            if part == "suite":
-                failures.unlink(missing_ok=True)
+            failures.unlink(missing_ok=True)
             status, text = follow(words, out / f"check-{part}.log", limit)
             wrong += status != 0
             lines += summary(part, status, time.perf_counter() - begin, text, failures)

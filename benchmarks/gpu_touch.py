@@ -70,6 +70,8 @@ def elements(t: Any, made: Callable[..., Any]) -> Iterator[Any]:
         for other in (made(5, 37), made(37), made(())):
             yield fn(made(5, 37), other)
     yield t.where(made(5, 37) > 0, made(37), made(()))
+    for fn in (t.remainder, t.floor_divide):
+        yield fn(made(5, 37), made(5, 37))
     x = made(5, 37).requires_grad_()
     yield t.autograd.grad(f.gelu(x).sum(), x, create_graph=True)[0]
     x, y = (made(9, 2001).requires_grad_() for _ in range(2))

@@ -32,12 +32,12 @@ class _Distribution(importlib.metadata.Distribution):
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds torch, torch.* and safetensors.torch by importing polytensor, polytensor.* and polytensor.safetensors."""
+    """Finds torch, torch.*, safetensors.torch and functorch (torch.func's older name) by importing what is ours."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname == "torch" or fullname.startswith("torch."):
             return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
-        if fullname in ("safetensors", "safetensors.torch"):
+        if fullname in ("safetensors", "safetensors.torch", "functorch"):
             return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         if fullname == "torchvision" or fullname.startswith("torchvision."):
             name = "polytensor.vision" + fullname[11:]
@@ -56,6 +56,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         ours = "polytensor.vision" + name[11:] if name.startswith("torchvision") else "polytensor" + name[5:]
         if name.startswith("safetensors"):  # the package makes and reads PyTorch's own tensors
             ours = "polytensor.safetensors"
+        elif name == "functorch":
+            ours = "polytensor.func"
         if ours == "polytensor.utils.data" or ours.startswith("polytensor.utils.data."):
             ours = "polytensor.data" + ours[21:]
         try:

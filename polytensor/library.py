@@ -6,15 +6,26 @@ Ops of PyTorch itself are Python functions here and take no other kernels. Sourc
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from .absent import missing, refuse
 from .autograd import Function
 from .autograd.modes import is_grad_enabled, no_grad
-from .autograd.pytree import tree_leaves
+from .autograd.pytree import tree_leaves, tree_map
+from .ops.elementwise import allclose
 from .tensor import Tensor
 
-__all__ = ["CustomOpDef", "custom_op", "register_autograd", "register_fake", "register_kernel", "register_vmap"]
+__all__ = [
+    "CustomOpDef",
+    "OpCheckError",
+    "custom_op",
+    "opcheck",
+    "register_autograd",
+    "register_fake",
+    "register_kernel",
+    "register_vmap",
+]
 
 OPS: dict[str, dict[str, CustomOpDef]] = {}
 
@@ -22,8 +33,9 @@ OPS: dict[str, dict[str, CustomOpDef]] = {}
 class CustomOpDef:
     """An op that custom_op made. Calling it runs the kernel for the device of its first tensor, without recording."""
 
-    def __init__(self, name: str, fn: Callable[..., Any], device_types: Any) -> None:
-        self._qualname, self._init_fn = name, fn
+    def __init__(self, name: str, fn: Callable[..., Any], device_types: Any, mutates_args: Any = ()) -> None:
+        self._qualname, self._init_fn, self._mutates = name, fn, mutates_args
+        self._fake: Any = None
         self.__name__, self.__doc__ = name.rpartition("::")[2], fn.__doc__
         self._kernels: dict[str | None, Callable[..., Any]] = {}
         self._backward: Any = None
@@ -48,7 +60,8 @@ class CustomOpDef:
         return register if fn is None else register(fn)
 
     def register_fake(self, fn: Any, /) -> Any:
-        """Taken and not used: nothing is traced."""
+        """What stands for the kernel on device 'meta': it makes empty results of the right shapes."""
+        self._fake = fn
         return fn
 
     def register_vmap(self, func: Any = None) -> Any:
@@ -61,7 +74,12 @@ class CustomOpDef:
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         kind = next((x.device.type for x in tree_leaves([args, kwargs]) if isinstance(x, Tensor)), "cpu")
-        kernel = self._kernels.get(kind) or self._kernels.get(None)
+        kernel = self._fake if kind == "meta" else self._kernels.get(kind) or self._kernels.get(None)
+        if kernel is None and kind == "meta":
+            raise RuntimeError(
+                f"There was no fake impl registered for {self!r}. This is necessary for torch.compile/export/fx tracing to "
+                f"work. Please use `{self._init_fn.__name__}.register_fake` to add an fake impl."
+            )
         if kernel is None:
             raise NotImplementedError(
                 f"Could not run '{self._qualname}' with arguments from the '{kind.upper()}' backend. There are kernels for "
@@ -106,14 +124,14 @@ def custom_op(
 ) -> Any:  # fmt: skip
     """An op NAMESPACE::NAME from a function; found again as torch.ops.NAMESPACE.NAME. ValueError for a name without ::.
 
-    mutates_args, schema and tags speak to a tracer and are not used.
+    mutates_args: names of the arguments that it writes to, for opcheck. schema and tags speak to a tracer.
     """
     if "::" not in name:
         raise ValueError(f"expected a name as namespace::op, got {name}")
 
     def register(fn: Any) -> CustomOpDef:
         space, _, own = name.partition("::")
-        made = OPS.setdefault(space, {})[own] = CustomOpDef(name, fn, device_types)
+        made = OPS.setdefault(space, {})[own] = CustomOpDef(name, fn, device_types, mutates_args)
         return made
 
     return register if fn is None else register(fn)
@@ -130,9 +148,8 @@ def _find(op: Any) -> CustomOpDef:
 
 
 def register_fake(op: Any, func: Any = None, /, *, lib: Any = None, **kwargs: Any) -> Any:
-    """Taken and not used: nothing is traced."""
-    _find(op)
-    return (lambda fn: fn) if func is None else func
+    """What stands for the kernel on device 'meta'."""
+    return _find(op).register_fake if func is None else _find(op).register_fake(func)
 
 
 def register_kernel(op: Any, device_types: Any, func: Any = None, /, *, lib: Any = None) -> Any:
@@ -148,6 +165,73 @@ def register_autograd(op: Any, backward: Any, /, *, setup_context: Any = None, l
 def register_vmap(op: Any, func: Any = None, /, *, lib: Any = None) -> Any:
     """Taken and not used: vmap runs the kernel once for each sample."""
     return _find(op).register_vmap(func)
+
+
+class OpCheckError(Exception):
+    """Raised by opcheck."""
+
+
+def opcheck(
+    op: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *,
+    test_utils: Any = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic"),
+    raise_exception: bool = True, atol: float | None = None, rtol: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Whether an op of custom_op does what it says, with these arguments: writes to what it may write to, gives no input
+    back (test_schema), and makes the same shapes and dtypes on device 'meta' (test_faketensor). {test: "SUCCESS"}, or the
+    error where `raise_exception` is False. Gradients are for gradcheck. Source: torch.library.opcheck.
+    """
+    found, results = _find(op), {}
+    kwargs = kwargs or {}
+    for test in (test_utils,) if isinstance(test_utils, str) else test_utils:
+        try:
+            if test == "test_schema":
+                _check_writes(found, args, kwargs)
+            elif test == "test_faketensor":
+                _check_fake(found, args, kwargs)
+            results[test] = "SUCCESS"
+        except Exception as error:
+            if raise_exception:
+                raise OpCheckError(
+                    f"opcheck(op, ...): {test} failed with {error} (scroll up for stack trace)"
+                ) from error
+            results[test] = error
+    return results
+
+
+def _copied(tree: Any, **to: Any) -> Any:
+    return tree_map(lambda x: x.detach().clone().to(**to) if isinstance(x, Tensor) else x, tree)
+
+
+def _check_writes(op: CustomOpDef, args: Any, kwargs: Any) -> None:
+    args, kwargs = _copied((tuple(args), kwargs))
+    bound = signature(op._init_fn).bind(*args, **kwargs).arguments
+    before = _copied(dict(bound))
+    given = [x for x in tree_leaves(bound) if isinstance(x, Tensor)]
+    outputs = [x for x in tree_leaves(op._run(*args, **kwargs)) if isinstance(x, Tensor)]
+    if any(
+        y.untyped_storage().data_ptr() == x.untyped_storage().data_ptr() for y in outputs for x in given if x.numel()
+    ):
+        raise RuntimeError(f"{op.__name__}: an output is an input, or shares its memory: return a clone() of it")
+    for name, value in bound.items():
+        pairs = zip(tree_leaves(value), tree_leaves(before[name]), strict=True)
+        changed = any(isinstance(x, Tensor) and not allclose(x, y, 0, 0, equal_nan=True) for x, y in pairs)
+        if changed and op._mutates != "unknown" and name not in op._mutates:
+            raise RuntimeError(f"Argument {name} is not defined as mutable but was mutated")
+
+
+def _check_fake(op: CustomOpDef, args: Any, kwargs: Any) -> None:
+    args, kwargs = _copied((tuple(args), kwargs))
+    fake_args, fake_kwargs = _copied((args, kwargs), device="meta")
+    real = op._run(*args, **kwargs)
+    fake = None if real is None else op._run(*fake_args, **fake_kwargs)  # an op that only writes needs none
+    for x, y in zip(tree_leaves(real), tree_leaves(fake), strict=True):
+        for what in ("shape", "dtype"):
+            if isinstance(x, Tensor) and getattr(x, what) != getattr(y, what):
+                raise RuntimeError(
+                    f"When comparing the output of {op._qualname.replace('::', '.')}.default on FakeTensor and concrete "
+                    f"Tensors, found mismatched tensor metadata: {what.capitalize()}s {getattr(x, what)} and "
+                    f"{getattr(y, what)} are not equal!"
+                )
 
 
 _INSTEAD = "torch.library.custom_op makes an op of a Python function"

@@ -18,6 +18,8 @@ from inspect import signature
 from types import CodeType, FunctionType, MethodWrapperType
 from typing import Any
 
+from .devices import Device
+from .dtypes import dtype
 from .ops.rows import BODIES, F
 from .protocols import Protocols, disabled_torch_function
 from .size import Size
@@ -25,9 +27,10 @@ from .tensor import Parameter, Tensor
 
 __all__ = [
     "BaseTorchFunctionMode", "DisableTorchFunction", "DisableTorchFunctionSubclass", "TorchFunctionMode", "enable",
-    "enable_reentrant_dispatch",    "get_default_nowrap_functions", "get_ignored_functions", "get_overridable_functions", "get_testing_overrides",
-    "handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic",
-    "is_tensor_like", "is_tensor_method_or_property", "redispatch_function", "resolve_name", "wrap_torch_function",
+    "enable_reentrant_dispatch", "get_default_nowrap_functions", "get_ignored_functions", "get_overridable_functions",
+    "get_testing_overrides", "handle_torch_function", "has_torch_function", "has_torch_function_unary",
+    "has_torch_function_variadic", "is_tensor_like", "is_tensor_method_or_property", "redispatch_function", "resolve_name",
+    "wrap_torch_function",
 ]  # fmt: skip
 
 
@@ -43,7 +46,9 @@ class _State(threading.local):
 ALL, ONCE = 1, 2
 _state = _State()
 # of these types no argument has a __torch_function__ to ask: left out before anything that costs more
-_PLAIN = frozenset([Tensor, Parameter, int, float, bool, str, type(None), Size, complex, slice, type(...)])
+_PLAIN = frozenset(
+    [Tensor, Parameter, int, float, bool, str, type(None), Size, complex, slice, type(...), dtype, Device]
+)
 
 
 # ---- asking ------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """torch.profiler: the kernels' times, step by step. Source: torch.profiler.
 
-`profile` stands on autograd.profiler; activities of other devices, shapes, stacks and memory are accepted and not recorded.
+`profile` stands on autograd.profiler; activities of other devices and stacks are accepted and not recorded.
 """
 
 from __future__ import annotations
@@ -93,8 +93,11 @@ class profile:
         activities: Any = None,
         schedule: Callable[[int], ProfilerAction] | None = None,
         on_trace_ready: Callable[[profile], Any] | None = None,
+        record_shapes: bool = False,
+        profile_memory: bool = False,
         **options: Any,
     ) -> None:
+        self._options = {"record_shapes": record_shapes, "profile_memory": profile_memory}
         self._plan = schedule or (lambda step: ProfilerAction.RECORD)
         self._ready = on_trace_ready
         self.step_num = 0
@@ -104,7 +107,7 @@ class profile:
     def _enter(self) -> None:
         recording = self._plan(self.step_num) in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
         if recording and self._timer is None:
-            self._timer = _Timer()
+            self._timer = _Timer(**self._options)
             self._timer.__enter__()
 
     def _leave(self) -> None:
@@ -139,7 +142,7 @@ class profile:
         return self._last if self._timer is None else self._timer.events
 
     def key_averages(self, *args: Any, **kwargs: Any) -> EventList:
-        return self.events().key_averages()
+        return self.events().key_averages(*args, **kwargs)
 
     def export_chrome_trace(self, path: str) -> None:
         self.events().export_chrome_trace(path)

@@ -29,7 +29,7 @@ class Watch:
         name = ""
         while frame is not None:
             folder, _, name = frame.f_code.co_filename.rpartition("/polytensor/")
-            if folder and not name.endswith(("protocols.py", "faults.py")):
+            if folder and not name.endswith(("protocols.py", "faults.py", "overrides.py")):
                 break
             if frame.f_code.co_filename.rpartition("/")[2].startswith("ops_table"):
                 return  # the sample itself asks for a number

@@ -257,3 +257,16 @@ family(
     {"bool": (arr(3, dtype=BOOL),), "i64": (const([2, 3], I64),)},
     grad=False,
 )
+# ---- powers of negative numbers and zeros with a sign; 0.5 and -0.5 are roots ----
+SIGNED = (-0.0, 0.0, np.inf, -np.inf, np.nan, -2.0, 1e-30, -1e30, 3.0, -1.5)
+
+
+def with_its_sign(t, x, p):
+    r = x**p
+    return r, t.signbit(r.nan_to_num(0.0))
+
+
+for p in (0, 1, 2, 3, 4, 5, -1, -2, -3, -4, 0.5, -0.5, 1.5, -1.5, 10, 101):
+    values = {"f32": (const(SIGNED, F32),), "f64": (const(SIGNED),)}
+    family(f"pow.scalar.{p}", lambda t, x, p=p: with_its_sign(t, x, p), values, grad=False)
+    add(f"pow.scalar.{p}.grad", lambda t, x, p=p: x**p, arr(3, 4, lo=-2.0 if p == int(p) else 0.5))

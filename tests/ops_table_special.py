@@ -135,7 +135,10 @@ EDGES = {
     "edges": (
         const([5.0, -5.0, np.inf, 7.0, -7.0, 0.0, NAN, 3.0]),
         const([0.0, 0.0, 2.0, np.inf, np.inf, -0.0, 1.0, NAN]),
-    )
+    ),
+    "far": (const([1e6, -1e6, 1e15, 7e5, 5.0, -1e300]), const([0.1, 0.1, 0.3, -0.7, 1e-7, 3.0])),
+    "far32": (const([1e6, -1e6, 1e4, 7e5, 5.0], F32), const([0.1, 0.1, 0.3, -0.7, 1e-5], F32)),
+    "broadcast": (arr(3, 1, lo=-9, hi=9), const([0.1, -0.7, 2.0])),
 }
 for op in ("fmod", "remainder"):
     family(f"{op}.all", lambda t, x, y, op=op: getattr(t, op)(x, y), NONZERO)

@@ -217,6 +217,40 @@ def test_profiler(both, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:the .type, exc, tb. signature of throw:DeprecationWarning")  # PyTorch's
+def test_profiler_shapes_and_memory(both):
+    """By autograd.profiler and by torch.profiler: what is grouped, and which columns a table has."""
+    profiler = importlib.import_module(both.module.__name__ + ".autograd.profiler")
+    steps = importlib.import_module(both.module.__name__ + ".profiler")
+    for profile in (profiler.profile, steps.profile):
+        with profile(record_shapes=True, profile_memory=True) as p:
+            x = both.ones(300, 4)
+            with profiler.record_function("mine"):
+                x.exp()
+                x[:3].exp()
+                x[:3].exp()
+        groups = {str(e.input_shapes): e for e in p.key_averages(group_by_input_shape=True) if e.key == "aten::exp"}
+        assert {k: e.count for k, e in groups.items()} == {"[[300, 4]]": 1, "[[3, 4]]": 2}
+        assert groups["[[3, 4]]"].cpu_memory_usage == groups["[[3, 4]]"].self_cpu_memory_usage == 96
+        (all_calls,) = (e for e in p.key_averages() if e.key == "aten::exp")
+        assert (all_calls.count, all_calls.cpu_memory_usage) == (3, 4896)
+        text = p.key_averages(group_by_input_shape=True).table(
+            sort_by="self_cpu_memory_usage", row_limit=5, header="top"
+        )
+        lines = text.splitlines()
+        assert lines[1] == "top" and set(lines[0]) == {"="} and len(lines[0]) == len(lines[2].rstrip())
+        titles = (
+            "Name,Self CPU %,Self CPU,CPU total %,CPU total,CPU time avg,CPU Mem,Self CPU Mem,# of Calls,Input Shapes"
+        )
+        assert ",".join(t.strip() for t in lines[3].split("  ") if t.strip()) == titles
+        (row,) = (line for line in lines if "[[300, 4]]" in line)
+        assert row.split()[0] == "aten::exp" and "4.69 KB" in row and row.endswith("[[300, 4]]  ")
+        plain = p.key_averages().table(sort_by="cpu_time_total", row_limit=2)
+        assert "Input Shapes" not in plain and "CPU Mem" in plain
+    with profiler.profile() as p:
+        both.ones(2).exp()
+    assert "CPU Mem" not in p.key_averages(group_by_input_shape=True).table()
+
+
 def test_grad_modes_of_generators(both):
     t = both
 

@@ -269,6 +269,42 @@ def test_factors_go_into_the_product(backend, dtype, op, bshape, xshape, yshape)
         assert same(got, (2 - 1j) * whole + 1j * b)
 
 
+@pytest.mark.parametrize("op", ["addmm", "addmv", "baddbmm"])
+@pytest.mark.parametrize("layout", ["rows", "columns", "steps"])
+def test_products_are_added_in_place(op, layout, monkeypatch):
+    """Into the tensor's own memory, unless it is an operand too or somebody wants gradients; out=input is the same."""
+    t = polytensor
+    polytensor.devices.register_backend("twin", TwinBackend)
+    try:
+        dev = polytensor.devices.backend_device("twin")
+        shapes = {"addmm": ((4, 4), (4, 4), (4, 4)), "addmv": ((4,), (4, 4), (4,)), "baddbmm": ((2, 4, 4),) * 3}[op]
+        hosts = [values(s) for s in shapes]
+        b, x, y = (t.from_numpy(h).to(dev) for h in hosts)
+        b._a = laid(np.array(b._a), layout)
+        expected = 0.5 * hosts[0] - 2 * (hosts[1] @ hosts[2])
+        copies = []
+        monkeypatch.setattr(
+            dev.backend, "addmm", lambda *args: copies.append(1) or TwinBackend.addmm(dev.backend, *args)
+        )
+        monkeypatch.setattr(dev.backend, op, dev.backend.addmm)
+        place, version = b._a.data.ptr, b._version
+        assert getattr(b, op + "_")(x, y, beta=0.5, alpha=-2) is b and same(b._a, expected) and not copies
+        assert b._a.data.ptr == place and b._version == version + 1
+        assert getattr(t, op)(b, x, y, beta=0, out=b) is b and same(b._a, hosts[1] @ hosts[2]) and not copies
+        before = np.array(y._a)
+        getattr(y, op + "_")(x, y) if op != "addmv" else y.addmv_(x, y)
+        assert same(y._a, before + hosts[1] @ before) and copies
+        w = b.clone().requires_grad_()
+        out = getattr(w * 1, op + "_")(x, y, alpha=3)
+        assert out.grad_fn is not None and t.autograd.grad(out.sum(), w)[0].eq(1).all()
+        with pytest.raises(RuntimeError):
+            getattr(b[..., :1], op + "_")(x, y)
+        with pytest.raises(RuntimeError):
+            getattr(w, op + "_")(x, y)
+    finally:
+        polytensor.devices._factories.pop("twin")
+
+
 def test_factors_of_many_products(backend):
     """Tables of addresses and calls in turn take them too; a call that is ready takes each time what it is given."""
     gemm.plan.cache_clear()

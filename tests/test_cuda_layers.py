@@ -76,7 +76,9 @@ def test_softmax_rows(twin, shape, dtype):
         same(*on(twin, name + "_backward", g, np.asarray(expected), 1), scale=4)
 
 
-@pytest.mark.parametrize(("shape", "dim"), [((4, 5, 3), 1), ((300, 2, 33), 0), ((2, 9, 40), -2)], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((4, 5, 3), 1), ((300, 2, 33), 0), ((2, 9, 40), -2), ((2, 129, 5), 1)], ids=str
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float16], ids=str)
 def test_softmax_columns(twin, shape, dim, dtype):
     x, g = draw((shape, 0), shape, dtype), draw((shape, 1), shape, dtype)

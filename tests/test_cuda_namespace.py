@@ -165,6 +165,23 @@ def test_indices_of_the_cpu_reach_a_device(machine):
     assert x.cuda().index_put((i, i), torch.ones(2, device="cuda"), accumulate=True)[2, 2].item() == 11
 
 
+EMPTY = {
+    "put": lambda x, i, v: x.put(i, v), "put_": lambda x, i, v: x.put_(i, v, True), "write": lambda x, i, v: x.__setitem__(i, 1.0),
+    "index": lambda x, i, v: x[i], "gather": lambda x, i, v: x.gather(0, i[:, None]), "select": lambda x, i, v: x.index_select(0, i),
+    "embedding": lambda x, i, v: torch.nn.functional.embedding(i, x), "scatter": lambda x, i, v: x.scatter(0, i[:, None], 1.0),
+    "index_add": lambda x, i, v: x.index_add(0, i, v.reshape(2, 1).expand(2, 4)), "index_fill": lambda x, i, v: x.index_fill(0, i, 1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_indices_into_nothing_are_refused_at_once(machine, name):
+    """A kernel that went on would touch memory that is not the tensor's."""
+    i, v = torch.tensor([0, 1], device="cuda"), torch.ones(2, device="cuda")
+    with pytest.raises((IndexError, RuntimeError)) as told:
+        EMPTY[name](torch.zeros(0, 4, device="cuda"), i, v)
+    assert "found when" not in str(told.value)
+
+
 ORDERS = {
     "transposed": lambda t, x: x.mT, "permuted": lambda t, x: x.permute(2, 0, 1), "steps": lambda t, x: x[:, ::2],
     "part of a transposed": lambda t, x: x.mT[:, 1:], "part of a permuted": lambda t, x: x.permute(2, 0, 1)[::2],

@@ -1,5 +1,7 @@
 """Fused chains: the kernels against the operations one by one, and the layers that use them against their plain form."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from test_numba_kernels import NUMBA, NUMPY, dtype, layouts, mode, values  # noqa: F401
@@ -180,3 +182,41 @@ def test_relu_may_overwrite_the_result_of_a_norm(both, layer):
     x.grad = None
     norm(x).relu().sum().backward()
     assert both.allclose(x.grad, grad)
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("grad", [False, True])
+def test_writes_of_layers_that_are_one_op_are_counted(both, inplace, training, grad):
+    """As by the layers one by one; the backward pass still sees later ones."""
+    t = both
+    net = t.nn.Sequential(t.nn.BatchNorm2d(3), t.nn.ReLU(inplace=inplace)).train(training)
+    x = t.linspace(-2, 3, 24).reshape(2, 3, 2, 2).requires_grad_(grad)
+    with t.set_grad_enabled(grad):
+        y = net(x)
+        assert y._version == inplace
+        if grad:
+            (y * y).sum().backward()
+            y = net(x)
+            y.add_(1)
+            with pytest.raises(
+                RuntimeError, match=f"is at version {inplace + 1}; expected version {int(inplace)} instead"
+            ):
+                y.sum().backward()
+
+
+def test_batch_norm_of_mixed_dtypes(oracle):
+    """16 bits with parameters of float32, or all of one dtype; else PyTorch's error."""
+    kinds = ["float32", "float64", "float16", "bfloat16"]
+
+    def told(t, x, w, b, m, v, training):
+        made = [None if k is None else t.ones(3, dtype=getattr(t, k)) for k in (m, v, w, b)]
+        try:
+            return str(t.nn.functional.batch_norm(t.ones(4, 3, dtype=getattr(t, x)), *made, training=training).dtype)
+        except RuntimeError as error:
+            return str(error).partition(" but found ")[0]  # of several wrong ones either is named
+
+    for x, w, b, m, v in product(kinds[:3], [None, *kinds], [None, "float32", "float64"], kinds[:3], kinds[:2]):
+        for training in (False, True):
+            case = (x, w, b, m, v, training)
+            assert told(pt, *case) == told(oracle, *case), case

@@ -1,5 +1,6 @@
 """Names that libraries on top of PyTorch ask for: the answers are PyTorch's, or say clearly what is not here."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -255,6 +256,58 @@ def test_an_op_of_ones_own(oracle):
 
     ours, theirs = program(pt), program(oracle)
     assert ours[0] == pytest.approx(theirs[0]) and ours[1] == pytest.approx(theirs[1])
+
+
+def test_checks_of_an_op(oracle):
+    """opcheck, and register_fake on device 'meta'."""
+
+    def program(torch):
+        def op(name, kernel, fake=None, mutates=()):
+            made = torch.library.custom_op(f"polytensor_test::{name}", kernel, mutates_args=mutates)
+            if fake is not None:
+                made.register_fake(fake)
+            return made
+
+        def doubled(x: torch.Tensor) -> torch.Tensor:
+            return x * 2
+
+        def bumped(x: torch.Tensor) -> torch.Tensor:
+            return x.add_(1) * 2
+
+        def same(x: torch.Tensor) -> torch.Tensor:
+            return x
+
+        def into(x: torch.Tensor, out: torch.Tensor) -> None:
+            out.copy_(x.sin())
+
+        def outcome(fn, *args):
+            try:
+                with torch.no_grad():
+                    return str(fn(*args))
+            except Exception as error:
+                # our own words where an output is an input
+                return "Error" if "input" in str(error) else type(error).__name__, str(error).split(" (with")[0][:150]
+
+        x = torch.tensor([0.5, 1.0], requires_grad=True)
+        good = op("doubled", doubled, lambda x: torch.empty_like(x))
+        ops = [
+            good, op("no_fake", doubled), op("wrong_shape", doubled, lambda x: x.new_empty(3)),
+            op("wrong_dtype", doubled, lambda x: x.new_empty(2, dtype=torch.float64)), op("bumped", bumped),
+        ]  # fmt: skip
+        out = [outcome(torch.library.opcheck, each, (x.detach(),)) for each in ops]
+        out.append(outcome(torch.library.opcheck, op("into", into, mutates=("out",)), (x.detach(), torch.zeros(2))))
+        out.append(outcome(torch.library.opcheck, good, (x,)))
+        out.append(sorted(torch.library.opcheck(ops[1], (x.detach(),), raise_exception=False)))
+        out.append(torch.library.opcheck(good, (), {"x": x.detach()}, test_utils="test_schema"))
+        out.append(x.tolist())
+        meta = torch.ones(2, device="meta")
+        out += [outcome(each, meta) for each in ops[:3]]
+        with pytest.raises(Exception, match="test_schema failed"):
+            torch.library.opcheck(op("same", same), (x.detach(),))
+        return [re.sub("polytensor_test.no_fake", "no_fake", str(each)) for each in out]
+
+    for ours, theirs in zip(program(pt), program(oracle), strict=True):
+        assert ours == theirs
 
 
 def test_the_alias_names_the_version_that_is_followed(tmp_path, oracle):

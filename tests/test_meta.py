@@ -25,6 +25,11 @@ torch.arange(3, device='meta'), torch.linspace(0, 1, 3, device='meta'), torch.ey
 torch.tensor([1, 2], device='meta'), torch.tensor(1.0, device='meta', dtype=torch.float64), torch.ones(2).to('meta')
 torch.empty_strided((2, 3), (1, 2), device='meta').stride(), torch.empty_like(torch.ones(2), device='meta')
 torch.zeros(10**5, 10**4, device='meta').sum(1)
+torch.nn.Conv2d(3, 5, 2, device='meta')(torch.rand(2**10, 3, 2**16, 2**16, device='meta')).relu()
+torch.nn.Conv1d(3, 6, 3, stride=2, device='meta')(torch.rand(2, 3, 10**9, device='meta'))
+torch.nn.Conv3d(1, 2, (1, 2, 3), padding=1, device='meta')(torch.ones(1, 1, 4, 5, 6, device='meta'))
+torch.zeros(10**6, 10**6, device='meta').stride(), torch.zeros(10**6, 10**6, device='meta').T.exp().stride()
+torch.nn.functional.max_pool2d(torch.rand(2**10, 3, 2**15, 2**15, device='meta'), 3, 2, 1, ceil_mode=True, return_indices=True)
 x.normal_(), x.uniform_(0, 1), x.zero_(), x.fill_(3), x.copy_(torch.ones(2, 3)), x.add_(1), x.mul_(x), x.clamp_(0, 1)
 x.requires_grad_(), torch.nn.Parameter(x)
 (x.requires_grad_() * 2).sum().backward() or x.grad

@@ -459,6 +459,37 @@ def test_where_loaded_counters_lie_is_for_the_loaded_groups_to_say(monkeypatch):
         asked.clear()
 
 
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("SGD", {}),
+        ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+        ("SGD", {"maximize": True}),
+        ("Adam", {"weight_decay": 0.1, "amsgrad": True}),
+        ("AdamW", {"maximize": True}),
+    ],
+)
+@pytest.mark.parametrize("form", ["plain", "transposed"])
+def test_steps_in_pieces_are_the_same_steps(name, options, form, monkeypatch):
+    from polytensor.backends import numpy
+
+    start, gradient = pt.randn(7, 9), pt.randn(7, 9)
+    results, pieces = [], []
+    for piece in (1 << 16, 8):
+        monkeypatch.setattr(numpy, "PIECE", piece)
+        with pt.devices.use_backend("numpy"):
+            p = start.clone() if form == "plain" else start.T.contiguous().T
+            p.requires_grad_()
+            optimizer = getattr(pt.optim, name)([p], lr=0.1, **options)
+            for i in range(3):
+                p.grad = gradient * (i + 1)
+                optimizer.step()
+            results.append([p.tolist(), *(v.tolist() for v in optimizer.state[p].values() if v is not None)])
+            pieces.append(len(list(p._dev.backend.pieces(p._a, p._a))))
+    assert results[0] == results[1]
+    assert pieces == [1, 8 if form == "plain" else 1]
+
+
 def test_a_wrapper_that_is_an_optimizer_but_was_never_made_one():
     class Wrapper(pt.optim.Optimizer):
         def __init__(self, inner):

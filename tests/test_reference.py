@@ -479,6 +479,12 @@ torch._dynamo.mark_dynamic(torch.ones(2), 0)
 torch._dynamo.reset()
 print(torch._dynamo.utils.counters["frames"]["ok"], torch._dynamo.disable(double)(torch.ones(1)))
 """,
+    "functorch": """
+import functorch
+from functorch import grad, vmap
+
+print(functorch.jvp(lambda x: x**2, (torch.ones(2),), (torch.full((2,), 3.0),)), vmap(grad(lambda x: x**3))(torch.arange(3.0)))
+""",
     "swap_tensors": """
 import weakref
 

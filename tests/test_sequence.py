@@ -258,10 +258,10 @@ PACKING = {
     "pack wrong": lambda t, r, x: r.pack_sequence([x[:2, 0], x[:, 1]]),
     "unpack": lambda t, r, x: r.unpack_sequence(r.pack_sequence([x[:2, 0], x[:, 1]], enforce_sorted=False)),
     "invert": lambda t, r, x: (r.invert_permutation(t.tensor([2, 0, 1])), r.invert_permutation(None)),
-    "make": lambda t, r, x: r.PackedSequence(x, t.tensor([3, 1]), t.tensor([2, 0, 1])),
-    "pair": lambda t, r, x: r.PackedSequence((x, t.tensor([3, 1]))),
+    "make": lambda t, r, x: r.PackedSequence(x, t.tensor([3, 1], device="cpu"), t.tensor([2, 0, 1])),
+    "pair": lambda t, r, x: r.PackedSequence((x, t.tensor([3, 1], device="cpu"))),
     "no sizes": lambda t, r, x: r.PackedSequence(x),
-    "convert": lambda t, r, x: [f(r.PackedSequence(x, t.tensor([4]))) for f in (
+    "convert": lambda t, r, x: [f(r.PackedSequence(x, t.tensor([4], device="cpu"))) for f in (
         lambda p: p.double(), lambda p: p.to(t.float16), lambda p: p.long(), lambda p: p.cpu() is p, lambda p: p.is_cuda,
         lambda p: p.is_pinned(), lambda p: repr(p.int()), lambda p: type(p).__name__)],
 }  # fmt: skip

@@ -193,6 +193,44 @@ def test_dtypes_and_labels(lib):
     assert type(m.ToImage()(np.zeros((2, 3, 3), np.uint8))) is tensors.Image
 
 
+def test_transforms_of_ones_own(lib):
+    t, tensors, m = lib
+
+    class Shift(m.Transform):
+        def check_inputs(self, flat_inputs):
+            assert len(flat_inputs) == 6
+
+        def make_params(self, flat_inputs):
+            return {"kinds": [type(x).__name__ for x in flat_inputs], "size": m.query_size(flat_inputs)}
+
+        def transform(self, inpt, params):
+            seen.append((type(inpt).__name__, params["size"]))
+            return inpt + 1
+
+    seen, x = [], {**parts(t, tensors), "label": t.tensor(3)}
+    y = Shift()(x)
+    names = ["Image", "Video", "Mask", "Mask", "BoundingBoxes"]
+    assert seen == [(name, (H, W)) for name in names] and y["label"] is x["label"]
+    assert y["mask"].tolist() == (x["mask"] + 1).tolist() and isinstance(m.Resize(3), m.Transform)
+
+
+def test_what_transforms_ask(lib):
+    t, tensors, m = lib
+    x = parts(t, tensors)
+    leaves = [*x.values(), 3]
+    assert m.query_size(leaves) == (H, W) and m.query_chw([x["image"], x["video"], x["boxes"]]) == (3, H, W)
+    assert m.has_any(leaves, tensors.Mask) and not m.has_any([3], tensors.Mask) and m.has_any([3], lambda a: a == 3)
+    assert m.has_all(leaves, tensors.Mask, tensors.Image) and not m.has_all([x["mask"]], tensors.Mask, tensors.Image)
+    assert m.get_bounding_boxes(leaves) is x["boxes"] and m.check_type(3, (str, lambda a: a == 3))
+    for call, error, message in (
+        (lambda: m.query_size([3]), TypeError, "No image, video"), (lambda: m.query_chw([x["mask"]]), TypeError, "No image or"),
+        (lambda: m.query_size([x["image"], tensors.Mask(t.zeros(2, 2))]), ValueError, "multiple HxW dimensions in the sample: '"),
+        (lambda: m.get_bounding_boxes([]), ValueError, "No bounding boxes"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=message):
+            call()
+
+
 def test_random_iou_crop(lib):
     t, tensors, m = lib
     t.manual_seed(0)

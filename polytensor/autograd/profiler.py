@@ -7,6 +7,7 @@ names in PolyTensor's table (aten::add); time in Python around them is not seen.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -21,12 +22,17 @@ _open: list[profile] = []
 
 
 class FunctionEvent:
-    """One call, or all calls of one name (key_averages): times in microseconds."""
+    """One call, or all calls of one name (key_averages): times in microseconds, memory of results in bytes."""
 
-    def __init__(self, name: str, start: float, total: float, own: float, thread: int, count: int = 1) -> None:
+    def __init__(
+        self, name: str, start: float, total: float, own: float, thread: int, count: int = 1, shapes: Any = None,
+        memory: tuple[int, int] = (0, 0),
+    ) -> None:  # fmt: skip
         self.name = self.key = name
         self.start, self.cpu_time_total, self.self_cpu_time_total = start, total, own
         self.thread, self.count = thread, count
+        self.input_shapes: list[list[int]] = shapes or []
+        self.cpu_memory_usage, self.self_cpu_memory_usage = memory
 
     @property
     def cpu_time(self) -> float:
@@ -36,38 +42,66 @@ class FunctionEvent:
         return f"<FunctionEvent name={self.name} cpu_time={self.cpu_time:.3f}us count={self.count}>"
 
 
+ELSEWHERE = re.compile("(self_)?(cuda|xpu|device)_(time(_total)?|memory_usage)")  # nothing is timed there
+
+
 class EventList(list[FunctionEvent]):
-    """Events in the order of their ends."""
+    """Events in the order of their ends; which columns a table has."""
+
+    shapes = memory = False
 
     @property
     def self_cpu_time_total(self) -> float:
         return sum(e.self_cpu_time_total for e in self)
 
-    def table(self, sort_by: str | None = None, row_limit: int = 100, **kwargs: Any) -> str:
-        """A table of text; `sort_by`: cpu_time_total, self_cpu_time_total, cpu_time, count."""
-        rows = sorted(self, key=lambda e: -getattr(e, sort_by)) if sort_by else list(self)
+    def table(
+        self, sort_by: str | None = None, row_limit: int = 100, max_src_column_width: int = 75,
+        max_name_column_width: int = 55, max_shapes_column_width: int = 80, header: str | None = None,
+        top_level_events_only: bool = False, time_unit: str | None = None,
+    ) -> str:  # fmt: skip
+        """A table of text; `sort_by`: cpu_time_total, self_cpu_time_total, cpu_time, count, cpu_memory_usage, ..."""
+        rows = list(self)
+        if sort_by is not None and not ELSEWHERE.fullmatch(sort_by):
+            rows.sort(key=lambda e: -getattr(e, sort_by))
+        rows = rows[:row_limit] if row_limit >= 0 else rows
         total = self.self_cpu_time_total or 1.0
-        width = max([len(e.key) for e in rows[:row_limit]] + [20]) + 2
-        titles = ("Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg", "# of Calls")
-        rule = "-" * width + "  " + "  ".join("-" * 12 for _ in titles)
-        lines = [rule, " " * (width - 4) + "Name  " + "  ".join(f"{t:>12}" for t in titles), rule]
-        for e in rows[:row_limit]:
-            cells = (
-                f"{e.self_cpu_time_total / total:.2%}", _time(e.self_cpu_time_total), f"{e.cpu_time_total / total:.2%}",
-                _time(e.cpu_time_total), _time(e.cpu_time), str(e.count),
-            )  # fmt: skip
-            lines.append(f"{e.key:>{width}}  " + "  ".join(f"{c:>12}" for c in cells))
-        return "\n".join([*lines, rule, f"Self CPU time total: {_time(self.self_cpu_time_total)}", ""])
+        titles = ["Name", "Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg"]
+        titles += ["CPU Mem", "Self CPU Mem"] * self.memory + ["# of Calls"] + ["Input Shapes"] * self.shapes
+        cells = []
+        for e in rows:
+            memory = [_bytes(e.cpu_memory_usage), _bytes(e.self_cpu_memory_usage)] * self.memory
+            cells.append([
+                _short(e.key, max_name_column_width), f"{e.self_cpu_time_total / total:.2%}", _time(e.self_cpu_time_total),
+                f"{e.cpu_time_total / total:.2%}", _time(e.cpu_time_total), _time(e.cpu_time), *memory, str(e.count),
+                *[_short(str(e.input_shapes), max_shapes_column_width)] * self.shapes,
+            ])  # fmt: skip
+        widths = [12] * len(titles)
+        for at in (0, -1) if self.shapes else (0,):
+            widths[at] = max([len(row[at]) for row in cells] + [len(titles[at])]) + 4
+        rule = "".join("-" * w + "  " for w in widths)
+        lines = [rule, *("".join(f"{c:>{w}}  " for c, w in zip(row, widths, strict=True)) for row in (titles, *cells))]
+        lines.insert(2, rule)
+        top = ["=" * (len(rule) - 2), header] if header is not None else []
+        return "\n".join([*top, *lines, rule, f"Self CPU time total: {_time(self.self_cpu_time_total)}", ""])
 
-    def key_averages(self, *args: Any, **kwargs: Any) -> EventList:
-        """All calls of a name as one event."""
-        groups: dict[str, FunctionEvent] = {}
+    def key_averages(
+        self, group_by_input_shape: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
+    ) -> EventList:
+        """All calls of a name, or of a name and its inputs' shapes, as one event. Stacks are not recorded."""
+        groups: dict[Any, FunctionEvent] = {}
         for e in self:
-            g = groups.setdefault(e.key, FunctionEvent(e.key, e.start, 0.0, 0.0, e.thread, 0))
+            shapes = e.input_shapes if group_by_input_shape else []
+            g = groups.get((e.key, str(shapes)))
+            if g is None:
+                g = groups[e.key, str(shapes)] = FunctionEvent(e.key, e.start, 0.0, 0.0, e.thread, 0, shapes)
             g.count += 1
             g.cpu_time_total += e.cpu_time_total
             g.self_cpu_time_total += e.self_cpu_time_total
-        return EventList(groups.values())
+            g.cpu_memory_usage += e.cpu_memory_usage
+            g.self_cpu_memory_usage += e.self_cpu_memory_usage
+        result = EventList(groups.values())
+        result.memory, result.shapes = self.memory, self.shapes and group_by_input_shape
+        return result
 
     def total_average(self) -> FunctionEvent:
         """All events as one."""
@@ -98,28 +132,49 @@ def _time(us: float) -> str:
     return f"{us / 1e6:.3f}s" if us >= 1e6 else f"{us / 1e3:.3f}ms" if us >= 1e3 else f"{us:.3f}us"
 
 
+def _bytes(n: int) -> str:
+    for unit, size in (("GB", 2**30), ("MB", 2**20), ("KB", 2**10)):
+        if abs(n) >= size:
+            return f"{n / size:.2f} {unit}"
+    return f"{n} B"
+
+
+def _short(text: str, width: int | None) -> str:
+    return text if not width or len(text) <= width else text[: width - 3] + "..."
+
+
 class _Stack(threading.local):
-    """Time spent in the calls within the open ones, innermost last."""
+    """[time, bytes] of the calls within the open ones, innermost last."""
 
     def __init__(self) -> None:
-        self.inner: list[float] = []
+        self.inner: list[list[Any]] = []
 
 
 _stack = _Stack()
 
 
 def _begin() -> float:
-    _stack.inner.append(0.0)
+    _stack.inner.append([0.0, 0])
     return perf_counter()
 
 
-def _end(name: str, start: float) -> None:
+def _end(name: str, start: float, args: Any = (), result: Any = None, kernel: bool = False) -> None:
     total = perf_counter() - start
-    own = total - _stack.inner.pop()
+    inner, within = _stack.inner.pop()
+    made = _made(result) if kernel else within
     if _stack.inner:
-        _stack.inner[-1] += total
+        _stack.inner[-1][0] += total
+        _stack.inner[-1][1] += made
     for p in _open:
-        p.events.append(FunctionEvent(name, (start - p.started) * 1e6, total * 1e6, own * 1e6, threading.get_ident()))
+        shapes = [list(getattr(x, "shape", ())) for x in args] if p.events.shapes else None
+        times = (start - p.started) * 1e6, total * 1e6, (total - inner) * 1e6
+        p.events.append(FunctionEvent(name, *times, threading.get_ident(), 1, shapes, (made, made - within)))
+
+
+def _made(result: Any) -> int:
+    """Bytes of new arrays: those that are no views."""
+    results = result if isinstance(result, (tuple, list)) else (result,)
+    return sum(r.nbytes for r in results if getattr(r, "base", r) is None)
 
 
 class record_function:
@@ -145,11 +200,17 @@ class record_function:
 
 
 class profile:
-    """Times what runs inside; afterwards `key_averages().table()` shows it. Other options of PyTorch's are accepted."""
+    """Times what runs inside; afterwards `key_averages().table()` shows it. Other options of PyTorch's are accepted.
 
-    def __init__(self, enabled: bool = True, **options: Any) -> None:
+    record_shapes: shapes of the kernels' arguments; profile_memory: bytes of the arrays that they make.
+    """
+
+    def __init__(
+        self, enabled: bool = True, record_shapes: bool = False, profile_memory: bool = False, **options: Any
+    ) -> None:
         self.enabled = enabled
         self.events = EventList()
+        self.events.shapes, self.events.memory = record_shapes, profile_memory
         self.started = 0.0
         self._restore: Callable[[], None] | None = None
 
@@ -176,13 +237,13 @@ class profile:
         return self.events.self_cpu_time_total
 
     def key_averages(self, *args: Any, **kwargs: Any) -> EventList:
-        return self.events.key_averages()
+        return self.events.key_averages(*args, **kwargs)
 
     def total_average(self) -> FunctionEvent:
         return self.events.total_average()
 
     def table(self, sort_by: str | None = None, row_limit: int = 100, **kwargs: Any) -> str:
-        return self.events.table(sort_by, row_limit)
+        return self.events.table(sort_by, row_limit, **kwargs)
 
     def export_chrome_trace(self, path: str) -> None:
         self.events.export_chrome_trace(path)
@@ -199,11 +260,12 @@ def _time_kernels(backend: Any) -> Callable[[], None]:
 
     def timed(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            start = _begin()
+            result, start = None, _begin()
             try:
-                return kernel(*args, **kwargs)
+                result = kernel(*args, **kwargs)
             finally:
-                _end(f"aten::{name}", start)
+                _end(f"aten::{name}", start, args, result, True)
+            return result
 
         return call
 

@@ -344,6 +344,9 @@ class Backend(
         return 1 / x
 
     def pow_scalar(self, x: Array, p: float) -> Array:
+        if abs(p) == 0.5 and x.dtype.kind == "f":  # roots as PyTorch takes them: of -inf it is NaN, of -0 it is -0
+            root = self.xp.sqrt(x)
+            return root if p > 0 else 1 / root
         return self.xp.power(x, self.scalar(p, x.dtype))
 
     def fill(self, x: Array, value: Any) -> Array:
@@ -515,6 +518,10 @@ class Backend(
         return self.addmm(b, x, y, beta, alpha)
 
     baddbmm = addmv
+
+    def add_product(self, c: Array, x: Array, y: Array, beta: Any, alpha: Any) -> bool:
+        """c = beta * c + alpha * (x @ y) without another array of that size; False where that is not done."""
+        return False
 
     def outer(self, x: Array, y: Array) -> Array:
         return x[:, None] * y

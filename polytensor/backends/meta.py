@@ -7,18 +7,33 @@ on the zeros for the sake of the result's shape, which takes the time and memory
 
 from __future__ import annotations
 
+import mmap
+import os
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from .conv import out_size
 from .numpy import NumpyBackend
 
+ADDRESSES = 2**42  # bytes
 NO_DATA = "Cannot copy out of meta tensor; no data!"
 
 
 def zeros(shape: Any, dtype: Any) -> Any:
-    """Memory that is not there yet."""
-    return np.zeros(shape, dtype)
+    """Memory that is not there yet; where the system promises no such amount, addresses that can only be read.
+
+    Beyond ADDRESSES one element stands for all, and the strides are 0.
+    """
+    try:
+        return np.zeros(shape, dtype)
+    except MemoryError:
+        size = prod((shape,) if isinstance(shape, int) else shape) * np.dtype(dtype).itemsize
+        if size > ADDRESSES or os.name != "posix":
+            return np.broadcast_to(np.zeros((), dtype), shape)
+        memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)
+        return np.frombuffer(memory, np.uint8).view(dtype).reshape(shape)
 
 
 def like(a: Any, dtype: Any = None) -> Any:
@@ -127,6 +142,11 @@ class MetaBackend(NumpyBackend):
     def overwrite(self, x: Any, y: Any) -> Any:
         return zeros(x.shape, x.dtype)
 
+    def relu(self, x: Any) -> Any:
+        return like(x)
+
+    sigmoid = square = rsqrt = reciprocal = relu
+
     # ---- products ---------------------------------------------------------------------------------------------------
     def matmul(self, a: Any, b: Any) -> Any:
         rows, columns = a.shape[-2:-1], b.shape[-1:] if b.ndim > 1 else ()
@@ -142,6 +162,25 @@ class MetaBackend(NumpyBackend):
 
     def linear(self, x: Any, w: Any, b: Any) -> Any:
         return self.matmul(x, w.T)
+
+    def sum(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        dims = {d % x.ndim for d in (range(x.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim)}
+        if not keepdim:
+            return zeros([n for d, n in enumerate(x.shape) if d not in dims], x.dtype)
+        return zeros([1 if d in dims else n for d, n in enumerate(x.shape)], x.dtype)
+
+    mean = amax = amin = max_all = min_all = sum
+
+    def convnd(self, x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+        sizes = zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)
+        return zeros((x.shape[0], w.shape[0], *(out_size(*a) for a in sizes)), x.dtype)
+
+    conv2d = convnd
+
+    def max_pool2d(self, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
+        sizes = zip(x.shape[2:], kernel, stride, padding, dilation, (ceil_mode,) * 2, strict=True)
+        shape = (*x.shape[:2], *(out_size(*a) for a in sizes))
+        return zeros(shape, x.dtype), zeros(shape, np.int64)
 
     # ---- what needs data --------------------------------------------------------------------------------------------
     def item(self, x: Any) -> Any:

@@ -13,6 +13,7 @@ from .base import BLOCK, IMPORTED_BY, REST, Backend
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 _F4 = np.dtype("f4")
+PIECE = 1 << 16  # elements that an optimizer updates at once
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
 _LAST = (1,)
 _ZERO: Any = np.zeros((), _F4)
@@ -70,6 +71,27 @@ class NumpyBackend(Backend):
         have = x.strides
         strides = [0] * extra + [0 if n == 1 else have[i] for i, n in enumerate(x.shape)]
         return np.ndarray(shape, x.dtype, x, 0, strides)
+
+    def pow_scalar(self, x: Any, p: float) -> Any:
+        # np.power takes a hundred times as long for negative numbers to integers other than 2 and -1
+        if x.dtype.kind != "f" or x.dtype.itemsize == 2 or p in (2, 0, 1, -1) or p % 1 or not -1000 < p < 1000:
+            return super().pow_scalar(x, p)
+        if p == 3:
+            return x * x * x
+        if p == -2:
+            return 1 / (x * x)
+        size = super().pow_scalar(np.abs(x), p)
+        return np.copysign(size, x) if p % 2 else size
+
+    def pieces(self, *arrays: Any) -> Any:
+        # temporary arrays of the whole size would leave the caches, and the largest come from the system page by page
+        size, have = arrays[0].size, [a for a in arrays if a is not None]
+        if size <= 2 * PIECE or not all(a.flags.c_contiguous for a in have):
+            yield arrays
+            return
+        flat = [None if a is None else a.reshape(-1) for a in arrays]
+        for i in range(0, size, PIECE):
+            yield tuple(None if a is None else a[i : i + PIECE] for a in flat)
 
     def _cholesky(self, x: Any) -> Any:
         """By columns, as PyTorch keeps it: the upper factor turned over, without a copy if real."""

@@ -94,6 +94,10 @@ class OptimKernels:
         """The norm of arrays of one dtype as one vector, where few launches make it, or None."""
         return None
 
+    def pieces(self, *arrays: Array) -> Iterator[tuple[Array, ...]]:
+        """Views of arrays of one shape (or None) that together cover them, where parts are faster than the whole."""
+        yield arrays
+
     def sgd_rule(self, p: Array, g: Array, buf: Any, lr: Array, *rest: Any) -> None:
         """sgd_rule with a learning rate that is an array."""
         sgd_rule(self, p, g, buf, lr, *rest)
@@ -104,12 +108,13 @@ class OptimKernels:
     ) -> None:  # fmt: skip
         """sgd_rule for each parameter."""
         if bufs is None and not (weight_decay or maximize):
-            for p, g in zip(params, grads, strict=True):
-                p -= g * (self.scalar(lr, p.dtype) if p.dtype.kind == "f" else lr)  # type: ignore[attr-defined]
+            for whole, grad in zip(params, grads, strict=True):
+                for p, g in self.pieces(whole, grad):
+                    p -= g * (self.scalar(lr, p.dtype) if p.dtype.kind == "f" else lr)  # type: ignore[attr-defined]
             return
-        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
-            buf = None if bufs is None else bufs[i]
-            sgd_rule(self, p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first)
+        for i, arrays in enumerate(zip(params, grads, strict=True)):
+            for p, g, buf in self.pieces(*arrays, None if bufs is None else bufs[i]):
+                sgd_rule(self, p, g, buf, lr, momentum, dampening, weight_decay, nesterov, maximize, first)
 
     @contextmanager
     def unless(self: Any, found: Array | None, arrays: list[Array]) -> Iterator[None]:
@@ -179,6 +184,6 @@ class OptimKernels:
         maximize: bool,
     ) -> None:  # fmt: skip
         """adam_rule for each parameter."""
-        for i, (p, g, m, v) in enumerate(zip(params, grads, ms, vs, strict=True)):
-            top = None if vmaxs is None else vmaxs[i]
-            adam_rule(self, p, g, m, v, top, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
+        for i, arrays in enumerate(zip(params, grads, ms, vs, strict=True)):
+            for p, g, m, v, top in self.pieces(*arrays, None if vmaxs is None else vmaxs[i]):
+                adam_rule(self, p, g, m, v, top, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)

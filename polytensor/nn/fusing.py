@@ -24,5 +24,18 @@ def norm_relu(norm: Any, act: Any, x: Any) -> Any:
         and x.__class__ is Tensor and "forward" not in norm.__dict__ and "forward" not in act.__dict__
         and F.batch_norm is NORM and F.relu is RELU
     ):  # fmt: skip
-        return norm._through(batch_norm_relu, x)
+        y = norm._through(batch_norm_relu, x)
+        if y._version != act.inplace:
+            _count_writes(y, act.inplace - y._version)
+        return y
     return act(norm(x))
+
+
+def _count_writes(y: Any, more: int) -> None:
+    """Let y, and what its Node keeps of it, count the writes of the layers by themselves."""
+    cell, node = y._cell(), y._fn
+    cell[0] += more
+    if node is not None and node.is_node and node.saved:
+        node.vers = tuple(
+            [v if v is None or s._s is not cell else v + more for s, v in zip(node.saved, node.vers, strict=True)]
+        )

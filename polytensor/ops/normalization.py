@@ -15,7 +15,7 @@ from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .rows import together
 from .shape import contiguous, reshape
-from .table import TYPE_NAME, F, check_tensor, is_complex, named, no_kernel, primitive
+from .table import TYPE_NAME, F, check_tensor, is_complex, named, no_kernel, primitive, type_name
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -379,6 +379,10 @@ def _batch_norm(
         y = x if weight is None else pw.mul(x, weight[0])
         return y.clone() if bias is None else pw.add(y, bias[0])  # type: ignore[attr-defined, no-any-return]
     _check_channels(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    for t in (weight, bias, running_mean, running_var):
+        if t is not None and t._a.dtype is not x._a.dtype:
+            _check_mixed(x, [t for t in (weight, bias, running_mean, running_var) if t is not None])
+            break
     ndim = x._a.ndim
     dims = (0, *range(2, ndim))
 
@@ -414,6 +418,21 @@ def _batch_norm(
             if all(a.dtype.char == "f" for a in wide):
                 return wrap(x._dev.backend.normalize_by(contiguous(x)._a, *wide, eps), x._dev)
     return _with_half(x, compute, weight, bias, running_mean, running_var)
+
+
+def _check_mixed(x: Tensor, params: list[Tensor]) -> None:
+    """RuntimeError unless all are of one dtype, or x of 16 bits and the parameters of float32."""
+    if x._a.dtype.kind in "biu":
+        return  # refused by another check
+    first = params[0]._a.dtype
+    if first == x._a.dtype:
+        wrong = next((t for t in params if t._a.dtype != first), None)
+        if wrong is not None:
+            raise RuntimeError(f"expected scalar type {type_name(x)} but found {type_name(wrong)}")
+    elif any(t._a.dtype.char != "f" for t in params):
+        raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+    elif not _is_half(x):
+        raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
 
 def _move(running: Tensor, value: Tensor, momentum: float, factor: float = 1.0) -> None:

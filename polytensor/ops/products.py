@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from .. import dtypes
+from ..autograd.modes import mode
 from ..autograd.node import Node
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
@@ -21,9 +22,11 @@ from .table import (
     NoOperandError,
     asked,
     attach,
+    check_overlap,
     check_tensor,
     constant,
     foreign,
+    inplace,
     named,
     operand,
     prepare,
@@ -354,8 +357,36 @@ def _added(
         _expanded(input, shape)  # its errors
     same_device(name, x, y, input)
     beta, alpha = _factor(beta, dtype, name, "beta"), _factor(alpha, dtype, name, "alpha")
+    if out is input and input._a.shape == shape and not (mode.grad and _recorded(input, x, y)):
+        check_overlap(out._a)
+        backend = out._dev.backend
+        with backend.here():
+            done = backend.add_product(out._a, x._a, y._a, beta, alpha)
+        if done:
+            out._bump()
+            return out
     r: Tensor = fn(input, x, y, beta, alpha)
     return r if out is None else write_out(out, r)
+
+
+def _recorded(*tensors: Any) -> bool:
+    return any(t._fn is not None for t in tensors)
+
+
+def _adding_to(fn: Any, name: str) -> Any:
+    """The in-place method of a function that adds a product: into the tensor's own memory where the device does that."""
+    plain = inplace(fn, name)
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self._dev.backend.asynchronous and len(args) == 2 and all(isinstance(t, Tensor) for t in args):
+            a, b = args[0]._a.shape, args[1]._a.shape
+            if self._a.shape == (*a[:-1], *b[len(a) - 1 :]) and not (mode.grad and _recorded(self, *args)):
+                self._check_inplace()
+                return fn(self, *args, **kwargs, out=self)  # type: ignore[no-any-return]
+        return plain(self, *args, **kwargs)  # type: ignore[no-any-return]
+
+    method.__name__, method.__doc__ = name, plain.__doc__
+    return method
 
 
 def _factor(value: Any, dtype: Any, fn: str, name: str) -> Any:
@@ -545,8 +576,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 ger = outer
 for _name in ("matmul", "mm", "bmm", "dot", "vdot", "inner", "mv", "outer", "ger", "trace"):
     attach(_name, globals()[_name])
-for _name in ("addmm", "addmv", "addr", "baddbmm", "addbmm"):
+for _name in ("addr", "addbmm"):
     attach(_name, globals()[_name], in_place=True)
+for _name in ("addmm", "addmv", "baddbmm"):
+    attach(_name, globals()[_name])
+    setattr(Tensor, _name + "_", _adding_to(globals()[_name], _name + "_"))
 
 
 def _operator(x: Any, y: Any) -> Any:

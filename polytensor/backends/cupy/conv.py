@@ -7,7 +7,7 @@ float16 and bfloat16, in a fixed order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -252,6 +252,17 @@ def gathered(g: Array, groups: int) -> Array:
     return g.swapaxes(0, 1).reshape(groups, c // groups, m * area)
 
 
+def prefer(owner: Any, name: str, mine: str, takes: Callable[[Array], bool]) -> None:
+    """Give a class the kernel `name`: by its method `mine` where that takes the first array and answers, else by the next class."""
+
+    def kernel(self: Any, x: Array, *args: Any) -> Array:
+        y = getattr(self, mine)(x, *args) if takes(x) else None
+        return getattr(super(owner, self), name)(x, *args) if y is None else y
+
+    kernel.__name__ = name
+    setattr(owner, name, kernel)
+
+
 class CudaConvKernels:
     """Mixed into CupyBackend; see ConvKernels for what each kernel gives."""
 
@@ -263,48 +274,6 @@ class CudaConvKernels:
     conv_room = 1 << 28  # bytes of columns made at a time
 
     # ---- what Backend names ---------------------------------------------------------------------------------------------
-    def conv2d(
-        self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        if NAMES[x.dtype] not in TYPES:
-            return super().conv2d(x, w, b, stride, padding, dilation, groups)  # type: ignore[misc]
-        return self._convolve(x, w, b, stride, padding, dilation, groups)
-
-    def convnd(
-        self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        if x.ndim == 3 or NAMES[x.dtype] not in TYPES:  # of one dimension `base` makes two
-            return super().convnd(x, w, b, stride, padding, dilation, groups)  # type: ignore[misc]
-        return self._convolve(x, w, b, stride, padding, dilation, groups)
-
-    def conv2d_grad_input(
-        self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        if NAMES[g.dtype] not in TYPES:
-            return super().conv2d_grad_input(g, w, shape, stride, padding, dilation, groups)  # type: ignore[misc]
-        return self._to_input(g, w, shape, stride, padding, dilation, groups)
-
-    def convnd_grad_input(
-        self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        if g.ndim == 3 or NAMES[g.dtype] not in TYPES:  # of one dimension `base` makes two
-            return super().convnd_grad_input(g, w, shape, stride, padding, dilation, groups)  # type: ignore[misc]
-        return self._to_input(g, w, shape, stride, padding, dilation, groups)
-
-    def conv2d_grad_weight(
-        self, g: Array, x: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        if NAMES[g.dtype] not in TYPES:
-            return super().conv2d_grad_weight(g, x, shape, stride, padding, dilation, groups)  # type: ignore[misc]
-        return self._to_weight(g, x, shape, stride, padding, dilation, groups)
-
-    def convnd_grad_weight(
-        self, g: Array, x: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        if g.ndim == 3 or NAMES[g.dtype] not in TYPES:  # of one dimension `base` makes two
-            return super().convnd_grad_weight(g, x, shape, stride, padding, dilation, groups)  # type: ignore[misc]
-        return self._to_weight(g, x, shape, stride, padding, dilation, groups)
-
     def unfold_windows(self, x: Array, kernel: Pair, dilation: Pair, padding: Pair, stride: Pair) -> Array:
         if NAMES[x.dtype] not in TYPES:
             return super().unfold_windows(x, kernel, dilation, padding, stride)  # type: ignore[misc]
@@ -478,6 +447,11 @@ class CudaConvKernels:
             part = gathered(gs[i : i + m, :, first : first + count], groups)
             self.product(part, cols.swapaxes(1, 2), dw, i + first > 0, rounded())
         return self.cast(dw, g.dtype).reshape(shape)
+
+
+for _form in ("conv2d", "convnd"):  # of one dimension `base` makes two
+    for _name, _mine in (("", "_convolve"), ("_grad_input", "_to_input"), ("_grad_weight", "_to_weight")):
+        prefer(CudaConvKernels, _form + _name, _mine, lambda x: x.ndim != 3 and NAMES[x.dtype] in TYPES)
 
 
 def is_pointwise(kernel: Ints, stride: Ints, padding: Ints) -> bool:

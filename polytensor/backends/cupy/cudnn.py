@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..conv import out_size
+from .conv import prefer
 from .launch import NAMES
 
 Array = Any
@@ -212,7 +213,7 @@ class CudnnKernels:
         return found and found[0]
 
     def _conv_forward(
-        self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints
+        self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
     ) -> Array | None:
         shape = (x.shape[0], w.shape[0], *sizes(x.shape, w.shape, stride, padding, dilation))
         y = self._cudnn_conv("conv_fprop", x, w, shape, stride, padding, dilation, b)
@@ -222,59 +223,19 @@ class CudnnKernels:
                 y += b.reshape(-1, *[1] * (x.ndim - 2))
         return y
 
-    def conv2d(
-        self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        y = self._conv_forward(x, w, b, stride, padding, dilation)
-        return super().conv2d(x, w, b, stride, padding, dilation, groups) if y is None else y  # type: ignore[misc]
-
-    def conv2d_grad_input(
+    def _grad_input(
         self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        y = self._grad_input(g, w, shape, stride, padding, dilation)
-        if y is None:
-            return super().conv2d_grad_input(g, w, shape, stride, padding, dilation, groups)  # type: ignore[misc]
-        return y
-
-    def conv2d_grad_weight(
-        self, g: Array, x: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        y = self._grad_weight(g, x, shape, stride, padding, dilation)
-        if y is None:
-            return super().conv2d_grad_weight(g, x, shape, stride, padding, dilation, groups)  # type: ignore[misc]
-        return y
-
-    def _grad_input(self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
+    ) -> Any:
         if g.shape[2:] != sizes(shape, w.shape, stride, padding, dilation):
             return None  # a transposed convolution may ask for more room, which cuDNN refuses
         return self._cudnn_conv("conv_dgrad", g, w, shape, stride, padding, dilation)
 
-    def _grad_weight(self, g: Array, x: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
+    def _grad_weight(
+        self, g: Array, x: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
+    ) -> Any:
         if g.shape[2:] != sizes(x.shape, shape, stride, padding, dilation):
             return None
         return self._cudnn_conv("conv_wgrad", x, g, shape, stride, padding, dilation)
-
-    def convnd(
-        self, x: Array, w: Array, b: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        y = self._conv_forward(x, w, b, stride, padding, dilation) if x.ndim == 5 else None
-        return super().convnd(x, w, b, stride, padding, dilation, groups) if y is None else y  # type: ignore[misc]
-
-    def convnd_grad_input(
-        self, g: Array, w: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        y = self._grad_input(g, w, shape, stride, padding, dilation) if g.ndim == 5 else None
-        if y is None:
-            return super().convnd_grad_input(g, w, shape, stride, padding, dilation, groups)  # type: ignore[misc]
-        return y
-
-    def convnd_grad_weight(
-        self, g: Array, x: Array, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Array:
-        y = self._grad_weight(g, x, shape, stride, padding, dilation) if g.ndim == 5 else None
-        if y is None:
-            return super().convnd_grad_weight(g, x, shape, stride, padding, dilation, groups)  # type: ignore[misc]
-        return y
 
     # ---- attention ----------------------------------------------------------------------------------------------------
     def attend(self, q: Array, k: Array, v: Array, mask: Array, scale: float, causal: bool) -> tuple[Array, Array]:
@@ -331,6 +292,11 @@ class CudnnKernels:
         """(*, L, E) as (batch, heads, L, E)"""
         lead = x.shape[:-2]
         return self.xp.ascontiguousarray(x).reshape(prod(lead[:-1]), lead[-1] if lead else 1, *x.shape[-2:])
+
+
+for _form, _ndim in (("conv2d", 4), ("convnd", 5)):
+    for _name, _mine in (("", "_conv_forward"), ("_grad_input", "_grad_input"), ("_grad_weight", "_grad_weight")):
+        prefer(CudnnKernels, _form + _name, _mine, lambda x, n=_ndim: x.ndim == n)  # type: ignore[misc]
 
 
 def attends(q: Array, v: Array, mask: Array) -> bool:

@@ -112,6 +112,8 @@ class FaultKernels:
     def require_range(self, index: Any, low: int, high: int, error: type[Exception], text: str) -> None:
         if not index.size:
             return
+        if low >= high:  # at once: CuPy divides by the size, and would read or write beside the memory
+            raise error(text)
         name = NAMES[index.dtype]
         if name not in INTEGERS:
             return self.require((index >= low) & (index < high), error, text)

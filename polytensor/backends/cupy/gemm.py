@@ -243,6 +243,15 @@ def packed(xp: Any, x: Array) -> Array:
     return xp.ascontiguousarray(x)
 
 
+def overlaps(a: Array, b: Array) -> bool:
+    """Whether the addresses of two arrays have a range in common."""
+    (start, end), (low, high) = (
+        (x.data.ptr + sum(min(0, s) for s in reach), x.data.ptr + sum(max(0, s) for s in reach) + x.itemsize)
+        for x, reach in ((x, [(n - 1) * s for n, s in zip(x.shape, x.strides, strict=True)]) for x in (a, b))
+    )
+    return bool(a.size and b.size and start < high and low < end)
+
+
 class GemmKernels:
     """Mixed into CupyBackend: the kernels of products, and `xp.matmul` for all other kernels."""
 
@@ -413,6 +422,12 @@ class GemmKernels:
         return self.addmm(b, x, y, beta, alpha)
 
     baddbmm = addmv
+
+    def add_product(self, c: Array, x: Array, y: Array, beta: Any, alpha: Any) -> bool:
+        if KIND_OF.get(c.dtype) is None or any(overlaps(c, a) for a in (x, y)):
+            return False
+        self.product(x, y, c, beta, alpha=alpha)
+        return True
 
     def linear(self, x: Array, w: Array, b: Array | None) -> Array:
         y = None if b is None else self._biased(x, w.T, b)

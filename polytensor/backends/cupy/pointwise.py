@@ -62,6 +62,19 @@ template <typename A> __device__ __forceinline__ A between(A x, A lo, A hi) {{
     x = x < lo ? lo : x;
     return x > hi ? hi : x;
 }}
+// Of the divisor's sign. CuPy's own, x - floor(x / y) * y, is not exact, and NaN for an infinite y.
+template <typename A> __device__ __forceinline__ A modulo(A x, A y) {{
+    A m = fmod(x, y);
+    return m != 0 && (m < 0) != (y < 0) ? m + y : m;
+}}
+template <typename A> __device__ __forceinline__ A quotient_below(A x, A y) {{
+    if (y == 0) return x / y;
+    A m = fmod(x, y), q = (x - m) / y;
+    if (m != 0 && (m < 0) != (y < 0)) q -= 1;
+    if (q == 0) return copysign((A)0, x / y);
+    A f = floor(q);
+    return q - f > (A)0.5 ? f + 1 : f;
+}}
 template <typename A> __device__ __forceinline__ A soft_plus(A x) {{ return (x > 0 ? x : (A)0) + log1p(exp(-fabs(x))); }}
 // (1 + tanh(u)) / 2, the slope of u by its side
 template <typename A> __device__ __forceinline__ A tanh_half(A x) {{
@@ -108,6 +121,8 @@ TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     ),
     "square_error": ("x t", "", "(x - t) * (x - t)", SINGLE),
     "clamp_between": ("x", "lo hi", "between(x, lo, hi)", ALL),
+    "remainder": ("x y", "", "modulo(x, y)", ALL),
+    "floor_divide": ("x y", "", "quotient_below(x, y)", ALL),
     "neg": ("x", "", "-x", ALL), "abs": ("x", "", "fabs(x)", ALL), "sqrt": ("x", "", "sqrt(x)", ALL),
     "exp": ("x", "", "exp(x)", ALL), "expm1": ("x", "", "expm1(x)", ALL), "log": ("x", "", "log(x)", ALL),
     "log1p": ("x", "", "log1p(x)", ALL), "tanh": ("x", "", "tanh(x)", ALL),
@@ -250,6 +265,18 @@ def _method(name: str) -> Any:
     return method
 
 
+def _division(name: str) -> Any:
+    def method(self: CudaPointwise, x: Array, y: Array) -> Array:
+        if CTYPE.get(x.dtype) not in ALL or x.dtype != y.dtype:
+            return getattr(super(CudaPointwise, self), name)(x, y)
+        if x.shape != y.shape:
+            x, y = (self.contiguous(a) for a in self.xp.broadcast_arrays(x, y))
+        return self._map(("map_" + name, CTYPE[x.dtype]), [x, y], ())
+
+    method.__name__ = name
+    return method
+
+
 class CudaPointwise:
     """Mixed into CupyBackend."""
 
@@ -305,6 +332,8 @@ class CudaPointwise:
     hardshrink, softshrink, threshold_ = _method("hardshrink"), _method("softshrink"), _method("threshold_")
     soft_hinge, smooth_l1 = _method("soft_hinge"), _method("smooth_l1")
     binary_cross_entropy = _method("binary_cross_entropy")
+    remainder, floor_divide = _division("remainder"), _division("floor_divide")
+    div_floor = floor_divide
     neg, abs, sqrt, exp, expm1 = _method("neg"), _method("abs"), _method("sqrt"), _method("exp"), _method("expm1")
     log, log1p, tanh = _method("log"), _method("log1p"), _method("tanh")
 

@@ -74,7 +74,6 @@ template <typename A> struct Mass {
     __device__ __forceinline__ void raise(A top) {
         if (top > m) { s *= exp(m - top); m = top; }
     }
-    __device__ __forceinline__ void add(A x) { raise(x); s += exp(x - m); }
 };
 """
 )
@@ -152,7 +151,9 @@ softmax_rows_backward(const T* g, const T* y, T* dx, i64 rows, i64 n, bool logs)
 """
 
 COLUMNS = r"""
-// Columns of n elements, `inner` apart: a block takes 32 beside each other, a warp every eighth element of each.
+// Columns of n elements, `inner` apart: a block takes 32 beside each other, a warp every eighth element of each. A thread holds
+// AHEAD of its elements at a time, of which the last are still there when the results are written.
+const int AHEAD = 8;
 """
 
 SOFTMAX_COLUMNS = (
@@ -167,7 +168,21 @@ __global__ void softmax_columns(const T* x, T* y, i64 columns, i64 n, i64 inner,
         i64 column = first + lane, o = quotient(column, inner), at = o * n * inner + (column - o * inner);
         i64 count = column < columns ? n : 0;
         Mass<A> mass;
-        for (i64 i = part; i < count; i += 8) mass.add(load(x + at + i * inner));
+        A v[AHEAD];
+        i64 i = part;
+        while (true) {
+            A top = -(A)INFINITY;
+            #pragma unroll
+            for (int j = 0; j < AHEAD; ++j)
+                v[j] = i + 8 * j < count ? load(x + at + (i + 8 * j) * inner) : -(A)INFINITY;
+            #pragma unroll
+            for (int j = 0; j < AHEAD; ++j) top = v[j] > top ? v[j] : top;
+            mass.raise(top);
+            #pragma unroll
+            for (int j = 0; j < AHEAD; ++j) mass.s += exp(v[j] - mass.m);
+            if (i + 8 * AHEAD >= count) break;
+            i += 8 * AHEAD;
+        }
         __syncthreads();
         tops[part][lane] = mass.m;
         sums[part][lane] = mass.s;
@@ -176,9 +191,15 @@ __global__ void softmax_columns(const T* x, T* y, i64 columns, i64 n, i64 inner,
         for (int j = 1; j < 8; ++j) m = tops[j][lane] > m ? tops[j][lane] : m;
         for (int j = 0; j < 8; ++j) whole += sums[j][lane] * exp(tops[j][lane] - m);
         A shift = log(whole), scale = 1 / whole;
-        for (i64 i = part; i < count; i += 8) {
-            A v = load(x + at + i * inner) - m;
-            store(y + at + i * inner, logs ? v - shift : exp(v) * scale);
+        while (true) {
+            #pragma unroll
+            for (int j = 0; j < AHEAD; ++j)
+                if (i + 8 * j < count)
+                    store(y + at + (i + 8 * j) * inner, logs ? (v[j] - m) - shift : exp(v[j] - m) * scale);
+            if (i < 8) break;
+            i -= 8 * AHEAD;
+            #pragma unroll
+            for (int j = 0; j < AHEAD; ++j) v[j] = load(x + at + (i + 8 * j) * inner);
         }
     }
 }
@@ -196,19 +217,37 @@ __global__ void softmax_columns_backward(const T* g, const T* y, T* dx, i64 colu
     for (i64 first = blockIdx.x * (i64)32; first < columns; first += gridDim.x * (i64)32) {
         i64 column = first + lane, o = quotient(column, inner), at = o * n * inner + (column - o * inner);
         i64 count = column < columns ? n : 0;
-        A mine = 0;
-        for (i64 i = part; i < count; i += 8) {
-            A u = load(g + at + i * inner);
-            mine += logs ? u : u * load(y + at + i * inner);
+        A mine = 0, u[AHEAD], v[AHEAD];
+        i64 i = part;
+        while (true) {
+            #pragma unroll
+            for (int j = 0; j < AHEAD; ++j) {
+                bool here = i + 8 * j < count;
+                u[j] = here ? load(g + at + (i + 8 * j) * inner) : (A)0;
+                v[j] = here ? load(y + at + (i + 8 * j) * inner) : (A)0;
+            }
+            #pragma unroll
+            for (int j = 0; j < AHEAD; ++j) mine += logs ? u[j] : u[j] * v[j];
+            if (i + 8 * AHEAD >= count) break;
+            i += 8 * AHEAD;
         }
         __syncthreads();
         sums[part][lane] = mine;
         __syncthreads();
         A whole = 0;
         for (int j = 0; j < 8; ++j) whole += sums[j][lane];
-        for (i64 i = part; i < count; i += 8) {
-            A u = load(g + at + i * inner), v = load(y + at + i * inner);
-            store(dx + at + i * inner, logs ? u - exp(v) * whole : v * (u - whole));
+        while (true) {
+            #pragma unroll
+            for (int j = 0; j < AHEAD; ++j)
+                if (i + 8 * j < count)
+                    store(dx + at + (i + 8 * j) * inner, logs ? u[j] - exp(v[j]) * whole : v[j] * (u[j] - whole));
+            if (i < 8) break;
+            i -= 8 * AHEAD;
+            #pragma unroll
+            for (int j = 0; j < AHEAD; ++j) {
+                u[j] = load(g + at + (i + 8 * j) * inner);
+                v[j] = load(y + at + (i + 8 * j) * inner);
+            }
         }
     }
 }
@@ -265,12 +304,14 @@ __global__ void nll_total(const double* sums, const i64* counts, T* loss, i64 pa
 """
 
 NLL_COUNT = r"""
-// How many targets are kept, at least 1.
-__global__ void __launch_bounds__(1024) nll_count(const i64* t, i64* count, i64 rows, i64 ignore) {
+// How many targets are kept, at least 1, by one block; of several blocks each leaves its own number, and a second launch adds
+// them up (`given`).
+__global__ void __launch_bounds__(1024) nll_count(const i64* t, i64* count, i64 rows, i64 ignore, bool given) {
     i64 kept = 0;
-    for (i64 r = threadIdx.x; r < rows; r += blockDim.x) kept += t[r] != ignore;
+    for (i64 r = blockIdx.x * (i64)blockDim.x + threadIdx.x; r < rows; r += (i64)gridDim.x * blockDim.x)
+        kept += given ? t[r] : t[r] != ignore;
     kept = block_sum(kept);
-    if (threadIdx.x == 0) *count = kept > 1 ? kept : 1;
+    if (threadIdx.x == 0) count[blockIdx.x] = kept > 0 || gridDim.x > 1 ? kept : 1;
 }
 """
 
@@ -424,7 +465,11 @@ class CudaSoftmax:
         dx, count = self.xp.empty(logp.shape, logp.dtype), self.xp.empty(1, np.int64)
         counting = reduction == 1 and rows <= FEW and rows * n <= LITTLE
         if reduction == 1 and not counting:
-            launch.kernel("nll_count")((1,), (1024,), (t, count, *launch.i64(rows, ignore_index)))
+            blocks, run = min(-(-rows // (8 * FEW)), MOST), launch.kernel("nll_count")
+            parts = count if blocks == 1 else self.xp.empty(blocks, np.int64)
+            run((blocks,), (1024,), (t, parts, *launch.i64(rows, ignore_index), launch.BOOL[False]))
+            if blocks > 1:
+                run((1,), (1024,), (parts, count, *launch.i64(blocks, ignore_index), launch.BOOL[True]))
         v = width(VECTOR[ctype], ctype, logp, dx)  # packs may span rows
         args = (g, logp, t, count, dx, *launch.i64(rows, n, ignore_index), launch.I32[reduction], launch.BOOL[counting])
         launch.kernel("nll_backward", ctype, str(v))(*launch.grid(rows * n, each=v), args)

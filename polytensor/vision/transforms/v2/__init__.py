@@ -18,6 +18,12 @@ from ..draws import below, order, uniform, unit
 from ..modes import InterpolationMode as InterpolationMode
 from ..modes import as_mode
 from . import functional as functional
+from .asking import check_type as check_type
+from .asking import get_bounding_boxes as get_bounding_boxes
+from .asking import has_all as has_all
+from .asking import has_any as has_any
+from .asking import query_chw as query_chw
+from .asking import query_size as query_size
 from .boxes import ClampBoundingBoxes as ClampBoundingBoxes
 from .boxes import ConvertBoundingBoxFormat as ConvertBoundingBoxFormat
 from .boxes import RandomIoUCrop as RandomIoUCrop

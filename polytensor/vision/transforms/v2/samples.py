@@ -40,9 +40,20 @@ def images_of(leaves: Sequence[Any], moves: bool = False) -> list[int]:
 
 
 class OnSamples(Module):
-    """A transform that is called with a sample, as one argument or several; `transform` changes an image."""
+    """A transform that is called with a sample, as one argument or several; `transform` changes an image.
 
-    def transform(self, inpt: Any) -> Any:
+    One of the user's own defines transform(inpt, params) for each image, mask and box, with what make_params(parts) drew
+    once for all of them. Source: torchvision.transforms.v2.Transform.
+    """
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise what is wrong with the leaves of a sample."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """What `transform` is told of the parts that it changes."""
+        return {}
+
+    def transform(self, inpt: Any, *params: Any) -> Any:
         """The changed image."""
         raise NotImplementedError
 
@@ -56,6 +67,13 @@ class OnSamples(Module):
         sample = inputs if len(inputs) > 1 else inputs[0]
         leaves, spec = tree_flatten(sample)
         start = end = None
+        self.check_inputs(leaves)
+        if type(self).transform.__code__.co_argcount > 2:
+            wanted = images_of(leaves, True)
+            params = self.make_params([leaves[i] for i in wanted])
+            for i in wanted:
+                leaves[i] = self.transform(leaves[i], params)
+            return tree_unflatten(leaves, spec)
         wanted = self.wanted(leaves)
         for i in wanted:
             if len(wanted) > 1:
