@@ -41,20 +41,12 @@ def pytest_addoption(parser):
         "--numba-kernels", choices=("serial", "parallel"), metavar="FORM",
         help="have Numba's kernels for large arrays take arrays of every size, in their serial or their parallel form",
     )  # fmt: skip
-    parser.addoption(
-        "--oracle-device", metavar="DEVICE", help="compare samples of ops with PyTorch's on this device too"
-    )
     add_options(parser)
 
 
 def pytest_configure(config):
     if config.getoption("--failures") or config.getoption("--longest"):
         config.pluginmanager.register(Watch(config))
-    if place := config.getoption("--oracle-device"):
-        try:
-            import_module("torch").empty(1, device=place)
-        except (ImportError, RuntimeError, AssertionError) as error:
-            raise pytest.UsageError(f"--oracle-device={place}: {error}") from None
     if form := config.getoption("--numba-kernels"):
         folder = "polytensor.backends.numba."
         for name, values in THRESHOLDS.items():
@@ -93,11 +85,8 @@ def torch_or_none(request):
 
 @pytest.fixture(autouse=True)
 def arrays_on_the_device(request, monkeypatch):
-    """On CUDA, tests that ask for a backend have there what they make from NumPy arrays, and read it as one."""
-    if "polytensor_backend" not in request.fixturenames:
-        return
-    device = devices.backend_device(request.getfixturevalue("polytensor_backend"))
-    if device.type == "cuda":
+    """On CUDA, tests that ask for `device` have there what they make from NumPy arrays, and read it as one."""
+    if "device" in request.fixturenames and (device := request.getfixturevalue("device")).type == "cuda":
         make, read = polytensor.from_numpy, polytensor.Tensor.numpy
         monkeypatch.setattr(polytensor, "from_numpy", lambda array: make(array).to(device))
         monkeypatch.setattr(polytensor.Tensor, "numpy", lambda self, **options: read(self.cpu(), **options))
@@ -124,13 +113,13 @@ def launches(monkeypatch):
 
     from polytensor.backends.cupy import launch
 
-    names, find = [], launch.load
+    names, load = [], launch.load
 
-    def load(name, types, shared_mem):
-        found = find(name, types, shared_mem)
+    def loaded(name, *rest):
+        found = load(name, *rest)
         return Called(lambda *args, **more: (names.append(name), found(*args, **more))[1])
 
-    monkeypatch.setattr(launch, "load", load)
+    monkeypatch.setattr(launch, "load", loaded)
     monkeypatch.setattr(launch, "ready", {})
     return names
 

@@ -90,8 +90,8 @@ def test_clipping_takes_three_launches(twin, launches):
     for limit in (0.5, 1e6):
         launches.clear()
         total, expected = (torch.nn.utils.clip_grad_norm_(x, limit) for x in (ps, plain))
-        assert [n for n in launches if n.endswith(("_many", "_end"))] == ["norm_many", "norm_end", "scale_many"]
-        assert len(launches) <= 6  # with three on one number each
+        factor = ["two_add", "two_div", "map_clamp_between"]  # 1 / (total + 1e-6), of one element
+        assert launches == ["norm_many", "norm_end", *factor, "scale_many"]
         torch.testing.assert_close(total.cpu(), expected)
     for p, q in zip(ps, plain, strict=True):
         torch.testing.assert_close(p.grad.cpu(), q.grad)
@@ -124,11 +124,8 @@ def test_unscaling_takes_one_launch(twin, launches, bad, gaps):
         scaler.step(optimizer)
         scaler.update()
         if x is ps:
-            assert [n for n in launches if n.endswith(("_many", "_scale"))] == [
-                "scale_many",
-                "sgd_many",
-                "update_scale",
-            ]
+            several = [n for n in launches if n.endswith(("_many", "_scale"))]
+            assert several == ["scale_many", "sgd_many", "update_scale"] and (gaps or several == launches)
         assert scaler.get_scale() == (8.0 if bad is None else 4.0)
     for p, q in zip(ps, plain, strict=True):
         torch.testing.assert_close(p.grad.cpu(), q.grad, equal_nan=True)

@@ -160,7 +160,7 @@ def cross_entropy(
     check_tensor(target, "cross_entropy_loss", "target")
     kind = _kind(size_average, reduce, reduction)
     if (
-        weight is None and label_smoothing == 0.0 and input.ndim == 2 and target.ndim == 1 and target._a.dtype.name == "int64"
+        weight is None and label_smoothing == 0.0 and input.ndim == 2 and target.ndim == 1 and target._a.dtype == int64.array
         and input._a.dtype.kind == "f"
     ):  # fmt: skip
         if input._a.shape[0] != target._a.shape[0]:

@@ -24,6 +24,7 @@ from .gemm import GemmKernels
 from .half import HalfAttention
 from .large_attention import LargeAttention
 from .layers import LayerKernels
+from .moves import MoveKernels
 from .placement import Placement
 from .pool import PoolKernels
 from .reduce import ReduceKernels
@@ -73,6 +74,7 @@ class CupyBackend(
     FaultKernels,
     GemmKernels,
     LayerKernels,
+    MoveKernels,
     Placement,
     PoolKernels,
     ReduceKernels,

@@ -58,7 +58,8 @@ __device__ __forceinline__ void two(const T* x, const T* y, U* out, i64 n, i64 k
     bool fits = ((u64)out & (V * sizeof(U) - 1)) == 0 && (kx == 1 || (aligned16(x) && (kx == n || kx % V == 0))) &&
                 (ky == 1 || (aligned16(y) && (ky == n || ky % V == 0)));
     i64 packs = fits ? n / V : 0;
-    A x0 = load(x), y0 = load(y);
+    A x0 = kx == 1 ? load(x) : A(), y0 = ky == 1 ? load(y) : A();
+    #pragma unroll 1
     for (i64 p = start; p < packs; p += stride) {
         A a[V], b[V];
         operand<T, V>(x, kx, n, p * V, x0, a);
@@ -68,6 +69,7 @@ __device__ __forceinline__ void two(const T* x, const T* y, U* out, i64 n, i64 k
         for (int j = 0; j < V; ++j) made.v[j] = Result<U, B>::of(f(a[j], b[j]));
         deposit<U, V>(out + p * V, made);
     }
+    #pragma unroll 1
     for (i64 i = packs * V + start; i < n; i += stride) {
         out[i] = Result<U, B>::of(f(load(x + place(i, kx, n)), load(y + place(i, ky, n))));
     }
@@ -84,9 +86,32 @@ BINARY = {
 }  # fmt: skip
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 CHOOSE = r"""
+// The pack at i of n elements that begin anew after k; `first` where there is one alone.
+template <typename T, int V> __device__ __forceinline__ Pack<T, V> again(const T* x, i64 i, i64 k, i64 n, T first) {
+    if (k != 1) return fetch<T, V>(x + place(i, k, n));
+    Pack<T, V> pack;
+    #pragma unroll
+    for (int j = 0; j < V; ++j) pack.v[j] = first;
+    return pack;
+}
 template <typename T>
 __global__ void choose(const bool* c, const T* x, const T* y, T* out, i64 n, i64 kc, i64 kx, i64 ky) {
-    for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
+    const int V = 16 / sizeof(T);
+    i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    auto whole = [&](const void* p, i64 k, int bytes) { return k == 1 || ((u64)p % bytes == 0 && (k == n || k % V == 0)); };
+    i64 packs = aligned16(out) && whole(c, kc, V) && whole(x, kx, 16) && whole(y, ky, 16) ? n / V : 0;
+    bool c0 = *c;
+    T x0 = *x, y0 = *y;
+    #pragma unroll 1
+    for (i64 p = start; p < packs; p += stride) {
+        Pack<bool, V> which = again<bool, V>(c, p * V, kc, n, c0);
+        Pack<T, V> a = again<T, V>(x, p * V, kx, n, x0), b = again<T, V>(y, p * V, ky, n, y0);
+        #pragma unroll
+        for (int j = 0; j < V; ++j) if (!which.v[j]) a.v[j] = b.v[j];
+        deposit<T, V>(out + p * V, a);
+    }
+    #pragma unroll 1
+    for (i64 i = packs * V + start; i < n; i += stride) {
         out[i] = c[place(i, kc, n)] ? x[place(i, kx, n)] : y[place(i, ky, n)];
     }
 }
@@ -204,7 +229,7 @@ def chooser(plain: Callable[..., Array], empty: Any) -> Any:
             return plain(condition, x, y)
         out = empty(shape, x.dtype)
         (launch.ready.get(key) or launch.kernel(*key)).over(
-            threads(n, 1), (condition, x, y, out, I64[n], *[I64[k] for k in periods])
+            threads(n, 16 // x.dtype.itemsize), (condition, x, y, out, I64[n], *[I64[k] for k in periods])
         )
         return out
 

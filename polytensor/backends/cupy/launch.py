@@ -287,11 +287,12 @@ class Numbers(dict[Any, Any]):
 
 
 I64, U64, I32, F32, F64, BOOL = map(Numbers, (np.int64, np.uint64, np.int32, np.float32, np.float64, np.bool_))
+DOUBLES = {np.float64: F64, np.dtype(np.float64): F64}
 
 
 def floats(dtype: Any) -> Numbers:
     """Parameters of what arrays of a dtype are computed in."""
-    return F64 if dtype == np.float64 else F32
+    return DOUBLES.get(dtype, F32)  # a dtype and a type take long to compare
 
 
 def i64(*values: int) -> tuple[Any, ...]:

@@ -14,6 +14,8 @@ from . import launch
 from .rows import CTYPE, ROWS, VECTOR, forms, spread, width
 
 Array = Any
+
+DOUBLE = np.dtype(np.float64)
 Ints = tuple[int, ...]
 
 FLOATS, HALVES = ("float", "double"), ("__half", "__nv_bfloat16")
@@ -502,7 +504,7 @@ def _batch_type(x: Array, alike: list[Array | None], small: list[Array]) -> str 
 
 def _wide(x: Array) -> Any:
     """What an array is computed in."""
-    return np.float64 if x.dtype == np.float64 else np.float32
+    return np.float64 if x.dtype == DOUBLE else np.float32
 
 
 def _held(n: int, *arrays: Array) -> bool:
@@ -590,9 +592,9 @@ class CudaNorms:
         self, x: Array, dims: Ints, eps: float, form: tuple[int, int], centred: bool, w: Array = None, b: Array = None,
         of: Ints = (1, 1, 1), kept: bool = True,
     ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
-        """(y * w + b or y, y or an empty array, mean, var)."""
+        """(y * w + b or y, y where it is kept, mean, var)."""
         x, (rows, n), kind = self.contiguous(x), form, _wide(x)
-        y, var = self.empty(x.shape if kept else (0,), x.dtype), self._small(x, dims, kind)
+        y, var = self.empty(x.shape, x.dtype) if kept else x, self._small(x, dims, kind)
         mean = self._small(x, dims, kind) if centred else var
         out = y if w is None else self.empty(x.shape, x.dtype)
         ctype = CTYPE[x.dtype]

@@ -337,6 +337,15 @@ class CudaPointwise:
     neg, abs, sqrt, exp, expm1 = _method("neg"), _method("abs"), _method("sqrt"), _method("exp"), _method("expm1")
     log, log1p, tanh = _method("log"), _method("log1p"), _method("tanh")
 
+    def relu_within(self, x: Array) -> None:
+        c = CTYPE.get(x.dtype)
+        if c not in ALL or not x._c_contiguous:
+            super().relu_within(x)  # type: ignore[misc]
+        elif x.size:
+            launch.kernel("map_relu", c).over(
+                launch.threads(x.size, 16 // x.dtype.itemsize), (x, x, launch.I64[x.size])
+            )
+
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
         if CTYPE.get(x.dtype) not in ALL or lo != lo or hi != hi:
             return super().clamp(x, lo, hi)  # type: ignore[misc]

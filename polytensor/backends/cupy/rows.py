@@ -5,6 +5,7 @@ A row that fits is held in registers and read once; a longer one is read again a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from ... import dtypes
@@ -96,6 +97,7 @@ def width(n: int, ctype: str, *arrays: Array) -> int:
     return v if n % v == 0 and not any([a.data.ptr % 16 for a in arrays]) else 1
 
 
+@lru_cache(4096)
 def spread(rows: int, n: int, v: int, wide: bool = False) -> tuple[str, tuple[int], tuple[int, int]]:
     """(packs that a thread holds, blocks, threads: those of a row by rows). wide: as many threads to a row as can be, for
     kernels that hold several rows in registers."""

@@ -11,6 +11,8 @@ from .rows import CTYPE, ROWS, VECTOR, forms, split, spread, width
 
 Array = Any
 
+INDEX = np.dtype(np.int64)
+
 FLOATS = ("float", "double", "__half", "__nv_bfloat16")
 SOME = 2048  # targets to a block
 MOST = 256  # blocks that count targets
@@ -440,7 +442,7 @@ class CudaSoftmax:
     # ---- cross-entropy ----------------------------------------------------------------------------------------------
     def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
         ctype = _type(x)
-        if ctype is None or t.dtype != np.int64 or not x.size:
+        if ctype is None or t.dtype != INDEX or not x.size:
             return super().cross_entropy(x, t, ignore_index, reduction)  # type: ignore[misc, no-any-return]
         rows, n = x.shape
         fault = self.faults.flag(IndexError, "Target is out of bounds.")
@@ -458,7 +460,7 @@ class CudaSoftmax:
 
     def cross_entropy_backward(self, g: Array, logp: Array, t: Array, ignore_index: int, reduction: int) -> Array:
         ctype = _type(logp)
-        if ctype is None or t.dtype != np.int64 or g.dtype != logp.dtype or not logp.size:
+        if ctype is None or t.dtype != INDEX or g.dtype != logp.dtype or not logp.size:
             return super().cross_entropy_backward(g, logp, t, ignore_index, reduction)  # type: ignore[misc]
         g, logp, t = (self.contiguous(a) for a in (g, logp, t))
         rows, n = logp.shape
