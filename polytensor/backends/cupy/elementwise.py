@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...layouts import dense_order
 from ..base import UFUNCS
 from . import launch
 from .launch import I64, register, threads
@@ -184,6 +185,26 @@ def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scala
     return call
 
 
+def ordered(plain: Callable[..., Array]) -> Callable[..., Array]:
+    """A ufunc whose result lies in memory as its operand does; CuPy's own lies in C order."""
+
+    def call(*args: Array, **options: Any) -> Array:
+        arrays = [a for a in args if hasattr(a, "_c_contiguous")]
+        ndim = max([a.ndim for a in arrays], default=0)
+        if ndim < 2 or options:
+            return plain(*args, **options)
+        first = next((a for a in arrays if a.ndim == ndim and not a._c_contiguous), None)
+        order = None if first is None else dense_order(first)
+        if order is None:
+            return plain(*args)
+        moved = [
+            a.reshape((1,) * (ndim - a.ndim) + a.shape).transpose(order) if getattr(a, "ndim", 0) else a for a in args
+        ]
+        return plain(*moved).transpose([order.index(i) for i in range(ndim)])
+
+    return call
+
+
 def chooser(plain: Callable[..., Array], empty: Any) -> Any:
     """where() for a condition and two arrays of one dtype, any of which may be a number or rows."""
     types = (*FLOATS, "long long", "bool")
@@ -225,8 +246,11 @@ class ElementwiseKernels:
     def _bind_elementwise(self) -> None:
         xp, empty, scalar = self.xp, self.empty, self.scalar
         for name, (_, types) in BINARY.items():
-            setattr(self, name, binary(name, types, getattr(xp, UFUNCS[name]), empty, scalar))
+            setattr(self, name, binary(name, types, ordered(getattr(xp, UFUNCS[name])), empty, scalar))
         for name in COMPARISONS:
-            types = (*FLOATS, "long long")
-            setattr(self, name, binary(name, types, getattr(xp, UFUNCS[name]), empty, scalar, np.dtype(np.bool_)))
-        self.where = chooser(xp.where, empty)
+            types, plain = (*FLOATS, "long long"), ordered(getattr(xp, UFUNCS[name]))
+            setattr(self, name, binary(name, types, plain, empty, scalar, np.dtype(np.bool_)))
+        self.where = chooser(ordered(xp.where), empty)
+        for name, ufunc in UFUNCS.items():
+            if vars(self).get(name) is getattr(xp, ufunc) and name not in ("asarray", "empty", "zeros"):
+                setattr(self, name, ordered(getattr(xp, ufunc)))
