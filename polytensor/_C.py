@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from .absent import refuse
+from .autograd.modes import mode
+from .nn.module import _parse_to
 from .overrides import DisableTorchFunction as DisableTorchFunction
 from .overrides import DisableTorchFunctionSubclass as DisableTorchFunctionSubclass
 from .protocols import disabled_torch_function as _disabled_torch_function_impl
@@ -10,8 +13,23 @@ from .tensor import Tensor as TensorBase
 
 __all__ = [
     "DisableTorchFunction", "DisableTorchFunctionSubclass", "Generator", "TensorBase", "_disabled_torch_function_impl",
-    "_TensorMeta", "_get_tracing_state", "_log_api_usage_once",
+    "_TensorMeta", "_are_functorch_transforms_active", "_get_tracing_state", "_log_api_usage_once", "_nn",
 ]  # fmt: skip
+
+
+_INSTEAD = "torch.load and torch.save read and write files"
+
+
+class PyTorchFileReader:
+    """There is none."""
+
+    __init__ = refuse("torch.PyTorchFileReader", _INSTEAD)
+
+
+class PyTorchFileWriter:
+    """There is none."""
+
+    __init__ = refuse("torch.PyTorchFileWriter", _INSTEAD)
 
 
 _TensorMeta = type(TensorBase)
@@ -23,3 +41,14 @@ def _get_tracing_state() -> None:
 
 def _log_api_usage_once(event: str) -> None:
     """Nothing is logged."""
+
+
+def _are_functorch_transforms_active() -> bool:
+    """Whether a vmap, func.grad or one of their kin runs."""
+    return bool(mode.levels)
+
+
+class _nn:  # noqa: N801
+    """What arguments of Module.to say: (device, dtype, non_blocking, memory_format)."""
+
+    _parse_to = staticmethod(_parse_to)

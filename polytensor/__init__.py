@@ -165,11 +165,12 @@ autograd.gradcheck, autograd.gradgradcheck = _gradcheck.gradcheck, _gradcheck.gr
 newaxis = None
 _install_numpy_names(globals())
 _LAZY = (
-    "_C", "__config__", "__future__", "_dynamo", "_inductor", "_logging", "accelerator", "compiler", "cpu", "data",
+    "_C", "__config__", "__future__", "_dynamo", "_inductor", "_logging", "_subclasses", "accelerator", "compiler", "cpu", "data",
     "distributed", "distributions", "functional", "futures", "fx", "hub", "jit", "library", "mps", "multiprocessing", "onnx",
     "overrides", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
 _HOMES = {
+    "_C": ("PyTorchFileReader", "PyTorchFileWriter"),
     "dtypes": (
         "chalf", "complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "qint32",
         "qint8", "quint2x4", "quint4x2", "quint8",

@@ -32,7 +32,7 @@ class _Distribution(importlib.metadata.Distribution):
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds torch, torch.*, safetensors.torch and functorch (torch.func's older name) by importing what is ours."""
+    """Finds torch, torch.*, safetensors.torch and functorch (torch.func and more) by importing what is ours."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname == "torch" or fullname.startswith("torch."):
@@ -57,7 +57,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if name.startswith("safetensors"):  # the package makes and reads PyTorch's own tensors
             ours = "polytensor.safetensors"
         elif name == "functorch":
-            ours = "polytensor.func"
+            ours = "polytensor.functorch"
         if ours == "polytensor.utils.data" or ours.startswith("polytensor.utils.data."):
             ours = "polytensor.data" + ours[21:]
         try:
@@ -81,12 +81,13 @@ def install_torch_alias() -> None:
     """
     have = sys.modules.get("torch")
     if have is not None:
-        if have.__name__ != "polytensor":
+        if have is not sys.modules.get("polytensor"):
             raise RuntimeError("PyTorch is already imported; install the alias before it")
         return
     sys.meta_path.insert(0, _Finder())
     import polytensor
 
+    polytensor.__name__ = "torch"  # some libraries patch what they find under that name
     polytensor.__version__ = polytensor.version.__version__ = polytensor.version.FOLLOWED
     _tell_children()
 

@@ -12,6 +12,7 @@ from time import time_ns
 from typing import Any
 
 from .autograd.profiler import EventList
+from .autograd.profiler import kineto_available as kineto_available
 from .autograd.profiler import profile as _Timer
 from .autograd.profiler import record_function as record_function
 

@@ -89,6 +89,8 @@ class Array(np.ndarray):
         if method == "__call__" and name in CRUDE and all(x.dtype.kind != "i" for x in inputs if hasattr(x, "dtype")):
             run = CRUDE[name]
         result = given(run(*taken(inputs), **taken(kwargs)))
+        if method == "__call__" and kwargs.get("out") is None:  # CuPy's results lie in C order
+            result = tuple(map(by_rows, result)) if isinstance(result, tuple) else by_rows(result)
         if expected is not None and kwargs.get("out") is None:
             agree(name, expected, result if isinstance(result, tuple) else (result,), inputs)
         return result
@@ -214,6 +216,10 @@ def agree(name, expected, results, inputs):
     if expected is not None and [x.dtype for x in results] != expected:
         found = [str(x.dtype) for x in results]
         raise TypeError(f"cupy.{name}{tuple(map(kind_of, inputs))} gives {expected}, numpy.{name} gives {found}")
+
+
+def by_rows(x):
+    return x if np.ndarray.flags.__get__(x).c_contiguous else np.ndarray.copy(x, "C").view(Array)
 
 
 CRUDE = {  # of floats: neither exact nor right for infinities

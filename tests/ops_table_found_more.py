@@ -270,3 +270,12 @@ for p in (0, 1, 2, 3, 4, 5, -1, -2, -3, -4, 0.5, -0.5, 1.5, -1.5, 10, 101):
     values = {"f32": (const(SIGNED, F32),), "f64": (const(SIGNED),)}
     family(f"pow.scalar.{p}", lambda t, x, p=p: with_its_sign(t, x, p), values, grad=False)
     add(f"pow.scalar.{p}.grad", lambda t, x, p=p: x**p, arr(3, 4, lo=-2.0 if p == int(p) else 0.5))
+# ---- activations of both signs, with slopes that are a maximum and others ----
+for slope in (0.01, 1.0, 0.0, 1.5, -0.5):
+    for name, values in (("special", const(SIGNED, F32)), ("random", arr(3, 5))):
+        family(
+            f"leaky_relu.{slope}.{name}",
+            lambda t, x, slope=slope: t.nn.functional.leaky_relu(x, slope),
+            {"c": (values,)},
+            grad=name == "random",
+        )

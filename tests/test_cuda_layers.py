@@ -560,3 +560,19 @@ def test_norms_and_losses_launch_little(twin, launches):
     loss = twin.mse_loss(x, x, 1)
     twin.mse_loss_backward(loss, x, x, 1)
     assert launches == ["mse_loss", "map_mse_loss_backward"]
+
+
+# ---- choices --------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64, np.bool_], ids=str)
+def test_where_by_packs_and_alone(twin, launches, dtype):
+    x, y, c = draw("x", (6, 48)), draw("y", (6, 48)), draw("c", (6, 48)) > 0
+    x, y = (np.asarray(a > 0 if dtype == np.bool_ else a * 9).astype(dtype) for a in (x, y))
+    for a, b, which in ((x, y, c), (x[:, :47].copy(), y[0, :47].copy(), c[:, :47].copy()), (x, y[1], c[0]), (x[2, 3], y, c),
+                        (x, y[:1, :1], c[:1, :1]), (x[0], y[1], c)):  # fmt: skip
+        there = [twin.from_numpy(np.array(v)) for v in (which, a, b)]
+        np.testing.assert_array_equal(np.array(twin.where(*there)), np.where(which, a, b))
+        at = [twin.from_numpy(np.append(v.ravel()[:1], v)) for v in (which, a, b)]
+        shifted = [v[1:] for v in at]  # begin where no pack does
+        if a.shape == b.shape == which.shape:
+            np.testing.assert_array_equal(np.array(twin.where(*shifted)).reshape(a.shape), np.where(which, a, b))
+    assert "choose" in launches

@@ -203,6 +203,8 @@ def test_writes_of_layers_that_are_one_op_are_counted(both, inplace, training, g
                 RuntimeError, match=f"is at version {inplace + 1}; expected version {int(inplace)} instead"
             ):
                 y.sum().backward()
+    with t.inference_mode():
+        assert net(x).is_inference()
 
 
 def test_batch_norm_of_mixed_dtypes(oracle):

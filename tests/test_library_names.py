@@ -80,10 +80,17 @@ torch.jit.fork(lambda x: x + 1, 2).wait()
 torch.torch is torch, isinstance(xs[0], torch._C.TensorBase), type(torch.Tensor) is torch._C._TensorMeta
 [torch.finfo(d) for d in (torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz)]
 torch.finfo(torch.float8_e8m0fnu), torch.finfo(torch.complex32), torch.chalf
-[(d, d.itemsize, d.is_signed, d.is_complex) for d in (torch.float8_e4m3fn, torch.float8_e8m0fnu, torch.complex32, torch.qint8)]
+[(d, d.itemsize, d.is_signed, d.is_complex) for d in (torch.float8_e4m3fn, torch.float8_e8m0fnu, torch.complex32)]
 torch.float8_e5m2 == torch.uint8, isinstance(torch.float8_e5m2, torch.dtype)
 copy.deepcopy(torch.float8_e5m2) is torch.float8_e5m2, pickle.loads(pickle.dumps(torch.quint8)) is torch.quint8
 isinstance(3, torch.SymInt), isinstance(3.0, (torch.SymFloat, torch.SymBool))
+torch._C._nn._parse_to('cpu', torch.float16, True), torch._C._nn._parse_to(xs[0]), torch._C._nn._parse_to(dtype=torch.int32)
+torch._C._are_functorch_transforms_active(), torch.func.vmap(lambda x: x * torch._C._are_functorch_transforms_active())(xs[0])
+xs[0].add_(2, xs[1])
+xs[0].sub_(2, torch.tensor(3.0))
+xs[0].add_(2, 3)
+xs[0].add_(xs[0], xs[1])
+xs[0].add_(1, xs[1], xs[1])
 torch._C._get_tracing_state(), torch._C._log_api_usage_once('a')
 torch.broadcast_tensors(xs[0], xs[1])[0] is xs[0]
 torch.distributions.utils.vec_to_tril_matrix(torch.arange(1.0, 7.0))
@@ -102,6 +109,10 @@ torch.ops.aten.relu(-xs[0])
 torch.ops.aten.sum.dim_IntList(xs[0], [0], True)
 torch.ops.aten.mul.Tensor is torch.ops.aten.mul.Tensor
 torch.ops.aten.add, torch.ops.aten.add.Tensor, torch.ops.aten.add.Tensor.overloadpacket is torch.ops.aten.add
+torch.ops.aten._to_copy(xs[0], dtype=torch.float64), torch.ops.aten._to_copy(xs[0]) is xs[0]
+torch.ops.aten.alias(xs[0]).data_ptr() == xs[0].data_ptr()
+torch.ops.aten.slice.Tensor(torch.arange(10), 0, 2, 8, 3), torch.ops.aten.slice(torch.arange(6).reshape(2, 3), -1, 1)
+torch.ops.aten.index.Tensor(torch.arange(6).reshape(2, 3), [None, torch.tensor([2, 0])])
 torch.ops.aten.no_such_op
 torch.ops.no_such_namespace.op
 torch.distributed.is_initialized()
@@ -197,6 +208,8 @@ def test_dtypes_that_are_only_names(name):
     [
         lambda: pt.fx.symbolic_trace(pt.nn.Linear(1, 1)), lambda: pt.fx.Graph(), lambda: pt.fx.Proxy(3),
         lambda: pt.distributed.init_process_group("gloo"), lambda: pt.distributed.ProcessGroup(), lambda: pt.jit.load("a"),
+        lambda: pt.PyTorchFileReader("a"), lambda: pt.utils.flop_counter.FlopCounterMode(display=False).__enter__(),
+        lambda: pt.autograd.profiler.emit_nvtx(), lambda: pt._subclasses.FakeTensorMode(),
         lambda: pt.library.Library("a", "DEF"), lambda: pt._dynamo.OptimizedModule(pt.nn.Linear(1, 1)),
     ],
 )  # fmt: skip

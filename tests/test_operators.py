@@ -129,3 +129,32 @@ def test_foreign_classes_answer_for_themselves(both):
         x * Other()
     with pytest.raises(TypeError):
         x + fractions.Fraction(1, 2) + None
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool", "complex64"]
+)
+@pytest.mark.parametrize("form", ["plain", "0-dim", "expanded", "transposed", "broadcast", "both 0-dim"])
+def test_selection_from_large_tensors(form, dtype, device):
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=(120, 120)) * 50 for _ in range(2)]
+    values[0][:3], values[1][:, :3] = np.nan, -np.inf
+    if not dtype.startswith(("float", "bfloat", "complex")):
+        values = [np.abs(np.nan_to_num(v, nan=1, neginf=2)) for v in values]
+    mask = rng.random((120, 120)) < 0.5
+    kind = getattr(polytensor, dtype)
+    x, y = (polytensor.from_numpy(v).to(device=device, dtype=kind) for v in values)
+    if form == "0-dim":
+        y = y[5, 6]
+    elif form == "both 0-dim":
+        x, y = x[7, 8], y[5, 6]
+    elif form == "expanded":
+        y = y[:1].expand(120, 120)
+    elif form == "transposed":
+        y = y.T
+    elif form == "broadcast":
+        y = y[:, :1]
+    got = polytensor.where(polytensor.from_numpy(mask).to(device), x, y)
+    a, b = (np.broadcast_to(np.array(v.to(polytensor.complex128).tolist()), mask.shape) for v in (x, y))
+    assert got.dtype is kind and got.shape == (120, 120) and got.is_contiguous()
+    np.testing.assert_array_equal(np.array(got.to(polytensor.complex128).tolist()), np.where(mask, a, b))

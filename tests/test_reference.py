@@ -484,6 +484,25 @@ import functorch
 from functorch import grad, vmap
 
 print(functorch.jvp(lambda x: x**2, (torch.ones(2),), (torch.full((2,), 3.0),)), vmap(grad(lambda x: x**3))(torch.arange(3.0)))
+model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+x = torch.arange(8.0).reshape(4, 2)
+function, params, buffers = functorch.make_functional_with_buffers(model)
+print([p.requires_grad for p in params], len(buffers), params[0] is model[0].weight, type(function).__name__)
+print(torch.allclose(function(params, buffers, x), model(x)))
+print([p.requires_grad for p in functorch.make_functional_with_buffers(model, disable_autograd_tracking=True)[1]])
+linear = nn.Linear(2, 3)
+function, params = functorch.make_functional(linear)
+print(torch.allclose(function(params, x), linear(x)), type(function).__name__)
+print(grad(lambda p: function(p, x).sum())(params))
+models = [nn.Linear(2, 3) for _ in range(4)]
+function, params, buffers = functorch.combine_state_for_ensemble(models)
+print([(p.shape, p.requires_grad) for p in params], buffers)
+print(torch.allclose(vmap(function, in_dims=(0, 0, None))(params, buffers, x), torch.stack([m(x) for m in models]), atol=1e-6))
+for wrong in (lambda: functorch.make_functional(model), lambda: functorch.combine_state_for_ensemble([])):
+    try:
+        wrong()
+    except RuntimeError as error:
+        print(error)
 """,
     "swap_tensors": """
 import weakref

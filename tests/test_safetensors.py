@@ -1,9 +1,12 @@
 """safetensors: the bytes and the errors of the package, hostile headers."""
 
+import io
 import json
 import struct
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -167,3 +170,19 @@ def test_where_memory_is():
     base = pt.zeros(10)
     part = base[4:6]
     assert ours.storage_ptr(part) == ours.storage_ptr(base) == base.data_ptr() and ours.storage_size(part) == 40
+
+
+def test_threads_read_one_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    ours.save_file({f"t{i}": pt.full((50,), float(i)) for i in range(8)}, path)
+
+    class Slow(io.FileIO):
+        def seek(self, *args):
+            at = super().seek(*args)
+            time.sleep(0.001)  # another thread's turn
+            return at
+
+    monkeypatch.setattr("builtins.open", lambda name, mode="r", *args, **kwargs: Slow(name))
+    with ours.safe_open(path, "pt") as f, ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda i: (i, f.get_tensor(f"t{i}").unique().tolist()), [*range(8)] * 3))
+    assert all(values == [i] for i, values in found)

@@ -264,7 +264,7 @@ SETTING = (
 LATER = {  # refused too, by another class of error
     "gru", "lstm", "rnn_tanh", "rnn_relu", "is_distributed", "from_file", "randint_like", "sym_sqrt", "backward", "multi_dot",
     "trapezoid", "trapz", "cumulative_trapezoid", "pinv", "stack", "repeat_interleave",
-    "expand", "repeat", "resize_", "sum_to_size", "view", "fftfreq", "rfftfreq", "softmax", "log_softmax",
+    "view", "fftfreq", "rfftfreq",
     "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window",
 }  # fmt: skip
 

@@ -15,8 +15,9 @@ from time import perf_counter
 from typing import Any
 
 from .. import devices
+from ..absent import refuse
 
-__all__ = ["EventList", "FunctionEvent", "profile", "record_function"]
+__all__ = ["EventList", "FunctionEvent", "emit_itt", "emit_nvtx", "profile", "record_function"]
 
 _open: list[profile] = []
 
@@ -281,3 +282,20 @@ def _time_kernels(backend: Any) -> Callable[[], None]:
                 delattr(backend, name)
 
     return restore
+
+
+class emit_nvtx:  # noqa: N801
+    """Not here."""
+
+    __init__ = refuse("torch.autograd.profiler.emit_nvtx", "use torch.cuda.nvtx or torch.profiler")
+
+
+class emit_itt:  # noqa: N801
+    """Not here."""
+
+    __init__ = refuse("torch.autograd.profiler.emit_itt", "use torch.profiler")
+
+
+def kineto_available() -> bool:
+    """False: times are taken here, not by that library."""
+    return False

@@ -62,17 +62,19 @@ class ActivationKernels:
 
     def elu(self, x: Array, alpha: float, scale: float, input_scale: float) -> Array:
         low = self.xp.expm1(x * input_scale) * (alpha * scale)
-        return self.xp.where(x <= 0, low, x * scale if scale != 1 else x)
+        return self.where(x <= 0, low, x * scale if scale != 1 else x)
 
     def leaky_relu(self, x: Array, slope: float) -> Array:
-        return self.xp.where(x > 0, x, x * slope)
+        if 0 < slope <= 1:
+            return self.xp.maximum(x, x * slope)
+        return self.where(x > 0, x, x * slope)
 
     def prelu_(self, x: Array, w: Array) -> Array:
-        return self.xp.where(x > 0, x, x * w)
+        return self.where(x > 0, x, x * w)
 
     def softplus(self, x: Array, beta: float, threshold: float) -> Array:
         z = x * beta
-        return self.xp.where(z > threshold, x, self.xp.log1p(self.xp.exp(z)) / beta)
+        return self.where(z > threshold, x, self.xp.log1p(self.xp.exp(z)) / beta)
 
     def log_sigmoid(self, x: Array) -> Array:
         return self.xp.minimum(x, 0) - self.xp.log1p(self.xp.exp(-self.xp.absolute(x)))
@@ -97,10 +99,10 @@ class ActivationKernels:
         return x * self.xp.minimum(self.xp.maximum(x + 3, 0), 6) / 6
 
     def hardshrink(self, x: Array, lambd: float) -> Array:
-        return self.xp.where((x >= -lambd) & (x <= lambd), self.xp.zeros_like(x), x)
+        return self.where((x >= -lambd) & (x <= lambd), self.xp.zeros_like(x), x)
 
     def softshrink(self, x: Array, lambd: float) -> Array:
-        return self.xp.where(x > lambd, x - lambd, self.xp.where(x < -lambd, x + lambd, x * 0))
+        return self.where(x > lambd, x - lambd, self.where(x < -lambd, x + lambd, x * 0))
 
     def threshold_(self, x: Array, limit: float, value: float) -> Array:
-        return self.xp.where(x <= limit, self.xp.full_like(x, value), x)
+        return self.where(x <= limit, self.xp.full_like(x, value), x)

@@ -210,7 +210,8 @@ class LinalgKernels:
         return (_h(factor) if upper else factor), info
 
     def _cholesky(self, x: Array) -> Array:
-        return self.xp.linalg.cholesky(x)
+        """The lower factor; as in PyTorch its columns lie one after the other."""
+        return self.xp.ascontiguousarray(self.xp.linalg.cholesky(x).swapaxes(-1, -2)).swapaxes(-1, -2)
 
     def _cholesky_each(self, x: Array) -> tuple[Array, Array]:
         """Column by column; it does not stop at a matrix that is not positive."""

@@ -202,7 +202,7 @@ class Distribution:
             if name in own:
                 value = own[name]
                 dims = value.dim() - (constraint if isinstance(constraint, int) else constraint.event_dim)
-                setattr(new, name, value.expand(*batch_shape, *value.shape[dims:]))
+                setattr(new, name, value.expand((*batch_shape, *value.shape[dims:])))
         new.__dict__.update({k: v for k, v in own.items() if k not in new.__dict__})
         Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
         new._validate_args = self._validate_args

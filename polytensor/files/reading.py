@@ -12,6 +12,7 @@ import re
 import struct
 import sys
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from .. import devices, dtypes, layouts
@@ -112,24 +113,26 @@ class _Source:
 
 
 def reader_of(file: Any) -> tuple[Callable[[int, int], Any], int]:
-    """(read n bytes at an offset into memory of our own, size) of a seekable file."""
+    """(read n bytes at an offset into memory of our own, size) of a seekable file; several threads may read."""
     file.seek(0, io.SEEK_END)
     size = file.tell()
+    one_at_a_time = Lock()  # the file has one position
 
     def read_at(offset: int, n: int) -> bytearray:
-        file.seek(offset)
         data = bytearray(n)
         view, at = memoryview(data), 0
-        while at < n:
-            if hasattr(file, "readinto"):
-                got = file.readinto(view[at:]) or 0
-            else:
-                piece = file.read(n - at) or b""
-                got = min(len(piece), n - at)
-                view[at : at + got] = piece[:got]
-            if not got:
-                raise Clear("the file ends early: it became shorter while it was read")
-            at += got
+        with one_at_a_time:
+            file.seek(offset)
+            while at < n:
+                if hasattr(file, "readinto"):
+                    got = file.readinto(view[at:]) or 0
+                else:
+                    piece = file.read(n - at) or b""
+                    got = min(len(piece), n - at)
+                    view[at : at + got] = piece[:got]
+                if not got:
+                    raise Clear("the file ends early: it became shorter while it was read")
+                at += got
         return data
 
     return read_at, size

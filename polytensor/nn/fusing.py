@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd.modes import WATCH
+from ..autograd.modes import WATCH, InferenceCell
 from ..ops.normalization import batch_norm_relu
 from ..tensor import Tensor
 from . import functional as F
@@ -25,7 +25,7 @@ def norm_relu(norm: Any, act: Any, x: Any) -> Any:
         and F.batch_norm is NORM and F.relu is RELU
     ):  # fmt: skip
         y = norm._through(batch_norm_relu, x)
-        if y._version != act.inplace:
+        if y._s.__class__ is not InferenceCell and y._version != act.inplace:
             _count_writes(y, act.inplace - y._version)
         return y
     return act(norm(x))

@@ -41,7 +41,7 @@ __all__ = [
 @named("RepeatBackward0")
 def repeat(input: Tensor, *reps: Any, repeats: Any = None) -> Tensor:
     """Tile along each dimension; leading ones may be new. Source: torch.Tensor.repeat."""
-    reps = sizes(reps if repeats is None else (repeats,))
+    reps = sizes(reps if repeats is None else (repeats,), "repeat.repeats")
     shape = input._a.shape
     if len(reps) < len(shape):
         raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
@@ -59,9 +59,7 @@ def repeat(input: Tensor, *reps: Any, repeats: Any = None) -> Tensor:
 def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """repeat, with ones put before too few counts. Source: torch.tile."""
     check_tensor(input, "tile")
-    if dims is None and not reps:
-        raise TypeError('tile() missing 1 required positional arguments: "dims"')
-    dims = sizes(reps if dims is None else (dims,))
+    dims = sizes(reps if dims is None else (dims,), "tile.dims")
     return repeat(input, (1,) * (input._a.ndim - len(dims)) + dims)
 
 
@@ -135,9 +133,7 @@ _flip = primitive("flip", "x", (lambda F, g, dims: F.flip(g, dims),), "dims")
 def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Reversed along `dims`, as a copy. Source: torch.flip."""
     check_tensor(input, "flip")
-    if dims is None and not args:
-        raise TypeError('flip() missing 1 required positional arguments: "dims"')
-    order = tuple(check_dim(d, input._a.ndim) for d in sizes(args if dims is None else (dims,)))
+    order = tuple(check_dim(d, input._a.ndim) for d in sizes(args if dims is None else (dims,), "flip.dims"))
     if len(set(order)) != len(order):
         raise RuntimeError(
             f"dim {next(d for d in order if order.count(d) > 1)} appears multiple times in the list of dims"

@@ -109,7 +109,7 @@ def _log_softmax_backward(g: Tensor, y: Tensor, dim: int) -> Tensor:
 F.softmax_backward, F.log_softmax_backward = _softmax_backward, _log_softmax_backward
 
 
-def _soft(name: str, row: Any) -> Any:
+def _soft(name: str, row: Any, method: bool = False) -> Any:
     def op(input: Tensor, dim: int | None = None, dtype: Any = None, _stacklevel: int = 3) -> Tensor:
         if dtype is None and dim.__class__ is int and isinstance(input, Tensor):
             a = input._a
@@ -121,6 +121,8 @@ def _soft(name: str, row: Any) -> Any:
         if x._a.dtype.kind in "biuc" and x._a.size:
             raise no_kernel(f"{name}_lastdim_kernel_impl", x)
         if dim is None:
+            if method:
+                raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
             import warnings
 
             warnings.warn(
@@ -203,6 +205,6 @@ def mse_loss(input: Tensor, target: Tensor, reduction: int = 1) -> Tensor:
     return _mse(input, target, reduction)  # type: ignore[no-any-return]
 
 
-for _name in ("softmax", "log_softmax"):
-    attach(_name, globals()[_name])
+attach("softmax", _soft("softmax", _softmax, True))
+attach("log_softmax", _soft("log_softmax", _log_softmax, True))
 Tensor.relu = pw.relu  # type: ignore[attr-defined]

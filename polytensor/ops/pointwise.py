@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from builtins import complex as complex_number
 from typing import Any
 
@@ -431,8 +432,25 @@ for _name, _fn, _in_place in (
     attach(_name, _fn, True, _in_place)
 
 
+def _late(name: str, alpha: Any, late: tuple[Any, ...]) -> tuple[Any, Any]:
+    """(other, alpha) of the old order add_(alpha, other), which older optimizers use."""
+    if len(late) != 1 or isinstance(alpha, Tensor):
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments: expected (Tensor other, *, Number alpha)"
+        )
+    warnings.warn(
+        f"This overload of {name} is deprecated:\n\t{name}(Number alpha, Tensor other)\nConsider using one of the following "
+        f"signatures instead:\n\t{name}(Tensor other, *, Number alpha = 1)",
+        UserWarning,
+        stacklevel=3,
+    )
+    return late[0], alpha
+
+
 def _with_alpha(plain: Any, name: str) -> Any:
-    def method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    def method(self: Tensor, other: Any, *late: Any, alpha: Any = 1) -> Tensor:
+        if late:
+            other, alpha = _late(name, other, late)
         return plain(self, other if alpha.__class__ is int and alpha == 1 else _scaled(self, other, alpha))  # type: ignore[no-any-return]
 
     method.__name__ = name

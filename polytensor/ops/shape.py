@@ -221,8 +221,11 @@ def _infer(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     return shape
 
 
-def sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
-    """A shape given as one sequence or as separate ints."""
+def sizes(args: tuple[Any, ...], needed: str = "") -> tuple[int, ...]:
+    """A shape given as one sequence or as separate ints; `needed`: what an error says is missing if there is none."""
+    if not args and needed:
+        op, _, name = needed.partition(".")
+        raise TypeError(f'{op}() missing 1 required positional arguments: "{name}"')
     if len(args) == 1 and isinstance(args[0], (tuple, list)):
         args = tuple(args[0])
     try:
@@ -351,9 +354,7 @@ def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
         n = input._a.ndim
     except AttributeError:
         n = check_tensor(input, "permute")._a.ndim
-    if dims is None and not args:
-        raise TypeError('permute() missing 1 required positional arguments: "dims"')
-    dims = sizes(args if dims is None else (dims,))
+    dims = sizes(args if dims is None else (dims,), "permute.dims")
     if len(dims) != n:
         raise RuntimeError(
             f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
@@ -480,7 +481,7 @@ def ravel(input: Tensor) -> Tensor:
 
 def expand(input: Tensor, *args: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """Repeat dimensions of size 1 without copying; -1 keeps one. Source: torch.Tensor.expand."""
-    new = sizes(args if size is None else (size,))
+    new = sizes(args if size is None else (size,), "expand.size")
     shape = input._a.shape
     extra = len(new) - len(shape)
     if extra < 0:
@@ -513,9 +514,7 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 def broadcast_to(input: Tensor, *args: Any, size: Any = None) -> Tensor:
     """expand by NumPy's name. Source: torch.broadcast_to."""
     check_tensor(input, "broadcast_to")
-    if size is None and not args:
-        raise TypeError('broadcast_to() missing 1 required positional arguments: "size"')
-    return expand(input, *(args if size is None else (size,)))
+    return expand(input, sizes(args if size is None else (size,), "broadcast_to.size"))
 
 
 def broadcast_shapes(*shapes: Any) -> Size:

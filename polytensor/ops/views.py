@@ -304,7 +304,7 @@ def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = Non
 
     Where the memory is too small, self gets memory of its own (in PyTorch tensors that share it follow).
     """
-    shape = sizes(args if size is None else (size,))
+    shape = sizes(args if size is None else (size,), "resize_.size")
     if any(n < 0 for n in shape):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     if self._fn is not None:
@@ -382,7 +382,7 @@ def _untyped(source: Any) -> Any:
 
 def sum_to_size(self: Tensor, *args: Any, size: Any = None) -> Tensor:
     """Summed over the dimensions in which `size` would broadcast to self. Source: torch.Tensor.sum_to_size."""
-    shape, have = sizes(args if size is None else (size,)), self._a.shape
+    shape, have = sizes(args if size is None else (size,), "sum_to_size.size"), self._a.shape
     extra = len(have) - len(shape)
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, have[extra:], strict=True)):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-__all__ = ["_pytree", "benchmark", "checkpoint", "data", "deterministic", "dlpack", "hooks", "model_zoo", "progress", "snapshots",
-           "swap_tensors", "tensorboard"]  # fmt: skip
+__all__ = ["_pytree", "benchmark", "checkpoint", "data", "deterministic", "dlpack", "flop_counter", "hooks", "model_zoo", "progress",
+           "snapshots", "swap_tensors", "tensorboard"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...layouts import dense_order
 from ..base import UFUNCS
 from . import launch
 from .launch import I64, register, threads
@@ -57,7 +58,8 @@ __device__ __forceinline__ void two(const T* x, const T* y, U* out, i64 n, i64 k
     bool fits = ((u64)out & (V * sizeof(U) - 1)) == 0 && (kx == 1 || (aligned16(x) && (kx == n || kx % V == 0))) &&
                 (ky == 1 || (aligned16(y) && (ky == n || ky % V == 0)));
     i64 packs = fits ? n / V : 0;
-    A x0 = load(x), y0 = load(y);
+    A x0 = kx == 1 ? load(x) : A(), y0 = ky == 1 ? load(y) : A();
+    #pragma unroll 1
     for (i64 p = start; p < packs; p += stride) {
         A a[V], b[V];
         operand<T, V>(x, kx, n, p * V, x0, a);
@@ -67,6 +69,7 @@ __device__ __forceinline__ void two(const T* x, const T* y, U* out, i64 n, i64 k
         for (int j = 0; j < V; ++j) made.v[j] = Result<U, B>::of(f(a[j], b[j]));
         deposit<U, V>(out + p * V, made);
     }
+    #pragma unroll 1
     for (i64 i = packs * V + start; i < n; i += stride) {
         out[i] = Result<U, B>::of(f(load(x + place(i, kx, n)), load(y + place(i, ky, n))));
     }
@@ -83,9 +86,32 @@ BINARY = {
 }  # fmt: skip
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 CHOOSE = r"""
+// The pack at i of n elements that begin anew after k; `first` where there is one alone.
+template <typename T, int V> __device__ __forceinline__ Pack<T, V> again(const T* x, i64 i, i64 k, i64 n, T first) {
+    if (k != 1) return fetch<T, V>(x + place(i, k, n));
+    Pack<T, V> pack;
+    #pragma unroll
+    for (int j = 0; j < V; ++j) pack.v[j] = first;
+    return pack;
+}
 template <typename T>
 __global__ void choose(const bool* c, const T* x, const T* y, T* out, i64 n, i64 kc, i64 kx, i64 ky) {
-    for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
+    const int V = 16 / sizeof(T);
+    i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    auto whole = [&](const void* p, i64 k, int bytes) { return k == 1 || ((u64)p % bytes == 0 && (k == n || k % V == 0)); };
+    i64 packs = aligned16(out) && whole(c, kc, V) && whole(x, kx, 16) && whole(y, ky, 16) ? n / V : 0;
+    bool c0 = *c;
+    T x0 = *x, y0 = *y;
+    #pragma unroll 1
+    for (i64 p = start; p < packs; p += stride) {
+        Pack<bool, V> which = again<bool, V>(c, p * V, kc, n, c0);
+        Pack<T, V> a = again<T, V>(x, p * V, kx, n, x0), b = again<T, V>(y, p * V, ky, n, y0);
+        #pragma unroll
+        for (int j = 0; j < V; ++j) if (!which.v[j]) a.v[j] = b.v[j];
+        deposit<T, V>(out + p * V, a);
+    }
+    #pragma unroll 1
+    for (i64 i = packs * V + start; i < n; i += stride) {
         out[i] = c[place(i, kc, n)] ? x[place(i, kx, n)] : y[place(i, ky, n)];
     }
 }
@@ -159,6 +185,26 @@ def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scala
     return call
 
 
+def ordered(plain: Callable[..., Array]) -> Callable[..., Array]:
+    """A ufunc whose result lies in memory as its operand does; CuPy's own lies in C order."""
+
+    def call(*args: Array, **options: Any) -> Array:
+        arrays = [a for a in args if hasattr(a, "_c_contiguous")]
+        ndim = max([a.ndim for a in arrays], default=0)
+        if ndim < 2 or options:
+            return plain(*args, **options)
+        first = next((a for a in arrays if a.ndim == ndim and not a._c_contiguous), None)
+        order = None if first is None else dense_order(first)
+        if order is None:
+            return plain(*args)
+        moved = [
+            a.reshape((1,) * (ndim - a.ndim) + a.shape).transpose(order) if getattr(a, "ndim", 0) else a for a in args
+        ]
+        return plain(*moved).transpose([order.index(i) for i in range(ndim)])
+
+    return call
+
+
 def chooser(plain: Callable[..., Array], empty: Any) -> Any:
     """where() for a condition and two arrays of one dtype, any of which may be a number or rows."""
     types = (*FLOATS, "long long", "bool")
@@ -187,7 +233,7 @@ def chooser(plain: Callable[..., Array], empty: Any) -> Any:
             return plain(condition, x, y)
         out = empty(shape, x.dtype)
         (launch.ready.get(key) or launch.kernel(*key)).over(
-            threads(n, 1), (condition, x, y, out, I64[n], *[I64[k] for k in periods])
+            threads(n, 16 // x.dtype.itemsize), (condition, x, y, out, I64[n], *[I64[k] for k in periods])
         )
         return out
 
@@ -204,8 +250,11 @@ class ElementwiseKernels:
     def _bind_elementwise(self) -> None:
         xp, empty, scalar = self.xp, self.empty, self.scalar
         for name, (_, types) in BINARY.items():
-            setattr(self, name, binary(name, types, getattr(xp, UFUNCS[name]), empty, scalar))
+            setattr(self, name, binary(name, types, ordered(getattr(xp, UFUNCS[name])), empty, scalar))
         for name in COMPARISONS:
-            types = (*FLOATS, "long long")
-            setattr(self, name, binary(name, types, getattr(xp, UFUNCS[name]), empty, scalar, np.dtype(np.bool_)))
-        self.where = chooser(xp.where, empty)
+            types, plain = (*FLOATS, "long long"), ordered(getattr(xp, UFUNCS[name]))
+            setattr(self, name, binary(name, types, plain, empty, scalar, np.dtype(np.bool_)))
+        self.where = chooser(ordered(xp.where), empty)
+        for name, ufunc in UFUNCS.items():
+            if vars(self).get(name) is getattr(xp, ufunc) and name not in ("asarray", "empty", "zeros"):
+                setattr(self, name, ordered(getattr(xp, ufunc)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .absent import missing, refuse
+from ..absent import missing, refuse
 
 _INSTEAD = "PolyTensor runs eagerly and records no graph of the code; call the function or module as it is"
 
