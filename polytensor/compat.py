@@ -81,12 +81,13 @@ def install_torch_alias() -> None:
     """
     have = sys.modules.get("torch")
     if have is not None:
-        if have.__name__ != "polytensor":
+        if have is not sys.modules.get("polytensor"):
             raise RuntimeError("PyTorch is already imported; install the alias before it")
         return
     sys.meta_path.insert(0, _Finder())
     import polytensor
 
+    polytensor.__name__ = "torch"  # some libraries patch what they find under that name
     polytensor.__version__ = polytensor.version.__version__ = polytensor.version.FOLLOWED
     _tell_children()
 

@@ -33,6 +33,7 @@ def cuda(monkeypatch):
         def __exit__(self, *exc):
             return None
 
+    monkeypatch.setattr(graphs.graph, "default_capture_stream", None)  # the one of another device, or a stand-in
     monkeypatch.setattr(graphs, "_backend", lambda: dev.backend)
     monkeypatch.setattr(graphs, "Stream", lambda *args: stream)
     monkeypatch.setattr(graphs, "current_stream", lambda: stream)

@@ -112,6 +112,11 @@ def test_out_of_memory_names_op_size_and_what_is_free(machine, monkeypatch):
     with pytest.raises(RuntimeError, match="for exp"):
         torch.nn.functional.softplus(x.exp())
     assert torch.cuda.memory_stats()["num_ooms"] == 2 and kept
+    with monkeypatch.context() as patch:
+        patch.setattr(backend, "empty", lambda *xs: take(1 << 20))
+        for make, name in ((torch.empty, "empty"), (lambda n, device: torch.empty_like(x), "empty_like")):
+            with pytest.raises(torch.OutOfMemoryError, match=f"for {name}\\."):
+                make(3, device="cuda:0")
     y = torch.ones(2, 2, device="cuda:0", requires_grad=True)
     loss = y.sin().sum()
     monkeypatch.setattr(backend, "cos", lambda x: take(1 << 20))

@@ -399,3 +399,11 @@ def test_own_divergences_and_distributions_register():
     assert repr(p) == "Point(at: 0.5)"
     with pytest.raises(NotImplementedError, match="No KL"):
         pt.distributions.kl_divergence(q, p)
+    with pytest.raises(TypeError, match="type_p to be a Distribution subclass"):
+        pt.distributions.register_kl(3, Point)
+
+    class Foreign:
+        pass
+
+    pt.distributions.register_kl(Point, Foreign)(lambda p, q: pt.tensor(1.0))
+    assert pt.distributions.kl_divergence(p, Foreign()) == 1

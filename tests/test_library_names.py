@@ -109,6 +109,10 @@ torch.ops.aten.relu(-xs[0])
 torch.ops.aten.sum.dim_IntList(xs[0], [0], True)
 torch.ops.aten.mul.Tensor is torch.ops.aten.mul.Tensor
 torch.ops.aten.add, torch.ops.aten.add.Tensor, torch.ops.aten.add.Tensor.overloadpacket is torch.ops.aten.add
+torch.ops.aten._to_copy(xs[0], dtype=torch.float64), torch.ops.aten._to_copy(xs[0]) is xs[0]
+torch.ops.aten.alias(xs[0]).data_ptr() == xs[0].data_ptr()
+torch.ops.aten.slice.Tensor(torch.arange(10), 0, 2, 8, 3), torch.ops.aten.slice(torch.arange(6).reshape(2, 3), -1, 1)
+torch.ops.aten.index.Tensor(torch.arange(6).reshape(2, 3), [None, torch.tensor([2, 0])])
 torch.ops.aten.no_such_op
 torch.ops.no_such_namespace.op
 torch.distributed.is_initialized()

@@ -22,7 +22,7 @@ from .continuous import (
     Uniform,
 )  # fmt: skip
 from .discrete import Bernoulli, Binomial, Categorical, Geometric, OneHotCategorical, Poisson
-from .distribution import Distribution, ExponentialFamily, Independent, sum_rightmost
+from .distribution import ExponentialFamily, Independent, sum_rightmost
 from .multivariate import LowRankMultivariateNormal, MultivariateNormal, _log_diagonal, _mahalanobis
 from .transformed import Gumbel, HalfNormal, Pareto, TransformedDistribution
 
@@ -35,10 +35,9 @@ _EULER = 0.57721566490153286060
 
 def register_kl(type_p: Any, type_q: Any) -> Any:
     """A decorator: the function (p, q) gives KL(p || q) for these two classes and what derives from them."""
-    if not (isinstance(type_p, type) and issubclass(type_p, Distribution)):
-        raise TypeError(f"Expected type_p to be a Distribution subclass but got {type_p}")
-    if not (isinstance(type_q, type) and issubclass(type_q, Distribution)):
-        raise TypeError(f"Expected type_q to be a Distribution subclass but got {type_q}")
+    for name, kind in (("type_p", type_p), ("type_q", type_q)):
+        if not isinstance(kind, type):  # other libraries have bases of their own
+            raise TypeError(f"Expected {name} to be a Distribution subclass but got {kind}")
 
     def decorate(rule: Any) -> Any:
         _rules[type_p, type_q] = rule

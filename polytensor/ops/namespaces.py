@@ -6,6 +6,7 @@ import sys
 from functools import cache
 from typing import Any
 
+from ..absent import refuse
 from ..tensor import Tensor
 
 __all__ = ["OpOverload", "OpOverloadPacket", "find"]
@@ -52,6 +53,23 @@ class OpOverloadPacket:
         return f"aten.{self.__name__}"
 
 
+def _index(x: Any, indices: Any) -> Any:
+    return x[tuple(slice(None) if i is None else i for i in indices)]
+
+
+def _slice(x: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
+    dim = dim + x.dim() if dim < 0 else dim
+    return x[(slice(None),) * dim + (slice(start, end, step),)]
+
+
+_INTERNAL: dict[str, Any] = {  # which torch and Tensor have under other names
+    "_pin_memory": lambda x, device=None: x.pin_memory(), "_to_copy": lambda x, **options: x.to(copy=True, **options),
+    "_sparse_addmm": refuse("torch.ops.aten._sparse_addmm", "tensors are dense"), "alias": lambda x: x.view_as(x),
+    "_sparse_mm_reduce_impl": refuse("torch.ops.aten._sparse_mm_reduce_impl", "tensors are dense"), "index": _index,
+    "slice": _slice,
+}  # fmt: skip
+
+
 class _Namespace:
     def __init__(self, name: str) -> None:
         self.name = name
@@ -59,7 +77,7 @@ class _Namespace:
     def __getattr__(self, name: str) -> Any:
         found: Any = None
         if self.name == "aten":
-            found = getattr(sys.modules[_TORCH], name, None) or getattr(Tensor, name, None)
+            found = _INTERNAL.get(name) or getattr(sys.modules[_TORCH], name, None) or getattr(Tensor, name, None)
             if callable(found) and not isinstance(found, type) and not name.startswith("__"):
                 found = self.__dict__[name] = OpOverloadPacket(name, found)
                 return found

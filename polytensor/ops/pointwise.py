@@ -434,7 +434,7 @@ for _name, _fn, _in_place in (
 
 def _late(name: str, alpha: Any, late: tuple[Any, ...]) -> tuple[Any, Any]:
     """(other, alpha) of the old order add_(alpha, other), which older optimizers use."""
-    if len(late) != 1 or not isinstance(late[0], Tensor) or isinstance(alpha, Tensor):
+    if len(late) != 1 or isinstance(alpha, Tensor):
         raise TypeError(
             f"{name}() received an invalid combination of arguments: expected (Tensor other, *, Number alpha)"
         )

@@ -113,7 +113,10 @@ def running(frame: Any) -> str:
             owner = frame.f_locals.get("self")
             return f"{type(owner).__name__}.{code.co_name}" if owner is not None else str(code.co_name)
         if part == "ops" and code.co_name[0] not in "_<":
-            return str(code.co_name)
+            named = (
+                frame.f_locals.get("name") if code.co_name == "make" else None
+            )  # zeros, rand_like and others share a text
+            return str(named or code.co_name)
         if part == "backends" and code.co_name[0] not in "_<":
             kernel = code.co_name
         elif kernel and not part:
