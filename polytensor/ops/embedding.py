@@ -50,8 +50,12 @@ def _indices(input: Tensor, weight: Tensor, op: str) -> Any:
             f"torch.{input.dtype.name} instead (while checking arguments for {op})"
         )
     index = input._a if input.dtype is dtypes.int64 else F.cast(input, dtypes.int64.array)._a
+    error: type[Exception] = IndexError
     text = f"index out of range in self: an index is not in [0, {rows}) (indices {list(index.shape)})"
-    input._dev.backend.require_range(index, 0, rows, IndexError, text)
+    if op == "embedding_bag":
+        error = RuntimeError
+        text = f"embedding_bag: an index of input is not in the valid range [0, {rows}) (input {list(index.shape)})"
+    input._dev.backend.require_range(index, 0, rows, error, text)
     return index
 
 
@@ -180,12 +184,7 @@ def embedding_bag(
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {i._a.ndim}")
     skip = _padding(padding_idx, w._a.shape[0])
-    try:
-        index = _indices(i, w, "embedding_bag")
-    except IndexError:
-        raise RuntimeError(
-            f"embedding_bag: an index of input is not in the valid range [0, {w._a.shape[0]}) (input {list(i._a.shape)})"
-        ) from None
+    index = _indices(i, w, "embedding_bag")
     if max_norm is not None:
         _renorm(w, index, max_norm, norm_type)
     bag, place, lengths = backend.bags_of(starts, index, skip)  # of the indices that are not padding
