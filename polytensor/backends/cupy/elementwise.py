@@ -223,9 +223,13 @@ def chooser(plain: Callable[..., Array], empty: Any) -> Any:
             return plain(condition, x, y)
         if key is None or not fits:
             return plain(condition, x, y)
-        shape = max([a.shape for a in arrays], key=lambda s: (len(s), prod(s)))
-        n, periods = prod(shape), [period(a, shape) for a in arrays]
-        if not all(periods):
+        shape, n = condition.shape, condition.size
+        if x.shape == shape and y.shape == shape:
+            periods = [n, n, n]
+        else:
+            shape = max([a.shape for a in arrays], key=lambda s: (len(s), prod(s)))
+            n, periods = prod(shape), [period(a, shape) for a in arrays]
+        if not all(periods):  # of nothing, or not of whole rows
             return plain(condition, x, y)
         out = empty(shape, x.dtype)
         (launch.ready.get(key) or launch.kernel(*key)).over(

@@ -269,6 +269,12 @@ def stages(shape: tuple[int, ...], dims: tuple[int, ...], rows: bool = True) -> 
     return tuple(made)
 
 
+@lru_cache(4096)
+def left(shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool) -> tuple[int, ...]:
+    """The shape of a result."""
+    return tuple([1 if i in dims else n for i, n in enumerate(shape) if keepdim or i not in dims])
+
+
 class ReduceKernels:
     """Mixed into CupyBackend, before Backend."""
 
@@ -284,7 +290,7 @@ class ReduceKernels:
             if dim is None
             else tuple([d % ndim for d in (dim if isinstance(dim, tuple) else (dim,))])
         )
-        if x.flags.c_contiguous:
+        if x._c_contiguous:
             return x, dims, None
         order = tuple(sorted(range(ndim), key=lambda i: (-x.strides[i], -x.shape[i])))
         x = x.transpose(order)
@@ -292,11 +298,9 @@ class ReduceKernels:
 
     def _shaped(self, y: Any, shape: tuple[int, ...], dims: tuple[int, ...], order: Any, keepdim: bool) -> Any:
         """The flat results as an array, in the order of the original's axes."""
-        kept = [i for i in range(len(shape)) if i not in dims]
         if order is None:
-            return y.reshape(
-                [1 if i in dims else n for i, n in enumerate(shape)] if keepdim else [shape[i] for i in kept]
-            )
+            return y.reshape(left(shape, dims, keepdim))
+        kept = [i for i in range(len(shape)) if i not in dims]
         if keepdim:
             back = [order.index(i) for i in range(len(order))]
             return y.reshape([1 if i in dims else n for i, n in enumerate(shape)]).transpose(back)
@@ -318,12 +322,13 @@ class ReduceKernels:
         for k, (size, rows, blocks, sizes) in enumerate(todo):
             final = k + 1 == len(todo)
             to = last if final else wide
-            out = self.xp.empty(size, x.dtype if to == last else np.float32)
+            made = left(x.shape, dims, keepdim) if final and order is None else size
+            out = self.xp.empty(made, x.dtype if to == last else np.float32)
             by = (F64 if name == "float64" else F32)[prod([x.shape[d] for d in dims]) if mean and final else 1]
             run = kernel("reduce_rows" if rows else "reduce_lines", CTYPES[name], CTYPES[to])
             run(blocks, (256,), (y, out, *sizes, I32[op], by))
             y, name = out, to
-        return self._shaped(y, x.shape, dims, order, keepdim)
+        return y if order is None else self._shaped(y, x.shape, dims, order, keepdim)
 
     def _found(self, x: Any, dim: Any, keepdim: bool, smallest: bool, valued: bool = False) -> Any:
         """(values, places), the values of no use if not `valued`; None for what is left to CuPy."""
