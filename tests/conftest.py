@@ -41,12 +41,20 @@ def pytest_addoption(parser):
         "--numba-kernels", choices=("serial", "parallel"), metavar="FORM",
         help="have Numba's kernels for large arrays take arrays of every size, in their serial or their parallel form",
     )  # fmt: skip
+    parser.addoption(
+        "--oracle-device", metavar="DEVICE", help="compare samples of ops with PyTorch's on this device too"
+    )
     add_options(parser)
 
 
 def pytest_configure(config):
     if config.getoption("--failures") or config.getoption("--longest"):
         config.pluginmanager.register(Watch(config))
+    if place := config.getoption("--oracle-device"):
+        try:
+            import_module("torch").empty(1, device=place)
+        except (ImportError, RuntimeError, AssertionError) as error:
+            raise pytest.UsageError(f"--oracle-device={place}: {error}") from None
     if form := config.getoption("--numba-kernels"):
         folder = "polytensor.backends.numba."
         for name, values in THRESHOLDS.items():

@@ -1,0 +1,1 @@
+"""torch._higher_order_ops: functions of functions, as far as they make sense without a compiler."""
