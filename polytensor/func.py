@@ -23,7 +23,7 @@ from .tensor import Tensor
 
 __all__ = [
     "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
-    "stack_module_state", "vjp", "vmap",
+    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
 
 Function = Callable[..., Any]
@@ -147,6 +147,7 @@ class _transform:
 
     def __enter__(self) -> None:
         mode.levels += 1
+        mode.gradients += 1
         engine.ASKING.append("transform")
         self.grad.__enter__()
 
@@ -154,6 +155,7 @@ class _transform:
         self.grad.__exit__(*exc)
         engine.ASKING.remove("transform")
         mode.levels -= 1
+        mode.gradients -= 1
 
 
 # ---- reverse mode -----------------------------------------------------------------------------------------------------
@@ -516,18 +518,31 @@ def functional_call(
     for k in unexpected:
         del values[k]
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    saved = {k: places[k][0][places[k][1]] for k in values}
+    saved, before = {k: places[k][0][places[k][1]] for k in values}, mode.given
+    mode.given = before | {id(v) for v in values.values()}
     try:
         for k, v in values.items():
             table, key = places[k]
             table[key] = v
         return module(*args, **({} if kwargs is None else kwargs))
     finally:
+        mode.given = before
         for k, v in saved.items():
             table, key = places[k]
             if isinstance(given, dict) and k in given:
                 given[k] = table[key]  # a buffer that the call has put anew
             table[key] = v
+
+
+def replace_all_batch_norm_modules_(root: Any) -> Any:
+    """Let the batch norms of a module use the batch's statistics alone, in place. Source: torch.func."""
+    from .nn.modules.batchnorm import _BatchNorm
+
+    for m in root.modules():
+        if isinstance(m, _BatchNorm) and m.track_running_stats:
+            m.running_mean = m.running_var = m.num_batches_tracked = None
+            m.track_running_stats = False
+    return root
 
 
 def _places(module: Any) -> dict[str, tuple[dict[str, Any], str]]:

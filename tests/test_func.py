@@ -290,3 +290,29 @@ def test_functional_call_leaves_the_module_alone():
     with pytest.raises(RuntimeError):
         T.func.functional_call(m, {"weight": T.ones(2, 5)}, (T.ones(1, 2),))
     assert m.weight is before
+
+
+def test_batch_norm_of_a_captured_module(both):
+    """In training it would write to running statistics that a transform may not write to."""
+    t = both
+    x, many = t.linspace(-1, 2, 12).reshape(4, 3), t.linspace(-1, 2, 24).reshape(2, 4, 3)
+    norm = t.nn.BatchNorm1d(3)
+    captured, unbatched = (
+        "attempted to call in-place operation .* mutate a captured Tensor",
+        "which will be updated in place, were",
+    )
+    for fn, said in (
+        (lambda: t.func.grad(lambda x: norm(x).sum())(x), captured), (lambda: t.func.vmap(norm)(many), unbatched),
+        (lambda: t.func.jvp(norm, (x,), (x,)), captured), (lambda: t.func.vjp(norm, x), captured),
+        (lambda: t.func.vmap(t.func.grad(lambda x: norm(x).sum()))(many), captured),
+        (lambda: t.func.grad(lambda p: t.func.functional_call(norm, p, (x,)).sum())(dict(norm.named_parameters())), captured),
+    ):  # fmt: skip
+        with pytest.raises(RuntimeError, match=said):
+            fn()
+    state = {k: v.detach() for k, v in norm.state_dict().items()}
+    stacked = {k: t.stack([v, v]) for k, v in state.items()}
+    y = t.func.vmap(lambda s, x: t.func.functional_call(norm, s, (x,)))(stacked, many)
+    assert t.equal(y, t.stack([t.nn.BatchNorm1d(3)(x) for x in many]))
+    assert t.func.vmap(norm.eval())(many).shape == many.shape
+    model = t.func.replace_all_batch_norm_modules_(t.nn.Sequential(t.nn.BatchNorm1d(3)))
+    assert model[0].running_mean is None and t.allclose(t.func.vmap(model)(many), t.stack([model(x) for x in many]))

@@ -21,6 +21,8 @@ class _Mode(threading.local):
     pulling = False  # forward mode's backward pass runs: a Function's jvp stands for its backward
     rows_left = False  # vmap has more examples to run: their backward passes share the graph
     levels = 0  # how many function transforms (func.grad, vmap, ...) are open
+    gradients = 0  # how many of them differentiate
+    given: frozenset[int] = frozenset()  # tensors that functional_call has put into modules, by their ids
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "grad" and bool(value) is not bool(self.grad):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ... import ops
+from ...autograd.modes import mode
 from ...dtypes import int64
 from ...tensor import Parameter, Tensor
 from .. import functional as F
@@ -23,6 +24,19 @@ __all__ = [
     "LazyBatchNorm3d",
     "SyncBatchNorm",
 ]
+
+
+# buffers of a module in func.grad and vmap, which would be written to
+CAPTURED = (
+    "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation "
+    "(aten::add_.Tensor) that would mutate a captured Tensor. This is not supported; please rewrite the function being "
+    "transformed to explicitly accept the mutated Tensor(s) as inputs."
+)
+UNBATCHED = (
+    "Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in place, were "
+    "not batched.\nIf you are using a module and do not need eval mode, please set `track_running_stats` to be False. "
+    "(torch.func.replace_all_batch_norm_modules_ does that for a model.)"
+)
 
 
 class _NormBase(Module):
@@ -95,6 +109,8 @@ class _BatchNorm(_NormBase):
         b = self._buffers
         factor = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats and b["num_batches_tracked"] is not None:
+            if mode.levels and id(b["num_batches_tracked"]) not in mode.given:
+                raise RuntimeError(CAPTURED if mode.gradients else UNBATCHED)
             b["num_batches_tracked"].add_(1)  # type: ignore[attr-defined]
             if self.momentum is None:  # a plain average over all batches
                 factor = 1.0 / float(b["num_batches_tracked"])  # type: ignore[arg-type]
