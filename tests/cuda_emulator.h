@@ -412,6 +412,7 @@ template <typename T> unsigned match_any(int line, unsigned mask, T v) {
 #define __syncwarp(...) emulator::exchange(__LINE__, FIRST(__VA_ARGS__ __VA_OPT__(, ) 0xffffffffu), 0)
 #define STORE_WORD(p, word) (*(p) = (word))
 #define UNSEEN(word)
+#define IN_GLOBAL(p)
 #define __shfl_sync(...) emulator::shuffle(__LINE__, __VA_ARGS__)
 #define __shfl_up_sync(...) emulator::shuffle_up(__LINE__, __VA_ARGS__)
 #define __shfl_down_sync(...) emulator::shuffle_down(__LINE__, __VA_ARGS__)

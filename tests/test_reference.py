@@ -483,7 +483,7 @@ print(torch._dynamo.utils.counters["frames"]["ok"], torch._dynamo.disable(double
 from torch._higher_order_ops.foreach_map import foreach_map
 
 xs, ys = [torch.ones(2), torch.arange(3.0)], (torch.full((2,), 2.0), torch.ones(3))
-print(foreach_map(torch.add, xs, ys, alpha=2), foreach_map(torch.mul, xs, 3.0), foreach_map(lambda x: (x, x + 1), xs))
+print(foreach_map(torch.add, xs, ys), foreach_map(torch.mul, xs, 3.0), foreach_map(lambda x: (x, x + 1), xs))
 print(foreach_map(torch.add, xs, ys[:1]), foreach_map(torch.add, torch.ones(2), 1), foreach_map(torch.lerp, xs, ys, 0.5))
 """,
     "functorch": """

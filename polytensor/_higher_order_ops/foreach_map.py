@@ -11,7 +11,7 @@ __all__ = ["foreach_map"]
 def foreach_map(op: Callable[..., Any], *operands: Any, **kwargs: Any) -> Any:
     """[op(x, y, ...) for each of the operands that are lists]; what is no list is the same for all.
 
-    PyTorch's compiler fuses the calls; here they run one after the other.
+    PyTorch's compiler fuses the calls; here they run one after the other. PyTorch drops `kwargs` where it runs eagerly.
     """
     lengths = [len(xs) for xs in operands if isinstance(xs, (list, tuple))]
     if not lengths:

@@ -133,6 +133,10 @@ template <typename T, int N> __device__ __forceinline__ Pack<T, N> unpacked(type
     memcpy(&pack, &word, sizeof(word));
     return pack;
 }
+// Addresses from a table are of global memory: the compiler cannot know, and would look at each access.
+#ifndef IN_GLOBAL
+#define IN_GLOBAL(p) __builtin_assume(__isGlobal(p))
+#endif
 __device__ __forceinline__ bool aligned16(const void* p) { return ((u64)p & 15) == 0; }
 
 // i = quotient * n + rest for i >= 0 and n > 0; a division of 64 bits takes several times as long as one of 32.

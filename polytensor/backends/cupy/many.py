@@ -42,6 +42,7 @@ __global__ void norm_many(T* const* places, const i64* chunks, i64 tasks, acc_t<
     const int V = 16 / sizeof(T);
     for (i64 t = blockIdx.x; t < tasks; t += gridDim.x) {
         const T* p = places[chunks[3 * t]] + chunks[3 * t + 1];
+        IN_GLOBAL(p);
         i64 size = chunks[3 * t + 2], whole = aligned16(p) ? size / V * V : 0;
         A v = 0;
         for (i64 i = (i64)threadIdx.x * V; i < whole; i += (i64)blockDim.x * V) {

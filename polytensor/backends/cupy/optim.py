@@ -56,6 +56,7 @@ __device__ __forceinline__ void each_chunk(T* const* places, const i64* chunks, 
         #pragma unroll
         for (int a = 0; a < N; ++a) {
             at[a] = places[a * count + k] + first;
+            IN_GLOBAL(at[a]);
             fits = fits && aligned16(at[a]);
         }
         if (fits) {
