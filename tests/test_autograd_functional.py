@@ -216,7 +216,6 @@ def test_profiler(both, tmp_path):
     assert (x * x).tolist() == [1, 4]
 
 
-@pytest.mark.filterwarnings("ignore:the .type, exc, tb. signature of throw:DeprecationWarning")  # PyTorch's
 def test_profiler_shapes_and_memory(both):
     """By autograd.profiler and by torch.profiler: what is grouped, and which columns a table has."""
     profiler = importlib.import_module(both.module.__name__ + ".autograd.profiler")
@@ -251,6 +250,7 @@ def test_profiler_shapes_and_memory(both):
     assert "CPU Mem" not in p.key_averages(group_by_input_shape=True).table()
 
 
+@pytest.mark.filterwarnings("ignore:the .type, exc, tb. signature of throw:DeprecationWarning")  # PyTorch's
 def test_grad_modes_of_generators(both):
     t = both
 

@@ -355,6 +355,9 @@ def test_nothing_is_distributed():
     ):  # fmt: skip
         with pytest.raises(NotImplementedError, match="a program is one process"):
             use()
+    assert pt.distributed.device_mesh is device_mesh and pt.distributed.tensor is tensor
+    with pytest.raises(AttributeError, match=r"PolyTensor has no torch\.distributed;"):
+        pt.distributed.elastic  # noqa: B018
     with pytest.raises(AttributeError, match=r"PolyTensor has no torch\.distributed\.tensor"):
         tensor.loss_parallel  # noqa: B018
     assert module._EXTRA_STATE_KEY_SUFFIX == "_extra_state"

@@ -477,7 +477,7 @@ def test_a_script_written_for_torchvision(mnist, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (
         done.stdout.strip()
-        == "polytensor polytensor.vision torch.Size([4, 1, 28, 28]) torch.int64 torch.Size([4, 1, 28, 28]) True"
+        == "torch polytensor.vision torch.Size([4, 1, 28, 28]) torch.int64 torch.Size([4, 1, 28, 28]) True"
     )
 
 

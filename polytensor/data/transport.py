@@ -171,8 +171,13 @@ class Receiver:
                 block.close()
                 with contextlib.suppress(OSError):
                     block.unlink()
+            name = f"{self.prefix}_{i}_{generation + 1}"
             with contextlib.suppress(OSError):
-                block = SharedMemory(f"{self.prefix}_{i}_{generation + 1}")
+                try:
+                    block = SharedMemory(name)
+                except ValueError:  # the worker ended before the block had a size; Linux has it as a file
+                    os.unlink(f"/dev/shm/{name}")
+                    continue
                 block.close()
                 block.unlink()
         self.blocks = {}

@@ -5,6 +5,7 @@ What needs a process group raises PyTorch's ValueError for a group that is not i
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from ..absent import missing, refuse
@@ -77,4 +78,10 @@ class GroupMember:
     NON_GROUP_MEMBER = -100
 
 
-__getattr__ = missing("torch.distributed", "is_available() is False")
+_missing = missing("torch.distributed", "is_available() is False")
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("device_mesh", "fsdp", "nn", "tensor"):
+        return import_module(f"{__name__}.{name}")
+    return _missing(name)

@@ -94,7 +94,7 @@ class MoveKernels:
 
     def write(self, x: Array, value: Array) -> None:
         fits = x._c_contiguous and getattr(value, "_c_contiguous", False) and value.dtype is x.dtype
-        if not fits or value.shape != x.shape or value.data.ptr == x.data.ptr:
+        if not fits or value.shape != x.shape or abs(value.data.ptr - x.data.ptr) < x.nbytes:  # they overlap
             x[...] = value
         elif x.size:
             self._move(value, x, 0, 1, x.nbytes)

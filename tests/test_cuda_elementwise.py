@@ -1,0 +1,52 @@
+"""CUDA's own arithmetic and copies against NumPy's backend: operands that repeat, memory that overlaps."""
+
+import numpy as np
+import pytest
+
+from polytensor import devices
+
+pytest.importorskip("cupy")
+cuda_emulator = pytest.importorskip("cuda_emulator")
+pytestmark = pytest.mark.skipif(cuda_emulator.COMPILER is None, reason="there is no g++ to run CUDA kernels on the CPU")
+HOST = devices.get_backend("numpy")
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    from cupy_twin import TwinBackend
+
+    return TwinBackend()
+
+
+@pytest.mark.parametrize("shift", [0, 1, 3])
+def test_writes_into_memory_that_is_read(gpu, launches, shift):
+    x = gpu.from_numpy(np.arange(40.0))
+    expected = np.arange(40.0)
+    gpu.write(x[shift:], x[: 40 - shift])
+    expected[shift:] = expected[: 40 - shift].copy()
+    np.testing.assert_array_equal(np.asarray(x), expected)
+    assert "move_rows" not in launches  # which reads and writes in any order
+    gpu.write(x[20:], x[:20])
+    np.testing.assert_array_equal(np.asarray(x)[20:], expected[:20])
+    assert launches == ["move_rows"]
+
+
+SHAPES = [((4, 8), (4, 8)), ((5, 7), (7,)), ((5, 8), (1, 8)), ((5, 7), ()), ((), (3, 5)), ((1, 1), (3,)), ((3, 1), (1, 4)),
+          ((0, 3), (3,)), ((1001,), (1001,)), ((2, 3, 4), (3, 4)), ((2, 3, 4), (3, 1)), ((1,), ())]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64"])
+@pytest.mark.parametrize("shapes", SHAPES)
+def test_operands_of_several_shapes(gpu, shapes, dtype):
+    rng = np.random.default_rng(0)
+    a, b = (np.asarray(rng.integers(1, 9, s)).astype(dtype) for s in shapes)
+    for name in ("add", "sub", "mul", "div", "maximum", "eq", "lt", "ge"):
+        if name == "div" and dtype == "int64":
+            continue
+        found = np.asarray(getattr(gpu, name)(gpu.from_numpy(a), gpu.from_numpy(b)))
+        expected = getattr(HOST, name)(a, b)
+        assert found.dtype == expected.dtype and found.shape == np.broadcast_shapes(*shapes)
+        np.testing.assert_array_equal(found, expected)
+    c = np.asarray(rng.integers(0, 2, shapes[0]) > 0)
+    found = gpu.where(gpu.from_numpy(c), gpu.from_numpy(a), gpu.from_numpy(b))
+    np.testing.assert_array_equal(np.asarray(found), np.where(c, a, b))
