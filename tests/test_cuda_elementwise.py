@@ -50,3 +50,24 @@ def test_operands_of_several_shapes(gpu, shapes, dtype):
     c = np.asarray(rng.integers(0, 2, shapes[0]) > 0)
     found = gpu.where(gpu.from_numpy(c), gpu.from_numpy(a), gpu.from_numpy(b))
     np.testing.assert_array_equal(np.asarray(found), np.where(c, a, b))
+
+
+def test_results_lie_in_memory_as_the_first_whole_operand(gpu):
+    a = gpu.from_numpy(np.zeros((3, 4), np.float32))
+    t = gpu.from_numpy(np.zeros((4, 3), np.float32)).T
+    assert gpu.add(t, a).strides == gpu.add(a[:1], t).strides == gpu.add(t, t).strides == t.strides
+    assert gpu.add(a, t).strides == a.strides
+    assert gpu.where(a == a, a, t).strides == a.strides
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_the_first_nan_of_strided_lines(gpu, launches, dtype):
+    x = np.zeros((33, 6), dtype)
+    x[[3, 7, 30]] = np.nan
+    for there in (gpu.from_numpy(x)[:, ::2], gpu.from_numpy(np.ascontiguousarray(x.T)).T):
+        for found, expected in (
+            (gpu.argmax(there, 0, False), [3] * there.shape[1]),
+            (gpu.argmin(there, None, False), 3 * there.shape[1]),
+        ):
+            assert np.asarray(found).tolist() == expected
+    assert launches == ["arg_lines"] * 4  # CuPy's own takes any of them
