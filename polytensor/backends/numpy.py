@@ -124,6 +124,50 @@ class NumpyBackend(Backend):
         lost = np.greater(below & (x > -np.inf), whole)
         return self.where(lost, np.full((), np.nan, x.dtype), size) if lost.any() else size
 
+    def remainder(self, x: Any, y: Any) -> Any:
+        self._no_zero(x, y)
+        return self._signed(self._rest(np.remainder, np.floor, x, y), x)
+
+    def fmod(self, x: Any, y: Any) -> Any:
+        self._no_zero(x, y)
+        return self._signed(self._rest(np.fmod, np.trunc, x, y), x)
+
+    def _signed(self, r: Any, x: Any) -> Any:
+        """Zeros with the sign of x, as PyTorch has them; NumPy's remainder gives them that of the divisor."""
+        if x.dtype.kind == "f" and (zero := r == 0).any():
+            return np.copysign(r, x, out=r, where=zero) if r.__class__ is np.ndarray else np.copysign(r, x)
+        return r
+
+    def _rest(self, ufunc: Any, rounding: Any, x: Any, y: Any) -> Any:
+        """ufunc(x, y), to the bit but for the sign of zeros, as x - y rounding(x / y).
+
+        In float64 the product and the difference of float32 numbers are exact while the quotient is below 2**28, and no
+        quotient that is not whole is rounded to one; what goes beyond, and what is not finite, is left to ufunc.
+        """
+        if x.dtype.char != "f" or y.dtype.char != "f" or max(x.size, y.size) < FEW:
+            return ufunc(x, y)
+
+        def rest(x: Any, y: Any) -> Any:
+            wide = y.astype("f8")
+            times = rounding(x / wide)
+            if not np.abs(times).max() < 2.0**28:
+                return ufunc(x, y)
+            times *= wide
+            r = np.subtract(x, times, out=times).astype("f4")
+            return ufunc(x, y) if np.isnan(r).any() else r  # where y is infinite
+
+        if (
+            x.size <= self.span
+            or not x.flags.c_contiguous
+            or y.size > 1
+            and (y.shape != x.shape or not y.flags.c_contiguous)
+        ):
+            return rest(x, y)
+        out, flat, by = np.empty(x.size, "f4"), x.reshape(-1), y.reshape(-1)
+        for i in range(0, x.size, self.span):
+            out[i : i + self.span] = rest(flat[i : i + self.span], by if y.size == 1 else by[i : i + self.span])
+        return out.reshape(x.shape)
+
     def pieces(self, *arrays: Any) -> Any:
         # temporary arrays of the whole size would leave the caches, and the largest come from the system page by page
         size, have = arrays[0].size, [a for a in arrays if a is not None]
