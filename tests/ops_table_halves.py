@@ -67,3 +67,13 @@ for _dtype in ("float16", "bfloat16"):
         lambda t, x, dtype=_dtype: [(x * 1e-4).to(getattr(t, dtype)) * n for n in (1e6, 65600, float("inf"), float("nan"), 1e39)],
         arr(5), grad=False,
     )  # fmt: skip
+    add(
+        f"halves.arithmetic.{_dtype}",
+        lambda t, x, y, dtype=_dtype: [
+            r
+            for n in NUMBERS[:2]
+            for a, b in ((x.to(getattr(t, dtype)), y.to(getattr(t, dtype))),)
+            for r in (a * n, a / n, n / a, t.add(a, b, alpha=n), t.lerp(a, b, n), (a * 1).mul_(n), a.t() * n, t.add(a, b[0], alpha=n))
+        ],
+        arr(8, 32, lo=1, hi=2), arr(8, 32, lo=1, hi=2), grad=False,
+    )  # fmt: skip
