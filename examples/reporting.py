@@ -1,5 +1,5 @@
 """What the examples share: options, and what they leave behind for people: pictures (matplotlib) and event files for
-TensorBoard (tensorboardX).
+TensorBoard.
 
 No script of its own; the examples next to it import it.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import polytensor as torch
+from polytensor.utils.tensorboard import SummaryWriter
 
 # what a file can raise that is damaged, or none of ours
 UNREADABLE = (
@@ -216,16 +217,12 @@ def save_sample_grid(
 
 
 class Events:
-    """TensorBoard's event files in `folder`; None writes nothing. A line and the end where tensorboardX is missing."""
+    """TensorBoard's event files in `folder`; None writes nothing."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder, self.writer = folder, None
         if folder is None:
             return
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError:
-            raise SystemExit(f"--tensorboard needs tensorboardX: {INSTALL}") from None
         check_folder(folder)
         self.writer = SummaryWriter(str(folder))
 
@@ -238,7 +235,7 @@ class Events:
     def image(self, name: str, image: torch.Tensor, step: int = 0) -> None:
         """An image (C, H, W) with values in [0, 1]."""
         if self.writer is not None:
-            self.writer.add_image(name, image.detach().cpu().float().clamp(0, 1).numpy(), step)
+            self.writer.add_image(name, image.detach().cpu().float().clamp(0, 1), step)
 
     def close(self) -> None:
         """To be called at the end: the files are whole after it."""

@@ -37,7 +37,7 @@ class SymBool:
     __init__ = refuse("torch.SymBool", _INSTEAD)
 
 
-Message = Callable[[], Any] | str | None
+Message = Callable[[], Any] | None
 
 
 def _assert(condition: Any, message: str) -> None:
@@ -62,8 +62,9 @@ def _check_with(error: type[Exception], cond: bool, message: Message = None) -> 
             )
         raise TypeError(f"cond must be a bool, but got {type(cond)}")
     if not cond:
-        text = message() if callable(message) else message
-        raise error("Expected cond to be True, but got False." if text is None else str(text))
+        if message is not None and not callable(message):
+            raise TypeError("message must be a callable")
+        raise error("Expected cond to be True, but got False." if message is None else str(message()))
 
 
 def _check(cond: bool, message: Message = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -54,15 +55,21 @@ class Future:
             callbacks, self._callbacks = self._callbacks, []
             self._ready.notify_all()
         for callback in callbacks:
+            self._call(callback)
+
+    def _call(self, callback: Callable[[Future], Any]) -> None:
+        try:
             callback(self)
+        except Exception:
+            logging.getLogger(__name__).exception("a callback of a Future raised an exception")
 
     def add_done_callback(self, callback: Callable[[Future], None]) -> None:
-        """Call callback(self) when the value is there. What it raises goes to the thread that gives the value."""
+        """Call callback(self) when the value is there. What it raises is logged, others are called."""
         with self._ready:
             if not self._done:
                 self._callbacks.append(callback)
                 return
-        callback(self)
+        self._call(callback)
 
     def then(self, callback: Callable[[Future], Any]) -> Future:
         """A future of what callback(self) gives or raises."""

@@ -38,6 +38,7 @@ class CustomOpDef:
         self._fake: Any = None
         self.__name__, self.__doc__ = name.rpartition("::")[2], fn.__doc__
         self._kernels: dict[str | None, Callable[..., Any]] = {}
+        self._signature = signature(fn)
         self._backward: Any = None
         self._setup: Any = None
         self.register_kernel(device_types)(fn)
@@ -89,34 +90,63 @@ class CustomOpDef:
             return kernel(*args, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not is_grad_enabled() or not any(
-            isinstance(x, Tensor) and x.requires_grad for x in tree_leaves([args, kwargs])
-        ):
-            return self._run(*args, **kwargs)
-        return _function(self, kwargs).apply(*args)
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise RuntimeError(f"{self._qualname}() {error}") from None
+        bound.apply_defaults()
+        args, kwargs = bound.args, bound.kwargs
+        if is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in tree_leaves(args)):
+            return _recorded(self, args, kwargs)
+        return self._run(*args, **kwargs)
 
 
-def _function(op: CustomOpDef, kwargs: Any) -> Any:
-    """An autograd.Function around one call."""
+def _regroup(flat: Any, sizes: list[int | None]) -> tuple[Any, ...]:
+    """One argument for each of `sizes`: None takes one value, n a list of n."""
+    rest = iter(flat)
+    return tuple(next(rest) if n is None else [next(rest) for _ in range(n)] for n in sizes)
+
+
+def _recorded(op: CustomOpDef, args: Any, kwargs: Any) -> Any:
+    """One call as an autograd.Function, to which the Tensors of lists are arguments of their own."""
+    sizes = [len(a) if isinstance(a, (list, tuple)) else None for a in args]
+    listed = False
 
     class Generated(Function):
         @staticmethod
-        def forward(ctx: Any, *args: Any) -> Any:
-            output = op._run(*args, **kwargs)
+        def forward(ctx: Any, *flat: Any) -> Any:
+            nonlocal listed
+            inputs = _regroup(flat, sizes)
+            output = op._run(*inputs, **kwargs)
             if op._setup is not None:
                 more = {"keyword_only_inputs": kwargs} if kwargs else {}
-                op._setup(ctx, args, output, **more)
-            return output
+                op._setup(ctx=ctx, inputs=inputs, output=output, **more)
+            listed = isinstance(output, list)
+            return tuple(output) if listed else output
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
             if op._backward is None:
                 raise RuntimeError(f"Trying to backward through {op._qualname}.default but no autograd formula was registered. "
                                    "Please use register_autograd to add one.")  # fmt: skip
-            return op._backward(ctx, *grads)
+            ctx.needs_input_grad = _regroup(ctx.needs_input_grad, sizes)
+            found = op._backward(ctx, list(grads)) if listed else op._backward(ctx, *grads)
+            found = found if isinstance(found, tuple) else (found,)
+            if len(found) != len(sizes) or any(
+                n is not None and g is not None and not (isinstance(g, (list, tuple)) and len(g) == n)
+                for g, n in zip(found, sizes, strict=True)
+            ):
+                raise RuntimeError(
+                    f"Expected the return from backward to be of the same structure as the inputs: {op._qualname} takes "
+                    f"{len(sizes)}, of which lists have gradients in lists of the same length"
+                )
+            pairs = zip(found, sizes, strict=True)
+            return tuple(g for one, n in pairs for g in ([one] if n is None else [None] * n if one is None else one))
 
     Generated.__name__ = Generated.__qualname__ = op.__name__
-    return Generated
+    flat = [x for a, n in zip(args, sizes, strict=True) for x in ([a] if n is None else a)]
+    result = Generated.apply(*flat)
+    return list(result) if listed else result
 
 
 def custom_op(
@@ -171,9 +201,12 @@ class OpCheckError(Exception):
     """Raised by opcheck."""
 
 
+_TESTS = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
+
+
 def opcheck(
     op: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *,
-    test_utils: Any = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic"),
+    test_utils: Any = _TESTS,
     raise_exception: bool = True, atol: float | None = None, rtol: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Whether an op of custom_op does what it says, with these arguments: writes to what it may write to, gives no input
@@ -182,7 +215,10 @@ def opcheck(
     """
     found, results = _find(op), {}
     kwargs = kwargs or {}
-    for test in (test_utils,) if isinstance(test_utils, str) else test_utils:
+    tests = (test_utils,) if isinstance(test_utils, str) else tuple(test_utils)
+    if not {*tests} <= {*_TESTS}:
+        raise ValueError(f"opcheck(op, ..., test_utils={tests}), expected test_utils to be subset of {_TESTS}")
+    for test in tests:
         try:
             if test == "test_schema":
                 _check_writes(found, args, kwargs)

@@ -1,7 +1,9 @@
-"""torch.multiprocessing: Python's own, which sends tensors by pickling them. Source: torch.multiprocessing."""
+"""torch.multiprocessing: Python's own, which sends tensors as sharing.py says. Source: torch.multiprocessing."""
 
 from multiprocessing import *  # noqa: F403
 from typing import Any
+
+from . import sharing as _sharing  # noqa: F401  it tells pickles between processes how tensors are sent
 
 _strategies = {"file_descriptor", "file_system"}
 _strategy = ["file_descriptor"]
@@ -16,7 +18,7 @@ def get_sharing_strategy() -> str:
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """Accepted: tensors are copied to other processes under every strategy."""
+    """Accepted: shared memory is handed on by its descriptor under every strategy."""
     if new_strategy not in _strategies:
         raise AssertionError(f"invalid sharing strategy: {new_strategy}")
     _strategy[0] = new_strategy

@@ -39,9 +39,10 @@ def _file(size: int) -> int:
         if folder is None or os.path.isdir(folder):
             with tempfile.TemporaryFile(dir=folder) as file:
                 try:
-                    os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(
-                        size
-                    )
+                    if hasattr(os, "posix_fallocate"):  # which fails where there is no room
+                        os.posix_fallocate(file.fileno(), 0, size)
+                    else:
+                        file.truncate(size)
                 except OSError:
                     if folder is None:
                         raise
@@ -77,6 +78,12 @@ def share(x: Tensor) -> Tensor:
 
 def _send(x: Tensor) -> Any:
     """How multiprocessing pickles a tensor."""
+    if x.requires_grad and not x.is_leaf:  # type: ignore[attr-defined]
+        raise RuntimeError(
+            "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd does not support crossing "
+            "process boundaries.  If you just want to transfer the data, call detach() on the tensor before serializing "
+            "(e.g., putting it on the queue)."
+        )
     block = block_of(x)
     if block is None or x._dev.type != "cpu":
         return x.__reduce_ex__(2)

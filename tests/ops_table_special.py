@@ -140,6 +140,11 @@ EDGES = {
     "far32": (const([1e6, -1e6, 1e4, 7e5, 5.0], F32), const([0.1, 0.1, 0.3, -0.7, 1e-5], F32)),
     "broadcast": (arr(3, 1, lo=-9, hi=9), const([0.1, -0.7, 2.0])),
 }
+POWERS = [0.0, -0.0, 1, -1, 2, -2, 3, -3, 0.5, -2.5, np.inf, -np.inf, NAN, 1e30, 2.0**24 + 1, 1e-40, -7]
+PAIRS = [np.repeat(POWERS, len(POWERS)), np.tile(POWERS, len(POWERS))]
+for d in (F32, np.float64):  # enough elements for the ways of large arrays
+    cases = {"pairs": tuple(const(x, d) for x in PAIRS), "one base": (const(-1.5, d), const(POWERS * 16, d))}
+    family(f"pow.many.{d.__name__}", lambda t, x, y: t.pow(x, y), cases, grad=False)
 for op in ("fmod", "remainder"):
     family(f"{op}.all", lambda t, x, y, op=op: getattr(t, op)(x, y), NONZERO)
     family(f"{op}.edges", lambda t, x, y, op=op: getattr(t, op)(x, y), EDGES, grad=False)

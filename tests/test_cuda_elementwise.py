@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import polytensor
 from polytensor import devices
 
 pytest.importorskip("cupy")
@@ -50,3 +51,35 @@ def test_operands_of_several_shapes(gpu, shapes, dtype):
     c = np.asarray(rng.integers(0, 2, shapes[0]) > 0)
     found = gpu.where(gpu.from_numpy(c), gpu.from_numpy(a), gpu.from_numpy(b))
     np.testing.assert_array_equal(np.asarray(found), np.where(c, a, b))
+
+
+def test_results_lie_in_memory_as_the_first_whole_operand(gpu):
+    a = gpu.from_numpy(np.zeros((3, 4), np.float32))
+    t = gpu.from_numpy(np.zeros((4, 3), np.float32)).T
+    assert gpu.add(t, a).strides == gpu.add(a[:1], t).strides == gpu.add(t, t).strides == t.strides
+    assert gpu.add(a, t).strides == a.strides
+    assert gpu.where(a == a, a, t).strides == a.strides
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_the_first_nan_of_strided_lines(gpu, launches, dtype):
+    x = np.zeros((33, 6), dtype)
+    x[[3, 7, 30]] = np.nan
+    for there in (gpu.from_numpy(x)[:, ::2], gpu.from_numpy(np.ascontiguousarray(x.T)).T):
+        for found, expected in (
+            (gpu.argmax(there, 0, False), [3] * there.shape[1]),
+            (gpu.argmin(there, None, False), 3 * there.shape[1]),
+        ):
+            assert np.asarray(found).tolist() == expected
+    assert launches == ["arg_lines"] * 4  # CuPy's own takes any of them
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+def test_negative_zeros_that_are_made(gpu, dtype):
+    d = getattr(polytensor, dtype).array
+    for zero in (-0.0, 0.0):
+        made = [gpu.full((3,), zero, d), gpu.full((), zero, d), gpu.fill(gpu.full((2, 2), 1, d), zero),
+                gpu.from_numpy(np.array(zero, d)), gpu.scalar(zero, d)]  # fmt: skip
+        for x in made:
+            assert x.dtype == d and (np.signbit(np.asarray(x)) == np.signbit(zero)).all()
+    assert not np.asarray(gpu.full((2,), -0.0, np.dtype(np.int64))).any()

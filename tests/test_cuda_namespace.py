@@ -107,6 +107,13 @@ def test_ops_run_on_their_operands_device(machine):
     with pytest.raises(RuntimeError, match="two devices, cuda:1 and cuda:0!"):
         x + torch.ones(3, device="cuda:0")
     assert (x + torch.tensor(1.0)).device == x.device  # a 0-dim tensor of the CPU goes along
+    one, two = torch.tensor(1.0), torch.tensor(2.0, device="cuda:1")
+    for y in (one + two, two + one, torch.maximum(one, two), torch.where(two > one, one, one)):
+        assert y.device == two.device and y.dim() == 0
+    for y in (torch.where(x > 2, one, two), torch.where(x > 2, one, one), torch.where(one > 0, x, one)):
+        assert y.device == x.device and y.shape == x.shape
+    with pytest.raises(RuntimeError, match="two devices, cpu and cuda:1!"):
+        one.add_(two)
     z = torch.ones(2, 2, device=1)
     z += 1
     z[0] = 5

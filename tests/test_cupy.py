@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import os
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -289,6 +290,23 @@ def test_samples_on_the_twin(twin, family):
                 wrong.append(f"{sample.name} {dtype}: {error}")
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+def test_cupys_own_names_that_launches_use(cupy):
+    """They have no underscore-free form: a release that drops or changes one must be told of here."""
+    from cupy._core.core import _ndarray_base
+    from cupy.cuda.function import CNumpyArray, CPointer, Function
+
+    assert "_init(self, shape, dtype=float," in _ndarray_base._init.__doc__
+    assert inspect.isdatadescriptor(_ndarray_base._c_contiguous)
+    assert issubclass(cupy.ndarray, _ndarray_base) and issubclass(CNumpyArray, CPointer)
+    kinds = "size_t size, args, size_t shared_mem=0, size_t block_max_size"
+    assert f"linear_launch(self, {kinds}" in Function.linear_launch.__doc__
+    assert callable(Function.__call__) and inspect.isdatadescriptor(cupy.RawKernel.kernel)
+    value = np.array(np.int64(3))
+    held = sys.getrefcount(value)
+    parameter = launch._parameter()(value)  # lives as long as its number
+    assert isinstance(parameter, CPointer) and parameter.value is value and sys.getrefcount(value) > held
 
 
 def test_what_an_op_calls_may_import():

@@ -93,7 +93,8 @@ def test_other_layouts(gpu, name):
         for dims in ((0,), (1,), (2,)) + (() if name.startswith("arg") else ((0, 2), (1, 2))):
             check(gpu, name, t, dims, False, there=there)
             check(gpu, name, t, dims, True, there=there)
-    check(gpu, name, x[:, ::2], (2,), False, taken=False, there=gpu.from_numpy(x)[:, ::2])  # CuPy follows strides
+    # CuPy follows strides, but takes any NaN of several
+    check(gpu, name, x[:, ::2], (2,), False, taken=name.startswith("arg"), there=gpu.from_numpy(x)[:, ::2])
     flat = numbers(6001, "float32")
     for start in (1, 2, 3):  # not aligned for 16 bytes
         check(gpu, name, flat[start:], (0,), False, there=gpu.from_numpy(flat)[start:])

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import documents
 import pytest
 import small_datasets
+from event_files import events, inside, message
 
 import polytensor
 
@@ -89,37 +89,23 @@ def test_without_matplotlib(tmp_path):
     assert done.stdout.count("pip install 'polytensor[examples]'") == 1 and "picture:" not in done.stdout
 
 
-def test_without_tensorboardx(tmp_path):
-    pytest.importorskip("tqdm")
-    (tmp_path / "tensorboardX.py").write_text("raise ModuleNotFoundError('no tensorboardX', name='tensorboardX')")
-    done = run("fashion_mnist", "--synthetic", "--tensorboard", "runs", cwd=tmp_path, first=str(tmp_path))
-    assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr == "--tensorboard needs tensorboardX: pip install 'polytensor[examples]'\n"
-
-
-def events(folder):
-    """{name: [(step, number or PNG file)]} of TensorBoard's event files: length, CRC, record, CRC, and again."""
-    proto = pytest.importorskip("tensorboardX.proto.event_pb2")
+def logged(folder):
+    """{name: [(step, number or PNG file)]} of TensorBoard's event files."""
     found = defaultdict(list)
     for file in folder.glob("events.out.tfevents.*"):
-        data = file.read_bytes()
-        while data:
-            (size,) = struct.unpack("<Q", data[:8])
-            event = proto.Event.FromString(data[12 : 12 + size])
-            data = data[16 + size :]
-            for value in event.summary.value:
-                png = value.image.encoded_image_string
-                found[value.tag].append((event.step, png or value.simple_value))
+        for event in map(message, events(file)):
+            for value in map(message, message(event[5][0])[1] if 5 in event else ()):
+                found[value[1][0].decode()].append((event[2][0], inside(value[4][0], 4) if 4 in value else value[2][0]))
     return dict(found)
 
 
 def test_tensorboard(tmp_path):
-    pytest.importorskip("tensorboardX")
+    pytest.importorskip("tqdm")
     arguments = ["--synthetic", "--images", "400", "--epochs", "2", "--tensorboard", "runs"]
     done = run("fashion_mnist", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "events: tensorboard --logdir runs" in done.stdout
-    found = events(tmp_path / "runs")
+    found = logged(tmp_path / "runs")
     assert set(found) == {"train_loss", "test_loss", "accuracy", "samples"}
     for name in ("train_loss", "test_loss", "accuracy"):
         assert [step for step, _ in found[name]] == [1, 2]

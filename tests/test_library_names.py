@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import typing
 import warnings
 
 import pytest
@@ -61,6 +62,7 @@ torch._assert_async(torch.tensor(0), 'a')
 torch._assert_async(torch.tensor(0))
 torch._check(True)
 torch._check(False, lambda: 'a')
+torch._check(False, 'a')
 torch._check(1)
 torch._check(torch.tensor(True))
 torch._check_index(False, lambda: 'a')
@@ -76,6 +78,10 @@ torch.jit.annotate(int, 3), torch.jit.Attribute(3, int)[0], torch.jit.Final
 torch.jit.isinstance(3, int), torch.jit.isinstance([3], typing.List[int]), torch.jit.isinstance([3], typing.List[str])
 torch.jit.isinstance({'a': 1}, typing.Dict[str, int]), torch.jit.isinstance((1, 'a'), typing.Tuple[int, str])
 torch.jit.isinstance(None, typing.Optional[int]), torch.jit.isinstance('a', typing.Optional[int])
+torch.jit.isinstance([3], typing.List)
+torch.jit.isinstance([3], list)
+torch.jit.isinstance({}, dict)
+torch.jit.isinstance((3,), typing.Tuple)
 torch.jit.fork(lambda x: x + 1, 2).wait()
 torch.torch is torch, isinstance(xs[0], torch._C.TensorBase), type(torch.Tensor) is torch._C._TensorMeta
 [torch.finfo(d) for d in (torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz)]
@@ -248,6 +254,85 @@ def test_futures():
         pt.futures.wait_all([future, failed])
     with pytest.raises(RuntimeError, match="only be marked completed once"):
         future.set_result(4)
+
+
+def test_what_a_callback_of_a_future_raises_is_logged(caplog):
+    future, seen = pt.futures.Future(), []
+    future.add_done_callback(lambda f: 1 / 0)
+    future.add_done_callback(lambda f: seen.append(f.value()))
+    future.set_result(3)
+    future.add_done_callback(lambda f: 1 / 0)
+    assert seen == [3] and [r.exc_info[0] for r in caplog.records] == [ZeroDivisionError] * 2
+
+
+def test_inputs_of_an_op_by_keyword_and_in_lists(oracle):
+    """The derivative sees all inputs with their defaults, and Tensors in lists have gradients."""
+
+    def program(torch):
+        def weighted(x: torch.Tensor, w: torch.Tensor, k: float = 3.0) -> torch.Tensor:
+            return x * w * k
+
+        def dot(xs: typing.List[torch.Tensor], ys: typing.List[torch.Tensor]) -> torch.Tensor:  # noqa: UP006
+            return xs[0] * ys[0] + xs[1] * ys[1]
+
+        def both(x: torch.Tensor) -> typing.List[torch.Tensor]:  # noqa: UP006
+            return [x * 2, x * 3]
+
+        def scaled(x: torch.Tensor, *, s: float = 2.0) -> torch.Tensor:
+            return x * s
+
+        def keep(ctx, inputs, output):
+            ctx.save_for_backward(*inputs[:2])
+            ctx.k = inputs[2]
+
+        def keep_lists(ctx, inputs, output):
+            ctx.save_for_backward(*inputs[0], *inputs[1])
+
+        def keep_scale(ctx, inputs, keyword_only_inputs, output):
+            ctx.s = keyword_only_inputs["s"]
+
+        def weighted_back(ctx, g):
+            x, w = ctx.saved_tensors
+            return g * w * ctx.k, g * x * ctx.k, None
+
+        def dot_back(ctx, g):
+            asked.append(ctx.needs_input_grad)
+            saved = ctx.saved_tensors
+            return [g * y for y in saved[2:]], [None, None]
+
+        def op(fn, backward, setup=None):
+            made = torch.library.custom_op(f"polytensor_test::{fn.__name__}", fn, mutates_args=())
+            made.register_autograd(backward, setup_context=setup)
+            return made
+
+        asked, out = [], []
+
+        def gradients(result):
+            result.sum().backward()
+            out.append([None if t.grad is None else t.grad.tolist() for t in (x, w)])
+            x.grad = w.grad = None
+
+        x, w = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([3.0, 4.0], requires_grad=True)
+        first = op(weighted, weighted_back, keep)
+        gradients(first(x, w=w))
+        gradients(first(w=w, x=x, k=2.0))
+        gradients(op(dot, dot_back, keep_lists)([x, w.detach()], [w, x.detach()]))
+        pair = op(both, lambda ctx, gs: gs[0] * 5 + gs[1])(x)
+        gradients(pair[0] + pair[1])
+        last = op(scaled, lambda ctx, g: g * ctx.s, keep_scale)
+        gradients(last(x))
+        gradients(last(x, s=5.0))
+        for wrong in (lambda: first(x), lambda: first(x, w, z=1)):
+            with pytest.raises(RuntimeError, match="polytensor_test::weighted|argument"):
+                wrong()
+        unfit = op(both, lambda ctx, gs: (gs[0], None))(x)
+        with pytest.raises(RuntimeError, match="Expected the return from backward|returned an incorrect number"):
+            unfit[0].sum().backward()
+        with pytest.raises(ValueError, match="expected test_utils to be subset of"):
+            torch.library.opcheck(first, (x, w), test_utils="test_nothing")
+        return out, str(asked), type(pair)
+
+    assert program(pt) == program(oracle)
 
 
 def test_an_op_of_ones_own(oracle):

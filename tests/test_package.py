@@ -56,9 +56,7 @@ def test_tests_do_without_what_is_optional():
         for node in ast.parse(path.read_text()).body:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
-            wrong += [
-                f"{path.name}: {n}" for n in names if n and n.split(".")[0] in ("torch", "torchvision", "tensorboardX")
-            ]
+            wrong += [f"{path.name}: {n}" for n in names if n and n.split(".")[0] in ("torch", "torchvision")]
     assert not wrong
 
 

@@ -124,3 +124,12 @@ def test_plain_tensors_are_sent_as_copies():
     y = b.recv()
     y += 1
     assert x.tolist() == [1, 1] and np.array_equal(y.numpy(), [2, 2]) and not x.is_shared()
+
+
+def test_results_with_a_history_are_not_sent():
+    from multiprocessing.reduction import ForkingPickler
+
+    x = pt.ones(2, requires_grad=True)
+    ForkingPickler.dumps(x)
+    with pytest.raises(RuntimeError, match="Cowardly refusing to serialize non-leaf tensor"):
+        ForkingPickler.dumps(x * 2)

@@ -226,7 +226,7 @@ class Backend(
             if dtype.kind in "iu" and not isinstance(value, (float, complex)):
                 found = self.asarray(np.asarray(int(value) & (2**64 - 1), np.uint64).astype(dtype))
             else:
-                found = self.asarray(np.asarray(value).astype(dtype))
+                found = self.from_numpy(np.asarray(value).astype(dtype))
             if len(table) < 256 and not signed and value.__class__ is not complex:
                 table[value] = found
         return found

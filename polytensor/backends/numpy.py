@@ -110,6 +110,20 @@ class NumpyBackend(Backend):
         size = super().pow_scalar(np.abs(x), p)
         return np.copysign(size, x) if p % 2 else size
 
+    def pow(self, x: Any, y: Any) -> Any:
+        # slow in the same way: powers of the sizes, then the signs of odd powers, and NaN for what has no root
+        if x.dtype != y.dtype or x.dtype.kind != "f" or x.dtype.itemsize == 2 or max(x.size, y.size) < FEW:
+            return np.power(x, y)
+        below = x < 0
+        if not below.any():
+            return np.power(x, y)
+        size = np.power(np.abs(x), y)
+        whole, half = np.rint(y) == y, y * 0.5
+        odd = whole & (np.rint(half) != half)
+        size = self.where(odd, np.copysign(size, x), size)
+        lost = np.greater(below & (x > -np.inf), whole)
+        return self.where(lost, np.full((), np.nan, x.dtype), size) if lost.any() else size
+
     def pieces(self, *arrays: Any) -> Any:
         # temporary arrays of the whole size would leave the caches, and the largest come from the system page by page
         size, have = arrays[0].size, [a for a in arrays if a is not None]

@@ -97,6 +97,13 @@ def isinstance(obj: Any, target_type: Any) -> bool:  # noqa: A001
     origin, args = typing.get_origin(target_type), typing.get_args(target_type)
     if builtins.isinstance(target_type, tuple):
         return any(isinstance(obj, t) for t in target_type)
+    kind = target_type if origin is None else origin
+    if kind in (list, dict, tuple) and not args and target_type not in (typing.Tuple[()], tuple[()]):  # noqa: UP006
+        name = getattr(target_type, "_name", None) or target_type.__name__
+        a, s, inner = ("", "s", "int, int") if kind is dict else ("a ", "", "int")
+        raise RuntimeError(
+            f"Attempted to use {name} without {a}contained type{s}. Please add {a}contained type{s}, e.g. {name}[{inner}]"
+        )
     if origin is None:
         return target_type is Any or builtins.isinstance(obj, target_type)
     if not builtins.isinstance(origin, type) or origin.__module__ == "types":  # Union, Optional, X | Y

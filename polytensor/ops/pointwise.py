@@ -393,6 +393,13 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
             None, None, dtypes.promote_types(dtypes.scalar_dtype(input), dtypes.scalar_dtype(other))
         )
         x, y = (constant(condition._dev, d.array, v) for v in (input, other))
+    if x._dev is not condition._dev and x._dev != condition._dev:  # what has no dimensions on the CPU goes along
+        from .convert import to_device
+
+        if condition._dev.type == "cpu" and not condition._a.ndim:
+            condition = to_device(condition, x._dev)
+        elif x._dev.type == "cpu" and not x._a.ndim and not y._a.ndim:
+            x, y = to_device(x, condition._dev), to_device(y, condition._dev)
     try:
         r = _where(condition, x, y)
     except ValueError:

@@ -281,7 +281,8 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
     tensors = [x for x in xs if isinstance(x, Tensor)]
     if not tensors:
         raise TypeError(f"{op}(): argument 'input' must be Tensor, not {type(xs[0]).__name__}")
-    dims = [t for t in tensors if t._a.ndim] or tensors
+    # tensors of the CPU without dimensions go along
+    dims = [t for t in tensors if t._a.ndim] or [t for t in tensors if t._dev.type != "cpu"] or tensors
     dev = same_device(op, *dims)
     target = result_type(*xs)
     if kind == FLOAT:
@@ -417,6 +418,8 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
     a, v = x._a, r._a
     if v.shape != a.shape:
         raise no_fit(a.shape, v.shape, op)
+    if r._dev is not x._dev and r._dev != x._dev:
+        raise apart(op, x._dev, r._dev)
     if v.dtype != a.dtype:
         have, want = DTYPE_OF[v.dtype], DTYPE_OF[a.dtype]
         if not dtypes.can_cast(have, want):

@@ -186,15 +186,16 @@ def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scala
 
 
 def ordered(plain: Callable[..., Array]) -> Callable[..., Array]:
-    """A ufunc whose result lies in memory as its operand does; CuPy's own lies in C order."""
+    """A ufunc whose result lies in memory as its first whole operand does; CuPy's own lies in C order."""
 
     def call(*args: Array, **options: Any) -> Array:
         arrays = [a for a in args if hasattr(a, "_c_contiguous")]
         ndim = max([a.ndim for a in arrays], default=0)
         if ndim < 2 or options:
             return plain(*args, **options)
-        first = next((a for a in arrays if a.ndim == ndim and not a._c_contiguous), None)
-        order = None if first is None else dense_order(first)
+        size = max([a.size for a in arrays])
+        first = next((a for a in arrays if a.ndim == ndim and a.size == size), None)
+        order = None if first is None or first._c_contiguous else dense_order(first)
         if order is None:
             return plain(*args)
         moved = [

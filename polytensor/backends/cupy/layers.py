@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .channels import CudaChannels
 from .many import CudaMany
 from .norms import CudaNorms
 from .optim import CudaOptim
@@ -12,5 +13,7 @@ from .rules import CudaRules
 from .softmax import CudaSoftmax
 
 
-class LayerKernels(CudaMany, CudaNorms, CudaOptim, CudaPointwise, CudaRandom, CudaRecurrent, CudaRules, CudaSoftmax):
+class LayerKernels(
+    CudaMany, CudaChannels, CudaNorms, CudaOptim, CudaPointwise, CudaRandom, CudaRecurrent, CudaRules, CudaSoftmax
+):
     """Mixed into CupyBackend, before Backend."""

@@ -334,7 +334,10 @@ class ReduceKernels:
         """(values, places), the values of no use if not `valued`; None for what is left to CuPy."""
         found = self._dense(x, dim)
         if found is None or (dim is None and found[2] is not None):  # a flat place counts in the array's own order
-            return None
+            if NAMES[x.dtype] not in FLOATS or x.size == 0:
+                return None
+            found = self._dense(self.xp.ascontiguousarray(x), dim)  # CuPy's own takes any NaN of several
+            assert found is not None
         x, dims, order = found
         todo = launches(x.shape, dims, False)
         if not todo:
