@@ -23,6 +23,7 @@ from .checks import CheckKernels
 from .conv import ConvKernels
 from .fft import FftKernels
 from .fused import FusedKernels
+from .halves import HalfKernels
 from .indexing import IndexKernels
 from .ldl import LdlKernels
 from .linalg import LinalgKernels
@@ -86,7 +87,7 @@ DIRECT = frozenset((*UFUNCS, "view"))
 
 
 class Backend(
-    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, FusedKernels, IndexKernels, LdlKernels,
+    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, FusedKernels, HalfKernels, IndexKernels, LdlKernels,
     LinalgKernels, LossKernels, OptimKernels,
     PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels,
     TableKernels,
