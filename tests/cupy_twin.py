@@ -34,6 +34,11 @@ class Pointer:
         self.ptr = np.ndarray.__getattribute__(array, "__array_interface__")["data"][0]
 
 
+def unsigned(value):
+    """As CuPy fills memory: with zero bytes where the value is 0, so that -0.0 is lost."""
+    return value if value != 0 else 0
+
+
 class Array(np.ndarray):
     """Stands for cupy.ndarray."""
 
@@ -144,6 +149,8 @@ for _name in METHODS:
             raise NotImplementedError("Sorting non-contiguous array is not supported.")
         if _name == "take":
             kwargs["mode"] = "wrap"
+        elif _name == "fill":
+            args = tuple(map(unsigned, args))
         return given(_plain(np.ndarray.view(self, np.ndarray), *taken(args), **taken(kwargs)))
 
     setattr(Array, _name, _method)
@@ -334,6 +341,10 @@ def call(func, twin, args, kwargs):
     if name in CHECKS:
         args = CHECKS[name](*args, **kwargs) or args
     makes = func.__name__ in ("asarray", "array", "ascontiguousarray")
+    if name == "full_like":
+        args = (args[0], unsigned(args[1]), *args[2:])
+    elif makes and type(args[0]) is np.ndarray and args[0].ndim == 0:
+        args = (np.full((), unsigned(args[0]), args[0].dtype), *args[1:])
     try:
         result = func(*(plain(args) if makes else taken(args)), **taken(kwargs))
         if name == "broadcast_to" and plain(args[0]).flags.writeable:  # CuPy knows no read-only arrays
@@ -466,7 +477,7 @@ class TwinBackend(CupyBackend):
         return Faults(flags, flags.view(Array))
 
     def from_numpy(self, a):
-        return np.array(a).view(Array)
+        return super().from_numpy(np.array(a))
 
     def device_count(self):
         return 1

@@ -136,13 +136,33 @@ EDGES = {
         const([5.0, -5.0, np.inf, 7.0, -7.0, 0.0, NAN, 3.0]),
         const([0.0, 0.0, 2.0, np.inf, np.inf, -0.0, 1.0, NAN]),
     ),
+    "zeros": (const([-4.0, 4.0, -0.0, 0.0]), const([2.0, -2.0, 3.0, -3.0])),
+    "zero": (const(-4.0, F32), const(2.0, F32)),
     "far": (const([1e6, -1e6, 1e15, 7e5, 5.0, -1e300]), const([0.1, 0.1, 0.3, -0.7, 1e-7, 3.0])),
     "far32": (const([1e6, -1e6, 1e4, 7e5, 5.0], F32), const([0.1, 0.1, 0.3, -0.7, 1e-5], F32)),
     "broadcast": (arr(3, 1, lo=-9, hi=9), const([0.1, -0.7, 2.0])),
 }
+POWERS = [0.0, -0.0, 1, -1, 2, -2, 3, -3, 0.5, -2.5, np.inf, -np.inf, NAN, 1e30, 2.0**24 + 1, 1e-40, -7]
+PAIRS = [np.repeat(POWERS, len(POWERS)), np.tile(POWERS, len(POWERS))]
+for d in (F32, np.float64):  # enough elements for the ways of large arrays
+    cases = {"pairs": tuple(const(x, d) for x in PAIRS), "one base": (const(-1.5, d), const(POWERS * 16, d))}
+    family(f"pow.many.{d.__name__}", lambda t, x, y: t.pow(x, y), cases, grad=False)
+NEAR = np.float32(np.arange(1, 40) * np.float32(0.1))  # quotients next to whole numbers
+MANY = {  # enough elements for the ways of large arrays
+    "finite": (
+        const(np.r_[NEAR, -NEAR, 0.0, -0.0], F32),
+        const(np.r_[0.1, -0.1, 0.3, 1e-7, 3e38, 7.0].repeat(80).reshape(6, 80), F32),
+    ),
+    "pairs": tuple(const(x[PAIRS[1] != 1e-40], F32) for x in PAIRS),  # of that divisor PyTorch makes NaN
+    "one": (arr(300, lo=-9, hi=9, dtype=F32), const(-0.7, F32)),
+    "t": (arr(20, 30, lo=-9, hi=9, dtype=F32, layout="t"), arr(20, 30, dtype=F32, layout="t")),
+    "long by one": (arr(17000, lo=-9, hi=9, dtype=F32), const([[0.7]], F32)),
+    "long": (arr(3, 6000, lo=-9, hi=9, dtype=F32), arr(3, 6000, dtype=F32)),
+}
 for op in ("fmod", "remainder"):
     family(f"{op}.all", lambda t, x, y, op=op: getattr(t, op)(x, y), NONZERO)
     family(f"{op}.edges", lambda t, x, y, op=op: getattr(t, op)(x, y), EDGES, grad=False)
+    family(f"{op}.many", lambda t, x, y, op=op: getattr(t, op)(x, y), MANY, grad=False)
     first = {"c": (arr(4),), "i64": (ints(3, lo=1),)}
     family(f"{op}.first", lambda t, x, op=op: getattr(t, op)(7, x), first, grad=False)
     family(f"Tensor.{op}_", lambda t, x, y, op=op: getattr(x.clone(), op + "_")(y), NONZERO)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import polytensor
 from polytensor import devices
 
 pytest.importorskip("cupy")
@@ -71,3 +72,14 @@ def test_the_first_nan_of_strided_lines(gpu, launches, dtype):
         ):
             assert np.asarray(found).tolist() == expected
     assert launches == ["arg_lines"] * 4  # CuPy's own takes any of them
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+def test_negative_zeros_that_are_made(gpu, dtype):
+    d = getattr(polytensor, dtype).array
+    for zero in (-0.0, 0.0):
+        made = [gpu.full((3,), zero, d), gpu.full((), zero, d), gpu.fill(gpu.full((2, 2), 1, d), zero),
+                gpu.from_numpy(np.array(zero, d)), gpu.scalar(zero, d)]  # fmt: skip
+        for x in made:
+            assert x.dtype == d and (np.signbit(np.asarray(x)) == np.signbit(zero)).all()
+    assert not np.asarray(gpu.full((2,), -0.0, np.dtype(np.int64))).any()

@@ -23,6 +23,7 @@ from .checks import CheckKernels
 from .conv import ConvKernels
 from .fft import FftKernels
 from .fused import FusedKernels
+from .halves import HalfKernels
 from .indexing import IndexKernels
 from .ldl import LdlKernels
 from .linalg import LinalgKernels
@@ -86,7 +87,7 @@ DIRECT = frozenset((*UFUNCS, "view"))
 
 
 class Backend(
-    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, FusedKernels, IndexKernels, LdlKernels,
+    ActivationKernels, AttentionKernels, CheckKernels, ConvKernels, FftKernels, FusedKernels, HalfKernels, IndexKernels, LdlKernels,
     LinalgKernels, LossKernels, OptimKernels,
     PolynomialKernels, RecurrentKernels, ResampleKernels, SpecialKernels, StatisticsKernels, StorageKernels, NormKernels,
     TableKernels,
@@ -225,7 +226,7 @@ class Backend(
             if dtype.kind in "iu" and not isinstance(value, (float, complex)):
                 found = self.asarray(np.asarray(int(value) & (2**64 - 1), np.uint64).astype(dtype))
             else:
-                found = self.asarray(np.asarray(value).astype(dtype))
+                found = self.from_numpy(np.asarray(value).astype(dtype))
             if len(table) < 256 and not signed and value.__class__ is not complex:
                 table[value] = found
         return found

@@ -110,6 +110,64 @@ class NumpyBackend(Backend):
         size = super().pow_scalar(np.abs(x), p)
         return np.copysign(size, x) if p % 2 else size
 
+    def pow(self, x: Any, y: Any) -> Any:
+        # slow in the same way: powers of the sizes, then the signs of odd powers, and NaN for what has no root
+        if x.dtype != y.dtype or x.dtype.kind != "f" or x.dtype.itemsize == 2 or max(x.size, y.size) < FEW:
+            return np.power(x, y)
+        below = x < 0
+        if not below.any():
+            return np.power(x, y)
+        size = np.power(np.abs(x), y)
+        whole, half = np.rint(y) == y, y * 0.5
+        odd = whole & (np.rint(half) != half)
+        size = self.where(odd, np.copysign(size, x), size)
+        lost = np.greater(below & (x > -np.inf), whole)
+        return self.where(lost, np.full((), np.nan, x.dtype), size) if lost.any() else size
+
+    def remainder(self, x: Any, y: Any) -> Any:
+        self._no_zero(x, y)
+        return self._signed(self._rest(np.remainder, np.floor, x, y), x)
+
+    def fmod(self, x: Any, y: Any) -> Any:
+        self._no_zero(x, y)
+        return self._signed(self._rest(np.fmod, np.trunc, x, y), x)
+
+    def _signed(self, r: Any, x: Any) -> Any:
+        """Zeros with the sign of x, as PyTorch has them; NumPy's remainder gives them that of the divisor."""
+        if x.dtype.kind == "f" and (zero := r == 0).any():
+            return np.copysign(r, x, out=r, where=zero) if r.__class__ is np.ndarray else np.copysign(r, x)
+        return r
+
+    def _rest(self, ufunc: Any, rounding: Any, x: Any, y: Any) -> Any:
+        """ufunc(x, y), to the bit but for the sign of zeros, as x - y rounding(x / y).
+
+        In float64 the product and the difference of float32 numbers are exact while the quotient is below 2**28, and no
+        quotient that is not whole is rounded to one; what goes beyond, and what is not finite, is left to ufunc.
+        """
+        if x.dtype.char != "f" or y.dtype.char != "f" or max(x.size, y.size) < FEW:
+            return ufunc(x, y)
+
+        def rest(x: Any, y: Any) -> Any:
+            wide = y.astype("f8")
+            times = rounding(x / wide)
+            if not np.abs(times).max() < 2.0**28:
+                return ufunc(x, y)
+            times *= wide
+            r = np.subtract(x, times, out=times).astype("f4")
+            return ufunc(x, y) if np.isnan(r).any() else r  # where y is infinite
+
+        alone = y.size == 1 and y.ndim <= x.ndim
+        if (
+            x.size <= self.span
+            or not x.flags.c_contiguous
+            or not (alone or y.shape == x.shape and y.flags.c_contiguous)
+        ):
+            return rest(x, y)
+        out, flat, by = np.empty(x.size, "f4"), x.reshape(-1), y.reshape(-1)
+        for i in range(0, x.size, self.span):
+            out[i : i + self.span] = rest(flat[i : i + self.span], by if alone else by[i : i + self.span])
+        return out.reshape(x.shape)
+
     def pieces(self, *arrays: Any) -> Any:
         # temporary arrays of the whole size would leave the caches, and the largest come from the system page by page
         size, have = arrays[0].size, [a for a in arrays if a is not None]

@@ -11,6 +11,7 @@ from ..autograd.modes import mode, no_grad
 from ..backends.base import DTYPE_OF
 from ..tensor import LEAF, Tensor
 from . import pointwise as pw
+from .halves import is_half
 from .table import (
     COMPARE,
     FLOAT,
@@ -165,6 +166,12 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
         _same_dtypes("lerp", x, end=y)
     if x._a.dtype.kind in "biu":
         raise no_kernel(f"lerp_kernel_{kind}", x)
+    if kind == "scalar" and is_half(x._a.dtype) and not isinstance(weight, complex):
+        x, y = prepare("lerp", PROMOTE, x, y)
+        try:
+            return give(F.lerp_number(x, y, float(weight)), out)
+        except ValueError:
+            raise shape_error(x._a, y._a) from None
     x, y, w = prepare("lerp", PROMOTE, x, y, weight)
     try:
         r = _lerp(x, y, w)

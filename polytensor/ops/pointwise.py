@@ -9,6 +9,7 @@ from typing import Any
 from .. import dtypes
 from ..autograd.modes import InferenceCell
 from ..tensor import Tensor, wrap
+from .halves import is_half, scaled
 from .table import (
     COMPARE,
     FLOAT,
@@ -140,8 +141,8 @@ sgn = unary("sgn", _sgn_rule, exact=True)
 exp = unary("exp", lambda F, g, out: F.mul(g, F.conj(out)), FLOAT)
 expm1 = unary("expm1", lambda F, g, out: F.mul(g, F.conj(F.add(out, 1))), FLOAT)
 log = unary("log", lambda F, g, x: F.div(g, F.conj(x)), FLOAT)
-log2 = unary("log2", lambda F, g, x: F.div(g, F.mul(F.conj(x), 0.6931471805599453)), FLOAT)
-log10 = unary("log10", lambda F, g, x: F.div(g, F.mul(F.conj(x), 2.302585092994046)), FLOAT)
+log2 = unary("log2", lambda F, g, x: F.div(g, scaled(F, F.conj(x), 0.6931471805599453)), FLOAT)
+log10 = unary("log10", lambda F, g, x: F.div(g, scaled(F, F.conj(x), 2.302585092994046)), FLOAT)
 log1p = unary("log1p", lambda F, g, x: F.div(g, F.conj(F.add(x, 1))), FLOAT, node="Log1PBackward0")
 sqrt = unary("sqrt", lambda F, g, out: F.div(g, F.mul(F.conj(out), 2)), FLOAT)
 rsqrt = unary("rsqrt", lambda F, g, out: F.mul(F.mul(g, -0.5), F.conj(F.mul(out, F.mul(out, out)))), FLOAT)
@@ -223,18 +224,45 @@ def _scaled(input: Any, other: Any, alpha: Any) -> Any:
     return mul(other if other._a.dtype == target.array else F.cast(other, target.array), alpha)
 
 
+def _half_sum(input: Any, other: Any, alpha: Any) -> Tensor | None:
+    """input + alpha * other of 16-bit floats, rounded once; None for other dtypes and for an alpha of 1."""
+    if isinstance(alpha, Tensor):
+        alpha = alpha.item()
+    target = result_type(input, other)
+    if target.category != dtypes.FLOAT or target.array is None or not is_half(target.array):
+        return None
+    if alpha == 1 or alpha.__class__ is bool or isinstance(alpha, complex_number):
+        return None
+    x, y = prepare("add", PROMOTE, input, other)
+    try:
+        return F.add_scaled(x, y, alpha)  # type: ignore[no-any-return]
+    except ValueError:
+        raise shape_error(x._a, y._a) from None
+
+
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input + alpha * other, broadcast and promoted. Source: torch.add."""
     if out is None and alpha.__class__ is int and alpha == 1:
         return F.add(input, other)  # type: ignore[no-any-return]
-    return _add(input, other if alpha.__class__ is int and alpha == 1 else _scaled(input, other, alpha), out=out)
+    if alpha.__class__ is not int or alpha != 1:
+        r = _half_sum(input, other, alpha)
+        if r is not None:
+            return r if out is None else write_out(out, r)
+        other = _scaled(input, other, alpha)
+    return _add(input, other, out=out)
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input - alpha * other. Source: torch.sub."""
     if out is None and alpha.__class__ is int and alpha == 1:
         return F.sub(input, other)  # type: ignore[no-any-return]
-    return _sub(input, other if alpha.__class__ is int and alpha == 1 else _scaled(input, other, alpha), out=out)
+    if alpha.__class__ is not int or alpha != 1:
+        r = _half_sum(input, other, -alpha)
+        if r is not None:
+            r = renamed(r, "SubBackward0")
+            return r if out is None else write_out(out, r)
+        other = _scaled(input, other, alpha)
+    return _sub(input, other, out=out)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
@@ -454,18 +482,24 @@ def _late(name: str, alpha: Any, late: tuple[Any, ...]) -> tuple[Any, Any]:
     return late[0], alpha
 
 
-def _with_alpha(plain: Any, name: str) -> Any:
+def _with_alpha(plain: Any, fn: Any, name: str) -> Any:
+    by_copy = inplace(fn, name)
+
     def method(self: Tensor, other: Any, *late: Any, alpha: Any = 1) -> Tensor:
         if late:
             other, alpha = _late(name, other, late)
-        return plain(self, other if alpha.__class__ is int and alpha == 1 else _scaled(self, other, alpha))  # type: ignore[no-any-return]
+        if alpha.__class__ is int and alpha == 1:
+            return plain(self, other)  # type: ignore[no-any-return]
+        if is_half(self._a.dtype) and (not isinstance(other, Tensor) or other._a.dtype == self._a.dtype):
+            return by_copy(self, other, alpha=alpha)  # type: ignore[no-any-return]
+        return plain(self, _scaled(self, other, alpha))  # type: ignore[no-any-return]
 
     method.__name__ = name
     return method
 
 
-Tensor.add_ = _with_alpha(Tensor.add_, "add_")  # type: ignore[attr-defined]
-Tensor.sub_ = _with_alpha(Tensor.sub_, "sub_")  # type: ignore[attr-defined]
+Tensor.add_ = _with_alpha(Tensor.add_, add, "add_")  # type: ignore[attr-defined]
+Tensor.sub_ = _with_alpha(Tensor.sub_, sub, "sub_")  # type: ignore[attr-defined]
 for _name, _fn in (("add", add), ("sub", sub), ("subtract", sub), ("true_divide", _div)):
     attach(_name, _fn)
 for _name, _fn in (("div", div), ("divide", div)):
@@ -492,6 +526,8 @@ def _rsub(other: Any, self: Tensor) -> Tensor:
 
 
 def _rdiv(other: Any, self: Tensor) -> Tensor:
+    if is_half(self._a.dtype) and not isinstance(other, Tensor):
+        return mul(reciprocal(self), other)
     r = _div(other, self)
     return r if r._fn is None else renamed(r, "MulBackward0")
 

@@ -19,6 +19,7 @@ from ..autograd.node import Guarded, Node
 from ..autograd.watch import Packed
 from ..backends.base import DTYPE_OF, SCALARS, UFUNC
 from ..tensor import LEAF, Tensor, rebase, wrap
+from .halves import held, is_half
 from .rows import ROWS as ROWS
 from .rows import F as F
 from .rows import Row as Row
@@ -27,6 +28,7 @@ from .rows import placed as placed
 from .rows import primitive as primitive
 
 FLOAT32 = dtypes.float32.array  # by identity: the usual dtype, tested before anything that costs more
+WIDE = {"mul", "div", "div_floor", "div_trunc", "floor_divide"}  # they keep numbers beside 16-bit floats as they are
 PROMOTE, FLOAT, COMPARE = range(3)  # of unary and binary: the dtype that a kernel computes in
 
 
@@ -304,6 +306,23 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
     return result
 
 
+def wide_number(x: Any, y: Any) -> float | None:
+    """The number that PyTorch takes in float32 beside 16-bit floats x: one that their dtype does not hold.
+
+    That is a Python number or what a tensor on the CPU holds that has no dimensions and does not change the dtype.
+    """
+    if not isinstance(x, Tensor) or not is_half(x._a.dtype) or isinstance(y, (bool, complex)):
+        return None
+    if isinstance(y, Tensor):
+        b = y._a
+        if b.ndim or b.dtype == x._a.dtype or b.dtype.kind in "bc" or y._dev.type != "cpu":
+            return None
+        if not x._a.ndim and result_type(x, y) is not DTYPE_OF[x._a.dtype]:
+            return None
+        y = y.item()  # type: ignore[attr-defined]
+    return None if held(y, x._a.dtype) else y  # type: ignore[no-any-return]
+
+
 def alias_on(x: Tensor, dev: Any) -> Tensor:
     """`x` on another backend that shares its memory; recorded as a view so that gradients pass."""
     r = x._alias(None, 0)
@@ -533,6 +552,7 @@ def binary(
     taken = "".join(sorted(set("fcV" if kind == FLOAT else "biufcV") - set(refuse)))  # dtype kinds
 
     def text(out: bool) -> list[str]:
+        exact = " and (_a.dtype.char != 'e' or held(other, _a.dtype))" if name in WIDE else ""
         lines = [
             f"def {name}(input, other, *, out=None):",
             " if out is not None: return general(input, other, out=out)",
@@ -541,7 +561,7 @@ def binary(
             *(lines if out else [f"def {name}(input, other):"]),
             " try:",
             "  _a = input._a; _dev = input._dev; _c = other.__class__",
-            "  if _c is not Tensor and (_c is float or _c is int) and (_a.dtype is FLOAT32 or _a.dtype.kind in 'fc'):",
+            f"  if _c is not Tensor and (_c is float or _c is int) and (_a.dtype is FLOAT32 or _a.dtype.kind in 'fc'{exact}):",
             "   other = constant(_dev, _a.dtype, other)",
             "  _b = other._a",
             " except AttributeError: return slow(input, other)",
@@ -557,6 +577,12 @@ def binary(
 
     def slow(input: Any, other: Any, out: Tensor | None = None) -> Tensor:
         try:
+            if name in WIDE and isinstance(input, Tensor) and is_half(input._a.dtype):
+                other = operand(other, name)
+                value = wide_number(input, other)
+                if value is not None:
+                    r = beside(input, other, value)
+                    return r if out is None else write_out(out, r)
             x, y = prepare(name, kind, input, other)
         except TypeError as error:
             return foreign(name, input, other, error)  # type: ignore[no-any-return]
@@ -572,6 +598,14 @@ def binary(
         r = fast(x, y) if x._a.dtype.kind in taken else F_compute(row, x, y)
         return r if out is None else write_out(out, r)
 
+    def beside(x: Tensor, other: Any, value: float) -> Tensor:
+        """16-bit x with a number that their dtype does not hold."""
+        tracked = isinstance(other, Tensor) and other._fn is not None
+        if name in ("mul", "div") and not tracked:
+            return getattr(F, f"{name}_number")(x, value)  # type: ignore[no-any-return]
+        r = F.cast(fast(F.cast(x, FLOAT32), other if tracked else value), x._a.dtype)
+        return renamed(r, row.node.__name__)
+
     def general(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
         return slow(input, other, out)
 
@@ -586,7 +620,14 @@ def binary(
         return {"eq": False, "ne": True}.get(name, NotImplemented)
 
     def made(out: bool, slow: Callable[..., Any]) -> Callable[..., Any]:
-        names = {"FLOAT32": FLOAT32, "Tensor": Tensor, "constant": constant, "shape_error": shape_error, "slow": slow}
+        names = {
+            "FLOAT32": FLOAT32,
+            "Tensor": Tensor,
+            "constant": constant,
+            "shape_error": shape_error,
+            "slow": slow,
+            "held": held,
+        }
         return row.written(name, lambda: text(out), general, **names)
 
     fast, op = made(False, slow), made(True, slow)
@@ -604,7 +645,17 @@ def binary(
         ):  # the plain case: write straight into self
             a = self._a
             c = other.__class__
-            if (c is float or c is int) and a.dtype.kind == "f" or exact and c is int and a.dtype.kind == "i":
+            if (
+                (c is float or c is int)
+                and (
+                    a.dtype is FLOAT32
+                    or a.dtype.kind == "f"
+                    and (a.dtype.char != "e" or name not in WIDE or held(other, a.dtype))
+                )
+                or exact
+                and c is int
+                and a.dtype.kind == "i"
+            ):
                 other = constant(self._dev, a.dtype, other)
             if isinstance(other, Tensor) and other._fn is None and other._dev is self._dev:
                 b = other._a

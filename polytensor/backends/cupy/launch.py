@@ -2,8 +2,8 @@
 
 A family registers its `__global__` functions at import. `kernel(name, *types)` hands out a callable for one tuple of C
 types: (grid, block, args, shared_mem=0), where args are cupy arrays, or NumPy scalars of exactly the C parameter's type.
-RawKernel checks none of it: a wrong type reads garbage (tests/cuda_emulator.py does check). A grid of 0 blocks runs one
-block, so leave out the launch for empty arrays or let the loops be empty. Tables of addresses are declared T* const*.
+CuPy checks none of it: a wrong type reads garbage (tests/cuda_emulator.py does check). The driver refuses a grid of 0
+blocks, so leave out the launch for empty arrays. Tables of addresses are declared T* const*.
 A thread may take 255 registers: kernels for blocks of more than 256 threads say so by __launch_bounds__.
 """
 

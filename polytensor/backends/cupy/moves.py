@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import copysign, prod
 from typing import Any
 
 import numpy as np
@@ -64,11 +64,29 @@ def word(*places: int) -> int:
     return bits & -bits
 
 
+def loses_sign(value: Any, made: Array) -> bool:
+    """Whether CuPy, which fills memory with zero bytes, made 0.0 of -0.0."""
+    return made.dtype.kind in "fV" and value == 0 and copysign(1, value) < 0
+
+
 class MoveKernels:
     """Mixed into CupyBackend, before Backend."""
 
     empty: Any
     faults: Any
+    neg: Any
+
+    def full(self, shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
+        out = super().full(shape, value, dtype)  # type: ignore[misc]
+        return self.neg(out) if loses_sign(value, out) else out
+
+    def fill(self, x: Array, value: Any) -> Array:
+        out = super().fill(x, value)  # type: ignore[misc]
+        return self.neg(out) if loses_sign(value, out) else out
+
+    def from_numpy(self, a: Any) -> Array:
+        out = super().from_numpy(a)  # type: ignore[misc]
+        return self.neg(out) if not a.ndim and loses_sign(a, out) else out
 
     def contiguous(self, x: Array) -> Array:
         return x if x._c_contiguous else super().contiguous(x)  # type: ignore[misc]

@@ -18,6 +18,7 @@ from .rows import CTYPE, ROWS
 Array = Any
 
 SINGLE, ALL = ("float", "double"), ("float", "double", "__half", "__nv_bfloat16")
+HALF = ("__half", "__nv_bfloat16")
 
 MAP = (
     ROWS
@@ -128,6 +129,11 @@ TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "clamp_between": ("x", "lo hi", "between(x, lo, hi)", ALL),
     "remainder": ("x y", "", "modulo(x, y)", ALL),
     "floor_divide": ("x y", "", "quotient_below(x, y)", ALL),
+    "mul_number": ("x", "value", "x * value", HALF), "div_number": ("x", "value", "x / value", HALF),
+    "add_times": ("x y", "alpha", "x + alpha * y", HALF),
+    "lerp_number": (
+        "x y", "weight", "fabs(weight) < (A)0.5 ? x + weight * (y - x) : y - (y - x) * (1 - weight)", HALF,
+    ),
     "neg": ("x", "", "-x", ALL), "abs": ("x", "", "fabs(x)", ALL), "sqrt": ("x", "", "sqrt(x)", ALL),
     "exp": ("x", "", "exp(x)", ALL), "expm1": ("x", "", "expm1(x)", ALL), "log": ("x", "", "log(x)", ALL),
     "log1p": ("x", "", "log1p(x)", ALL), "tanh": ("x", "", "tanh(x)", ALL),
@@ -340,6 +346,8 @@ class CudaPointwise:
     remainder, floor_divide = _division("remainder"), _division("floor_divide")
     div_floor = floor_divide
     neg, abs, sqrt, exp, expm1 = _method("neg"), _method("abs"), _method("sqrt"), _method("exp"), _method("expm1")
+    mul_number, div_number = _method("mul_number"), _method("div_number")
+    add_times, lerp_number = _method("add_times"), _method("lerp_number")
     log, log1p, tanh = _method("log"), _method("log1p"), _method("tanh")
 
     def relu_within(self, x: Array) -> None:

@@ -1,0 +1,66 @@
+"""Python numbers beside float16 and bfloat16: which of them a dtype does not hold, and the ops that keep those wide.
+
+As on PyTorch's CPU, products, quotients and lerp take the number in float32 and round once; sums round the number first.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import copysign, inf
+from struct import pack, unpack
+from typing import Any
+
+from .rows import primitive
+
+
+def is_half(dtype: Any) -> bool:
+    """Whether an array dtype is float16 or bfloat16."""
+    return dtype.itemsize == 2 and dtype.kind in "fV"
+
+
+@lru_cache(1024)
+def single(value: float) -> float:
+    """A number in float32."""
+    try:
+        return float(unpack("f", pack("f", value))[0])
+    except OverflowError:
+        return copysign(inf, value)
+
+
+@lru_cache(1024)
+def nearest(value: float, dtype: Any) -> float:
+    """A number in float16 or bfloat16, by way of float32."""
+    value = single(value)
+    if value != value or value in (inf, -inf):
+        return value
+    if dtype.kind == "f":
+        try:
+            return float(unpack("e", pack("e", value))[0])
+        except OverflowError:
+            return copysign(inf, value)
+    bits = unpack("I", pack("f", value))[0]
+    return float(unpack("f", pack("I", (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000))[0])
+
+
+def held(value: float, dtype: Any) -> bool:
+    """Whether float16 or bfloat16 holds a number as float32 does."""
+    return value != value or nearest(value, dtype) == single(value)
+
+
+def scaled(F: Any, g: Any, value: float) -> Any:
+    """A derivative's rule: g * value, also of 16-bit g, with the number as it is."""
+    dtype = (g._a if hasattr(g, "_a") else g).dtype
+    return F.mul(g, value) if not is_half(dtype) or held(value, dtype) else F.mul_number(g, value)
+
+
+mul_number = primitive("mul_number", "x", (lambda F, g, value: F.mul_number(g, value),), "value", node="MulBackward0")
+div_number = primitive("div_number", "x", (lambda F, g, value: F.div_number(g, value),), "value", node="DivBackward0")
+add_scaled = primitive(
+    "add_scaled", "x y", (lambda F, g: g, lambda F, g, alpha: F.mul_number(g, alpha)), "alpha", node="AddBackward0",
+    broadcast=True,
+)  # fmt: skip
+lerp_number = primitive(
+    "lerp_number", "x y",
+    (lambda F, g, weight: F.mul_number(g, 1 - weight), lambda F, g, weight: F.mul_number(g, weight)),
+    "weight", node="LerpBackward0", broadcast=True,
+)  # fmt: skip

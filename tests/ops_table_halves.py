@@ -1,0 +1,79 @@
+"""float16 and bfloat16 beside numbers that they do not hold: each bit as on PyTorch's CPU, in results and gradients.
+
+The sizes are whole vectors of PyTorch's loops: past them its sums round the product too.
+"""
+
+from ops_table import add, arr
+
+NUMBERS = (0.1, 2.3, -1 / 3, 257)
+
+
+def _div(mode):
+    return lambda t, x, y, n: t.div(x * 8, n, rounding_mode=mode)
+
+
+OPS = {
+    "mul": lambda t, x, y, n: x * n, "rmul": lambda t, x, y, n: n * x, "div": lambda t, x, y, n: x / n,
+    "rdiv": lambda t, x, y, n: n / (x.abs() + 1), "add": lambda t, x, y, n: x + n, "sub": lambda t, x, y, n: x - n,
+    "rsub": lambda t, x, y, n: n - x, "mul_": lambda t, x, y, n: (x * 1).mul_(n), "div_": lambda t, x, y, n: (x * 1).div_(n),
+    "add_": lambda t, x, y, n: (x * 1).add_(n), "add_alpha": lambda t, x, y, n: t.add(x, y, alpha=n),
+    "add_alpha_": lambda t, x, y, n: (x * 1).add_(y, alpha=n), "sub_alpha": lambda t, x, y, n: t.sub(x, y, alpha=n),
+    "sub_alpha_": lambda t, x, y, n: (x * 1).sub_(y, alpha=n), "rsub_alpha": lambda t, x, y, n: t.rsub(x, y, alpha=n),
+    "add_number_alpha": lambda t, x, y, n: t.add(x, n, alpha=n), "rsub_number_alpha": lambda t, x, y, n: t.rsub(x, n, alpha=n),
+    "mul_0d": lambda t, x, y, n: x * t.tensor(n), "pow": lambda t, x, y, n: x.detach().abs() ** n,
+    "mul_0d64": lambda t, x, y, n: x * t.tensor(n, dtype=t.float64), "div_0d": lambda t, x, y, n: x / t.tensor(n),
+    "mul_0d_first": lambda t, x, y, n: t.tensor(n) * x.detach(), "mul_0d_": lambda t, x, y, n: (x * 1).mul_(t.tensor(n)),
+    "element": lambda t, x, y, n: x[0] * n, "transposed": lambda t, x, y, n: x.reshape(16, 12).t()[:, ::2] * n,
+    "empty": lambda t, x, y, n: x[:0] * n, "out": lambda t, x, y, n: t.mul(x.detach(), n, out=t.empty_like(x.detach())),
+    "floor": _div("floor"), "trunc": _div("trunc"), "floor_divide": lambda t, x, y, n: (x.detach() * 8) // n,
+    "lt": lambda t, x, y, n: x < n, "eq": lambda t, x, y, n: x.new_tensor([n]) == n, "clamp": lambda t, x, y, n: x.clamp(-1, n),
+    "foreach": lambda t, x, y, n: t._foreach_mul([x], n)[0],
+}  # fmt: skip
+
+
+def _bits(t, fn, x, y, dtype):
+    """Results and gradients in float32, in which numbers a step of a 16-bit dtype apart differ."""
+    found = []
+    for n in NUMBERS:
+        a, b = (z.to(dtype).detach().requires_grad_() for z in (x, y))
+        r = fn(t, a, b, n)
+        found.append(r.float().detach())
+        if r.requires_grad:
+            g = t.linspace(-1, 1, max(r.numel(), 1), device=r.device)[: r.numel()].reshape(r.shape).to(dtype)
+            found += [z.float() for z in t.autograd.grad(r, [a, b], g, allow_unused=True) if z is not None]
+    return found
+
+
+for _name, _fn in OPS.items():
+    for _dtype in ("float16", "bfloat16"):
+        add(
+            f"halves.{_name}.{_dtype}",
+            lambda t, x, y, fn=_fn, dtype=_dtype: _bits(t, fn, x, y, getattr(t, dtype)),
+            arr(192), arr(192), grad=False, layout=False, host=True,
+        )  # fmt: skip
+for _dtype in ("float16", "bfloat16"):
+    add(  # PyTorch's compiled loop fuses a product and a sum here and there: a step, in one of 500
+        f"halves.lerp.{_dtype}",
+        lambda t, x, y, dtype=_dtype: [t.lerp(x.to(getattr(t, dtype)), y.to(getattr(t, dtype)), n) for n in NUMBERS],
+        arr(192), arr(192), grad=False, layout=False,
+    )  # fmt: skip
+    add(
+        f"halves.errors.{_dtype}",
+        lambda t, x, y, dtype=_dtype: t.add(x.to(getattr(t, dtype)), y.to(getattr(t, dtype)), alpha=0.1),
+        arr(3), arr(4), grad=False,
+    )  # fmt: skip
+    add(
+        f"halves.overflow.{_dtype}",
+        lambda t, x, dtype=_dtype: [(x * 1e-4).to(getattr(t, dtype)) * n for n in (1e6, 65600, float("inf"), float("nan"), 1e39)],
+        arr(5), grad=False,
+    )  # fmt: skip
+    add(
+        f"halves.arithmetic.{_dtype}",
+        lambda t, x, y, dtype=_dtype: [
+            r
+            for n in NUMBERS[:2]
+            for a, b in ((x.to(getattr(t, dtype)), y.to(getattr(t, dtype))),)
+            for r in (a * n, a / n, n / a, t.add(a, b, alpha=n), t.lerp(a, b, n), (a * 1).mul_(n), a.t() * n, t.add(a, b[0], alpha=n))
+        ],
+        arr(8, 32, lo=1, hi=2), arr(8, 32, lo=1, hi=2), grad=False,
+    )  # fmt: skip
