@@ -193,6 +193,27 @@ def test_dtypes_and_labels(lib):
     assert type(m.ToImage()(np.zeros((2, 3, 3), np.uint8))) is tensors.Image
 
 
+def test_what_would_be_left_as_it_is_without_a_word_is_refused(lib):
+    t, tensors, m = lib
+    x = parts(t, tensors)
+    F = m.functional
+    for name, args in (
+        ("normalize", ([0.0], [1.0])), ("five_crop", ([2, 2],)), ("adjust_hue", (0.1,)), ("invert", ()), ("erase", (0, 0, 1, 1, 0)),
+    ):  # fmt: skip
+        for part in ("boxes", "mask"):
+            with pytest.raises(TypeError, match=f"Functional F.{name} supports .* but got"):
+                getattr(F, name)(x[part], *args)
+    labels = t.arange(len(x["boxes"]))
+    with pytest.raises(ValueError, match="default labels_getter"):  # it would not find the third
+        m.SanitizeBoundingBoxes()((x["image"], x["boxes"], labels))
+    with pytest.raises(ValueError, match="labels_getter should either be"):
+        m.SanitizeBoundingBoxes(labels_getter="labels")
+    with pytest.raises(ValueError, match="No bounding boxes were found in the sample"):
+        m.SanitizeBoundingBoxes(labels_getter=None)({"image": x["image"]})
+    with pytest.raises(ValueError, match="No dtype was specified for type"):
+        m.ToDtype({tensors.Image: t.float32})(x)
+
+
 def test_transforms_of_ones_own(lib):
     t, tensors, m = lib
 

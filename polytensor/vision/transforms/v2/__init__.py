@@ -160,7 +160,12 @@ class ToDtype(OnSamples):
     def transform(self, inpt: Any) -> Any:
         dtype = self.dtype
         if isinstance(dtype, dict):
-            dtype = dtype.get(type(inpt), dtype.get("others"))
+            kind = type(inpt)
+            if kind not in dtype and "others" not in dtype:
+                raise ValueError(
+                    f'No dtype was specified for type {kind}: the dict needs an entry for it, or dtype={{..., "others": None}}'
+                )
+            dtype = dtype.get(kind, dtype.get("others"))
         return inpt if dtype is None or not isinstance(inpt, Tensor) else functional.to_dtype(inpt, dtype, self.scale)
 
 

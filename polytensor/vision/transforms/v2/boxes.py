@@ -13,6 +13,7 @@ from ... import tv_tensors
 from ...ops.boxes import box_iou
 from ..draws import choice, unit
 from . import functional as F
+from .asking import get_bounding_boxes
 from .samples import OnSamples, images_of
 
 __all__ = ["ClampBoundingBoxes", "ConvertBoundingBoxFormat", "RandomIoUCrop", "SanitizeBoundingBoxes"]
@@ -53,10 +54,13 @@ def _labels_of(sample: Any) -> Any:
     """What a dict in the sample, itself or the second part of it, has under "labels" or a name with "label" in it."""
     if isinstance(sample, (tuple, list)):
         sample = sample[1] if len(sample) > 1 else None
-    if isinstance(sample, Tensor):
+    if isinstance(sample, Tensor) and not isinstance(sample, tv_tensors.TVTensor):
         return sample
     if not isinstance(sample, dict):
-        return None
+        raise ValueError(
+            "The default labels_getter takes a dictionary, or a tuple of two of which the second is a dictionary or a tensor: "
+            f"got {type(sample).__name__}. Pass a callable as the labels_getter parameter"
+        )
     names = sorted(
         (k for k in sample if isinstance(k, str) and "label" in k.lower()), key=lambda k: k.lower() != "labels"
     )
@@ -80,6 +84,8 @@ class SanitizeBoundingBoxes(OnSamples):
             raise ValueError(f"min_size must be >= 1, got {min_size}.")
         if min_area < 1:
             raise ValueError(f"min_area must be >= 1, got {min_area}.")
+        if labels_getter not in ("default", None) and not callable(labels_getter):
+            raise ValueError(f"labels_getter should either be 'default', a callable, or None, but got {labels_getter}.")
         self.min_size, self.min_area, self.labels_getter = min_size, min_area, labels_getter
 
     def forward(self, *inputs: Any) -> Any:
@@ -88,12 +94,12 @@ class SanitizeBoundingBoxes(OnSamples):
         labels = None if get is None else get(sample)
         found = [*labels] if isinstance(labels, (tuple, list)) else [] if labels is None else [labels]
         leaves, spec = tree_flatten(sample)
-        boxes = _boxes_of(leaves)
-        if boxes is None:
-            raise ValueError("SanitizeBoundingBoxes() found no boxes in the sample")
+        boxes = get_bounding_boxes(leaves)
         for x in found:
             if not isinstance(x, Tensor):
-                raise ValueError(f"The labels in the input to forward() must be a tensor, got {type(x)} instead.")
+                raise ValueError(
+                    f"The labels in the input to forward() must be a tensor or None, got {type(x)} instead."
+                )
             if x.shape[0] != boxes.shape[0]:
                 raise ValueError(
                     f"Number of boxes (shape={boxes.shape}) and must match the number of labels. Found labels with "

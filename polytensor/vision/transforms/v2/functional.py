@@ -209,7 +209,7 @@ def kept(result: Any, like: Any) -> Any:
 
 
 def _keeping(fn: Callable[..., Any], moves: bool) -> Callable[..., Any]:
-    """The function, whose results keep the class of what is given; masks and boxes pass unless it moves pixels."""
+    """The function, whose results keep the class of what is given; TypeError for masks and boxes unless it moves pixels."""
 
     @wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -217,7 +217,8 @@ def _keeping(fn: Callable[..., Any], moves: bool) -> Callable[..., Any]:
         if not isinstance(first, tv_tensors.TVTensor):
             return fn(*args, **kwargs)
         if not moves and isinstance(first, (tv_tensors.Mask, tv_tensors.BoundingBoxes)):
-            return first
+            name, kind = fn.__name__, type(first).__name__
+            raise TypeError(f"Functional F.{name} supports images and videos, but got {kind} instead.")
         return kept(fn(*args, **kwargs), first)
 
     return call
