@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from enum import Enum
+from socket import gethostname
 from time import time_ns
 from typing import Any
 
-from .autograd.profiler import EventList
+from .autograd.profiler import EventList, check_options
 from .autograd.profiler import kineto_available as kineto_available
 from .autograd.profiler import profile as _Timer
 from .autograd.profiler import record_function as record_function
@@ -79,7 +80,7 @@ def tensorboard_trace_handler(
 
     def write(prof: profile) -> None:
         os.makedirs(dir_name, exist_ok=True)
-        name = f"{worker_name or f'{os.uname().nodename}_{os.getpid()}'}.{time_ns()}.pt.trace.json"
+        name = f"{worker_name or f'{gethostname()}_{os.getpid()}'}.{time_ns()}.pt.trace.json" + ".gz" * use_gzip
         prof.export_chrome_trace(os.path.join(dir_name, name))
 
     return write
@@ -98,6 +99,7 @@ class profile:
         profile_memory: bool = False,
         **options: Any,
     ) -> None:
+        check_options(options)
         self._options = {"record_shapes": record_shapes, "profile_memory": profile_memory}
         self._plan = schedule or (lambda step: ProfilerAction.RECORD)
         self._ready = on_trace_ready

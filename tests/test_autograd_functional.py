@@ -1,5 +1,6 @@
 """torch.autograd.functional and the arguments of backward() and grad(), against PyTorch."""
 
+import gzip
 import importlib
 
 import pytest
@@ -248,6 +249,19 @@ def test_profiler_shapes_and_memory(both):
     with profiler.profile() as p:
         both.ones(2).exp()
     assert "CPU Mem" not in p.key_averages(group_by_input_shape=True).table()
+
+
+def test_profiles_refuse_unknown_options_and_are_compressed_where_asked(tmp_path, both):
+    for make in (both.profiler.profile, both.autograd.profiler.profile):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'with_stacks'"):
+            make(with_stacks=True)
+        make(with_stack=True, with_modules=True)
+    handler = both.profiler.tensorboard_trace_handler(str(tmp_path), "worker", use_gzip=True)
+    with both.profiler.profile(activities=[both.profiler.ProfilerActivity.CPU], on_trace_ready=handler):
+        both.ones(2).exp()
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("worker.") and path.name.endswith(".pt.trace.json.gz")
+    assert "aten::exp" in gzip.decompress(path.read_bytes()).decode()
 
 
 @pytest.mark.filterwarnings("ignore:the .type, exc, tb. signature of throw:DeprecationWarning")  # PyTorch's

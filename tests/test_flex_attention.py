@@ -96,6 +96,7 @@ def test_errors(oracle):
         q = torch.ones(1, 2, 3, 4)
         for use in (
             lambda: f.flex_attention(q[0], q[0], q[0]), lambda: f.flex_attention(q, q[:, :1], q[:, :1]), lambda: f.and_masks(3),
+            lambda: f.flex_attention(q, q[..., :3], q),
             lambda: f.flex_attention(q, q, q, block_mask=f.create_block_mask(MASKS["causal"](torch), 1, 1, 4, 4, device="cpu")),
         ):  # fmt: skip
             with pytest.raises(Exception) as error:  # noqa: PT011 the class is compared

@@ -203,6 +203,8 @@ def test_what_would_be_left_as_it_is_without_a_word_is_refused(lib):
         for part in ("boxes", "mask"):
             with pytest.raises(TypeError, match=f"Functional F.{name} supports .* but got"):
                 getattr(F, name)(x[part], *args)
+    doubled = m.Lambda(lambda part: part * 2, tensors.Mask, tensors.Image)(x)
+    assert [type(doubled[k]) for k in ("image", "mask", "boxes")] == [t.Tensor, t.Tensor, tensors.BoundingBoxes]
     labels = t.arange(len(x["boxes"]))
     with pytest.raises(ValueError, match="default labels_getter"):  # it would not find the third
         m.SanitizeBoundingBoxes()((x["image"], x["boxes"], labels))

@@ -6,6 +6,7 @@ names in PolyTensor's table (aten::add); time in Python around them is not seen.
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import threading
@@ -111,8 +112,8 @@ class EventList(list[FunctionEvent]):
         )
 
     def export_chrome_trace(self, path: str) -> None:
-        """Write the events as JSON that chrome://tracing reads."""
-        with open(path, "w") as f:
+        """Write the events as JSON that chrome://tracing reads; compressed if the path ends in .gz."""
+        with gzip.open(path, "wt") if str(path).endswith(".gz") else open(path, "w") as f:
             json.dump(
                 [
                     {
@@ -200,6 +201,19 @@ class record_function:
         return named
 
 
+OPTIONS = frozenset(
+    "with_stack with_flops with_modules experimental_config execution_trace_observer acc_events use_cuda use_device use_kineto "
+    "use_cpu custom_trace_id_callback post_processing_timeout_s activity_filters".split()
+)
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """TypeError for options that PyTorch's profilers do not have either; those that they have change nothing here."""
+    unknown = sorted(options.keys() - OPTIONS)
+    if unknown:
+        raise TypeError(f"profile.__init__() got an unexpected keyword argument '{unknown[0]}'")
+
+
 class profile:
     """Times what runs inside; afterwards `key_averages().table()` shows it. Other options of PyTorch's are accepted.
 
@@ -207,8 +221,9 @@ class profile:
     """
 
     def __init__(
-        self, enabled: bool = True, record_shapes: bool = False, profile_memory: bool = False, **options: Any
+        self, enabled: bool = True, *, record_shapes: bool = False, profile_memory: bool = False, **options: Any
     ) -> None:
+        check_options(options)
         self.enabled = enabled
         self.events = EventList()
         self.events.shapes, self.events.memory = record_shapes, profile_memory

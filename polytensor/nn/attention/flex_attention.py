@@ -159,6 +159,11 @@ def flex_attention(
     """
     if query.dim() != 4 or key.dim() != 4 or value.dim() != 4:
         raise NotImplementedError("NYI: query, key, and value must be 4D tensors")
+    if query.shape[-1] != key.shape[-1]:
+        raise ValueError(
+            "Expect query and key/value to have the same embedding dimension but got "
+            f"E={query.shape[-1]} and E={key.shape[-1]}."
+        )
     heads, groups = query.shape[1], key.shape[1]
     if heads != groups and not enable_gqa:
         raise ValueError(

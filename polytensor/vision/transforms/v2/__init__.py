@@ -75,11 +75,9 @@ class Lambda(OnSamples):
         super().__init__()
         self.lambd, self.types = lambd, types or (object,)
 
-    def wanted(self, leaves: Sequence[Any]) -> list[int]:
-        return [i for i, x in enumerate(leaves) if isinstance(x, self.types)]
-
-    def transform(self, inpt: Any) -> Any:
-        return self.lambd(inpt)
+    def forward(self, *inputs: Any) -> Any:
+        sample = inputs if len(inputs) > 1 else inputs[0]
+        return tree_map(lambda x: self.lambd(x) if isinstance(x, self.types) else x, sample)
 
     def extra_repr(self) -> str:
         return f"{self.lambd.__name__}, types={[t.__name__ for t in self.types]}"

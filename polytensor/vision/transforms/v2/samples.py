@@ -66,7 +66,7 @@ class OnSamples(Module):
     def forward(self, *inputs: Any) -> Any:
         sample = inputs if len(inputs) > 1 else inputs[0]
         leaves, spec = tree_flatten(sample)
-        start = end = None
+        start = None
         self.check_inputs(leaves)
         if type(self).transform.__code__.co_argcount > 2:
             wanted = images_of(leaves, True)
@@ -77,8 +77,8 @@ class OnSamples(Module):
         wanted = self.wanted(leaves)
         for i in wanted:
             if len(wanted) > 1:
-                start, end = (torch.get_rng_state(), None) if start is None else (start, torch.get_rng_state())
-                torch.set_rng_state(start)
+                start = torch.get_rng_state() if start is None else start
+                torch.set_rng_state(start)  # the same draws for each
             leaves[i] = kept(self.transform(leaves[i]), leaves[i])
         return tree_unflatten(leaves, spec)
 
