@@ -77,6 +77,7 @@ CONVS = {
     1: {
         "plain": ((2, 3, 9), (4, 3, 3), {}),
         "all": ((2, 4, 11), (6, 2, 3), {"stride": 2, "padding": 2, "dilation": 2, "groups": 2}),
+        "depthwise": ((2, 3, 9), (3, 1, 3), {"stride": 2, "padding": 1, "dilation": 2, "groups": 3}),
         "same": ((2, 3, 9), (4, 3, 3), {"padding": "same"}),
         "sameeven": ((2, 3, 9), (4, 3, 4), {"padding": "same", "dilation": 3}),
         "unbatched": ((3, 9), (4, 3, 3), {}),
@@ -119,6 +120,7 @@ TRANSPOSED = {
         "all": ((2, 4, 3, 4), (4, 3, 3, 2), {"stride": (2, 3), "padding": (1, 0), "output_padding": (1, 2), "dilation": (2, 1),
                                              "groups": 2}),
         "stride": ((2, 3, 4, 4), (3, 2, 2, 2), {"stride": 2}),
+        "depthwise": ((2, 3, 4, 5), (3, 1, 3, 2), {"stride": 2, "padding": 1, "groups": 3}),
         "dilated": ((1, 2, 3, 3), (2, 2, 2, 2), {"dilation": (3, 2), "output_padding": (2, 1)}),
         "unbatched": ((3, 4, 5), (3, 4, 3, 2), {}),
         "batch0": ((0, 3, 4, 5), (3, 4, 3, 2), {}),
