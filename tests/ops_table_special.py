@@ -156,6 +156,7 @@ MANY = {  # enough elements for the ways of large arrays
     "pairs": tuple(const(x[PAIRS[1] != 1e-40], F32) for x in PAIRS),  # of that divisor PyTorch makes NaN
     "one": (arr(300, lo=-9, hi=9, dtype=F32), const(-0.7, F32)),
     "t": (arr(20, 30, lo=-9, hi=9, dtype=F32, layout="t"), arr(20, 30, dtype=F32, layout="t")),
+    "long by one": (arr(17000, lo=-9, hi=9, dtype=F32), const([[0.7]], F32)),
     "long": (arr(3, 6000, lo=-9, hi=9, dtype=F32), arr(3, 6000, dtype=F32)),
 }
 for op in ("fmod", "remainder"):

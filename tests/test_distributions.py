@@ -382,6 +382,41 @@ def test_a_wider_uniform_is_at_a_finite_divergence():
     assert float(pt.distributions.kl_divergence(p, pt.distributions.Uniform(0.5, 2.0))) == math.inf
 
 
+FAMILIES = [
+    "Normal(t(0.5, 1.0), t(1.0, {k} * 2))", "Exponential(t(1.0, {k} * 2))", "Gamma(t(1.5, {k} * 2), t(1.0, 3.0))",
+    "Beta(t(1.5, {k} * 2), t(1.0, 3.0))", "Dirichlet(t(1.5, {k} * 2, 1.0))", "ContinuousBernoulli(t({k} * 0.2, 0.5, 0.50001))",
+    "Bernoulli(t({k} * 0.2, 0.5))", "Poisson(t({k} * 2, 3.0))", "Wishart(t({k} * 4), torch.eye(2))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FAMILIES)
+def test_exponential_families_by_their_log_normalizers(text):
+    """A family of the user's gives natural parameters and log normalizer; entropy and divergence follow."""
+
+    def program(lib):
+        d = lib.distributions
+
+        class Own(d.ExponentialFamily):
+            arg_constraints = {}
+            _mean_carrier_measure = 0.25
+
+            def __init__(self, base):
+                self.base = base
+                self._log_normalizer = base._log_normalizer
+                super().__init__(base.batch_shape, base.event_shape)
+
+            @property
+            def _natural_params(self):
+                return self.base._natural_params
+
+        names = {"torch": lib, "t": lambda *x: lib.tensor(x if len(x) > 1 else x[0]), **vars(d)}
+        p, q = (Own(eval(text.format(k=k), names)) for k in (1.0, 1.25))
+        return p.entropy().tolist(), d.kl_divergence(p, q).tolist(), d.kl_divergence(p.base, q.base).tolist()
+
+    for ours, theirs in zip(program(pt), program(torch), strict=True):
+        assert np.allclose(ours, theirs, 1e-4, 1e-5)
+
+
 def test_own_divergences_and_distributions_register():
     class Point(pt.distributions.Distribution):
         arg_constraints = {"at": pt.distributions.constraints.real}

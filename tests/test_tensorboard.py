@@ -322,3 +322,31 @@ def test_events_of_pytorch(tmp_path, torch_or_none):
     assert ours.keys() == theirs.keys()
     for name, found in theirs.items():
         assert ours[name] == found
+
+
+def test_curves_counted_elsewhere_and_layouts(tmp_path):
+    counts = [[3, 2], [1, 0], [0, 1], [0, 1], [0.75, 1.0], [1.0, 2 / 3]]
+    with SummaryWriter(tmp_path) as w:
+        w.add_pr_curve_raw("lists", *counts, num_thresholds=2)
+        w.add_pr_curve_raw("tensors", *map(pt.tensor, counts), num_thresholds=2)
+        w.add_custom_scalars_multilinechart(["a", "b"], "category", "title")
+        with pytest.raises(AssertionError, match="Expected 3 tags, got 2"):
+            w.add_custom_scalars_marginchart(["a", "b"])
+    found = values(tmp_path)
+    assert inside(found["lists"][1], 8) == inside(found["tensors"][1], 8)
+    raw = files(tmp_path)[0].read_bytes()
+    assert b"custom_scalars__config__" in raw and raw.count(b"category") == raw.count(b"title") == 1
+
+
+def test_boxes_are_drawn_and_pictures_rescaled(tmp_path):
+    pytest.importorskip("PIL")
+    picture, box = pt.zeros(3, 12, 16), pt.tensor([[2.0, 3.0, 9.0, 10.0]])
+    with SummaryWriter(tmp_path) as w:
+        w.add_image("plain", picture)
+        w.add_image_with_boxes("boxes", picture, box)
+        w.add_image_with_boxes("named", picture, box, labels="a")
+        w.add_image_with_boxes("twice", picture, box, rescale=2, labels=["a", "too many"])
+    found = {tag: message(inside(value, 4)) for tag, (_, value) in values(tmp_path).items()}
+    assert [(found[k][1], found[k][2]) for k in ("boxes", "twice")] == [([12], [16]), ([24], [32])]
+    drawn = {k: pixels(found[k][4][0])[3] for k in ("plain", "boxes", "named")}
+    assert drawn["plain"] != drawn["boxes"] != drawn["named"]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 Array = Any
+RUNS = 8  # slices that are read faster than an index
 
 
 class Plan:
@@ -32,7 +33,7 @@ class Plan:
         self.taps = []
         for k in range(int(rank.max()) + 1 if len(rank) else 0):
             sel = rank == k
-            self.taps.append((as_slice(outs[sel]), as_slice(ins[sel]), None if weights is None else weights[sel]))
+            self.taps.append((as_slice(outs[sel]), as_runs(ins[sel]), None if weights is None else weights[sel]))
 
     def rows(self) -> tuple[Any, Any, Any]:
         """The entries by output: where each output's start (size + 1 numbers), their inputs, their weights."""
@@ -59,6 +60,28 @@ def as_slice(index: Any) -> Any:
     if step > 0 and (np.diff(index) == step).all():
         return slice(int(index[0]), int(index[-1]) + 1, step)
     return index
+
+
+def as_runs(index: Any) -> Any:
+    """as_slice, or a few slices that are read one after the other, as for paddings."""
+    one = as_slice(index)
+    if one.__class__ is slice:
+        return one
+    runs: list[slice] = []
+    steps, at = np.diff(index), 0
+    while at < len(index):
+        if len(runs) == RUNS:
+            return index
+        step = int(steps[at]) if at < len(steps) else 0
+        length = 1  # of equal numbers, one at a time
+        if step:
+            other = np.flatnonzero(steps[at:] != step)
+            length = int(other[0]) + 1 if len(other) else len(index) - at
+        first = int(index[at])
+        end = first + length * step if step else first + 1
+        runs.append(slice(first, end if end >= 0 else None, step or 1))
+        at += length
+    return tuple(runs)
 
 
 def _windows(starts: Any, ends: Any) -> tuple[Any, Any]:
@@ -223,12 +246,13 @@ class ResampleKernels:
         tail = (1,) * (x.ndim - dim - 1)
         out = None
         for to, source, weights in plan.taps:
-            part = x[(*before, self._selector(source))]
+            part = self._read(x, dim, source)
             if weights is not None:
                 part = part * self.asarray(weights.astype(x.dtype)).reshape(-1, *tail)  # type: ignore[attr-defined]
             if out is None:
                 if part.shape == shape:
-                    out = self.xp.array(part, order="C") if weights is None else self.xp.ascontiguousarray(part)
+                    fresh = weights is not None or source.__class__ is not slice
+                    out = self.xp.ascontiguousarray(part) if fresh else self.xp.array(part, order="C")
                     continue
                 out = self.xp.zeros(shape, x.dtype)
             out[(*before, self._selector(to))] += part
@@ -237,6 +261,13 @@ class ResampleKernels:
         if plan.scale != 1:
             out *= self.scalar(plan.scale, x.dtype)  # type: ignore[attr-defined]
         return out
+
+    def _read(self, x: Array, dim: int, source: Any) -> Array:
+        """x at `source` along `dim`: a view where that is a slice, else new."""
+        before = (slice(None),) * dim
+        if source.__class__ is tuple:
+            return self.xp.concatenate([x[(*before, run)] for run in source], dim)
+        return x[(*before, source)] if source.__class__ is slice else x.take(self.asarray(source), dim)  # type: ignore[attr-defined]
 
     def _selector(self, index: Any) -> Any:
         return index if index.__class__ is slice else self.asarray(index)  # type: ignore[attr-defined]
@@ -262,8 +293,8 @@ class ResampleKernels:
         shape = (*x.shape[:dim], plan.size, *x.shape[dim + 1 :])
         y, at = self.xp.empty(shape, x.dtype), self.xp.zeros(shape, np.int64)
         for k, (to, source, _) in enumerate(plan.taps):
-            to, source = (*before, self._selector(to)), self._selector(source)
-            part, where = x[(*before, source)], everywhere[source].reshape(-1, *tail)
+            to, part = (*before, self._selector(to)), self._read(x, dim, source)
+            where = self._read(everywhere, 0, source).reshape(-1, *tail)
             if k == 0:
                 y[to], at[to] = part, where
                 continue

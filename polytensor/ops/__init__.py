@@ -65,6 +65,13 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """torch.ops.NAMESPACE: aten, and those of torch.library's ops."""
-    from .namespaces import find
+    from sys import modules
 
-    return find(name)
+    library = modules.get(f"{__name__.partition('.')[0]}.library")
+    if name != "aten" and (
+        library is None or name not in library.OPS
+    ):  # asked for each submodule that is imported from here
+        raise AttributeError(f"module 'torch.ops' has no attribute {name!r}: PolyTensor does not have it")
+    from .namespaces import namespace
+
+    return namespace(name)

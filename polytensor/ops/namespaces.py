@@ -9,7 +9,7 @@ from typing import Any
 from ..absent import refuse
 from ..tensor import Tensor
 
-__all__ = ["OpOverload", "OpOverloadPacket", "find"]
+__all__ = ["OpOverload", "OpOverloadPacket", "namespace"]
 
 _TORCH = __name__.partition(".")[0]
 
@@ -92,12 +92,4 @@ class _Namespace:
         return f"<torch.ops.{self.name}>"
 
 
-_made = cache(_Namespace)
-
-
-def find(name: str) -> Any:
-    """The namespace of this name. AttributeError unless it is aten or one of torch.library's."""
-    library = sys.modules.get(f"{_TORCH}.library")
-    if name != "aten" and (library is None or name not in library.OPS):
-        raise AttributeError(f"module 'torch.ops' has no attribute {name!r}: PolyTensor does not have it")
-    return _made(name)
+namespace = cache(_Namespace)  # one of each name

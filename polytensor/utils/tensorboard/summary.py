@@ -223,7 +223,7 @@ def pr_curve_raw(
     weights: Any = None,
 ) -> bytes:  # fmt: skip
     """A precision-recall curve that was computed elsewhere."""
-    rows = stack([values_of(v).to(float64) for v in (tp, fp, tn, fn, precision, recall)])
+    rows = stack([as_tensor(v).detach().to(device="cpu", dtype=float64) for v in (tp, fp, tn, fn, precision, recall)])
     return _pr(tag, rows, min(num_thresholds, 127))
 
 
