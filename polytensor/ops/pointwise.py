@@ -263,6 +263,8 @@ def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) ->
     if out is None and alpha.__class__ is int and alpha == 1:
         return F.sub(input, other)  # type: ignore[no-any-return]
     if alpha.__class__ is not int or alpha != 1:
+        if isinstance(other, Tensor) and other._a.dtype.kind == "b":
+            raise RuntimeError(SUB_BOOL)
         r = _half_sum(input, other, alpha, -1)
         if r is not None:
             r = renamed(r, "SubBackward0")
