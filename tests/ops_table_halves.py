@@ -30,6 +30,17 @@ OPS = {
     "foreach": lambda t, x, y, n: t._foreach_mul([x], n)[0],
 }  # fmt: skip
 
+# functions whose kernels, or whose derivatives, have numbers in them
+FUNCTIONS = {
+    "pow": lambda t, x, y, n: (x.abs() + 0.1) ** n, "root": lambda t, x, y, n: (x.abs() + 0.1) ** 0.5,
+    "log2": lambda t, x, y, n: (x.abs() + 0.1).log2(), "log10": lambda t, x, y, n: (x.abs() + 0.1).log10(), "erf": lambda t, x, y, n: x.erf(),
+    "tanh": lambda t, x, y, n: x.tanh(), "mean": lambda t, x, y, n: x.mean(), "mean_dim": lambda t, x, y, n: x.reshape(3, 64)[:, :50].mean(1),
+    "deg2rad": lambda t, x, y, n: x.deg2rad(), "rad2deg": lambda t, x, y, n: x.detach().rad2deg(),
+    "sigmoid_of": lambda t, x, y, n: x.detach().sigmoid(), "rsqrt_of": lambda t, x, y, n: x.detach().abs().rsqrt(),
+}  # fmt: skip
+# whose derivative's steps in float16 PyTorch rounds in another place
+BFLOAT16_ONLY = {"sigmoid": lambda t, x, y, n: x.sigmoid(), "rsqrt": lambda t, x, y, n: (x.abs() + 0.1).rsqrt()}
+
 
 def _bits(t, fn, x, y, dtype):
     """Results and gradients in float32, in which numbers a step of a 16-bit dtype apart differ."""
@@ -44,8 +55,8 @@ def _bits(t, fn, x, y, dtype):
     return found
 
 
-for _name, _fn in OPS.items():
-    for _dtype in ("float16", "bfloat16"):
+for _name, _fn in {**OPS, **FUNCTIONS, **BFLOAT16_ONLY}.items():
+    for _dtype in ("bfloat16",) if _name in BFLOAT16_ONLY else ("float16", "bfloat16"):
         add(
             f"halves.{_name}.{_dtype}",
             lambda t, x, y, fn=_fn, dtype=_dtype: _bits(t, fn, x, y, getattr(t, dtype)),
@@ -62,6 +73,12 @@ for _dtype in ("float16", "bfloat16"):
         lambda t, x, y, dtype=_dtype: t.add(x.to(getattr(t, dtype)), y.to(getattr(t, dtype)), alpha=0.1),
         arr(3), arr(4), grad=False,
     )  # fmt: skip
+    for _alpha, _other in ((True, None), (1j, None), (2, "bool")):
+        add(
+            f"halves.refused.{_alpha}.{_dtype}",
+            lambda t, x, dtype=_dtype, n=_alpha, d=_other: t.sub(x.to(getattr(t, dtype)), x.to(getattr(t, d or dtype)), alpha=n),
+            arr(3), grad=False,
+        )  # fmt: skip
     add(
         f"halves.overflow.{_dtype}",
         lambda t, x, dtype=_dtype: [(x * 1e-4).to(getattr(t, dtype)) * n for n in (1e6, 65600, float("inf"), float("nan"), 1e39)],

@@ -77,6 +77,7 @@ CONVS = {
     1: {
         "plain": ((2, 3, 9), (4, 3, 3), {}),
         "all": ((2, 4, 11), (6, 2, 3), {"stride": 2, "padding": 2, "dilation": 2, "groups": 2}),
+        "depthwise": ((2, 3, 9), (3, 1, 3), {"stride": 2, "padding": 1, "dilation": 2, "groups": 3}),
         "same": ((2, 3, 9), (4, 3, 3), {"padding": "same"}),
         "sameeven": ((2, 3, 9), (4, 3, 4), {"padding": "same", "dilation": 3}),
         "unbatched": ((3, 9), (4, 3, 3), {}),
@@ -119,6 +120,7 @@ TRANSPOSED = {
         "all": ((2, 4, 3, 4), (4, 3, 3, 2), {"stride": (2, 3), "padding": (1, 0), "output_padding": (1, 2), "dilation": (2, 1),
                                              "groups": 2}),
         "stride": ((2, 3, 4, 4), (3, 2, 2, 2), {"stride": 2}),
+        "depthwise": ((2, 3, 4, 5), (3, 1, 3, 2), {"stride": 2, "padding": 1, "groups": 3}),
         "dilated": ((1, 2, 3, 3), (2, 2, 2, 2), {"dilation": (3, 2), "output_padding": (2, 1)}),
         "unbatched": ((3, 4, 5), (3, 4, 3, 2), {}),
         "batch0": ((0, 3, 4, 5), (3, 4, 3, 2), {}),
@@ -364,6 +366,9 @@ for mode in ("reflect", "replicate"):
     for widths in ((0, 2, -1, -1), (-2, -1, -1, -1), (0, 0, -2, -1)):
         family(f"F.pad.vanishing.{mode}{widths}", lambda t, x, m=mode, w=widths: t.nn.functional.pad(x, w, m),
                {"": (arr(1, 1, 2, 3),)})  # fmt: skip
+for xs, gs in (((0, 9, 4, 5), (0, 3, 6, 2)), ((2, 9, 4, 5), (2, 0, 6, 2)), ((0, 2, 4, 5), (0, 3, 6, 2))):
+    family(f"grid_sample.empty{xs}{gs}", lambda t, x, g: t.nn.functional.grid_sample(x, g, align_corners=True),
+           {"": (arr(*xs), arr(*gs))})  # fmt: skip
 GRID = {2: ((2, 3, 4, 5), (2, 3, 6, 2)), 3: ((2, 2, 3, 4, 5), (2, 2, 3, 4, 3))}
 for n, (xs, gs) in GRID.items():
     for mode in ("bilinear", "nearest", "bicubic", "bad"):
@@ -376,6 +381,7 @@ for n, (xs, gs) in GRID.items():
                         "c": (arr(*xs), arr(*gs, lo=-1.6, hi=1.6)),
                         "f32": (arr(*xs, dtype=F32), arr(*gs, dtype=F32)),
                         "far": (arr(*xs), arr(*gs, lo=-6, hi=6)),
+                        "channels": (arr(xs[0], 9, *xs[2:]), arr(*gs, lo=-1.6, hi=1.6)),
                         "mixed": (arr(*xs), arr(*gs, dtype=F32)),
                         "badrank": (arr(*xs), arr(*gs[1:])),
                     },

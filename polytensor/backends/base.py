@@ -339,15 +339,17 @@ class Backend(
         return self.xp.where(x != x, x, y)
 
     def rsqrt(self, x: Array) -> Array:
+        if x.dtype in FLOAT16:
+            return self.cast(self.rsqrt(x.astype(np.float32)), x.dtype)
         return 1 / self.xp.sqrt(x)
 
     def reciprocal(self, x: Array) -> Array:
         return 1 / x
 
     def pow_scalar(self, x: Array, p: float) -> Array:
-        if abs(p) == 0.5 and x.dtype.kind == "f":  # roots as PyTorch takes them: of -inf it is NaN, of -0 it is -0
+        if abs(p) == 0.5 and x.dtype.kind in "fV":  # roots as PyTorch takes them: of -inf it is NaN, of -0 it is -0
             root = self.xp.sqrt(x)
-            return root if p > 0 else 1 / root
+            return root if p > 0 else self.rsqrt(x)
         return self.xp.power(x, self.scalar(p, x.dtype))
 
     def fill(self, x: Array, value: Any) -> Array:
@@ -363,6 +365,8 @@ class Backend(
         return x * x
 
     def sigmoid(self, x: Array) -> Array:
+        if x.dtype in FLOAT16:
+            return self.cast(self.sigmoid(x.astype(np.float32)), x.dtype)
         return 1 / (1 + self.xp.exp(-x))
 
     def relu(self, x: Array) -> Array:
@@ -411,9 +415,13 @@ class Backend(
         return self.xp.rint(x) if x.dtype.kind not in "iu" else x.copy()
 
     def tanh_backward(self, g: Array, y: Array) -> Array:
+        if y.dtype in FLOAT16:
+            return self.cast(self.tanh_backward(g.astype(np.float32), y.astype(np.float32)), y.dtype)
         return g * (1 - y * y)
 
     def sigmoid_backward(self, g: Array, y: Array) -> Array:
+        if y.dtype in FLOAT16:
+            return self.cast(self.sigmoid_backward(g.astype(np.float32), y.astype(np.float32)), y.dtype)
         return g * ((1 - y) * y)
 
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:

@@ -93,14 +93,19 @@ class ConvKernels:
         reach = [(m - 1) * s + d * (k - 1) + 1 for m, s, d, k in zip(size, stride, dilation, (kh, kw), strict=True)]
         room = (max(h + 2 * padding[0], reach[0]), max(width + 2 * padding[1], reach[1]))
         out = self.xp.zeros((n, c, *room), g.dtype)
+        depthwise = c == o == groups
         start = 0
         for part in self._parts(g, kh * kw * size[0] * size[1] * c // max(1, o)):
             m = part.shape[0]
-            cols = self.matmul(wt, part.reshape(m, groups, o // groups, size[0] * size[1])).reshape(
-                m, c, kh * kw, *size
-            )  # type: ignore[attr-defined]
-            for k, tap in enumerate(self._taps(out[start : start + m], (kh, kw), stride, dilation, size)):
-                tap += cols[:, :, k]
+            if depthwise:  # products of one row and one column: as they are added, none is kept
+                cols = (part * w[:, 0, i, j, None, None] for i in range(kh) for j in range(kw))
+            else:
+                cols = self.matmul(wt, part.reshape(m, groups, o // groups, size[0] * size[1]))  # type: ignore[attr-defined]
+                cols = cols.reshape(m, c, kh * kw, *size).swapaxes(0, 2).swapaxes(1, 2)
+            for tap, col in zip(
+                self._taps(out[start : start + m], (kh, kw), stride, dilation, size), cols, strict=True
+            ):
+                tap += col
             start += m
         return self.xp.ascontiguousarray(out[:, :, padding[0] : padding[0] + h, padding[1] : padding[1] + width])
 

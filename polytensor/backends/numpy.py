@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import BITS, BLOCK, IMPORTED_BY, REST, Backend
+from .base import BITS, BLOCK, FLOAT16, IMPORTED_BY, REST, Backend
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 _F4 = np.dtype("f4")
@@ -267,6 +267,8 @@ class NumpyBackend(Backend):
         return np.maximum(x, _ZERO if x.dtype is _F4 else self._zeros[x.dtype])
 
     def sigmoid(self, x: Any) -> Any:
+        if x.dtype is not _F4 and x.dtype in FLOAT16:
+            return super().sigmoid(x)
         y = np.exp(np.negative(x))
         if y.__class__ is not np.ndarray:
             return 1 / (1 + y)

@@ -248,10 +248,10 @@ class SpecialKernels:
         return self.xp.ldexp(x, self.xp.clip(n.astype(np.int64), -5000, 5000).astype(np.int32))
 
     def deg2rad(self, x: Array) -> Array:
-        return x * self.scalar(pi / 180, x.dtype)
+        return self.mul_number(x, pi / 180) if x.dtype.itemsize == 2 else x * self.scalar(pi / 180, x.dtype)
 
     def rad2deg(self, x: Array) -> Array:
-        return x * self.scalar(180 / pi, x.dtype)
+        return self.mul_number(x, 180 / pi) if x.dtype.itemsize == 2 else x * self.scalar(180 / pi, x.dtype)
 
     def isposinf(self, x: Array) -> Array:
         return x == float("inf")

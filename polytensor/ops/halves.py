@@ -10,7 +10,10 @@ from math import copysign, inf
 from struct import pack, unpack
 from typing import Any
 
+from .. import dtypes
 from .rows import primitive
+
+FLOAT32 = dtypes.float32.array  # by identity: tested before anything that costs more
 
 
 def is_half(dtype: Any) -> bool:
@@ -49,8 +52,9 @@ def held(value: float, dtype: Any) -> bool:
 
 def scaled(F: Any, g: Any, value: float) -> Any:
     """A derivative's rule: g * value, also of 16-bit g, with the number as it is."""
-    dtype = (g._a if hasattr(g, "_a") else g).dtype
-    return F.mul(g, value) if not is_half(dtype) or held(value, dtype) else F.mul_number(g, value)
+    if g.dtype is FLOAT32:
+        return F.mul(g, value)
+    return F.mul_number(g, value) if is_half((g._a if hasattr(g, "_a") else g).dtype) else F.mul(g, value)
 
 
 mul_number = primitive("mul_number", "x", (lambda F, g, value: F.mul_number(g, value),), "value", node="MulBackward0")

@@ -13,6 +13,7 @@ from .halves import is_half, scaled
 from .table import (
     COMPARE,
     FLOAT,
+    FLOAT32,
     PROMOTE,
     F,
     asked,
@@ -21,6 +22,7 @@ from .table import (
     check_tensor,
     constant,
     inplace,
+    is_bool,
     is_complex,
     no_kernel,
     placed,
@@ -145,7 +147,7 @@ log2 = unary("log2", lambda F, g, x: F.div(g, scaled(F, F.conj(x), 0.69314718055
 log10 = unary("log10", lambda F, g, x: F.div(g, scaled(F, F.conj(x), 2.302585092994046)), FLOAT)
 log1p = unary("log1p", lambda F, g, x: F.div(g, F.conj(F.add(x, 1))), FLOAT, node="Log1PBackward0")
 sqrt = unary("sqrt", lambda F, g, out: F.div(g, F.mul(F.conj(out), 2)), FLOAT)
-rsqrt = unary("rsqrt", lambda F, g, out: F.mul(F.mul(g, -0.5), F.conj(F.mul(out, F.mul(out, out)))), FLOAT)
+rsqrt = unary("rsqrt", lambda F, g, out: F.mul(scaled(F, g, -0.5), F.conj(F.mul(out, F.mul(out, out)))), FLOAT)
 reciprocal = unary("reciprocal", lambda F, g, out: F.neg(F.mul(g, F.conj(F.mul(out, out)))), FLOAT)
 sin = unary("sin", lambda F, g, x: F.mul(g, F.conj(F.cos(x))), FLOAT)
 cos = unary("cos", lambda F, g, x: F.neg(F.mul(g, F.conj(F.sin(x)))), FLOAT)
@@ -224,8 +226,10 @@ def _scaled(input: Any, other: Any, alpha: Any) -> Any:
     return mul(other if other._a.dtype == target.array else F.cast(other, target.array), alpha)
 
 
-def _half_sum(input: Any, other: Any, alpha: Any) -> Tensor | None:
-    """input + alpha * other of 16-bit floats, rounded once; None for other dtypes and for an alpha of 1."""
+def _half_sum(input: Any, other: Any, alpha: Any, sign: int = 1) -> Tensor | None:
+    """input + sign * alpha * other of 16-bit floats, rounded once; None for other dtypes and for an alpha of 1."""
+    if input.__class__ is Tensor and input._a.dtype is FLOAT32 and input._a.ndim:
+        return None
     if isinstance(alpha, Tensor):
         alpha = alpha.item()
     target = result_type(input, other)
@@ -233,9 +237,11 @@ def _half_sum(input: Any, other: Any, alpha: Any) -> Tensor | None:
         return None
     if alpha == 1 or alpha.__class__ is bool or isinstance(alpha, complex_number):
         return None
+    if sign < 0 and (is_bool(input) or is_bool(other)):
+        return None
     x, y = prepare("add", PROMOTE, input, other)
     try:
-        return F.add_scaled(x, y, alpha)  # type: ignore[no-any-return]
+        return F.add_scaled(x, y, sign * alpha)  # type: ignore[no-any-return]
     except ValueError:
         raise shape_error(x._a, y._a) from None
 
@@ -257,7 +263,9 @@ def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) ->
     if out is None and alpha.__class__ is int and alpha == 1:
         return F.sub(input, other)  # type: ignore[no-any-return]
     if alpha.__class__ is not int or alpha != 1:
-        r = _half_sum(input, other, -alpha)
+        if isinstance(other, Tensor) and other._a.dtype.kind == "b":
+            raise RuntimeError(SUB_BOOL)
+        r = _half_sum(input, other, alpha, -1)
         if r is not None:
             r = renamed(r, "SubBackward0")
             return r if out is None else write_out(out, r)
@@ -290,7 +298,7 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
         if exponent == 2:
             if isinstance(input, Tensor):
                 return _square(input, out=out)
-        if isinstance(input, Tensor) and input._a.dtype.kind in "fc":
+        if isinstance(input, Tensor) and input._a.dtype.kind in "fcV":
             r = _pow_scalar(input, float(exponent))
             return r if out is None else write_out(out, r)
     if (
@@ -318,7 +326,11 @@ def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def _pow_scalar_rule(F: Any, g: Any, x: Any, p: float) -> Any:
-    return F.zeros_of(g) if p == 0 else F.mul(F.mul(g, p), F.conj(F.pow_scalar(x, p - 1)))
+    if p == 0:
+        return F.zeros_of(g)
+    if is_half(raw_dtype(g)):  # in PyTorch's order, which shows where each step rounds
+        return F.mul(g, scaled(F, F.pow_scalar(x, p - 1), p))
+    return F.mul(F.mul(g, p), F.conj(F.pow_scalar(x, p - 1)))
 
 
 _pow_scalar = primitive("pow_scalar", "x", (_pow_scalar_rule,), "p", node="PowBackward0")

@@ -13,6 +13,7 @@ from .. import dtypes, return_types
 from ..autograd.modes import mode
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
+from .halves import scaled
 from .rows import written
 from .table import (
     FLOAT,
@@ -77,7 +78,7 @@ _sum = primitive("sum", "x", (lambda F, g, x_shape, dim: _spread(F, g, x_shape, 
 _mean = primitive(
     "mean",
     "x",
-    (lambda F, g, x_shape, dim: _spread(F, F.mul(g, 1 / (_count(x_shape, dim) or 1)), x_shape, dim),),
+    (lambda F, g, x_shape, dim: _spread(F, scaled(F, g, 1 / (_count(x_shape, dim) or 1)), x_shape, dim),),
     "dim keepdim",
 )
 
@@ -130,7 +131,7 @@ def _var_rule(F: Any, g: Any, x: Any, x_shape: Any, dim: Any, correction: float)
     n = _count(x_shape, dim) - correction
     centred = F.sub(x, F.mean(x, dim, True))
     g = pw.like(F, F.reshape(g, keep_shape(x_shape, dim)), x)
-    return F.mul(F.mul(g, 2 / n if n > 0 else float("nan")), centred)
+    return F.mul(scaled(F, g, 2 / n if n > 0 else float("nan")), centred)
 
 
 _var = primitive("var", "x", (_var_rule,), "dim correction keepdim")

@@ -15,18 +15,20 @@ from .activations import hardtanh
 from .arranging import meshgrid
 from .clamps import clamp
 from .convolution import ntuple
-from .creation import linspace, ones, zeros
+from .creation import arange, linspace, ones, zeros
 from .joining import stack
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .products import matmul
+from .scattering import index_select
 from .shape import contiguous, permute, reshape, squeeze, unsqueeze
-from .table import F, check_tensor, named, no_kernel, primitive
+from .table import F, check_tensor, named, no_kernel, primitive, renamed
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
 MODES = {3: ("nearest", "nearest-exact", "area", "linear"),
          4: ("nearest", "nearest-exact", "area", "bilinear", "bicubic", "lanczos"),
          5: ("nearest", "nearest-exact", "area", "trilinear")}  # fmt: skip
+WIDE = 8  # channels from which on grid_sample reads them by rows
 
 
 def _resize_plan(mode: str, n: int, size: int, factor: Any, align: bool, antialias: bool, single: bool) -> Plan:
@@ -249,7 +251,12 @@ def grid_sample(
         )
     batch, channels, *shape = x._a.shape
     points = prod(g._a.shape[1:-1])
-    flat = reshape(x, (batch, channels, prod(shape)))
+    size, wide = prod(shape), channels >= WIDE
+    if wide:  # a point's channels side by side: one place names them all
+        source = reshape(permute(x, (0, *range(2, n + 2), 1)), (batch * size, channels))
+        first = unsqueeze(pw.mul(arange(batch, device=x.device), size), 1)
+    else:
+        source = reshape(x, (batch, channels, size))
     coordinates = []  # per input dimension, slowest first
     for i, m in enumerate(shape):
         c = reshape(g.select(-1, n - 1 - i), (batch, points))
@@ -279,10 +286,19 @@ def grid_sample(
             safe = F.cast(pw.where(here, at, 0.0), dtypes.int64.array)
             index = safe if index is None else pw.add(pw.mul(index, m), safe)
             weight = w if weight is None else pw.mul(weight, w)
-        values = flat.gather(2, unsqueeze(index, 1).expand(batch, channels, points))
-        part = pw.mul(values, unsqueeze(pw.where(inside, weight, 0.0), 1))
+        weight = pw.where(inside, weight, 0.0)
+        if wide:
+            values = index_select(source, 0, reshape(pw.add(index, first), -1))
+            part = pw.mul(values, reshape(weight, (-1, 1)))
+        else:
+            values = source.gather(2, unsqueeze(index, 1).expand(batch, channels, points))
+            part = pw.mul(values, unsqueeze(weight, 1))
         out = part if out is None else pw.add(out, part)
-    return reshape(out, (batch, channels, *g._a.shape[1:-1]))
+    if wide:
+        out = contiguous(permute(reshape(out, (batch, *g._a.shape[1:-1], channels)), (0, n + 1, *range(1, n + 1))))
+    else:
+        out = reshape(out, (batch, channels, *g._a.shape[1:-1]))
+    return renamed(out, f"GridSampler{n}DBackward0")
 
 
 def _cubic_weights(t: Tensor) -> list[Tensor]:

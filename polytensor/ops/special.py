@@ -11,6 +11,7 @@ from ..tensor import Tensor
 from . import pointwise as pw
 from .clamps import threshold_
 from .elementwise import strict, unattached, underived
+from .halves import is_half, scaled
 from .table import FLOAT, F, attach, binary, check_tensor, give, inplace, primitive, renamed, unary
 
 __all__ = [
@@ -147,12 +148,15 @@ _SLOPE = 2 / sqrt(pi)
 
 
 def _bell(F: Any, g: Any, x: Any) -> Any:
-    return F.mul(F.mul(g, _SLOPE), F.exp(F.neg(F.mul(x, x))))
+    bell = F.exp(F.neg(F.mul(x, x)))
+    if is_half(pw.raw_dtype(g)):  # in PyTorch's order, which shows where each step rounds
+        return F.mul(scaled(F, bell, _SLOPE), g)
+    return F.mul(F.mul(g, _SLOPE), bell)
 
 
 erf = unary("erf", _bell, FLOAT, real=True)
 erfc = unary("erfc", lambda F, g, x: F.neg(_bell(F, g, x)), FLOAT, real=True)
-erfinv = unary("erfinv", lambda F, g, out: F.mul(F.mul(g, 1 / _SLOPE), F.exp(F.mul(out, out))), FLOAT, real=True)
+erfinv = unary("erfinv", lambda F, g, out: F.mul(scaled(F, g, 1 / _SLOPE), F.exp(F.mul(out, out))), FLOAT, real=True)
 erfcx = unary(
     "special_erfcx",
     lambda F, g, x, out: F.mul(g, F.add(F.mul(F.mul(x, 2), out), -_SLOPE)),

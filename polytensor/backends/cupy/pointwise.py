@@ -94,9 +94,9 @@ template <typename A> __device__ __forceinline__ A tanh_half(A x) {{
 TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "relu": ("x", "", "x <= 0 ? (A)0 : x", ALL),
     "relu_backward": ("g y", "", "y <= 0 ? (A)0 : g", ALL),
-    "sigmoid": ("x", "", "sigmoid(x)", SINGLE),
-    "sigmoid_backward": ("g y", "", "g * ((1 - y) * y)", SINGLE),
-    "tanh_backward": ("g y", "", "g * (1 - y * y)", SINGLE),
+    "sigmoid": ("x", "", "sigmoid(x)", ALL),
+    "sigmoid_backward": ("g y", "", "g * ((1 - y) * y)", ALL),
+    "tanh_backward": ("g y", "", "g * (1 - y * y)", ALL),
     "normal_cdf": ("x", "", "normal_cdf(x)", ALL),
     "gelu": ("x", "", "x * gelu_cdf<T>(x)", ALL),
     "gelu_backward": ("g x", "", "g * (gelu_cdf<T>(x) + x * density(x))", ALL),
