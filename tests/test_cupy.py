@@ -283,6 +283,8 @@ def test_samples_on_the_twin(twin, family):
     wrong = []
     for sample in FAMILIES[family]:
         halves = ("float16", "bfloat16") if "[f32" in sample.name else ()
+        if "0df64" in sample.name:  # a number in a tensor of the CPU stays wide, one on CUDA is rounded, as in PyTorch
+            halves = ()
         for dtype, case in [("", sample), *((d, in_half(sample, d)) for d in halves)]:
             try:
                 check(twin, case)

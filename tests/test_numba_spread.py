@@ -178,7 +178,7 @@ def test_called_when_the_modules_are_gone():
 
 def test_the_backend_has_them():
     backend = NumbaBackend()
-    assert all(getattr(backend, name) is ufunc for name, ufunc in MADE.items())
+    assert all(getattr(backend, {"pow": "power"}.get(name, name)) is ufunc for name, ufunc in MADE.items())
 
 
 def test_an_unknown_layout_means_numpys(monkeypatch):

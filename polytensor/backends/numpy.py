@@ -110,14 +110,16 @@ class NumpyBackend(Backend):
         size = super().pow_scalar(np.abs(x), p)
         return np.copysign(size, x) if p % 2 else size
 
+    power: Any = np.power  # Numba has one for several threads
+
     def pow(self, x: Any, y: Any) -> Any:
         # slow in the same way: powers of the sizes, then the signs of odd powers, and NaN for what has no root
         if x.dtype != y.dtype or x.dtype.kind != "f" or x.dtype.itemsize == 2 or max(x.size, y.size) < FEW:
-            return np.power(x, y)
+            return self.power(x, y)
         below = x < 0
         if not below.any():
-            return np.power(x, y)
-        size = np.power(np.abs(x), y)
+            return self.power(x, y)
+        size = self.power(np.abs(x), y)
         whole, half = np.rint(y) == y, y * 0.5
         odd = whole & (np.rint(half) != half)
         size = self.where(odd, np.copysign(size, x), size)

@@ -28,8 +28,7 @@ class LargeKernels(NumpyBackend):
             setattr(self, "_" + module, import_module("." + module, __package__))
         self._small_first()
         for name, ufunc in self._spread.spread().items():
-            if not hasattr(type(self), name):
-                setattr(self, name, ufunc)
+            setattr(self, "power" if name == "pow" else name, ufunc)
 
     _threads: Any
     _copies: Any
