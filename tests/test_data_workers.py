@@ -479,6 +479,7 @@ def script(tmp_path, method, nap):
     return subprocess.Popen(
         [sys.executable, "-m", "polytensor", "run", str(path), method, str(nap)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run in the background
     )  # fmt: skip
 
 
