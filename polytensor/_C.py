@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .absent import refuse
+from .absent import refuse_class
 from .autograd.modes import mode
 from .nn.module import _parse_to
 from .overrides import DisableTorchFunction as DisableTorchFunction
@@ -19,19 +19,8 @@ __all__ = [
 
 _INSTEAD = "torch.load and torch.save read and write files"
 
-
-class PyTorchFileReader:
-    """There is none."""
-
-    __init__ = refuse("torch.PyTorchFileReader", _INSTEAD)
-
-
-class PyTorchFileWriter:
-    """There is none."""
-
-    __init__ = refuse("torch.PyTorchFileWriter", _INSTEAD)
-
-
+PyTorchFileReader = refuse_class("torch.PyTorchFileReader", _INSTEAD)
+PyTorchFileWriter = refuse_class("torch.PyTorchFileWriter", _INSTEAD)
 _TensorMeta = type(TensorBase)
 
 

@@ -26,3 +26,10 @@ def refuse(what: str, instead: str) -> Callable[..., Any]:
     refused.__name__ = refused.__qualname__ = what.rpartition(".")[2]
     refused.__doc__ = f"NotImplementedError: {instead}."
     return refused
+
+
+def refuse_class(what: str, instead: str, base: type = object, **how: Any) -> Any:
+    """A class for isinstance and issubclass: making an instance raises NotImplementedError. `how` goes to its metaclass."""
+    made, module = refuse(what, instead), f"{__package__}{what.rpartition('.')[0].removeprefix('torch')}"
+    names = {"__new__": made, "__doc__": f"No instances: {instead}.", "__module__": module}
+    return type(base)(made.__name__, (base,), names, **how)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .absent import refuse
+from .absent import refuse_class
+from .dtypes import bool_
 from .tensor import Tensor
 
 __all__ = [
@@ -18,25 +18,9 @@ __all__ = [
 
 _INSTEAD = "sizes are plain numbers here, nothing is traced"
 
-
-class SymInt:
-    """No size is an instance of it."""
-
-    __init__ = refuse("torch.SymInt", _INSTEAD)
-
-
-class SymFloat:
-    """No number is an instance of it."""
-
-    __init__ = refuse("torch.SymFloat", _INSTEAD)
-
-
-class SymBool:
-    """No truth value is an instance of it."""
-
-    __init__ = refuse("torch.SymBool", _INSTEAD)
-
-
+SymInt = refuse_class("torch.SymInt", _INSTEAD)
+SymFloat = refuse_class("torch.SymFloat", _INSTEAD)
+SymBool = refuse_class("torch.SymBool", _INSTEAD)
 Message = Callable[[], Any] | None
 
 
@@ -94,9 +78,9 @@ def _check_is_size(i: int, message: Message = None, *, max: int | None = None) -
 def _check_tensor_all_with(error: type[Exception], cond: Tensor, message: Message = None) -> None:
     if not isinstance(cond, Tensor):
         raise TypeError(f"cond must be a tensor, but got {type(cond)}")
-    if str(cond.dtype) != "torch.bool":
+    if cond.dtype is not bool_:
         raise TypeError(f"cond tensor must have dtype torch.bool, but got {cond.dtype}")
-    _check_with(error, builtins.bool(cond.all()), message)  # type: ignore[attr-defined]
+    _check_with(error, bool(cond.all()), message)  # type: ignore[attr-defined]
 
 
 def _check_tensor_all(cond: Tensor, message: Message = None) -> None:

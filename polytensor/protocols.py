@@ -70,6 +70,7 @@ class Protocols:
         return bool(a.item() if self._dev.type == "cpu" else self._dev.backend.item(a))
 
     def _one(self, name: str) -> Any:
+        """The one value, for a real Python number."""
         if self._fn is not None and not _warned:
             _warned.append(True)
             warnings.warn(
@@ -78,7 +79,6 @@ class Protocols:
                 UserWarning,
                 stacklevel=3,
             )
-        """The one value, for a real Python number."""
         if self._a.size != 1:
             raise ValueError(NOT_ONE)
         value = self._dev.backend.item(self._a)

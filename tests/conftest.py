@@ -132,7 +132,7 @@ def launches(monkeypatch):
         return Called(lambda *args, **more: (names.append(name), found(*args, **more))[1])
 
     monkeypatch.setattr(launch, "load", loaded)
-    monkeypatch.setattr(launch, "ready", {})
+    monkeypatch.setattr(launch, "ready", launch.Ready())
     return names
 
 

@@ -83,7 +83,7 @@ def test_the_sanitizer_sees_every_kernel(gpu, monkeypatch):
         polytensor.zeros(1, device="cuda")
         find = launch.load
         monkeypatch.setattr(launch, "load", load)
-        monkeypatch.setattr(launch, "ready", {})
+        monkeypatch.setattr(launch, "ready", launch.Ready())
         gpu.touch("cuda", (), ("linear regression",), ("float32",))
     # one that is missing here is to be called in benchmarks/gpu_touch.py
     assert {name for name in launch.KERNELS if not name.startswith("rule_")} - seen == {"put_words"}

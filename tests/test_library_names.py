@@ -224,6 +224,18 @@ def test_what_is_not_here_says_so(use):
         use()
 
 
+def test_names_alone_make_no_function_ask():
+    program = """
+import polytensor as torch
+from polytensor import overrides
+from polytensor._subclasses import FakeTensor
+from polytensor.distributed.tensor import DTensor
+assert not isinstance(torch.ones(2), (FakeTensor, DTensor)) and issubclass(DTensor, torch.Tensor)
+assert overrides.enable()  # nobody had asked for it
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_own_types_in_trees():
     from polytensor.utils import _pytree as tree
 

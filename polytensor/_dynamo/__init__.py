@@ -27,15 +27,8 @@ def mark_dynamic(t: Any, index: Any = None, **hints: Any) -> None:
 mark_static = mark_static_address = maybe_mark_dynamic = mark_dynamic
 
 
-def forbid_in_graph(fn: Any) -> Any:
-    return fn
-
-
-disallow_in_graph = forbid_in_graph
-
-
-def run(fn: Any = None) -> Any:
-    return (lambda f: f) if fn is None else fn
+forbid_in_graph = disallow_in_graph = allow_in_graph
+run = disable
 
 
 def optimize(backend: Any = "inductor", **options: Any) -> Callable[[Any], Any]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from ..absent import refuse
+from ..absent import refuse_class
 from ..nn.module import Module
 
-
-class OptimizedModule(Module):
-    """No module is an instance of it: torch.compile hands modules back as they are."""
-
-    __init__ = refuse("torch._dynamo.OptimizedModule", "torch.compile hands modules back as they are")
+OptimizedModule = refuse_class("torch._dynamo.OptimizedModule", "torch.compile hands modules back as they are", Module)

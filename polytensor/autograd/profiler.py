@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from .. import devices
-from ..absent import refuse
+from ..absent import refuse_class
 
 __all__ = ["EventList", "FunctionEvent", "emit_itt", "emit_nvtx", "profile", "record_function"]
 
@@ -299,16 +299,8 @@ def _time_kernels(backend: Any) -> Callable[[], None]:
     return restore
 
 
-class emit_nvtx:  # noqa: N801
-    """Not here."""
-
-    __init__ = refuse("torch.autograd.profiler.emit_nvtx", "use torch.cuda.nvtx or torch.profiler")
-
-
-class emit_itt:  # noqa: N801
-    """Not here."""
-
-    __init__ = refuse("torch.autograd.profiler.emit_itt", "use torch.profiler")
+emit_nvtx = refuse_class("torch.autograd.profiler.emit_nvtx", "use torch.cuda.nvtx or torch.profiler")
+emit_itt = refuse_class("torch.autograd.profiler.emit_itt", "use torch.profiler")
 
 
 def kineto_available() -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ..absent import missing, refuse
+from ..absent import missing, refuse, refuse_class
 
 
 def is_available() -> bool:
@@ -46,17 +46,8 @@ for _name in _COLLECTIVES:
 _INSTEAD = "a program is one process, is_available() is False"
 init_process_group = refuse("torch.distributed.init_process_group", _INSTEAD)
 
-
-class ProcessGroup:
-    """There is none."""
-
-    __init__ = refuse("torch.distributed.ProcessGroup", _INSTEAD)
-
-
-class Work:
-    """There is none."""
-
-    __init__ = refuse("torch.distributed.Work", _INSTEAD)
+ProcessGroup = refuse_class("torch.distributed.ProcessGroup", _INSTEAD)
+Work = refuse_class("torch.distributed.Work", _INSTEAD)
 
 
 class ReduceOp:

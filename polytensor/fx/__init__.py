@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..absent import missing, refuse
+from ..absent import missing, refuse, refuse_class
 
 _INSTEAD = "PolyTensor runs eagerly and records no graph of the code; call the function or module as it is"
 
@@ -21,41 +21,11 @@ def has_side_effect(fn: Any) -> Any:
     return fn
 
 
-class _Absent:
-    """A base of names that programs compare types with: nothing is an instance of them."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        refuse(f"torch.fx.{type(self).__name__}", _INSTEAD)()
-
-
-class Graph(_Absent):
-    pass
-
-
-class GraphModule(_Absent):
-    pass
-
-
-class Interpreter(_Absent):
-    pass
-
-
-class Node(_Absent):
-    pass
-
-
-class Proxy(_Absent):
-    pass
-
-
-class Tracer(_Absent):
-    pass
-
-
-class Transformer(Interpreter):
-    pass
-
-
+Graph, GraphModule, Interpreter, Node, Proxy, Tracer = (
+    refuse_class(f"torch.fx.{_name}", _INSTEAD)
+    for _name in ("Graph", "GraphModule", "Interpreter", "Node", "Proxy", "Tracer")
+)
+Transformer = refuse_class("torch.fx.Transformer", _INSTEAD, Interpreter)
 symbolic_trace = refuse("torch.fx.symbolic_trace", _INSTEAD)
 replace_pattern = refuse("torch.fx.replace_pattern", _INSTEAD)
 __getattr__ = missing("torch.fx", _INSTEAD)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from typing import Final as Final
 
-from ..absent import missing, refuse
+from ..absent import missing, refuse, refuse_class
 from ..nn.module import Module
 
 _INSTEAD = "TorchScript compiles to PyTorch's own runtime; call the function or module as it is"
@@ -178,23 +178,9 @@ class ScriptModule(Module):
     """No module is an instance of it but of classes that derive from it, which stay plain Modules."""
 
 
-class RecursiveScriptModule(ScriptModule):
-    """No module is an instance of it."""
-
-    __init__ = refuse("torch.jit.RecursiveScriptModule", _INSTEAD)  # type: ignore[assignment]
-
-
+RecursiveScriptModule = refuse_class("torch.jit.RecursiveScriptModule", _INSTEAD, ScriptModule)
 TracedModule = TopLevelTracedModule = RecursiveScriptModule
 
-
-class ScriptFunction:
-    """No function is an instance of it."""
-
-    __init__ = refuse("torch.jit.ScriptFunction", _INSTEAD)
-
-
-class CompilationUnit:
-    __init__ = refuse("torch.jit.CompilationUnit", _INSTEAD)
-
-
+ScriptFunction = refuse_class("torch.jit.ScriptFunction", _INSTEAD)
+CompilationUnit = refuse_class("torch.jit.CompilationUnit", _INSTEAD)
 __getattr__ = missing("torch.jit", _INSTEAD)

@@ -6,8 +6,7 @@ from math import prod
 from typing import Any
 
 from . import launch
-from .norms import FLOATS, HALVES, wide
-from .rows import CTYPE, ROWS, VECTOR, width
+from .rows import CTYPE, FLOATS, ROWS, SINGLE, VECTOR, wide, width
 
 Array = Any
 
@@ -296,10 +295,10 @@ __global__ void channel_apply_backward(const T* g, const T* x, const T* made, co
 """
 )
 
-_SPANS = [(c, *form) for c in (*FLOATS, *HALVES) for form in ((str(VECTOR[c]), "false"), ("1", "false"), ("1", "true"))]
-_PACKS = [(c, str(v)) for c in (*FLOATS, *HALVES) for v in (VECTOR[c], 1)]
+_SPANS = [(c, *form) for c in FLOATS for form in ((str(VECTOR[c]), "false"), ("1", "false"), ("1", "true"))]
+_PACKS = [(c, str(v)) for c in FLOATS for v in (VECTOR[c], 1)]
 launch.register("channel_stats", ROWS + CHANNELS + CHANNEL_STATS, _SPANS)
-launch.register("merge_stats", MERGE_STATS, [(c,) for c in FLOATS])
+launch.register("merge_stats", MERGE_STATS, [(c,) for c in SINGLE])
 launch.register("channel_sums", ROWS + CHANNELS + CHANNEL_SUMS, _SPANS)
 launch.register("channel_apply", CHANNEL_APPLY, _PACKS)
 launch.register("channel_apply_backward", CHANNEL_APPLY_BACKWARD, _PACKS)
@@ -307,8 +306,8 @@ launch.register("channel_apply_backward", CHANNEL_APPLY_BACKWARD, _PACKS)
 
 def _batch_type(x: Array, alike: list[Array | None], small: list[Array]) -> str | None:
     """The C type of x, whose dtype `alike` have; `small` are of what it is computed in."""
-    found, kind = CTYPE.get(x.dtype), wide(x)
-    if found not in (*FLOATS, *HALVES) or not x.size or any([t.dtype != kind for t in small]):
+    found, kind = CTYPE.get(x.dtype), wide(x.dtype)
+    if found not in FLOATS or not x.size or any([t.dtype != kind for t in small]):
         return None
     return None if any([t is not None and (t.dtype != x.dtype or t.shape != x.shape) for t in alike]) else found
 
@@ -350,7 +349,7 @@ class CudaChannels:
     ) -> Array:
         """(2, c): the sums of g * (x - mean) and of g; `made`: the result of a relu that g goes through."""
         size, blocks, types = self._chunks(form, g, x, g if made is None else made)
-        parts = self.empty((blocks[1], 2, form[1]), wide(x))
+        parts = self.empty((blocks[1], 2, form[1]), wide(x.dtype))
         flags = (launch.BOOL[mean is not None], launch.BOOL[made is not None])
         args = (g, x, g if made is None else made, g if mean is None else mean, parts, *launch.i64(*form, size), *flags)
         launch.kernel("channel_sums", *types)(blocks, (256,), args)
@@ -358,7 +357,7 @@ class CudaChannels:
 
     def _batch_norm(self, x: Array, w: Array, b: Array, dims: Ints, eps: float, relu: bool) -> Any:
         """The result (its relu), the mean and the variance; None where the kernels do not take the arrays."""
-        form, ctype, kind = channels(x.shape, dims), _batch_type(x, [], [w, b]), wide(x)
+        form, ctype, kind = channels(x.shape, dims), _batch_type(x, [], [w, b]), wide(x.dtype)
         if form is None or ctype is None or not w.size == b.size == form[1]:
             return None
         x, w, b = self.contiguous(x), self.contiguous(w), self.contiguous(b)

@@ -16,11 +16,11 @@ from ...layouts import dense_order
 from ..base import UFUNCS
 from . import launch
 from .launch import I64, register, threads
-from .rows import CTYPE, ROWS
+from .rows import CTYPE, FLOATS, ROWS
 
 Array = Any
 
-FLOATS = ("float", "double", "__half", "__nv_bfloat16")
+TYPES = (*FLOATS, "long long")
 
 PLACE = r"""
 // Where element i of n lies in an array that begins anew after k elements.
@@ -77,12 +77,12 @@ __device__ __forceinline__ void two(const T* x, const T* y, U* out, i64 n, i64 k
 """
 )
 
-# name: (formula, C types); "bool" stands for results that are no T
+# name: (formula, C types)
 BINARY = {
-    "add": ("a + b", (*FLOATS, "long long")), "sub": ("a - b", (*FLOATS, "long long")),
-    "mul": ("a * b", (*FLOATS, "long long")), "div": ("a / b", FLOATS),
-    "maximum": ("a > b || a != a ? a : b", (*FLOATS, "long long")),
-    "minimum": ("a < b || a != a ? a : b", (*FLOATS, "long long")),
+    "add": ("a + b", TYPES), "sub": ("a - b", TYPES),
+    "mul": ("a * b", TYPES), "div": ("a / b", FLOATS),
+    "maximum": ("a > b || a != a ? a : b", TYPES),
+    "minimum": ("a < b || a != a ? a : b", TYPES),
 }  # fmt: skip
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 CHOOSE = r"""
@@ -132,8 +132,8 @@ __global__ void two_{name}(const T* x, const T* y, {result}* out, i64 n, i64 kx,
 for _name, (_formula, _types) in BINARY.items():
     register("two_" + _name, TWO + _text(_name, "T", _formula), [(c,) for c in _types])
 for _name, _sign in COMPARISONS.items():
-    register("two_" + _name, TWO + _text(_name, "bool", f"a {_sign} b"), [(c,) for c in (*FLOATS, "long long")])
-register("choose", PLACE + CHOOSE, [(c,) for c in (*FLOATS, "long long", "bool")])
+    register("two_" + _name, TWO + _text(_name, "bool", f"a {_sign} b"), [(c,) for c in TYPES])
+register("choose", PLACE + CHOOSE, [(c,) for c in (*TYPES, "bool")])
 
 
 def period(x: Array, shape: tuple[int, ...]) -> int:
@@ -179,7 +179,7 @@ def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scala
                 return plain(x, y)
         out = empty(shape, made)
         if n:
-            (launch.ready.get(key) or launch.kernel(*key)).over(threads(n, each), (x, y, out, I64[n], I64[kx], I64[ky]))
+            launch.ready[key].over(threads(n, each), (x, y, out, I64[n], I64[kx], I64[ky]))
         return out
 
     return call
@@ -208,8 +208,7 @@ def ordered(plain: Callable[..., Array]) -> Callable[..., Array]:
 
 def chooser(plain: Callable[..., Array], empty: Any) -> Any:
     """where() for a condition and two arrays of one dtype, any of which may be a number or rows."""
-    types = (*FLOATS, "long long", "bool")
-    known = {d: ("choose", c) for d, c in CTYPE.items() if c in types}
+    known = {d: ("choose", c) for d, c in CTYPE.items() if c in (*TYPES, "bool")}
 
     def call(condition: Array, x: Array, y: Array) -> Array:
         try:
@@ -233,7 +232,7 @@ def chooser(plain: Callable[..., Array], empty: Any) -> Any:
         if not all(periods):  # of nothing, or not of whole rows
             return plain(condition, x, y)
         out = empty(shape, x.dtype)
-        (launch.ready.get(key) or launch.kernel(*key)).over(
+        launch.ready[key].over(
             threads(n, 16 // x.dtype.itemsize), (condition, x, y, out, I64[n], *[I64[k] for k in periods])
         )
         return out
@@ -253,8 +252,8 @@ class ElementwiseKernels:
         for name, (_, types) in BINARY.items():
             setattr(self, name, binary(name, types, ordered(getattr(xp, UFUNCS[name])), empty, scalar))
         for name in COMPARISONS:
-            types, plain = (*FLOATS, "long long"), ordered(getattr(xp, UFUNCS[name]))
-            setattr(self, name, binary(name, types, plain, empty, scalar, np.dtype(np.bool_)))
+            plain = ordered(getattr(xp, UFUNCS[name]))
+            setattr(self, name, binary(name, TYPES, plain, empty, scalar, np.dtype(np.bool_)))
         self.where = chooser(ordered(xp.where), empty)
         for name, ufunc in UFUNCS.items():
             if vars(self).get(name) is getattr(xp, ufunc) and name not in ("asarray", "empty", "zeros"):

@@ -1,7 +1,8 @@
 """CUDA kernels of our own: a register of sources, compiled when a kernel is first called.
 
 A family registers its `__global__` functions at import. `kernel(name, *types)` hands out a callable for one tuple of C
-types: (grid, block, args, shared_mem=0), where args are cupy arrays, or NumPy scalars of exactly the C parameter's type.
+types: (grid, block, args, shared_mem=0), where args are cupy arrays, or numbers of exactly the C parameter's type: I64[n],
+F32[x], ..., or NumPy's scalars, which cost more. `over(threads, args)` is the short way for loops over elements.
 CuPy checks none of it: a wrong type reads garbage (tests/cuda_emulator.py does check). The driver refuses a grid of 0
 blocks, so leave out the launch for empty arrays. Tables of addresses are declared T* const*.
 A thread may take 255 registers: kernels for blocks of more than 256 threads say so by __launch_bounds__.
@@ -16,9 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = [
-    "BOOL", "CTYPES", "F32", "F64", "I32", "I64", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "U64", "code", "expression",
-    "floats", "grid", "i64", "kernel", "ready", "register",
-    "threads",
+    "BOOL", "CTYPES", "F32", "F64", "I32", "I64", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "U64", "Ready", "code",
+    "expression", "floats", "grid", "i64", "kernel", "ready", "register", "threads",
 ]  # fmt: skip
 
 CTYPES = {
@@ -194,8 +194,16 @@ class Source(NamedTuple):
     types: tuple[tuple[str, ...], ...]
 
 
+class Ready(dict[tuple[str, ...], Any]):
+    """Kernels by (name, *types), loaded when they are first asked for."""
+
+    def __missing__(self, key: tuple[str, ...]) -> Any:
+        self[key] = made = load(key[0], key[1:], 0)
+        return made
+
+
 KERNELS: dict[str, Source] = {}
-ready: dict[tuple[str, ...], Any] = {}
+ready = Ready()
 
 
 def register(name: str, source: str, types: Sequence[tuple[str, ...]] = ((),)) -> None:
@@ -259,17 +267,13 @@ def load(name: str, types: tuple[str, ...], shared_mem: int) -> Any:
 
 @cache
 def _parameter() -> Any:
-    try:
-        from cupy.cuda.function import CNumpyArray
-    except ImportError:  # the emulator needs no CuPy
-        CNumpyArray = object
+    from cupy.cuda.function import CNumpyArray
 
     class Parameter(CNumpyArray):  # type: ignore[misc]
         """A number as CuPy hands it to the driver."""
 
         def __init__(self, value: Any) -> None:
-            if CNumpyArray is not object:
-                super().__init__(np.array(value))
+            super().__init__(np.array(value))
             self.value = value
 
     return Parameter
@@ -283,9 +287,8 @@ class Numbers(dict[Any, Any]):
 
     def __missing__(self, value: Any) -> Any:
         made = _parameter()(self.kind(value))
-        if (
-            len(self) < 4096 and value == value and (value != 0 or self.kind not in (np.float32, np.float64))
-        ):  # -0.0 == 0.0
+        one_key = value == value and (value != 0 or self.kind not in (np.float32, np.float64))  # unlike NaN and -0.0
+        if one_key and len(self) < 4096:
             self[value] = made
         return made
 
@@ -308,10 +311,9 @@ def kernel(name: str, *types: str, shared_mem: int = 0) -> Any:
     """callable(grid, block, args, shared_mem=0) for a registered function. shared_mem: the most that a launch may ask for,
     if that is above 48 KiB."""
     key = (name, *types)
-    found = ready.get(key)
-    if found is None:
-        found = ready[key] = load(name, types, shared_mem)
-    return found
+    if shared_mem > STATIC_SHARED and key not in ready:
+        ready[key] = load(name, types, shared_mem)
+    return ready[key]
 
 
 def threads(n: int, each: int) -> int:

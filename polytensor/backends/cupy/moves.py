@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from .launch import I64, kernel, register, threads
+from .rows import INDEX
 
 Array = Any
 
 # by their alignment
 WORDS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "uint2", 16: "uint4"}
 FEW = 8  # operands of cat() that are copied one by one
-INDEX = np.dtype(np.int64)
 
 MOVE = r"""
 // `rows` rows of `width` words, which begin `step` words apart in `to`.

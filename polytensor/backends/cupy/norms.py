@@ -11,14 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import launch
-from .rows import CTYPE, ROWS, VECTOR, forms, spread, width
+from .rows import CTYPE, FLOATS, HALVES, ROWS, SINGLE, VECTOR, forms, spread, wide, width
 
 Array = Any
 
-DOUBLE = np.dtype(np.float64)
 Ints = tuple[int, ...]
 
-FLOATS, HALVES = ("float", "double"), ("__half", "__nv_bfloat16")
 TOGETHER = 4  # rows at least to a row of threads that leaves a partial sum of a layer norm
 
 NORM_ROWS = r"""
@@ -188,11 +186,11 @@ __global__ void __launch_bounds__(1024) add_parts(const A* parts, T* out, i64 co
 }
 """
 
-launch.register("norm_rows", ROWS + NORM_ROWS, forms((*FLOATS, *HALVES)))
+launch.register("norm_rows", ROWS + NORM_ROWS, forms(FLOATS))
 launch.register(
     "norm_rows_backward",
     ROWS + NORM_ROWS_BACKWARD,
-    [*forms((*FLOATS, *HALVES)), *[(c, str(VECTOR[c]), "2") for c in HALVES]],
+    [*forms(FLOATS), *[(c, str(VECTOR[c]), "2") for c in HALVES]],
 )
 launch.register("add_parts", ADD_PARTS, [("float", "float"), ("double", "double"), *[("float", h) for h in HALVES]])
 
@@ -200,14 +198,9 @@ launch.register("add_parts", ADD_PARTS, [("float", "float"), ("double", "double"
 def _type(*arrays: Array) -> str | None:
     """The C type of arrays of one dtype that the kernels take, and have elements."""
     found = CTYPE.get(arrays[0].dtype)
-    if found not in FLOATS or any([a.dtype != arrays[0].dtype or not a.size for a in arrays]):
+    if found not in SINGLE or any([a.dtype != arrays[0].dtype or not a.size for a in arrays]):
         return None
     return found
-
-
-def wide(x: Array) -> Any:
-    """What an array is computed in."""
-    return np.float64 if x.dtype == DOUBLE else np.float32
 
 
 def _held(n: int, *arrays: Array) -> bool:
@@ -283,7 +276,7 @@ class CudaNorms:
         of: Ints = (1, 1, 1), kept: bool = True,
     ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
         """(y * w + b or y, y where it is kept, mean, var)."""
-        x, (rows, n), kind = self.contiguous(x), form, wide(x)
+        x, (rows, n), kind = self.contiguous(x), form, wide(x.dtype)
         y, var = self.empty(x.shape, x.dtype) if kept else x, self._small(x, dims, kind)
         mean = self._small(x, dims, kind) if centred else var
         out = y if w is None else self.empty(x.shape, x.dtype)
@@ -310,7 +303,7 @@ class CudaNorms:
     ) -> tuple[Array, Array | None]:  # fmt: skip
         """dx, and the partial sums of g * y and g where the weights are those of a row. raw: y is x."""
         g, y, var, (rows, n) = self.contiguous(g), self.contiguous(y), self.contiguous(var), form
-        dx, kind = self.empty(y.shape, y.dtype), wide(y)
+        dx, kind = self.empty(y.shape, y.dtype), wide(y.dtype)
         w, affine = (y, False) if w is None else (self.contiguous(w), True)
         v = width(n if of[2] == 1 else of[2], CTYPE[y.dtype], g, y, dx, w)
         held, blocks, threads = spread(rows, n, v, True)
@@ -346,9 +339,7 @@ class CudaNorms:
 
     def _layer(self, x: Array, w: Array, dims: Ints) -> tuple[int, int] | None:
         """(rows, n) where the kernels take x with weights like w over the last axes."""
-        fits = (
-            x.size and CTYPE.get(x.dtype) in (*FLOATS, *HALVES) and w.dtype == x.dtype and w.shape == x.shape[dims[0] :]
-        )
+        fits = x.size and CTYPE.get(x.dtype) in FLOATS and w.dtype == x.dtype and w.shape == x.shape[dims[0] :]
         return trailing(x.shape, dims) if fits else None
 
     def rows_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import CTYPE, ROWS
+from .rows import CTYPE, FLOATS, ROWS, wide
 
 Array = Any
 
-FLOATS = ("float", "double", "__half", "__nv_bfloat16")
 CHUNK = 4096  # elements to a block
 TABLES = 64  # kept
 
@@ -168,11 +167,6 @@ launch.register("sgd_many", MANY + SGD_MANY, [(c,) for c in FLOATS])
 launch.register("sgd_momentum_many", MANY + SGD_MOMENTUM_MANY, [(c,) for c in FLOATS])
 launch.register("adam_count", ADAM_COUNT, [(c, d) for c in ("float", "double") for d in ("float", "double")])
 launch.register("adam_many", MANY + ADAM_MANY, [(c, n) for c in FLOATS for n in ("4", "5")])
-
-
-def wide(dtype: Any) -> Any:
-    """What arrays of a dtype are computed in."""
-    return np.float64 if dtype == np.float64 else np.float32
 
 
 def numbers(dtype: Any, *values: float) -> tuple[Any, ...]:

@@ -13,12 +13,10 @@ import numpy as np
 from ..activations import ROOT_2_OVER_PI, ROOT_HALF, TANH_GELU
 from ..base import UFUNCS
 from . import launch
-from .rows import CTYPE, ROWS
+from .rows import CTYPE, FLOATS, HALVES, ROWS, SINGLE
 
 Array = Any
 
-SINGLE, ALL = ("float", "double"), ("float", "double", "__half", "__nv_bfloat16")
-HALF = ("__half", "__nv_bfloat16")
 
 MAP = (
     ROWS
@@ -92,21 +90,21 @@ template <typename A> __device__ __forceinline__ A tanh_half(A x) {{
 # name: (arrays, numbers, formula, C types). 16-bit floats where the base backend rounds once, or where the front leaves
 # it to the kernel (see takes_half).
 TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
-    "relu": ("x", "", "x <= 0 ? (A)0 : x", ALL),
-    "relu_backward": ("g y", "", "y <= 0 ? (A)0 : g", ALL),
-    "sigmoid": ("x", "", "sigmoid(x)", ALL),
-    "sigmoid_backward": ("g y", "", "g * ((1 - y) * y)", ALL),
-    "tanh_backward": ("g y", "", "g * (1 - y * y)", ALL),
-    "normal_cdf": ("x", "", "normal_cdf(x)", ALL),
-    "gelu": ("x", "", "x * gelu_cdf<T>(x)", ALL),
-    "gelu_backward": ("g x", "", "g * (gelu_cdf<T>(x) + x * density(x))", ALL),
-    "gelu_tanh": ("x", "", "x * tanh_half(x)", ALL),
+    "relu": ("x", "", "x <= 0 ? (A)0 : x", FLOATS),
+    "relu_backward": ("g y", "", "y <= 0 ? (A)0 : g", FLOATS),
+    "sigmoid": ("x", "", "sigmoid(x)", FLOATS),
+    "sigmoid_backward": ("g y", "", "g * ((1 - y) * y)", FLOATS),
+    "tanh_backward": ("g y", "", "g * (1 - y * y)", FLOATS),
+    "normal_cdf": ("x", "", "normal_cdf(x)", FLOATS),
+    "gelu": ("x", "", "x * gelu_cdf<T>(x)", FLOATS),
+    "gelu_backward": ("g x", "", "g * (gelu_cdf<T>(x) + x * density(x))", FLOATS),
+    "gelu_tanh": ("x", "", "x * tanh_half(x)", FLOATS),
     "gelu_tanh_backward": (
         "g x", "", f"g * (tanh_half(x) * (1 + x * (1 - tanh_half(x)) * ((A){2 * ROOT_2_OVER_PI!r} + "
-        f"(A){6 * ROOT_2_OVER_PI * TANH_GELU!r} * (x * x))))", ALL,
+        f"(A){6 * ROOT_2_OVER_PI * TANH_GELU!r} * (x * x))))", FLOATS,
     ),
-    "silu": ("x", "", "x * sigmoid(x)", ALL),
-    "silu_backward": ("g x", "", "g * (sigmoid(x) * (1 + x * (1 - sigmoid(x))))", ALL),
+    "silu": ("x", "", "x * sigmoid(x)", FLOATS),
+    "silu_backward": ("g x", "", "g * (sigmoid(x) * (1 + x * (1 - sigmoid(x))))", FLOATS),
     "mish": ("x", "", "x * tanh(soft_plus(x))", SINGLE),
     "elu": (
         "x", "alpha scale input_scale", "x <= 0 ? expm1(x * input_scale) * (alpha * scale) : x * scale", SINGLE,
@@ -120,23 +118,23 @@ TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "hardshrink": ("x", "lambd", "x >= -lambd && x <= lambd ? (A)0 : x", SINGLE),
     "softshrink": ("x", "lambd", "x > lambd ? x - lambd : x < -lambd ? x + lambd : x * 0", SINGLE),
     "threshold_": ("x", "limit value", "x <= limit ? value : x", SINGLE),
-    "soft_hinge": ("x", "", "soft_plus(-x)", ALL),
-    "smooth_l1": ("d", "beta", "fabs(d) < beta ? (A)0.5 * d * d / beta : fabs(d) - (A)0.5 * beta", ALL),
+    "soft_hinge": ("x", "", "soft_plus(-x)", FLOATS),
+    "smooth_l1": ("d", "beta", "fabs(d) < beta ? (A)0.5 * d * d / beta : fabs(d) - (A)0.5 * beta", FLOATS),
     "binary_cross_entropy": (
-        "x t", "", "(t - 1) * (log1p(-x) < -100 ? (A)-100 : log1p(-x)) - t * (log(x) < -100 ? (A)-100 : log(x))", ALL,
+        "x t", "", "(t - 1) * (log1p(-x) < -100 ? (A)-100 : log1p(-x)) - t * (log(x) < -100 ? (A)-100 : log(x))", FLOATS,
     ),
     "square_error": ("x t", "", "(x - t) * (x - t)", SINGLE),
-    "clamp_between": ("x", "lo hi", "between(x, lo, hi)", ALL),
-    "remainder": ("x y", "", "modulo(x, y)", ALL),
-    "floor_divide": ("x y", "", "quotient_below(x, y)", ALL),
-    "mul_number": ("x", "value", "x * value", HALF), "div_number": ("x", "value", "x / value", HALF),
-    "add_times": ("x y", "alpha", "x + alpha * y", HALF),
+    "clamp_between": ("x", "lo hi", "between(x, lo, hi)", FLOATS),
+    "remainder": ("x y", "", "modulo(x, y)", FLOATS),
+    "floor_divide": ("x y", "", "quotient_below(x, y)", FLOATS),
+    "mul_number": ("x", "value", "x * value", HALVES), "div_number": ("x", "value", "x / value", HALVES),
+    "add_times": ("x y", "alpha", "x + alpha * y", HALVES),
     "lerp_number": (
-        "x y", "weight", "fabs(weight) < (A)0.5 ? x + weight * (y - x) : y - (y - x) * (1 - weight)", HALF,
+        "x y", "weight", "fabs(weight) < (A)0.5 ? x + weight * (y - x) : y - (y - x) * (1 - weight)", HALVES,
     ),
-    "neg": ("x", "", "-x", ALL), "abs": ("x", "", "fabs(x)", ALL), "sqrt": ("x", "", "sqrt(x)", ALL),
-    "exp": ("x", "", "exp(x)", ALL), "expm1": ("x", "", "expm1(x)", ALL), "log": ("x", "", "log(x)", ALL),
-    "log1p": ("x", "", "log1p(x)", ALL), "tanh": ("x", "", "tanh(x)", ALL),
+    "neg": ("x", "", "-x", FLOATS), "abs": ("x", "", "fabs(x)", FLOATS), "sqrt": ("x", "", "sqrt(x)", FLOATS),
+    "exp": ("x", "", "exp(x)", FLOATS), "expm1": ("x", "", "expm1(x)", FLOATS), "log": ("x", "", "log(x)", FLOATS),
+    "log1p": ("x", "", "log1p(x)", FLOATS), "tanh": ("x", "", "tanh(x)", FLOATS),
 }  # fmt: skip
 
 # name: (parameters beside T, the arrays and the value of each in element j of the pack at i, the value of the result);
@@ -211,7 +209,7 @@ __global__ void {name}({renamed}) {{
 
 for _name, (_parameters, _parts, _formula) in APART.items():
     _made = _text_apart("map_" + _name, _parameters, _parts, _formula)
-    launch.register("map_" + _name, ROWS + _made, [(c,) for c in (ALL if _name == "masked_scale" else SINGLE)])
+    launch.register("map_" + _name, ROWS + _made, [(c,) for c in (FLOATS if _name == "masked_scale" else SINGLE)])
 
 
 SQUARES = r"""
@@ -262,7 +260,11 @@ def _method(name: str) -> Any:
         key = known.get(x.dtype)
         if key is None:
             return other(self, x, *numbers)
-        return self._map(key, [x], numbers) if numbers or not x._c_contiguous else self._map_one(key, x)
+        if numbers or not x._c_contiguous:
+            return self._map(key, [x], numbers)
+        out = self.empty(x.shape, x.dtype)
+        self._map_one(key, x, out)
+        return out
 
     def more(self: CudaPointwise, *args: Any) -> Array:
         arrays = args[:count]
@@ -278,7 +280,7 @@ def _method(name: str) -> Any:
 
 def _division(name: str) -> Any:
     def method(self: CudaPointwise, x: Array, y: Array) -> Array:
-        if CTYPE.get(x.dtype) not in ALL or x.dtype != y.dtype:
+        if CTYPE.get(x.dtype) not in FLOATS or x.dtype != y.dtype:
             return getattr(super(CudaPointwise, self), name)(x, y)
         if x.shape != y.shape:
             x, y = (self.contiguous(a) for a in self.xp.broadcast_arrays(x, y))
@@ -316,18 +318,13 @@ class CudaPointwise:
         if n:
             kind = launch.floats(out.dtype)
             wanted = launch.threads(n, 16 // out.dtype.itemsize)
-            (launch.ready.get(key) or launch.kernel(*key)).over(
-                wanted, (*arrays, out, launch.I64[n], *[kind[v] for v in numbers])
-            )
+            launch.ready[key].over(wanted, (*arrays, out, launch.I64[n], *[kind[v] for v in numbers]))
         return out
 
-    def _map_one(self, key: tuple[str, str], x: Array) -> Array:
-        out, n = self.empty(x.shape, x.dtype), x.size
-        if n:
-            (launch.ready.get(key) or launch.kernel(*key)).over(
-                launch.threads(n, 16 // x.dtype.itemsize), (x, out, launch.I64[n])
-            )
-        return out
+    def _map_one(self, key: tuple[str, str], x: Array, out: Array) -> None:
+        if x.size:
+            args = (x, out, launch.I64[x.size])
+            launch.ready[key].over(launch.threads(x.size, 16 // x.dtype.itemsize), args)
 
     def _apart(self, name: str, n: int, args: tuple[Any, ...], dtype: Any) -> None:
         if n:
@@ -352,15 +349,13 @@ class CudaPointwise:
 
     def relu_within(self, x: Array) -> None:
         c = CTYPE.get(x.dtype)
-        if c not in ALL or not x._c_contiguous:
+        if c not in FLOATS or not x._c_contiguous:
             super().relu_within(x)  # type: ignore[misc]
-        elif x.size:
-            launch.kernel("map_relu", c).over(
-                launch.threads(x.size, 16 // x.dtype.itemsize), (x, x, launch.I64[x.size])
-            )
+        else:
+            self._map_one(("map_relu", c), x, x)
 
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
-        if CTYPE.get(x.dtype) not in ALL or lo != lo or hi != hi:
+        if CTYPE.get(x.dtype) not in FLOATS or lo != lo or hi != hi:
             return super().clamp(x, lo, hi)  # type: ignore[misc]
         kind = x.dtype.type
         return self._map(
@@ -370,7 +365,7 @@ class CudaPointwise:
         )
 
     def masked_scale(self, x: Array, mask: Array, scale: float) -> Array:
-        if CTYPE.get(x.dtype) not in ALL or mask.shape != x.shape or mask.dtype != np.bool_:
+        if CTYPE.get(x.dtype) not in FLOATS or mask.shape != x.shape or mask.dtype != np.bool_:
             return super().masked_scale(x, mask, scale)  # type: ignore[misc]
         x, mask = self.contiguous(x), self.contiguous(mask)
         out = self.xp.empty(x.shape, x.dtype)

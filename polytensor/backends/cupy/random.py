@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import CTYPE, ROWS
+from .rows import CTYPE, FLOATS, ROWS
 
 Array = Any
 
-FLOATS = ("float", "double", "__half", "__nv_bfloat16")
 DIGITS = {"float": 24, "double": 53, "__half": 11, "__nv_bfloat16": 8}  # of a uniform draw
 MASK = 2**64 - 1
 

@@ -10,11 +10,10 @@ from typing import Any
 
 from ..recurrent import Steps
 from . import launch
-from .rows import CTYPE
+from .rows import CTYPE, SINGLE
 
 Array = Any
 
-FLOATS = ("float", "double")
 
 CELLS = r"""
 template <typename T> __device__ __forceinline__ T sigmoid(T x) { return 1 / (1 + exp(-x)); }
@@ -167,14 +166,14 @@ for _name, _text in (
     ("lstm_cell_backward", LSTM_CELL_BACKWARD), ("gru_cell", GRU_CELL),
     ("gru_cell_backward", GRU_CELL_BACKWARD),
 ):  # fmt: skip
-    launch.register(_name, CELLS + _text, [(c,) for c in FLOATS])
+    launch.register(_name, CELLS + _text, [(c,) for c in SINGLE])
 
 
 def _takes(n: int, *arrays: Array) -> str | None:
     """The C type of contiguous arrays of one dtype with elements, else None."""
     first = arrays[0]
     found = CTYPE.get(first.dtype)
-    if found not in FLOATS or not first.size or not n:
+    if found not in SINGLE or not first.size or not n:
         return None
     return found if all([a.dtype == first.dtype and a.flags.c_contiguous for a in arrays]) else None
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from ... import dtypes
 from .launch import CTYPES
 
@@ -15,6 +17,10 @@ Array = Any
 
 CTYPE = {d.array: CTYPES[d.name] for d in dtypes.ALL if d.array is not None and d.name in CTYPES}  # str(dtype) is slow
 
+SINGLE, HALVES = ("float", "double"), ("__half", "__nv_bfloat16")
+FLOATS = (*SINGLE, *HALVES)
+INDEX = np.dtype(np.int64)
+DOUBLE = np.dtype(np.float64)
 VECTOR = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements in 16 bytes
 LONGEST = 512  # threads to a row, in the __launch_bounds__ of the kernels over rows
 TOGETHER = 128  # threads to a block where a warp has whole rows
@@ -84,6 +90,11 @@ __device__ __forceinline__ i64 quotient(i64 a, i64 b) {
     return ((a | b) >> 32) == 0 ? (i64)((unsigned)a / (unsigned)b) : a / b;
 }
 """
+
+
+def wide(dtype: Any) -> Any:
+    """What arrays of a floating dtype are computed in."""
+    return np.float64 if dtype == DOUBLE else np.float32
 
 
 def forms(ctypes: Any) -> list[tuple[str, ...]]:

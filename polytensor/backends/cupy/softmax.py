@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 
 from . import launch
-from .rows import CTYPE, ROWS, VECTOR, forms, split, spread, width
+from .rows import CTYPE, FLOATS, INDEX, ROWS, VECTOR, forms, split, spread, width
 
 Array = Any
 
-INDEX = np.dtype(np.int64)
 
-FLOATS = ("float", "double", "__half", "__nv_bfloat16")
 SOME = 2048  # targets to a block
 MOST = 256  # blocks that count targets
 FEW = 1024  # targets that every block may count, if there are few blocks: a launch costs more
