@@ -64,7 +64,6 @@ class Row:
         self.users: list[set[int]] = []
         self.rule_args = [self._read(rule, i) for i, rule in enumerate(self.rules)]
         self.joint_args = self._read(self.joint, -1, 3) if self.joint else ()
-        self.saves_input0 = ("in", 0) in self.save_spec
         self.saves_out = any(kind == "out" for kind, _ in self.save_spec)
         self.versioned = any(kind in ("in", "out") for kind, _ in self.save_spec)
         kept = {self.attrs[i] for kind, i in self.save_spec if kind == "attr"}
