@@ -330,6 +330,16 @@ def _apply(row: Row) -> list[str]:
     return lines + row.recorded(inputs, attrs, False)
 
 
+def raw_dtype(x: Any) -> Any:
+    """The array dtype of a rule's value, be it an array or a Tensor."""
+    return (x._a if isinstance(x, Tensor) else x).dtype
+
+
+def is_complex(x: Any) -> bool:
+    """Whether a rule's value is complex."""
+    return bool(raw_dtype(x).kind == "c")
+
+
 def together(op: str, *tensors: Tensor) -> None:
     """RuntimeError if tensors are on different devices; those of the CPU without dimensions go along."""
     first = next((t for t in tensors if t._a.ndim or t._dev.type != "cpu"), tensors[0])
