@@ -188,7 +188,7 @@ def outcome(torch, text):
         return "error", type(error).__name__, str(error) if text.startswith(("torch._", "torch.comp", "P.")) else None
 
 
-@pytest.mark.parametrize("text", LINES.split("\n")[1:-1])
+@pytest.mark.parametrize("text", LINES.split("\n")[1:-1], ids=lambda text: text[:90])
 def test_as_in_pytorch(oracle, text):
     got, expected = outcome(pt, text), outcome(oracle, text)
     assert got == expected

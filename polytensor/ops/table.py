@@ -19,16 +19,17 @@ from ..autograd.node import Guarded, Node
 from ..autograd.watch import Packed
 from ..backends.base import DTYPE_OF, SCALARS, UFUNC
 from ..tensor import LEAF, Tensor, rebase, wrap
-from .halves import held, is_half
+from .halves import FLOAT32 as FLOAT32
+from .halves import WIDE, held, is_half, wide_number
 from .rows import ROWS as ROWS
 from .rows import F as F
 from .rows import Row as Row
 from .rows import apart
+from .rows import is_complex as is_complex
 from .rows import placed as placed
 from .rows import primitive as primitive
+from .rows import raw_dtype as raw_dtype
 
-FLOAT32 = dtypes.float32.array  # by identity: the usual dtype, tested before anything that costs more
-WIDE = {"mul", "div", "div_floor", "div_trunc", "floor_divide"}  # they keep numbers beside 16-bit floats as they are
 PROMOTE, FLOAT, COMPARE = range(3)  # of unary and binary: the dtype that a kernel computes in
 
 
@@ -106,16 +107,6 @@ def negative_zero(value: Any) -> bool:
     if isinstance(value, complex):
         return negative_zero(value.real) or negative_zero(value.imag)
     return bool(value == 0) and copysign(1, value) < 0
-
-
-def raw_dtype(x: Any) -> Any:
-    """The array dtype of a rule's value, be it an array or a Tensor."""
-    return (x._a if isinstance(x, Tensor) else x).dtype
-
-
-def is_complex(x: Any) -> bool:
-    """Whether a rule's value is complex."""
-    return bool(raw_dtype(x).kind == "c")
 
 
 # ---- what the front does around a kernel ----------------------------------------------------------------------------
@@ -304,23 +295,6 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
                 x = alias_on(x, dev)
         result.append(x if x._a.dtype is array or x._a.dtype == array else F.cast(x, array))
     return result
-
-
-def wide_number(x: Any, y: Any) -> float | None:
-    """The number that PyTorch takes in float32 beside 16-bit floats x: one that their dtype does not hold.
-
-    That is a Python number or what a tensor on the CPU holds that has no dimensions and does not change the dtype.
-    """
-    if not isinstance(x, Tensor) or not is_half(x._a.dtype) or isinstance(y, (bool, complex)):
-        return None
-    if isinstance(y, Tensor):
-        b = y._a
-        if b.ndim or b.dtype == x._a.dtype or b.dtype.kind in "bc" or y._dev.type != "cpu":
-            return None
-        if not x._a.ndim and result_type(x, y) is not DTYPE_OF[x._a.dtype]:
-            return None
-        y = y.item()  # type: ignore[attr-defined]
-    return None if held(y, x._a.dtype) else y  # type: ignore[no-any-return]
 
 
 def alias_on(x: Tensor, dev: Any) -> Tensor:
@@ -548,11 +522,11 @@ def binary(
 
     `refuse`: dtype kinds that it rejects, with an error of class `refusal`; `message`: the error for any bool operand.
     """
-    row = Row(name, "x y", rules, node=node, broadcast=True)
+    row, wide = Row(name, "x y", rules, node=node, broadcast=True), name in WIDE
     taken = "".join(sorted(set("fcV" if kind == FLOAT else "biufcV") - set(refuse)))  # dtype kinds
 
     def text(out: bool) -> list[str]:
-        exact = " and (_a.dtype.char != 'e' or held(other, _a.dtype))" if name in WIDE else ""
+        exact = " and (_a.dtype.char != 'e' or held(other, _a.dtype))" if wide else ""
         lines = [
             f"def {name}(input, other, *, out=None):",
             " if out is not None: return general(input, other, out=out)",
@@ -577,7 +551,7 @@ def binary(
 
     def slow(input: Any, other: Any, out: Tensor | None = None) -> Tensor:
         try:
-            if name in WIDE and isinstance(input, Tensor) and is_half(input._a.dtype):
+            if wide and isinstance(input, Tensor) and is_half(input._a.dtype):
                 other = operand(other, name)
                 value = wide_number(input, other)
                 if value is not None:
@@ -620,15 +594,8 @@ def binary(
         return {"eq": False, "ne": True}.get(name, NotImplemented)
 
     def made(out: bool, slow: Callable[..., Any]) -> Callable[..., Any]:
-        names = {
-            "FLOAT32": FLOAT32,
-            "Tensor": Tensor,
-            "constant": constant,
-            "shape_error": shape_error,
-            "slow": slow,
-            "held": held,
-        }
-        return row.written(name, lambda: text(out), general, **names)
+        names = {"Tensor": Tensor, "constant": constant, "held": held, "shape_error": shape_error, "slow": slow}
+        return row.written(name, lambda: text(out), general, FLOAT32=FLOAT32, **names)
 
     fast, op = made(False, slow), made(True, slow)
     if hasattr(object, f"__{name}__"):
@@ -639,24 +606,17 @@ def binary(
     exact = name in ("add", "sub", "mul")  # on integers: what NumPy computes is what PyTorch does
 
     def in_place(self: Tensor, other: Any) -> Tensor:
-        fn = self._fn
-        if (
-            fn is None and self._v is None and self._s.__class__ is not InferenceCell
-        ):  # the plain case: write straight into self
+        # the plain case: write straight into self
+        if self._fn is None and self._v is None and self._s.__class__ is not InferenceCell:
             a = self._a
             c = other.__class__
-            if (
-                (c is float or c is int)
-                and (
-                    a.dtype is FLOAT32
-                    or a.dtype.kind == "f"
-                    and (a.dtype.char != "e" or name not in WIDE or held(other, a.dtype))
-                )
-                or exact
-                and c is int
-                and a.dtype.kind == "i"
-            ):
-                other = constant(self._dev, a.dtype, other)
+            if c is float or c is int:
+                d = a.dtype
+                if (
+                    d is FLOAT32 or d.kind == "f" and (not wide or d.char != "e" or held(other, d))
+                    or exact and c is int and d.kind == "i"
+                ):  # fmt: skip
+                    other = constant(self._dev, d, other)
             if isinstance(other, Tensor) and other._fn is None and other._dev is self._dev:
                 b = other._a
                 kernel = getattr(self._dev.backend, name)
