@@ -287,6 +287,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     for x in tensors:
         if x._a.dtype != tensors[0]._a.dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
+        if x._dev != tensors[0]._dev:
+            raise RuntimeError("meshgrid expects all tensors to have the same device")
         if x._a.ndim > 1:
             raise RuntimeError(f"Expected 0D or 1D tensor in the tensor list but got: {x}")
     if indexing not in (None, "ij", "xy"):
