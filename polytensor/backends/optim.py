@@ -115,8 +115,9 @@ class OptimKernels:
 
     def sgd_rule(self: Any, p: Array, g: Array, buf: Any, lr: Array, *rest: Any) -> None:
         """sgd_rule with a learning rate that is an array."""
-        for p, g, buf in self.pieces(p, g, buf):
-            sgd_rule(self, p, g, buf, self.cast(lr, p.dtype) if p.dtype.kind != "c" else lr, *rest)
+        for arrays in self.pieces(p, g, buf):
+            rate = lr if p.dtype.kind == "c" else self.cast(lr, arrays[0].dtype)
+            sgd_rule(self, *arrays, rate, *rest)
 
     def sgd_step(
         self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
