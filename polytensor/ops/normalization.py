@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import dtypes
 from ..autograd import is_grad_enabled, no_grad
-from ..autograd.modes import InferenceCell
+from ..autograd.modes import InferenceCell, mode
 from ..backends.norms import count
 from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
@@ -18,6 +18,12 @@ from .shape import contiguous, reshape
 from .table import TYPE_NAME, F, check_tensor, is_complex, named, no_kernel, primitive, type_name
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+
+UNBATCHED = (
+    "Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in place, were "
+    "not batched.\nIf you are using a module and do not need eval mode, please set `track_running_stats` to be False. "
+    "(torch.func.replace_all_batch_norm_modules_ does that for a model.)"
+)
 
 
 def _through(F: Any, g: Any, gmean: Any, gvar: Any, y: Any, var: Any, shape: Any, dims: Any, eps: float) -> Any:
@@ -436,7 +442,12 @@ def _check_mixed(x: Tensor, params: list[Tensor]) -> None:
 
 
 def _move(running: Tensor, value: Tensor, momentum: float, factor: float = 1.0) -> None:
-    """running * (1 - momentum) + value * factor * momentum, in place."""
+    """running * (1 - momentum) + value * factor * momentum, in place.
+
+    RuntimeError in vmap for what is no row of a mapped tensor: one for all examples.
+    """
+    if mode.levels > mode.gradients and running._v is None and id(running) not in mode.given:
+        raise RuntimeError(UNBATCHED)
     a = running._a
     plain = running._fn is None and running._v is None and running._s.__class__ is not InferenceCell
     if plain and a.dtype is value._a.dtype and running._dev is value._dev and 0 not in a.strides:
