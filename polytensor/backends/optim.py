@@ -115,9 +115,8 @@ class OptimKernels:
 
     def sgd_rule(self: Any, p: Array, g: Array, buf: Any, lr: Array, *rest: Any) -> None:
         """sgd_rule with a learning rate that is an array."""
-        for arrays in self.pieces(p, g, buf):
-            rate = lr if p.dtype.kind == "c" else self.cast(lr, arrays[0].dtype)
-            sgd_rule(self, *arrays, rate, *rest)
+        for q, d, b in self.pieces(p, g, buf):
+            sgd_rule(self, q, d, b, lr if p.dtype.kind == "c" else self.cast(lr, q.dtype), *rest)
 
     def sgd_step(
         self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
