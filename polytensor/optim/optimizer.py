@@ -223,11 +223,13 @@ class Optimizer:
         try:
             if self.grad_scale is not None:
                 self._unscale()
-            if self.found_inf is None or self._leaves_out() or not bool(self.found_inf):
+            found = self.found_inf
+            self._found = found if found is not None and self._leaves_out() else None
+            if found is None or self._found is not None or not bool(found):
                 for group in self.param_groups:
                     self._update(group)
         finally:
-            mode.grad = before
+            mode.grad, self._found = before, None
         return loss
 
     step = _hooked(step)
@@ -238,6 +240,7 @@ class Optimizer:
     # set by a GradScaler for the time of a step
     grad_scale: Any = None  # what the gradients are to be divided by
     found_inf: Any = None  # not 0 where a gradient is not finite: nothing is to change then
+    _found: Any = None  # found_inf for the kernels of _update, or None where the host has decided
 
     def _unscale(self) -> None:
         grads: dict[Any, list[Tensor]] = {}
@@ -251,10 +254,6 @@ class Optimizer:
     def _leaves_out(self) -> bool:
         """Whether _update sees to found_inf on the device, so that the host need not wait to know it."""
         return False
-
-    def _found(self) -> Any:
-        """found_inf for the kernels of _update, or None where the host has decided."""
-        return self.found_inf if self.found_inf is not None and self._leaves_out() else None
 
     def _with_grad(self, group: dict[str, Any]) -> list[tuple[Tensor, Tensor]]:
         pairs = [(p, p._x.grad) for p in group["params"] if p._x is not None and p._x.grad is not None]
