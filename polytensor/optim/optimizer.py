@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from .. import dtypes, ops
 from ..autograd import enable_grad, no_grad, set_grad_enabled
 from ..autograd.modes import mode
-from ..autograd.node import Handle
+from ..autograd.node import Handle, add_to
 from ..ops.fused import scale_many, update, update_many
 from ..tensor import Parameter, Tensor
 
@@ -37,8 +37,7 @@ CAPTURABLE = ["cuda", "xpu", "hpu", "privateuseone", "xla"]
 
 
 def _add(table: OrderedDict[int, Any], hook: Any, prepend: bool = False) -> Handle:
-    handle = Handle(table)
-    table[handle.id] = hook
+    handle = add_to(table, hook)
     if prepend:
         table.move_to_end(handle.id, last=False)
     return handle
