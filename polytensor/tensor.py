@@ -279,6 +279,11 @@ class Tensor(Protocols, metaclass=TensorMeta):
                 f"attempting to assign a gradient of size '{list(value._a.shape)}' to a tensor of size "
                 f"'{list(self._a.shape)}'. Please ensure that the gradient and the tensor are the same size"
             )
+        if value._dev != self._dev:
+            raise RuntimeError(
+                f"attempting to assign a gradient with device type '{value._dev.type}' to a tensor with device type "
+                f"'{self._dev.type}'. Please ensure that the gradient and the tensor are on the same device"
+            )
         if value._a.dtype != self._a.dtype:
             have, want = (dtypes.TYPE_NAMES[t.dtype.name] for t in (value, self))
             raise RuntimeError(

@@ -109,6 +109,19 @@ torch.fx.wrap(len) is len
 torch.fx.wrap(3)
 isinstance(torch.nn.Linear(1, 1), torch.fx.GraphModule), isinstance(len, torch.jit.ScriptFunction)
 isinstance(torch.nn.Linear(1, 1), (torch.jit.ScriptModule, torch._dynamo.OptimizedModule))
+torch.compile(len, backend='nonsense')
+torch.compile(backend='nonsense', disable=True)(len)
+torch.compile(len, mode='fast')
+torch.compile(mode=3)(len)
+torch.compile(len, mode='default', options={'a': 1})
+torch.compile(3)
+torch.compile(len, foo=3)
+torch.compile(len, mode='fast', backend='eager') and None
+torch.nn.Linear(1, 1).compile(backend='nonsense')
+torch._dynamo.optimize('nonsense')
+torch._dynamo.list_backends(), torch.compiler.list_backends(('debug',))
+set(torch._dynamo.list_backends(None)) >= {'eager', 'aot_eager', 'inductor', 'openxla_eval'}
+torch._dynamo.register_backend(lambda *a: a, "own") and torch.compile(len, backend="own") and None
 torch._dynamo.is_compiling(), torch._dynamo.mark_static(xs[0])
 torch.ops.aten.add.Tensor(xs[0], xs[0])
 torch.ops.aten.relu(-xs[0])
@@ -172,10 +185,10 @@ def outcome(torch, text):
             warnings.simplefilter("ignore")
             return "value", repr(eval(text, names))
     except Exception as error:  # noqa: BLE001 any class is a result here
-        return "error", type(error).__name__, str(error) if text.startswith(("torch._", "P.")) else None
+        return "error", type(error).__name__, str(error) if text.startswith(("torch._", "torch.comp", "P.")) else None
 
 
-@pytest.mark.parametrize("text", LINES.split("\n")[1:-1])
+@pytest.mark.parametrize("text", LINES.split("\n")[1:-1], ids=lambda text: text[:90])
 def test_as_in_pytorch(oracle, text):
     got, expected = outcome(pt, text), outcome(oracle, text)
     assert got == expected

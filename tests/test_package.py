@@ -67,10 +67,24 @@ def python(*args, env=None, cwd=None):
 
 
 def test_import_is_light():
+    unwanted = ("numba", "cupy", "torch", "scipy", "random", "traceback")
     done = python(
-        "-c", "import polytensor, sys; print([m for m in ('numba', 'cupy', 'torch', 'scipy') if m in sys.modules])"
+        "-c",
+        f"import numpy, sys; old = {{*sys.modules}}; import polytensor; print({{*sys.modules}} - old & {{*{unwanted}}})",
     )
-    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+    assert done.stdout.strip() == "set()", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("before", ["enable", "disable", "freeze"])
+def test_import_leaves_the_garbage_collector_as_it_was(before):
+    code = (
+        f"import gc; gc.{before}(); frozen = gc.get_freeze_count() > 0; on = gc.isenabled(); import numpy; gc.collect(); runs = []\n"
+        "gc.callbacks.append(lambda phase, info: runs.append(len(gc.get_objects(generation=0))))\n"
+        "import polytensor\nfound = gc.isenabled(), gc.get_freeze_count() > 0\n[[] for _ in range(2000)]\n"
+        "print(found == (on, frozen), max(runs, default=0) < 5000)"
+    )
+    done = python("-c", code)
+    assert done.stdout.split() == ["True", "True" if before != "freeze" else "False"], done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", ["nope", "cupy"])

@@ -91,8 +91,10 @@ def _roots(outputs: Sequence[Any], grads: Sequence[Any], create: bool) -> list[t
                     "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
                     f"dtype: grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {DTYPE_OF[dtype]}."
                 )
-            if g._a.dtype != dtype:
-                g = g.to(DTYPE_OF[dtype])
+            if g._dev != dev and shape:
+                raise RuntimeError(f"invalid gradient at index {i} - expected device {dev} but got {g._dev}")
+            if g._a.dtype != dtype or g._dev != dev:
+                g = g.to(dev, DTYPE_OF[dtype])
             if not create:
                 g = g._a
         made.append(g)

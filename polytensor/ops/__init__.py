@@ -68,9 +68,8 @@ def __getattr__(name: str) -> object:
     from sys import modules
 
     library = modules.get(f"{__name__.partition('.')[0]}.library")
-    if name != "aten" and (
-        library is None or name not in library.OPS
-    ):  # asked for each submodule that is imported from here
+    # asked for each submodule that is imported from here, too
+    if name != "aten" and (library is None or name not in library.OPS):
         raise AttributeError(f"module 'torch.ops' has no attribute {name!r}: PolyTensor does not have it")
     from .namespaces import namespace
 

@@ -12,6 +12,7 @@ from ..layouts import axis_order, check_layout, check_pinned
 from ..tensor import Tensor, wrap
 from .arguments import _finish, _into, _shape
 from .convert import array_dtype, to
+from .rows import together
 from .table import attach, check_tensor, named, no_kernel, placed, renamed, write_out
 
 __all__ = [
@@ -467,6 +468,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with 0 and 1; p: a number, or a tensor that expands to self."""
     if isinstance(p, Tensor):
         _float_of(p, "bernoulli_tensor_cpu_p_")
+        together("bernoulli_", self, p)
         odds = _probabilities(p.expand(self._a.shape))  # type: ignore[attr-defined]
     else:
         odds = _probability(p)

@@ -436,7 +436,6 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     check_tensor(input, "diag_embed")
     shape = input._a.shape
     n = len(shape) + 1
-    _dim_of(input, 0) if n == 1 and n > 1 else None
     d1, d2 = check_dim(dim1, n), check_dim(dim2, n)
     if d1 == d2:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")

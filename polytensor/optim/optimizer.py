@@ -59,9 +59,7 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(step)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if (
-            "_optimizer_step_pre_hooks" not in self.__dict__
-        ):  # a wrapper of another optimizer, made without our __init__
+        if "_optimizer_step_pre_hooks" not in self.__dict__:  # a wrapper of another one, made without our __init__
             return step(self, *args, **kwargs)
         if not (
             self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or _global_pre_hooks or _global_post_hooks
