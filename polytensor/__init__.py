@@ -172,26 +172,16 @@ _LAZY = (
     "distributed", "distributions", "functional", "futures", "fx", "hub", "jit", "library", "mps", "multiprocessing", "onnx",
     "overrides", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
-_HOMES = {
-    "_C": ("PyTorchFileReader", "PyTorchFileWriter"),
-    "dtypes": (
-        "chalf", "complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "qint32",
-        "qint8", "quint2x4", "quint4x2", "quint8",
-    ),
-    "conditions": (
-        "SymBool", "SymFloat", "SymInt",
-        "_assert", "_assert_async", "_check", "_check_index", "_check_is_size", "_check_not_implemented",
-        "_check_tensor_all", "_check_tensor_all_with", "_check_type", "_check_value", "_check_with", "sym_float", "sym_int",
-        "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
-    ),
+_HOMES = {  # where names that few ask for are, by how they begin
+    "_C": ("PyTorchFile",),
+    "conditions": ("Sym", "_assert", "_check", "sym_"),
+    "dtypes": ("chalf", "complex32", "float8_", "qint", "quint"),
+    "foreach": ("_foreach_",),
     "futures": ("Future",),
     "jit": ("CompilationUnit", "ScriptFunction", "ScriptModule"),
-    "sparse": (
-        "sparse_bsc_tensor", "sparse_bsr_tensor", "sparse_compressed_tensor", "sparse_coo_tensor", "sparse_csc_tensor",
-        "sparse_csr_tensor", "spmm",
-    ),
+    "sparse": ("sparse_", "spmm"),
     "streams": ("Event", "Stream"),
-}  # fmt: skip
+}
 
 
 def __getattr__(name: str) -> _Any:
@@ -199,15 +189,12 @@ def __getattr__(name: str) -> _Any:
         from sys import modules
 
         return modules[__name__]
+    from importlib import import_module
+
     if name in _LAZY:
-        from importlib import import_module
-
         return import_module(f"{__name__}.{name}")
-    for home in ("foreach",) if name.startswith("_foreach_") else [h for h, names in _HOMES.items() if name in names]:
-        from importlib import import_module
-
-        found = getattr(import_module(f"{__name__}.{home}"), name, None)
-        if found is not None:
+    for home, starts in _HOMES.items():
+        if name.startswith(starts) and (found := getattr(import_module(f"{__name__}.{home}"), name, None)) is not None:
             return found
     raise AttributeError(f"module 'torch' has no attribute {name!r}: PolyTensor does not have it")
 

@@ -10,8 +10,9 @@ from ..layouts import contiguous_format
 from ..tensor import Tensor, check_dim, wrap
 from .creation import zeros
 from .joining import cat, stack
+from .operands import check_tensors
 from .shape import contiguous, expand, flatten, reshape, sizes, transpose, unsqueeze, view
-from .table import TYPE_NAME, F, attach, check_tensor, check_tensors, named, placed, primitive, result_type
+from .table import TYPE_NAME, F, attach, check_tensor, named, placed, primitive, result_type
 from .views import _dim_of
 
 __all__ = [

@@ -86,7 +86,8 @@ def update(
     backend = p._dev.backend
     view = backend.real_view if p._a.dtype.kind == "c" else lambda a: a
     with backend.here():
-        rule(backend, view(p._a), view(g._a), {k: view(v._a) for k, v in state.items()}, *rest)
+        for a, d, *values in backend.widened(view(p._a), view(g._a), *[view(v._a) for v in state.values()]):
+            rule(backend, a, d, dict(zip(state, values, strict=True)), *rest)
     p._bump()
 
 
@@ -149,7 +150,6 @@ def sgd_step(
         for i, p in enumerate(params):
             backend = p._dev.backend
             rate = _array_on(p._dev, lr)
-            rate = backend.cast(rate, p._a.dtype) if p._a.dtype.kind != "c" else rate
             buf = None if bufs is None else bufs[i]._a
             with backend.here(), backend.unless(_array_on(p._dev, found), [p._a] if buf is None else [p._a, buf]):
                 backend.sgd_rule(p._a, grads[i]._a, buf, rate, *rest)

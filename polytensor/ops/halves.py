@@ -13,7 +13,7 @@ from typing import Any
 from .. import dtypes
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
-from .rows import primitive, raw_dtype
+from .rows import F, primitive, raw_dtype
 
 FLOAT32 = dtypes.float32.array  # by identity: the usual dtype, tested before anything that costs more
 WIDE = {"mul", "div", "div_floor", "div_trunc", "floor_divide"}  # they keep numbers beside 16-bit floats as they are
@@ -69,6 +69,11 @@ def wide_number(x: Tensor, y: Any) -> float | None:
             return None
         y = y.item()  # type: ignore[attr-defined]
     return None if held(y, dtype) else y  # type: ignore[no-any-return]
+
+
+def widened(x: Any) -> Any:
+    """A Tensor of 16-bit floats in float32, so that several steps round once; what is none as it is."""
+    return F.cast(x, FLOAT32) if isinstance(x, Tensor) and is_half(x._a.dtype) else x
 
 
 def scaled(F: Any, g: Any, value: float) -> Any:

@@ -10,13 +10,13 @@ from .. import dtypes
 from ..autograd.modes import InferenceCell
 from ..tensor import Tensor, wrap
 from .halves import is_half, scaled
+from .operands import asked
 from .table import (
     COMPARE,
     FLOAT,
     FLOAT32,
     PROMOTE,
     F,
-    asked,
     attach,
     binary,
     check_tensor,
@@ -36,7 +36,7 @@ from .table import (
     shape_error,
     unary,
     write_out,
-)  # fmt: skip
+)
 
 # ---- plumbing that rules use ------------------------------------------------------------------------------------------
 primitive("cast", "x", (lambda F, g, x_dtype: F.cast(g, x_dtype),), "dtype", node="ToCopyBackward0")

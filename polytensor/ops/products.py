@@ -13,29 +13,26 @@ from ..tensor import Tensor
 from . import pointwise as pw
 from . import shape as sh
 from .arguments import number
+from .operands import NoOperandError, asked, foreign, operand
 from .table import (
     FLOAT32,
     PROMOTE,
     ROWS,
     TYPE_NAME,
     F,
-    NoOperandError,
-    asked,
     attach,
     check_overlap,
     check_tensor,
     constant,
-    foreign,
     inplace,
     named,
-    operand,
     prepare,
     primitive,
     renamed,
     same_device,
     type_name,
     write_out,
-)  # fmt: skip
+)
 
 
 def adjoint(F: Any, x: Any) -> Any:

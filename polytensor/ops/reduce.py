@@ -14,13 +14,13 @@ from ..autograd.modes import mode
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
 from .halves import scaled
+from .operands import asked
 from .rows import written
 from .table import (
     FLOAT,
     FLOAT32,
     TYPE_NAME,
     F,
-    asked,
     attach,
     check_tensor,
     named,

@@ -25,16 +25,8 @@ F = SimpleNamespace()  # kernel name -> the same function on Tensors
 ROWS: dict[str, Row] = {}
 
 BODIES: dict[Any, Any] = {}  # functions whose own body asks for overrides: the function that has the real one
-ARRAYS = {
-    "index",
-    "indices",
-    "mask",
-    "order",
-    "argmax",
-    "targets",
-    "t",
-    "chain",
-}  # attributes that hold arrays: backward frees them
+# attributes that hold arrays: backward frees them
+ARRAYS = {"index", "indices", "mask", "order", "argmax", "targets", "t", "chain"}
 
 
 class Row:

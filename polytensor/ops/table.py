@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from inspect import signature
 from math import copysign
 from typing import Any, TypeVar
 
@@ -17,10 +16,12 @@ from .. import devices, dtypes
 from ..autograd.modes import InferenceCell, mode
 from ..autograd.node import Guarded, Node
 from ..autograd.watch import Packed
-from ..backends.base import DTYPE_OF, SCALARS, UFUNC
+from ..backends.base import DTYPE_OF, UFUNC
 from ..tensor import LEAF, Tensor, rebase, wrap
 from .halves import FLOAT32 as FLOAT32
 from .halves import WIDE, held, is_half, wide_number
+from .operands import NoOperandError, asked, foreign, operand
+from .operands import check_tensor as check_tensor
 from .rows import ROWS as ROWS
 from .rows import F as F
 from .rows import Row as Row
@@ -137,111 +138,6 @@ def shape_error(a: Any, b: Any) -> RuntimeError:
     return RuntimeError(f"shapes {list(a.shape)} and {list(b.shape)} do not fit together")
 
 
-def check_tensor(x: Any, op: str, name: str = "input") -> Tensor:
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(x).__name__}{overrides_hint(x)}")
-    return x
-
-
-def check_tensors(xs: Any) -> None:
-    """TypeError unless all of a function's *tensors are Tensors."""
-    for i, x in enumerate(xs):
-        if not isinstance(x, Tensor):
-            raise TypeError(
-                f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}{overrides_hint(x)}"
-            )
-
-
-def overrides_hint(x: Any) -> str:
-    """What an error says more about an argument that functions would have to ask (overrides.py) and do not yet."""
-    wants = hasattr(type(x), "__torch_function__") and "_entry" not in (Tensor.dim.__kwdefaults__ or ())
-    return " (its __torch_function__ is asked after torch.overrides.enable())" if wants else ""
-
-
-def asked(fn: Any, given: dict[str, Any], error: Exception) -> Any:
-    """What fn(**given), which failed with `error`, gives once functions ask arguments for a __torch_function__.
-
-    They do from the first subclass of Tensor on (overrides.py), or else from the first call that ends here with an argument
-    that has one and is no Tensor.
-    """
-    if isinstance(error, AttributeError):
-        first = next(iter(given.values()), None)
-        if not isinstance(first, (Tensor, tuple, list)) and not hasattr(type(first), "__torch_function__"):
-            name = next(iter(given))
-            error = TypeError(f"{fn.__name__}(): argument '{name}' must be Tensor, not {type(first).__name__}")
-    values = [y for x in given.values() for y in (x if isinstance(x, (tuple, list)) else (x,))]
-    if not any(hasattr(type(x), "__torch_function__") for x in values if not isinstance(x, Tensor)):
-        raise error
-    from ..overrides import enable
-
-    if not enable():
-        raise error
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    skipped = False
-    for name, p in signature(fn).parameters.items():
-        value = given.get(name, p.default)
-        if p.kind == p.VAR_POSITIONAL:
-            args += given.get(name, ())
-        elif p.kind == p.VAR_KEYWORD:
-            kwargs |= given.get(name, {})
-        elif p.kind == p.POSITIONAL_OR_KEYWORD and not skipped and value is not p.default:
-            args.append(value)
-        else:
-            skipped = True
-            if value is not p.default:
-                kwargs[name] = value
-    return fn(*args, **kwargs)
-
-
-def operand(x: Any, op: str) -> Any:
-    """A Tensor or a Python number; NumPy scalars and arrays are taken too."""
-    if isinstance(x, (Tensor, bool, int, float, complex)):
-        return x
-    if hasattr(x, "__array__") and hasattr(x, "dtype"):
-        if x.__class__ in SCALARS:
-            return x.item()
-        from .from_data import as_tensor
-
-        return as_tensor(x)
-    raise NoOperandError(f"{op}(): argument must be Tensor or Number, not {type(x).__name__}{overrides_hint(x)}")
-
-
-class NoOperandError(TypeError):
-    """An operand that is neither a tensor nor a number."""
-
-
-SYMBOLS = {
-    "add": ("add", "+"), "sub": ("sub", "-"), "mul": ("mul", "*"), "div": ("truediv", "/"), "floor_divide": ("floordiv", "//"),
-    "remainder": ("mod", "%"), "pow": ("pow", "** or pow()"), "matmul": ("matmul", "@"), "bitwise_and": ("and", "&"),
-    "bitwise_or": ("or", "|"), "bitwise_xor": ("xor", "^"),
-}  # fmt: skip
-
-
-def foreign(op: str, x: Any, y: Any, error: TypeError) -> Any:
-    """The operator of an op with something that is no operand: what its class makes of it, or Python's TypeError.
-
-    Operators are the functions themselves, so this stands in for the NotImplemented that they would return.
-    """
-    for z in (x, y):
-        if not isinstance(z, Tensor) and hasattr(type(z), "__torch_function__"):
-            import polytensor
-
-            fn = getattr(polytensor, op)
-            return asked(fn, dict(zip(signature(fn).parameters, (x, y), strict=False)), error)
-    if op not in SYMBOLS or not isinstance(error, NoOperandError):
-        raise error
-    method, symbol = SYMBOLS[op]
-    if isinstance(x, Tensor) and type(y).__module__ != "builtins":
-        reflected = getattr(type(y), f"__r{method}__", None)
-        r = NotImplemented if reflected is None else reflected(y, x)
-        if r is not NotImplemented:
-            return r
-    raise TypeError(
-        f"unsupported operand type(s) for {symbol}: '{type(x).__name__}' and '{type(y).__name__}'"
-    ) from None
-
-
 def same_device(op: str, *tensors: Tensor) -> Any:
     """The device on which an op on these tensors runs; RuntimeError if they are on different ones."""
     dev = tensors[0]._dev
@@ -285,26 +181,13 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
             result.append(constant(dev, array, x))
             continue
         if x._dev is not dev:
-            if x._dev != dev:
-                if x._dev.type != "cpu":
-                    same_device(op, dims[0], x)
-                from .convert import to_device
+            if x._dev != dev and x._dev.type != "cpu":
+                same_device(op, dims[0], x)
+            from .convert import to_device
 
-                x = to_device(x, dev)
-            else:
-                x = alias_on(x, dev)
+            x = to_device(x, dev)
         result.append(x if x._a.dtype is array or x._a.dtype == array else F.cast(x, array))
     return result
-
-
-def alias_on(x: Tensor, dev: Any) -> Tensor:
-    """`x` on another backend that shares its memory; recorded as a view so that gradients pass."""
-    r = x._alias(None, 0)
-    r._s = x._cell()
-    r._dev = dev
-    if x._fn is not None and mode.grad:
-        ROWS["alias"].record((x,), (), (r,))
-    return r
 
 
 TYPE_NAME = dtypes.TYPE_NAMES
@@ -569,7 +452,7 @@ def binary(
                     f"{TYPE_NAME[out.dtype.name]}"
                 )
             raise refusal(str(no_kernel(f"{name}_cpu", x)))
-        r = fast(x, y) if x._a.dtype.kind in taken else F_compute(row, x, y)
+        r = fast(x, y)
         return r if out is None else write_out(out, r)
 
     def beside(x: Tensor, other: Any, value: float) -> Tensor:
@@ -648,12 +531,3 @@ def binary(
 
 def is_bool(x: Any) -> bool:
     return x.__class__ is bool or (isinstance(x, Tensor) and x._a.dtype.kind == "b")
-
-
-def F_compute(row: Row, x: Tensor, y: Tensor) -> Tensor:
-    """Run a binary row on prepared operands whose dtype has no fast path."""
-    try:
-        r = wrap(getattr(x._dev.backend, row.name)(x._a, y._a), x._dev)
-    except ValueError:
-        raise shape_error(x._a, y._a) from None
-    return r
