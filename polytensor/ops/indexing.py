@@ -9,6 +9,7 @@ from .. import dtypes
 from ..autograd.modes import mode
 from ..backends.base import SCALARS
 from ..tensor import Tensor
+from .arguments import NUMBERS, fitting
 from .convert import to_device
 from .shape import _select, _slice
 from .table import TYPE_NAME, F, attach, finish_inplace, guard, primitive, renamed
@@ -239,16 +240,18 @@ def getitem(self: Tensor, index: Any) -> Tensor:
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """self[index] = value, with autograd; value is broadcast and converted to self's dtype."""
     basic, advanced = _parse(self, index)
+    view = _basic(self, basic) if basic else self
     if not isinstance(value, Tensor):
         from .from_data import tensor
 
+        if value.__class__ in NUMBERS:
+            value = fitting(value, self.dtype, 1 if advanced is not None else view._a.size)
         value = tensor(value, dtype=self.dtype, device=self._dev)
-    view = _basic(self, basic) if basic else self
-    if advanced is None:
+    shape = value._a.shape
+    while shape and shape[0] == 1 and (advanced is not None or len(shape) > view._a.ndim):
+        value = value[0]  # type: ignore[index]
         shape = value._a.shape
-        while len(shape) > view._a.ndim and shape[0] == 1:
-            value = value[0]  # type: ignore[index]
-            shape = value._a.shape
+    if advanced is None:
         view.copy_(value)  # type: ignore[attr-defined]
         if not basic and mode.grad and self._v is None and not shape and self._a.ndim:
             renamed(self, "FillBackward3")
@@ -286,7 +289,7 @@ def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool,
             )
             return finish_inplace(self, r, "index_put_")
         backend.index_put(self._a, index, values._a, accumulate)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:  # NumPy refuses several dimensions for a mask with a TypeError
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(values._a.shape)} cannot be broadcast to indexing result: {error}"
         ) from None
