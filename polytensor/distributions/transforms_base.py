@@ -76,8 +76,6 @@ class Transform:
     def __eq__(self, other: Any) -> Any:
         return self is other
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __call__(self, x: Any) -> Any:
         if not self._cache_size:
             return self._call(x)
@@ -139,8 +137,6 @@ class _InverseTransform(Transform):
     def __eq__(self, other: Any) -> Any:
         return isinstance(other, _InverseTransform) and self._inv == other._inv
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __call__(self, x: Any) -> Any:
         return self._inv._inv_call(x)
 
@@ -163,8 +159,6 @@ class _Simple(Transform):
     def __eq__(self, other: Any) -> Any:
         return isinstance(other, type(self))
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 class ComposeTransform(Transform):
     """The parts one after another, the first one first."""
@@ -177,8 +171,6 @@ class ComposeTransform(Transform):
 
     def __eq__(self, other: Any) -> Any:
         return isinstance(other, ComposeTransform) and self.parts == other.parts
-
-    __hash__ = None  # type: ignore[assignment]
 
     @constraints.dependent_property
     def domain(self) -> Any:  # type: ignore[override]

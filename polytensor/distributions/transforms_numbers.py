@@ -50,8 +50,6 @@ class PowerTransform(Transform):
     def __eq__(self, other: Any) -> Any:
         return isinstance(other, PowerTransform) and bool(self.exponent.eq(other.exponent).all())
 
-    __hash__ = None  # type: ignore[assignment]
-
     def _call(self, x: Any) -> Any:
         return x.pow(self.exponent)
 
@@ -149,8 +147,6 @@ class AffineTransform(Transform):
             return a == b if isinstance(a, Number) and isinstance(b, Number) else bool(ops.as_tensor(a == b).all())
 
         return isinstance(other, AffineTransform) and same(self.loc, other.loc) and same(self.scale, other.scale)
-
-    __hash__ = None  # type: ignore[assignment]
 
     @property
     def sign(self) -> Any:
