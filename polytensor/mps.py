@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .absent import lacks
+
 
 def is_available() -> bool:
     return False
@@ -19,7 +21,7 @@ def __getattr__(name: str) -> Any:
         "manual_seed", "recommended_max_memory", "seed", "set_per_process_memory_fraction", "set_rng_state", "synchronize",
     )  # fmt: skip
     if name not in names:
-        raise AttributeError(f"module 'torch.mps' has no attribute {name!r}")
+        raise lacks(__name__, name)
 
     def missing(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(f"Cannot execute torch.mps.{name}() without MPS backend.")

@@ -92,12 +92,13 @@ def torch_or_none(request):
 
 
 @pytest.fixture(autouse=True)
-def arrays_on_the_device(request, monkeypatch):
+def arrays_on_the_device(request):
     """On CUDA, tests that ask for a backend have there what they make from NumPy arrays, and read it as one."""
     if "polytensor_backend" not in request.fixturenames:
         return
     device = devices.backend_device(request.getfixturevalue("polytensor_backend"))
     if device.type == "cuda":
+        monkeypatch = request.getfixturevalue("monkeypatch")
         make, read = polytensor.from_numpy, polytensor.Tensor.numpy
         monkeypatch.setattr(polytensor, "from_numpy", lambda array: make(array).to(device))
         monkeypatch.setattr(polytensor.Tensor, "numpy", lambda self, **options: read(self.cpu(), **options))

@@ -111,12 +111,13 @@ def test_checks_in_parts(gpu, monkeypatch, tmp_path, capfd):
 
     monkeypatch.setattr(gpu_check, "command", command)
     monkeypatch.setattr(gpu_check, "GRACE", 1.0)
-    assert gpu_check.check(["example", "info", "memcheck", "racecheck"], tmp_path, "cpu", 9.0, 1) == 3
+    monkeypatch.setattr(gpu_check, "WEIGHTS", {"racecheck": 1, "example": 10, "info": 10, "memcheck": 10})
+    assert gpu_check.check(["racecheck", "example", "info", "memcheck"], tmp_path, "cpu", 100.0, 1) == 3
     assert logged(tmp_path, "info") == "fine\n" and logged(tmp_path, "racecheck").startswith("begun\n")
     lines = (tmp_path / "check.md").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == [
-        "- example: FAILED", "- info: passed", "- memcheck: could not be run: FileNotFoundError: no tool",
-        "- racecheck: stopped",
+        "- racecheck: stopped", "- example: FAILED", "- info: passed",
+        "- memcheck: could not be run: FileNotFoundError: no tool",
     ]  # fmt: skip
     assert "fine" in capfd.readouterr().out
 

@@ -367,5 +367,5 @@ def test_attention_flags_hold_within_the_block(oracle):
     ],
 )
 def test_sparse_tensors_are_refused_in_words(make):
-    with pytest.raises(NotImplementedError, match="PolyTensor (has no|does not have)|does not have"):
+    with pytest.raises(NotImplementedError, match="PolyTensor has no|does not have"):
         make()

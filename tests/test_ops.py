@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import older_torch
 import pytest
 from ops_table import SAMPLES
 
@@ -150,3 +151,8 @@ def test_backends_match_pytorch_and_numpy(sample, backend_names, torch_or_none, 
 
 def test_names_are_unique():
     assert len(set(NAMES)) == len(NAMES)
+
+
+def test_names_of_what_older_torch_answers_otherwise():
+    assert [p for p in older_torch.SAMPLES if not any(n.startswith(p) for n in NAMES)] == []
+    assert [p for p in older_torch.SAMPLE_PARTS if not any(p in n for n in NAMES)] == []

@@ -52,11 +52,6 @@ def script(
     return _as_it_is("script", obj)
 
 
-def script_method(fn: Any) -> Any:
-    """The method itself."""
-    return fn
-
-
 def trace(func: Any, example_inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
     """The function or module itself; one warning for modules. Unlike a trace, it keeps following its `if`s.
 
@@ -118,16 +113,11 @@ def isinstance(obj: Any, target_type: Any) -> bool:  # noqa: A001
 
 
 def interface(obj: Any) -> Any:
-    """The class itself."""
+    """The class, method or function itself: a declaration for the compiler."""
     return obj
 
 
-def _overload(func: Any) -> Any:
-    """The function itself: a declaration for the compiler."""
-    return func
-
-
-_overload_method = _overload
+script_method = _overload = _overload_method = interface
 
 
 @contextmanager
