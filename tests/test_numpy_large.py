@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from polytensor.backends import conv
 from polytensor.backends.numpy import NumpyBackend
 
 NUMPY = NumpyBackend()
@@ -80,3 +81,32 @@ def test_normal_distribution():
     np.testing.assert_array_equal(NUMPY.erf(ends), np.array([1, -1, np.nan, -0.0, 0.0, 1, -1], "f4"))
     np.testing.assert_array_equal(np.signbit(NUMPY.erf(ends))[3:5], [True, False])
     np.testing.assert_array_equal(NUMPY.gelu(ends), np.array([np.inf, np.nan, np.nan, -0.0, 0.0, 3e38, 0.0], "f4"))
+
+
+CONVOLUTIONS = [  # images, inputs, outputs, groups, size, kernel, padding, dilation
+    (3, 4, 6, 2, (9, 11), (3, 3), (1, 1), (1, 1)), (2, 4, 4, 4, (8, 12), (5, 3), (2, 0), (1, 2)), (2, 3, 2, 1, (10, 9), (2, 1), (0, 3), (2, 1)),
+    (0, 2, 3, 1, (9, 9), (3, 3), (1, 1), (1, 1)), (2, 1, 5, 1, (9, 16), (1, 4), (0, 2), (1, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("images, inputs, outputs, groups, size, kernel, padding, dilation", CONVOLUTIONS)
+@pytest.mark.parametrize("workspace", [1, 1 << 20])
+def test_columns_with_padding(images, inputs, outputs, groups, size, kernel, padding, dilation, workspace, monkeypatch):
+    """Convolutions whose columns keep the padding of rows give what exact columns do, also where x is not finite."""
+    r = np.random.default_rng(0)
+    x, w = r.standard_normal((images, inputs, *size)), r.standard_normal((outputs, inputs // groups, *kernel))
+    b, how = r.standard_normal(outputs), ((1, 1), padding, dilation, groups)
+    monkeypatch.setattr(NumpyBackend, "workspace", workspace)
+    results = []
+    for short in (8, 1 << 30):
+        monkeypatch.setattr(conv, "SHORT", short)
+        y = NUMPY.conv2d(x, w, b, *how)
+        g = np.cos(np.arange(y.size)).reshape(y.shape)
+        results.append([y, NUMPY.conv2d_grad_input(g, w, x.shape, *how), NUMPY.conv2d_grad_weight(g, x, w.shape, *how)])
+        if images:
+            wild = x.copy()
+            wild[0, 0, 0, -1], wild[-1, -1, -1, 0] = np.inf, np.nan
+            results[-1].append(NUMPY.conv2d_grad_weight(g, wild, w.shape, *how))
+    for found, expected in zip(*results):
+        assert found.flags.c_contiguous and found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, 1e-12, 1e-12)
