@@ -43,12 +43,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def unattached(name: str, in_place: bool = True, method: bool = False) -> None:
-    """Take off Tensor what a constructor hung there and PyTorch does not have."""
-    for attribute in [name + "_"] * in_place + [name] * method:
-        delattr(Tensor, attribute)
-
-
 def _same_out(name: str, x: Tensor, out: Tensor | None) -> None:
     if out is not None and out._a.dtype != x._a.dtype:
         raise RuntimeError(f"{name}: dtype of out: {type_name(out)} should be same as input: {type_name(x)}")
@@ -317,7 +311,7 @@ logical_and, logical_or, logical_xor = (
     strict(_op, _op.__name__) for _op in (pw.logical_and, pw.logical_or, pw.logical_xor)
 )  # fmt: skip
 for _name in ("fmax", "fmin", "maximum", "minimum"):
-    unattached(_name)
+    delattr(Tensor, _name + "_")  # PyTorch has no such methods
 
 _heaviside = binary(
     "heaviside", (underived("derivative for aten::heaviside is not implemented", RuntimeError),) * 2, refuse="c"
