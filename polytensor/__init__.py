@@ -7,11 +7,12 @@ from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
+from sys import modules as _modules
 from typing import Any as _Any
 
 
 class _NoCollection:
-    """No garbage collection while the package is imported: its runs find nothing and cost a tenth of the time."""
+    """No garbage collection while the package is imported: its runs find nothing and cost a fifth of the time."""
 
     def __init__(self) -> None:
         self.usual = _gc.isenabled()
@@ -19,11 +20,16 @@ class _NoCollection:
 
     def __del__(self) -> None:  # also when an import fails
         if self.usual:
+            if not _gc.get_freeze_count():  # what was made here joins the old objects, without a run that looks at it
+                _gc.freeze()
+                _gc.unfreeze()
             _gc.enable()
 
 
 _importing = _NoCollection()
 
+from .absent import explain as _explain
+from .absent import lacks as _lacks
 from .dtypes import bfloat16 as bfloat16
 from .dtypes import bool_ as bool
 from .dtypes import can_cast as can_cast
@@ -169,45 +175,35 @@ _LAZY = (
     "distributed", "distributions", "functional", "futures", "fx", "hub", "jit", "library", "mps", "multiprocessing", "onnx",
     "overrides", "profiler", "safetensors", "sparse", "testing", "types", "xpu",
 )  # fmt: skip
-_HOMES = {
-    "_C": ("PyTorchFileReader", "PyTorchFileWriter"),
-    "dtypes": (
-        "chalf", "complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "qint32",
-        "qint8", "quint2x4", "quint4x2", "quint8",
-    ),
-    "conditions": (
-        "SymBool", "SymFloat", "SymInt",
-        "_assert", "_assert_async", "_check", "_check_index", "_check_is_size", "_check_not_implemented",
-        "_check_tensor_all", "_check_tensor_all_with", "_check_type", "_check_value", "_check_with", "sym_float", "sym_int",
-        "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
-    ),
+_HOMES = {  # where names that few ask for are, by how they begin
+    "_C": ("PyTorchFile",),
+    "conditions": ("Sym", "_assert", "_check", "sym_"),
+    "dtypes": ("chalf", "complex32", "float8_", "qint", "quint"),
+    "foreach": ("_foreach_",),
     "futures": ("Future",),
     "jit": ("CompilationUnit", "ScriptFunction", "ScriptModule"),
-    "sparse": (
-        "sparse_bsc_tensor", "sparse_bsr_tensor", "sparse_compressed_tensor", "sparse_coo_tensor", "sparse_csc_tensor",
-        "sparse_csr_tensor", "spmm",
-    ),
+    "sparse": ("sparse_", "spmm"),
     "streams": ("Event", "Stream"),
-}  # fmt: skip
+}
 
 
 def __getattr__(name: str) -> _Any:
     if name == "torch":  # PyTorch's module holds itself
-        from sys import modules
+        return _modules[__name__]
+    from importlib import import_module
 
-        return modules[__name__]
     if name in _LAZY:
-        from importlib import import_module
-
-        return import_module(f"{__name__}.{name}")
-    for home in ("foreach",) if name.startswith("_foreach_") else [h for h, names in _HOMES.items() if name in names]:
-        from importlib import import_module
-
-        found = getattr(import_module(f"{__name__}.{home}"), name, None)
-        if found is not None:
+        module = import_module(f"{__name__}.{name}")
+        _explain(module)
+        return module
+    for home, starts in _HOMES.items():
+        if name.startswith(starts) and (found := getattr(import_module(f"{__name__}.{home}"), name, None)) is not None:
             return found
-    raise AttributeError(f"module 'torch' has no attribute {name!r}: PolyTensor does not have it")
+    raise _lacks("torch", name)
 
 
+for _name, _module in list(_modules.items()):
+    if _name.startswith(__name__):
+        _explain(_module)
 del annotations  # PyTorch has no such name
 del _importing

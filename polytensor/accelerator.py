@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections import OrderedDict
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from . import cuda, devices, dtypes
@@ -81,70 +82,21 @@ def get_device_capability(device: Any = None, /) -> dict[str, Any]:
     return {"supported_dtypes": {d for d in dtypes.ALL if not backend.capability(d).startswith(MISSING)}}
 
 
-def current_stream(device: Any = None, /) -> Any:
-    _need()
-    return cuda.current_stream(device)
+def _there(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of torch.cuda, where an accelerator is usable; RuntimeError where none is."""
+
+    @wraps(function)
+    def checked(*args: Any) -> Any:
+        _need()
+        return function(*args)
+
+    return checked
 
 
-def set_stream(stream: Any) -> None:
-    _need()
-    cuda.set_stream(stream)
-
-
-def synchronize(device: Any = None, /) -> None:
-    _need()
-    cuda.synchronize(device)
-
-
-# ---- memory ----------------------------------------------------------------------------------------------------------
-def empty_cache() -> None:
-    """Give cached blocks back to the driver."""
-    _need()
-    cuda.empty_cache()
-
-
-def empty_host_cache() -> None:
-    """Give cached blocks of page-locked memory back to the system."""
-    _need()
-    cuda.memory.empty_host_cache()
-
-
-def memory_stats(device_index: Any = None, /) -> OrderedDict[str, int]:
-    _need()
-    return cuda.memory_stats(device_index)  # type: ignore[no-any-return]
-
-
-def memory_allocated(device_index: Any = None, /) -> int:
-    _need()
-    return int(cuda.memory_allocated(device_index))
-
-
-def max_memory_allocated(device_index: Any = None, /) -> int:
-    _need()
-    return int(cuda.max_memory_allocated(device_index))
-
-
-def memory_reserved(device_index: Any = None, /) -> int:
-    _need()
-    return int(cuda.memory_reserved(device_index))
-
-
-def max_memory_reserved(device_index: Any = None, /) -> int:
-    _need()
-    return int(cuda.max_memory_reserved(device_index))
-
-
-def reset_accumulated_memory_stats(device_index: Any = None, /) -> None:
-    _need()
-    cuda.reset_accumulated_memory_stats(device_index)
-
-
-def reset_peak_memory_stats(device_index: Any = None, /) -> None:
-    _need()
-    cuda.reset_peak_memory_stats(device_index)
-
-
-def get_memory_info(device_index: Any = None, /) -> tuple[int, int]:
-    """Free and total bytes of a device."""
-    _need()
-    return cuda.mem_get_info(device_index)  # type: ignore[no-any-return]
+current_stream, set_stream, synchronize = map(_there, (cuda.current_stream, cuda.set_stream, cuda.synchronize))
+empty_cache, empty_host_cache = _there(cuda.empty_cache), _there(cuda.memory.empty_host_cache)
+get_memory_info, memory_stats = _there(cuda.mem_get_info), _there(cuda.memory_stats)
+memory_allocated, max_memory_allocated = _there(cuda.memory_allocated), _there(cuda.max_memory_allocated)
+memory_reserved, max_memory_reserved = _there(cuda.memory_reserved), _there(cuda.max_memory_reserved)
+reset_accumulated_memory_stats = _there(cuda.reset_accumulated_memory_stats)
+reset_peak_memory_stats = _there(cuda.reset_peak_memory_stats)

@@ -6,12 +6,12 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.metadata
-import importlib.util
 import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from .absent import explain
 from .version import FOLLOWED as _TORCH
 from .version import FOLLOWED_VISION as _VISION
 
@@ -31,19 +31,25 @@ class _Distribution(importlib.metadata.Distribution):
         raise FileNotFoundError(f"no file of this distribution is installed: {path}")
 
 
+_OURS = {
+    "torch.utils.data": "polytensor.data", "torch": "polytensor", "torchvision": "polytensor.vision",
+    "safetensors.torch": "polytensor.safetensors", "safetensors": "polytensor.safetensors", "functorch": "polytensor.functorch",
+}  # fmt: skip
+
+
+def _ours(name: str) -> str | None:
+    """The module of ours that stands for one of theirs (torch.func and more); None for those that we leave alone."""
+    for theirs, ours in _OURS.items():
+        if name == theirs or (name.startswith(f"{theirs}.") and theirs.startswith("torch")):
+            return ours + name[len(theirs) :]
+    return None
+
+
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds torch, torch.*, safetensors.torch and functorch (torch.func and more) by importing what is ours."""
+    """Finds torch, torchvision, safetensors.torch and functorch by importing what is ours."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        if fullname == "torch" or fullname.startswith("torch."):
-            return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
-        if fullname in ("safetensors", "safetensors.torch", "functorch"):
-            return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
-        if fullname == "torchvision" or fullname.startswith("torchvision."):
-            name = "polytensor.vision" + fullname[11:]
-            if importlib.util.find_spec("polytensor.vision") and importlib.util.find_spec(name):
-                return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
-        return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True) if _ours(fullname) else None
 
     @classmethod
     def find_distributions(cls, context: Any = None) -> Iterator[importlib.metadata.Distribution]:
@@ -53,17 +59,12 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: Any) -> ModuleType:
         name = spec.name
-        ours = "polytensor.vision" + name[11:] if name.startswith("torchvision") else "polytensor" + name[5:]
-        if name.startswith("safetensors"):  # the package makes and reads PyTorch's own tensors
-            ours = "polytensor.safetensors"
-        elif name == "functorch":
-            ours = "polytensor.functorch"
-        if ours == "polytensor.utils.data" or ours.startswith("polytensor.utils.data."):
-            ours = "polytensor.data" + ours[21:]
+        ours: Any = _ours(name)
         try:
             module = importlib.import_module(ours)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"No module named {name!r}: PolyTensor does not have it", name=name) from error
+        explain(module)
         if ours == "polytensor.vision":
             module.__version__ = _VISION
         self._kept = (module.__spec__, module.__loader__, module.__package__)

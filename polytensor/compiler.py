@@ -40,9 +40,37 @@ def cudagraph_mark_step_begin() -> None:
     """No CUDA graphs are recorded. Source: torch.compiler.cudagraph_mark_step_begin."""
 
 
-def list_backends(exclude_tags: Any = ()) -> list[str]:
-    """No compiler is there. Source: torch.compiler.list_backends."""
-    return []
+_MODES = ["default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune"]
+_BACKENDS: dict[str, tuple[str, ...]] = {  # and their tags: functions run eagerly, whichever is named
+    **dict.fromkeys(("cudagraphs", "inductor", "openxla", "tvm"), ()),
+    **dict.fromkeys(("aot_eager", "aot_ts", "eager", "eager_debug", "eager_noexcept", "pre_dispatch_eager", "ts"), ("debug",)),
+    "openxla_eval": ("experimental",),
+}  # fmt: skip
+
+
+def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
+    """The names that torch.compile takes; each comes to running eagerly. Source: torch.compiler.list_backends."""
+    return sorted(name for name, tags in _BACKENDS.items() if not set(exclude_tags or ()) & set(tags))
+
+
+def register_backend(compiler_fn: Any = None, name: str | None = None, tags: Any = ()) -> Any:
+    """A further name for torch.compile's `backend`; `compiler_fn` is never called. A decorator, too."""
+    if compiler_fn is None:
+        return lambda fn: register_backend(fn, name, tags)
+    _BACKENDS[name or compiler_fn.__name__] = tuple(tags)
+    return compiler_fn
+
+
+def check(backend: Any, mode: Any, options: Any) -> None:
+    """RuntimeError for arguments of torch.compile that name nothing."""
+    if mode is not None and options is not None:
+        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
+    if backend == "inductor" and mode is not None and mode not in _MODES:
+        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
+    if isinstance(backend, str) and backend not in _BACKENDS:
+        from ._dynamo.exc import InvalidBackend
+
+        raise InvalidBackend(backend)
 
 
 def nested_compile_region(fn: Callable[..., Any] | None = None, **options: Any) -> Any:

@@ -2,7 +2,8 @@
 
 A transform differentiates by Tensors of its own, which are joined to the history of the given ones where that is
 wanted; what it returns is cut off from its own Tensors, so transforms nest in any order. Forward mode (jvp, jacfwd,
-linearize) is made of two backward passes: an op without a derivative of its derivative is an error there.
+linearize) is made of two backward passes: an op without a derivative of its derivative is an error there. In-place writes
+to tensors from outside are done, where PyTorch refuses them; those of batch norm in training are refused here too.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache, wraps
-from inspect import Parameter as Argument
 from inspect import signature
 from types import CodeType, FunctionType, MethodWrapperType
 from typing import Any
@@ -549,23 +548,11 @@ def get_testing_overrides() -> dict[Any, Callable[..., Any]]:
 def _stand_in(f: Any) -> Callable[..., Any]:
     if isinstance(f, MethodWrapperType):
         return lambda self: -1
-    parameters = signature(f).parameters.values()
-    words = []
-    if all(p.kind not in (Argument.VAR_POSITIONAL, Argument.KEYWORD_ONLY) for p in parameters):
-        stars = ""
-    else:
-        stars = "*"
-    for p in parameters:
-        if p.kind == Argument.VAR_POSITIONAL:
-            words.append(f"*{p.name}")
-            stars = ""
-        elif p.kind == Argument.VAR_KEYWORD:
-            words.append(f"**{p.name}")
-        else:
-            if p.kind == Argument.KEYWORD_ONLY and stars:
-                words.append("*")
-                stars = ""
-            words.append(p.name if p.default is p.empty else f"{p.name}=None")
-    scope: dict[str, Any] = {}
-    exec(f"made = lambda {', '.join(words)}: -1", scope)
-    return scope["made"]  # type: ignore[no-any-return]
+    taken = signature(f)
+
+    def stand_in(*args: Any, **kwargs: Any) -> int:
+        taken.bind(*args, **kwargs)
+        return -1
+
+    stand_in.__signature__ = taken  # type: ignore[attr-defined]
+    return stand_in

@@ -155,15 +155,22 @@ def typename(obj: Any) -> str:
     return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"
 
 
-def compile(model: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """The function or module itself, and one warning that says so. Source: torch.compile."""
+def compile(
+    model: Callable[..., Any] | None = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = None,
+    mode: str | None = None, options: dict[str, Any] | None = None, name: str | None = None, disable: bool = False,
+    recompile_limit: int | None = None, isolate_recompiles: bool = False, shapes_spec: Any = None,
+) -> Any:  # fmt: skip
+    """The function or module itself, and one warning that says so. Source: torch.compile.
+
+    RuntimeError for a mode or the name of a backend that PyTorch does not have either.
+    """
+    from .compiler import check
+
     if model is None:
-        return lambda fn: compile(fn, **options)
-    unknown = set(options) - {"fullgraph", "dynamic", "backend", "mode", "options", "disable"}
-    if unknown:
-        raise TypeError(f"compile() got an unexpected keyword argument {unknown.pop()!r}")
+        return lambda fn: compile(fn, backend=backend, mode=mode, options=options)
     if not callable(model):
-        raise TypeError(f"compile() expects a function or a module, got {type(model).__name__}")
+        raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
+    check("inductor" if backend is None else backend, mode, options)
     if "compile" not in _said or _state["warn_always"]:
         _said.add("compile")
         warnings.warn(

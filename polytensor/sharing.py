@@ -13,6 +13,7 @@ from mmap import mmap
 from multiprocessing import reduction
 from typing import Any
 
+from .ops.creation import empty_like
 from .ops.from_data import frombuffer
 from .tensor import Parameter, Tensor
 
@@ -69,9 +70,9 @@ def share(x: Tensor) -> Tensor:
     if x._dev.type != "cpu" or block_of(x) is not None:
         return x
     old = x.detach()
-    like = old.clone()  # a view becomes dense
-    size = like.numel() * like.element_size()
-    block = Block(_file(max(size, like.element_size())), max(size, like.element_size()))
+    like = empty_like(old)  # the layout: a view becomes dense
+    size = max(like.numel(), 1) * like.element_size()
+    block = Block(_file(size), size)
     x.data = _lay(block, x.dtype, 0, like.shape, like.stride()).copy_(old).to(x.device)
     return x
 
@@ -85,7 +86,7 @@ def _send(x: Tensor) -> Any:
             "(e.g., putting it on the queue)."
         )
     block = block_of(x)
-    if block is None or x._dev.type != "cpu":
+    if block is None:
         return x.__reduce_ex__(2)
     start = frombuffer(block, dtype=x.dtype).data_ptr()
     offset = (x.data_ptr() - start) // x.element_size()

@@ -202,6 +202,8 @@ MISUSE = (
     "Normal(0.0, 1.0).log_prob(t(float('nan')))", "Normal(t(1.0, 2.0), 1.0).expand((3, 3))", "biject_to(constraints.dependent)",
     "Gamma(0.0, 1.0)", "RelaxedBernoulli(t(0.5))", "StudentT(-1.0)", "Wishart(t(0.5), torch.eye(2))",
     "LowRankMultivariateNormal(t(1.0, 2.0), t(1.0, 2.0), t(1.0, 2.0))", "Binomial(-1, t(0.5))", "Poisson(-1.0)",
+    "CorrCholeskyTransform()(t(1.0, 2.0, 3.0, 4.0, 5.0))", "D.utils.tril_matrix_to_vec(torch.eye(2), -2)",
+    "D.utils.tril_matrix_to_vec(torch.eye(2), -3)", "D.utils.tril_matrix_to_vec(torch.eye(2), 2)",
 )  # fmt: skip
 
 
@@ -238,7 +240,7 @@ ABOUT = (
     "text, x",
     [(m, X) for m in MAPS]
     + [(m, f"{X}.reshape(2, 2)") for m in SQUARE]
-    + [("CorrCholeskyTransform()", "t(0.25, -0.5, 0.75)")],
+    + [("CorrCholeskyTransform()", x) for x in ("t(0.25, -0.5, 0.75)", "t(0.25).reshape(1)")],
 )
 def test_a_transform_agrees(text, x):
     both = [{**names(m), "f": eval(text, names(m)), "x": eval(x, names(m))} for m in (torch, pt)]
@@ -281,6 +283,7 @@ def test_each_name_and_module_is_there():
         assert all(hasattr(ours, n) for n in public), info.name
     for name in ("broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits"):
         assert hasattr(pt.distributions.utils, name)
+    assert pt.distributions.relaxed_bernoulli.LogitRelaxedBernoulli and pt.distributions.normal.broadcast_all
 
 
 # distributions whose samples are compared with their own mean and variance

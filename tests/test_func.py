@@ -309,6 +309,11 @@ def test_batch_norm_of_a_captured_module(both):
     ):  # fmt: skip
         with pytest.raises(RuntimeError, match=said):
             fn()
+    mean, var = t.zeros(3), t.ones(3)
+    with pytest.raises(RuntimeError, match=unbatched):
+        t.func.vmap(lambda x: t.nn.functional.batch_norm(x, mean, var, training=True))(many)
+    t.func.grad(lambda x: t.nn.functional.batch_norm(x, mean, var, training=True).sum())(x)  # alone it may
+    assert t.allclose(mean, x.mean(0) * 0.1) and var[0] != 1
     state = {k: v.detach() for k, v in norm.state_dict().items()}
     stacked = {k: t.stack([v, v]) for k, v in state.items()}
     y = t.func.vmap(lambda s, x: t.func.functional_call(norm, s, (x,)))(stacked, many)

@@ -382,19 +382,26 @@ def test_complex_parameters(oracle):
         np.testing.assert_allclose(*got, 1e-12, err_msg=name)
 
 
-def test_half_precision_parameters(oracle):
-    for dtype in ("float16", "bfloat16"):
-        for name in ("SGD", "Adam", "RMSprop"):
-            got = []
-            for t in (pt, oracle):
-                p = t.ones(4, dtype=getattr(t, dtype), requires_grad=True)
-                opt = getattr(t.optim, name)([p], lr=0.1, **({} if name == "SGD" else {"eps": 1e-4}))
-                for i in range(3):
-                    p.grad = p.detach() * (0.5 + i)
-                    opt.step()
-                assert p.dtype == getattr(t, dtype)
-                got.append(p.detach().float().numpy())
-            np.testing.assert_allclose(*got, atol=5e-3 if dtype == "float16" else 4e-2, err_msg=name)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", [n for n in MAKERS if n[:4] != "muon"])  # whose products round within a step
+def test_16_bit_steps_are_those_of_float32_rounded_once(oracle, polytensor_backend, name, dtype):
+    # float16's default eps counts too, which PyTorch's loop over tensors rounds to 0
+    half, wide = getattr(pt, dtype), getattr(oracle, dtype)
+    draw = np.random.default_rng(0).standard_normal
+    p = pt.tensor(draw((20, 15))).to(half).requires_grad_()
+    q = oracle.tensor(p.detach().float().tolist(), requires_grad=True)
+    ours, theirs = MAKERS[name](pt.optim, [p]), MAKERS[name](oracle.optim, [q])
+    for i in range(4):  # the first one makes the states, some of which start with a number
+        p.grad = pt.tensor(draw((20, 15)) * (draw((20, 15)) > -1)).to(half)
+        q.grad = oracle.tensor(p.grad.float().tolist())
+        ours.step()
+        theirs.step()
+        pairs = [(p.detach(), q.detach()), *((x, theirs.state[q][key]) for key, x in ours.state[p].items() if x.shape)]
+        for x, y in pairs:
+            assert x.dtype is half
+            found, expected = x.float().numpy(), y.to(wide).float().numpy()
+            assert np.isfinite(found).all() and (i == 0 or (found != expected).mean() < 0.02)
+            y.copy_(oracle.tensor(found))
 
 
 def test_copies(both):

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..compiler import allow_in_graph, assume_constant_result, disable, is_compiling, list_backends, reset
+from ..compiler import (
+    allow_in_graph,
+    assume_constant_result,
+    check,
+    disable,
+    is_compiling,
+    list_backends,
+    register_backend,
+    reset,
+)  # fmt: skip
 from ..settings import compile as _compile
-from . import config, eval_frame, utils
+from . import config, eval_frame, exc, utils
 from .eval_frame import OptimizedModule
 
 __all__ = ["OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "disallow_in_graph",
-           "eval_frame", "forbid_in_graph", "graph_break", "is_compiling", "list_backends", "mark_dynamic", "mark_static",
+           "eval_frame", "exc", "forbid_in_graph", "graph_break", "is_compiling", "list_backends", "mark_dynamic", "mark_static",
            "mark_static_address", "maybe_mark_dynamic", "optimize",
-           "reset", "run", "utils"]  # fmt: skip
+           "register_backend", "reset", "run", "utils"]  # fmt: skip
 
 
 def graph_break(msg: str = "") -> None:
@@ -33,4 +42,5 @@ run = disable
 
 def optimize(backend: Any = "inductor", **options: Any) -> Callable[[Any], Any]:
     """torch.compile's older form: a decorator that returns its argument."""
-    return _compile
+    check(backend, None, None)
+    return _compile(backend=backend)  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ from importlib import import_module
 from math import prod
 from typing import Any
 
+from ..absent import lacks
 from ..backends.base import DTYPE_OF
 from ..size import Size
 from . import engine
@@ -91,8 +92,10 @@ def _roots(outputs: Sequence[Any], grads: Sequence[Any], create: bool) -> list[t
                     "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
                     f"dtype: grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {DTYPE_OF[dtype]}."
                 )
-            if g._a.dtype != dtype:
-                g = g.to(DTYPE_OF[dtype])
+            if g._dev != dev and shape:
+                raise RuntimeError(f"invalid gradient at index {i} - expected device {dev} but got {g._dev}")
+            if g._a.dtype != dtype or g._dev != dev:
+                g = g.to(dev, DTYPE_OF[dtype])
             if not create:
                 g = g._a
         made.append(g)
@@ -290,4 +293,4 @@ _LAZY = ("functional", "forward_ad", "profiler")
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'polytensor.autograd' has no attribute {name!r}")
+    raise lacks(__name__, name)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import random
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..tensor import Tensor
 from . import grad as _grad
 from .modes import no_grad
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 class GradcheckError(RuntimeError):
@@ -95,7 +97,9 @@ def gradgradcheck(
             raise AssertionError(f"Setting {name}=True requires check_rev_over_rev to be True")
     inputs = _tuple(inputs)
     if grad_outputs is None:
-        rng = random.Random(0)
+        from random import Random
+
+        rng = Random(0)
         outputs = _outputs(func, inputs)
         grad_outputs = tuple(_random_like(y, rng, gen_non_contig_grad_outputs) for y in outputs)
     grad_outputs = _tuple(grad_outputs)
@@ -142,7 +146,7 @@ def _one(t: Any, k: int) -> list[float]:
     return [float(i == k) for i in range(t.numel())]
 
 
-def _random_like(t: Any, rng: random.Random, strided: bool) -> Any:
+def _random_like(t: Any, rng: Random, strided: bool) -> Any:
     y = _like(t, [rng.uniform(-1, 1) for _ in range(t.numel())])
     if strided and t.dim():
         from ..ops.joining import stack
@@ -297,7 +301,9 @@ def _check_direction(
     func: Any, inputs: Any, wanted: list[Tensor], y: Any, j: int, eps: float, atol: float, rtol: float
 ) -> None:
     """v . J u for random v and u, from both sides."""
-    rng = random.Random(0)
+    from random import Random
+
+    rng = Random(0)
     v = [rng.uniform(0.5, 1) for _ in range(y.numel())]
     grads = _grad(y, wanted, _like(y, v), retain_graph=True, allow_unused=True)
     for i, (x, g) in enumerate(zip(wanted, grads, strict=True)):

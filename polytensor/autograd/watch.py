@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import Any
 
 from .modes import ANOMALY, mode
@@ -82,6 +81,8 @@ def _number(s: Any) -> bool:
 
 def stamp(n: Any) -> None:
     """Note in a Node's metadata where it was made, and by which Node's backward."""
-    n.metadata["traceback_"] = traceback.format_stack()[:-3]
+    from traceback import format_stack  # in anomaly mode alone
+
+    n.metadata["traceback_"] = format_stack()[:-3]
     if mode.task is not None and mode.task.node is not None:
         n.metadata["parent_"] = mode.task.node

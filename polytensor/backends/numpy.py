@@ -172,6 +172,9 @@ class NumpyBackend(Backend):
 
     def pieces(self, *arrays: Any) -> Any:
         # temporary arrays of the whole size would leave the caches, and the largest come from the system page by page
+        if arrays[0].dtype.itemsize == 2:
+            yield from super().pieces(*arrays)
+            return
         size, have = arrays[0].size, [a for a in arrays if a is not None]
         if size <= 2 * PIECE or not all(a.flags.c_contiguous for a in have):
             yield arrays

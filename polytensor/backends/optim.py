@@ -1,4 +1,7 @@
-"""Optimizer steps over lists of arrays, in place. The rules run on Tensors as well (F is then ops.table.F)."""
+"""Optimizer steps over lists of arrays, in place. The rules run on Tensors as well (F is then ops.table.F).
+
+A step on float16 or bfloat16 computes in float32 and rounds what it writes once.
+"""
 
 from __future__ import annotations
 
@@ -94,13 +97,26 @@ class OptimKernels:
         """The norm of arrays of one dtype as one vector, where few launches make it, or None."""
         return None
 
-    def pieces(self, *arrays: Array) -> Iterator[tuple[Array, ...]]:
-        """Views of arrays of one shape (or None) that together cover them, where parts are faster than the whole."""
-        yield arrays
+    def widened(self: Any, *arrays: Array) -> Iterator[Any]:
+        """The arrays (or None), once; 16-bit floats in float32, and written back after that: but for the second, the gradient."""
+        wide = [a if a is None or a.dtype.itemsize != 2 else self.cast(a, np.dtype(np.float32)) for a in arrays]
+        yield wide
+        for i, (a, w) in enumerate(zip(arrays, wide, strict=True)):
+            if w is not a and i != 1:
+                a[...] = self.cast(w, a.dtype)
 
-    def sgd_rule(self, p: Array, g: Array, buf: Any, lr: Array, *rest: Any) -> None:
+    def pieces(self, *arrays: Array) -> Iterator[Any]:
+        """Views of arrays of one shape (or None) that together cover them, where parts are faster than the whole; see widened."""
+        if arrays[0].dtype.itemsize > 2:
+            yield arrays
+            return
+        for wide in self.widened(*arrays):
+            yield from self.pieces(*wide)
+
+    def sgd_rule(self: Any, p: Array, g: Array, buf: Any, lr: Array, *rest: Any) -> None:
         """sgd_rule with a learning rate that is an array."""
-        sgd_rule(self, p, g, buf, lr, *rest)
+        for q, d, b in self.pieces(p, g, buf):
+            sgd_rule(self, q, d, b, lr if p.dtype.kind == "c" else self.cast(lr, q.dtype), *rest)
 
     def sgd_step(
         self, params: list[Array], grads: list[Array], bufs: list[Array] | None, lr: float, momentum: float,
@@ -160,23 +176,26 @@ class OptimKernels:
         steps: list[Array], lr: Any, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
         maximize: bool,
     ) -> None:  # fmt: skip
-        for i, (p, g, m, v, step) in enumerate(zip(params, grads, ms, vs, steps, strict=True)):
+        on_device = hasattr(lr, "dtype")
+        lr = lr.astype(np.float64) if on_device else lr
+        for i, (*arrays, step) in enumerate(zip(params, grads, ms, vs, steps, strict=True)):
             step += 1
-            dtype = p.dtype if p.dtype.itemsize > 2 else np.dtype(np.float32)
-            # 1 - beta ** step, without the digits that the difference would lose
-            left1, left2 = (-self.xp.expm1(step * math.log(b)) if b else 1.0 + 0 * step for b in (beta1, beta2))
-            scale, size = (1 / self.xp.sqrt(left2)).astype(dtype), (lr / left1).astype(dtype)
-            if maximize:
-                g = -g
-            if weight_decay and decoupled:
-                p *= (1 - lr * weight_decay) if isinstance(lr, float) else (1 - lr * weight_decay).astype(dtype)
-            elif weight_decay:
-                g = g + weight_decay * p
-            m += (1 - beta1) * (g - m)
-            v *= beta2
-            v += (1 - beta2) * (g * g)
-            top = v if vmaxs is None else self.assign(vmaxs[i], self.xp.maximum(vmaxs[i], v))
-            p -= (size * (m / (self.xp.sqrt(top) * scale + eps))).astype(p.dtype)
+            # 1 - beta ** step, without the digits that the difference, or a counter of float32, would lose
+            t = step.astype(np.float64)
+            left1, left2 = (-self.xp.expm1(t * math.log(b)) if b else 1.0 + 0 * t for b in (beta1, beta2))
+            for p, g, m, v, top in self.widened(*arrays, None if vmaxs is None else vmaxs[i]):
+                scale, size = (1 / self.xp.sqrt(left2)).astype(p.dtype), (lr / left1).astype(p.dtype)
+                if maximize:
+                    g = -g
+                if weight_decay and decoupled:
+                    p *= (1 - lr * weight_decay).astype(p.dtype) if on_device else 1 - lr * weight_decay
+                elif weight_decay:
+                    g = g + weight_decay * p
+                m += (1 - beta1) * (g - m)
+                v *= beta2
+                v += (1 - beta2) * (g * g)
+                squares = v if top is None else self.assign(top, self.xp.maximum(top, v))
+                p -= size * (m / (self.xp.sqrt(squares) * scale + eps))
 
     def adam_step(
         self, params: list[Array], grads: list[Array], ms: list[Array], vs: list[Array], vmaxs: list[Array] | None,

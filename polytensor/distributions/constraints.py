@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes, linalg, ops
+from .utils import alias
 
 __all__ = [
     "Constraint", "MixtureSameFamilyConstraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property",
@@ -80,12 +81,10 @@ class _DependentProperty(property, _Dependent):
 class _IndependentConstraint(Constraint):
     """The last `reinterpreted_batch_ndims` batch dimensions of another set join its events."""
 
+    is_discrete = alias("base_constraint.is_discrete")
+
     def __init__(self, base_constraint: Constraint, reinterpreted_batch_ndims: int) -> None:
         self.base_constraint, self.reinterpreted_batch_ndims = base_constraint, reinterpreted_batch_ndims
-
-    @property
-    def is_discrete(self) -> bool:  # type: ignore[override]
-        return self.base_constraint.is_discrete
 
     @property
     def event_dim(self) -> int:  # type: ignore[override]
@@ -106,18 +105,13 @@ class _IndependentConstraint(Constraint):
 class MixtureSameFamilyConstraint(Constraint):
     """The support of a mixture: that of its components, without their batch dimension."""
 
+    is_discrete = alias("base_constraint.is_discrete")
+    event_dim = alias("base_constraint.event_dim")
+
     def __init__(self, base_constraint: Constraint) -> None:
         if not isinstance(base_constraint, Constraint):
             raise AssertionError(f"base_constraint must be a Constraint, got {type(base_constraint).__name__}")
         self.base_constraint = base_constraint
-
-    @property
-    def is_discrete(self) -> bool:  # type: ignore[override]
-        return self.base_constraint.is_discrete
-
-    @property
-    def event_dim(self) -> int:  # type: ignore[override]
-        return self.base_constraint.event_dim
 
     def check(self, value: Any) -> Any:
         ok = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))

@@ -1,4 +1,4 @@
-"""Discrete distributions and their relaxations. Source: torch.distributions."""
+"""Discrete distributions. Source: torch.distributions."""
 
 from __future__ import annotations
 
@@ -10,17 +10,9 @@ from ..autograd.modes import no_grad
 from ..nn import functional as F
 from ..size import Size
 from . import constraints
-from .continuous import Gamma
-from .distribution import (
-    Distribution,
-    ExponentialFamily,
-    batch_of,
-    broadcast_all,
-    lazy_property,
-    logits_to_probs,
-    one_of,
-    probs_to_logits,
-)  # fmt: skip
+from .distribution import Distribution, ExponentialFamily
+from .gamma_family import Gamma
+from .utils import alias, broadcast_all, lazy_property, logits_to_probs, one_of, probs_to_logits
 
 __all__ = [
     "Bernoulli", "Binomial", "Categorical", "Geometric", "Multinomial", "NegativeBinomial", "OneHotCategorical",
@@ -28,45 +20,48 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Odds(Distribution):
-    """Parameters `probs` or `logits` of yes and no; each is made from the other at its first use."""
+class _ByProbs(Distribution):
+    """Parameters `probs` or `logits`; each is made from the other at its first use."""
 
     _param: Any
+    _binary = True  # of yes and no; else of the last dimension's outcomes
 
     @lazy_property
     def logits(self) -> Any:
-        return probs_to_logits(self.probs, is_binary=True)
+        return probs_to_logits(self.probs, self._binary)
 
     @lazy_property
     def probs(self) -> Any:
-        return logits_to_probs(self.logits, is_binary=True)
+        return logits_to_probs(self.logits, self._binary)
 
     @property
     def param_shape(self) -> Any:
         return self._param.size()
 
+    def _keep(self, probs: Any, logits: Any, *counts: Any) -> Any:
+        """Keeps what is given under its name, and the counts as total_count; returns their one shape."""
+        name = one_of(probs=probs, logits=logits)
+        *counts, self._param = broadcast_all(*counts, probs if name == "probs" else logits)  # type: ignore[assignment]
+        setattr(self, name, self._param)
+        for count in counts:
+            self.total_count = count.type_as(self._param)
+        return self._param.size()
+
     def _expanded(self) -> dict[str, Any]:
-        return {"_param": 0, "probs": 0, "logits": 0, "total_count": 0}
+        return {**dict.fromkeys(("_param", "probs", "logits"), int(not self._binary)), "total_count": 0}
 
 
-class Bernoulli(_Odds, ExponentialFamily):
+class Bernoulli(_ByProbs, ExponentialFamily):
     """1 with probability `probs`, else 0."""
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.boolean
     has_enumerate_support = True
     _mean_carrier_measure = 0
+    mean = alias("probs")
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        name = one_of(probs=probs, logits=logits)
-        given = probs if name == "probs" else logits
-        (self._param,) = broadcast_all(given)
-        setattr(self, name, self._param)
-        super().__init__(batch_of((given,), self._param), validate_args=validate_args)
-
-    @property
-    def mean(self) -> Any:
-        return self.probs
+        super().__init__(self._keep(probs, logits), validate_args=validate_args)
 
     @property
     def mode(self) -> Any:
@@ -101,18 +96,14 @@ class Bernoulli(_Odds, ExponentialFamily):
         return ops.log1p(ops.exp(x))
 
 
-class Geometric(_Odds):
+class Geometric(_ByProbs):
     """How many failures come before the first success."""
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.nonnegative_integer
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        name = one_of(probs=probs, logits=logits)
-        given = probs if name == "probs" else logits
-        (self._param,) = broadcast_all(given)
-        setattr(self, name, self._param)
-        super().__init__(batch_of((given,), self._param), validate_args=validate_args)
+        super().__init__(self._keep(probs, logits), validate_args=validate_args)
         if self._validate_args and probs is not None and not (self.probs > 0).all():
             value = self.probs
             bad = value.data[~(value > 0)]
@@ -149,7 +140,7 @@ class Geometric(_Odds):
         return F.binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none") / self.probs
 
 
-class Binomial(_Odds):
+class Binomial(_ByProbs):
     """Successes in `total_count` tries."""
 
     arg_constraints = {
@@ -158,11 +149,7 @@ class Binomial(_Odds):
     has_enumerate_support = True
 
     def __init__(self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        name = one_of(probs=probs, logits=logits)
-        self.total_count, self._param = broadcast_all(total_count, probs if name == "probs" else logits)
-        self.total_count = self.total_count.type_as(self._param)
-        setattr(self, name, self._param)
-        super().__init__(self._param.size(), validate_args=validate_args)
+        super().__init__(self._keep(probs, logits, total_count), validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self) -> Any:
@@ -206,7 +193,7 @@ class Binomial(_Odds):
         return self._values(ops.arange(1 + total, dtype=self._param.dtype, device=self._param.device), expand)
 
 
-class NegativeBinomial(_Odds):
+class NegativeBinomial(_ByProbs):
     """Successes before `total_count` failures."""
 
     arg_constraints = {
@@ -216,11 +203,7 @@ class NegativeBinomial(_Odds):
     support = constraints.nonnegative_integer
 
     def __init__(self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        name = one_of(probs=probs, logits=logits)
-        self.total_count, self._param = broadcast_all(total_count, probs if name == "probs" else logits)
-        self.total_count = self.total_count.type_as(self._param)
-        setattr(self, name, self._param)
-        super().__init__(self._param.size(), validate_args=validate_args)
+        super().__init__(self._keep(probs, logits, total_count), validate_args=validate_args)
 
     @property
     def mean(self) -> Any:
@@ -260,22 +243,15 @@ class Poisson(ExponentialFamily):
 
     arg_constraints = {"rate": constraints.nonnegative}
     support = constraints.nonnegative_integer
+    mean = variance = alias("rate")
 
     def __init__(self, rate: Any, validate_args: Any = None) -> None:
         (self.rate,) = broadcast_all(rate)
-        super().__init__(batch_of((rate,), self.rate), validate_args=validate_args)
-
-    @property
-    def mean(self) -> Any:
-        return self.rate
+        super().__init__(self.rate.size(), validate_args=validate_args)
 
     @property
     def mode(self) -> Any:
         return self.rate.floor()
-
-    @property
-    def variance(self) -> Any:
-        return self.rate
 
     def sample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
         shape = self._extended_shape(sample_shape)
@@ -295,11 +271,13 @@ class Poisson(ExponentialFamily):
         return ops.exp(x)
 
 
-class Categorical(Distribution):
+class Categorical(_ByProbs):
     """0, 1, ..., K - 1 by the last dimension of `probs` (any positive numbers) or `logits`."""
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     has_enumerate_support = True
+    variance = alias("mean")
+    _binary = False
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
         name = one_of(probs=probs, logits=logits)
@@ -314,24 +292,9 @@ class Categorical(Distribution):
         self._num_events = self._param.size()[-1]
         super().__init__(self._param.size()[:-1], validate_args=validate_args)
 
-    def _expanded(self) -> dict[str, Any]:
-        return {"_param": 1, "probs": 1, "logits": 1}
-
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self) -> Any:
         return constraints.integer_interval(0, self._num_events - 1)
-
-    @lazy_property
-    def logits(self) -> Any:
-        return probs_to_logits(self.probs)
-
-    @lazy_property
-    def probs(self) -> Any:
-        return logits_to_probs(self.logits)
-
-    @property
-    def param_shape(self) -> Any:
-        return self._param.size()
 
     @property
     def mean(self) -> Any:
@@ -340,10 +303,6 @@ class Categorical(Distribution):
     @property
     def mode(self) -> Any:
         return self.probs.argmax(dim=-1)
-
-    @property
-    def variance(self) -> Any:
-        return self.mean
 
     def sample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
         sample_shape = Size(sample_shape)
@@ -367,7 +326,16 @@ class Categorical(Distribution):
 class _OfCategorical(Distribution):
     """What is kept in a Categorical: its probs and logits."""
 
-    _categorical: Any
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    _param = alias("_categorical._param")
+    probs = alias("_categorical.probs")
+    logits = alias("_categorical.logits")
+    param_shape = alias("_categorical.param_shape")
+
+    def __init__(self, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
+        self._categorical = Categorical(probs, logits)
+        shape = self._categorical.param_shape
+        super().__init__(self._categorical.batch_shape, shape[-1:], validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         batch_shape = Size(batch_shape)
@@ -378,38 +346,13 @@ class _OfCategorical(Distribution):
     def _expanded(self) -> dict[str, Any]:
         return {}
 
-    @property
-    def _param(self) -> Any:
-        return self._categorical._param
-
-    @property
-    def probs(self) -> Any:
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Any:
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Any:
-        return self._categorical.param_shape
-
 
 class OneHotCategorical(_OfCategorical):
     """One-hot vectors of a Categorical's numbers."""
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support: Any = constraints.one_hot
     has_enumerate_support = True
-
-    def __init__(self, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        self._categorical = Categorical(probs, logits)
-        shape = self._categorical.param_shape
-        super().__init__(self._categorical.batch_shape, shape[-1:], validate_args=validate_args)
-
-    @property
-    def mean(self) -> Any:
-        return self._categorical.probs
+    mean = alias("_categorical.probs")
 
     @property
     def mode(self) -> Any:
@@ -450,16 +393,13 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
 class Multinomial(_OfCategorical):
     """How often each of K outcomes comes in `total_count` (an int) draws."""
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     total_count: int
 
     def __init__(self, total_count: int = 1, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
         if not isinstance(total_count, int):
             raise NotImplementedError("inhomogeneous total_count is not supported")
         self.total_count = total_count
-        self._categorical = Categorical(probs=probs, logits=logits)
-        shape = self._categorical.param_shape
-        super().__init__(self._categorical.batch_shape, shape[-1:], validate_args=validate_args)
+        super().__init__(probs, logits, validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self) -> Any:

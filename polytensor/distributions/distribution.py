@@ -1,116 +1,18 @@
-"""The base of all distributions. Source: torch.distributions.distribution, exp_family, independent and utils."""
+"""The base of all distributions. Source: torch.distributions.distribution, exp_family and independent."""
 
 from __future__ import annotations
 
-from functools import update_wrapper
-from numbers import Number
 from typing import Any
 
-from .. import dtypes, ops
+from .. import ops
 from ..autograd import grad
 from ..autograd.modes import enable_grad, no_grad
-from ..nn import functional as F
 from ..size import Size
 from ..tensor import Tensor
 from . import constraints
+from .utils import alias, lazy_property, sum_rightmost
 
 __all__ = ["Distribution", "ExponentialFamily", "Independent"]
-
-
-# ---- helpers, under PyTorch's names ----------------------------------------------------------------------------------
-def broadcast_all(*values: Any) -> tuple[Any, ...]:
-    """Tensors of one shape; numbers take the dtype and device of the first tensor. ValueError for anything else."""
-    if not all(isinstance(v, (Tensor, Number)) for v in values):
-        raise ValueError(
-            "Input arguments must all be instances of Number, torch.Tensor or objects implementing __torch_function__."
-        )
-    options: dict[str, Any] = {"dtype": dtypes.get_default_dtype()}
-    for v in values:
-        if isinstance(v, Tensor):
-            options = {"dtype": v.dtype, "device": v.device}
-            break
-    return tuple(ops.broadcast_tensors(*(v if isinstance(v, Tensor) else ops.tensor(v, **options) for v in values)))
-
-
-def clamp_probs(probs: Any) -> Any:
-    eps = dtypes.finfo(probs.dtype).eps
-    return probs.clamp(min=eps, max=1 - eps)
-
-
-def probs_to_logits(probs: Any, is_binary: bool = False) -> Any:
-    """log odds if binary, else log probabilities; probabilities of 0 and 1 are moved in by eps."""
-    p = clamp_probs(probs)
-    return ops.log(p) - ops.log1p(-p) if is_binary else ops.log(p)
-
-
-def logits_to_probs(logits: Any, is_binary: bool = False) -> Any:
-    return ops.sigmoid(logits) if is_binary else F.softmax(logits, dim=-1)
-
-
-def sum_rightmost(value: Any, dim: int) -> Any:
-    """The sum over the last `dim` dimensions."""
-    return value.reshape(*value.shape[: value.dim() - dim], -1).sum(-1) if dim else value
-
-
-_sum_rightmost = sum_rightmost
-
-
-def _standard_normal(shape: Any, dtype: Any, device: Any) -> Any:
-    return ops.randn(shape, dtype=dtype, device=device)
-
-
-def tril_matrix_to_vec(mat: Any, diag: int = 0) -> Any:
-    """The lower triangle up to this diagonal, row by row: (..., n, n) to (..., k)."""
-    n = mat.shape[-1]
-    if not -n < diag < n:
-        raise ValueError(f"diag ({diag}) provided is outside valid range [{-n}, {n - 1}].")
-    rows, cols = ops.tril_indices(n, n, diag, device=mat.device)
-    return mat[..., rows, cols]
-
-
-def vec_to_tril_matrix(vec: Any, diag: int = 0) -> Any:
-    """The lower triangular matrix of these rows: (..., k) to (..., n, n)."""
-    k = vec.shape[-1]
-    n = (-(1 + 2 * diag) + ((1 + 2 * diag) ** 2 + 8 * k + 4 * abs(diag) * (diag + 1)) ** 0.5) / 2
-    if abs(round(n) - n) > dtypes.finfo(vec.dtype).eps:
-        raise ValueError(
-            f"The size of last dimension is {k} which cannot be expressed as the lower triangular part of a square D x D matrix."
-        )
-    rows, cols = ops.tril_indices(round(n), round(n), diag, device=vec.device)
-    mat = vec.new_zeros((*vec.shape[:-1], round(n), round(n)))
-    mat[..., rows, cols] = vec
-    return mat
-
-
-def one_of(**given: Any) -> str:
-    """The name of the one parameter that is not None. ValueError for none or several."""
-    have = [name for name, value in given.items() if value is not None]
-    if len(have) != 1:
-        names = " or ".join(f"`{name}`" for name in given)
-        raise ValueError(f"Either {names} must be specified, but not both." if len(given) == 2 else
-                         f"Exactly one of {' or '.join(given)} may be specified.")  # fmt: skip
-    return have[0]
-
-
-def batch_of(given: tuple[Any, ...], tensor: Any) -> Any:
-    """The batch shape of scalar events: that of the broadcast parameters, () for plain numbers."""
-    return Size() if all(isinstance(v, Number) for v in given) else tensor.size()
-
-
-class lazy_property:
-    """A value that is computed at its first use, with gradients, and then is a plain attribute."""
-
-    def __init__(self, wrapped: Any) -> None:
-        self.wrapped = wrapped
-        update_wrapper(self, wrapped)
-
-    def __get__(self, instance: Any, obj_type: Any = None) -> Any:
-        if instance is None:
-            return self
-        with enable_grad():
-            value = self.wrapped(instance)
-        setattr(instance, self.wrapped.__name__, value)
-        return value
 
 
 class Distribution:
@@ -318,11 +220,15 @@ class ExponentialFamily(Distribution):
     def _mean_carrier_measure(self) -> Any:
         raise NotImplementedError
 
-    def entropy(self) -> Any:
+    def _normalized(self) -> tuple[Any, ...]:
+        """The natural parameters, the log normalizer, and its gradient in each of them."""
         natural = [p.detach().requires_grad_() for p in self._natural_params]
         with enable_grad():
             normalizer = self._log_normalizer(*natural)
-            gradients = grad(normalizer.sum(), natural, create_graph=True)
+            return natural, normalizer, grad(normalizer.sum(), natural, create_graph=True)
+
+    def entropy(self) -> Any:
+        natural, normalizer, gradients = self._normalized()
         result = normalizer - self._mean_carrier_measure
         for p, g in zip(natural, gradients, strict=True):
             result = result - (p * g).reshape(*self._batch_shape, -1).sum(-1)
@@ -333,6 +239,10 @@ class Independent(Distribution):
     """Another distribution, with its last `reinterpreted_batch_ndims` batch dimensions made part of the event."""
 
     arg_constraints: dict[str, Any] = {}
+    has_rsample = alias("base_dist.has_rsample")
+    mean = alias("base_dist.mean")
+    mode = alias("base_dist.mode")
+    variance = alias("base_dist.variance")
 
     def __init__(self, base_distribution: Any, reinterpreted_batch_ndims: int, validate_args: Any = None) -> None:
         if reinterpreted_batch_ndims > len(base_distribution.batch_shape):
@@ -355,10 +265,6 @@ class Independent(Distribution):
         return new
 
     @property
-    def has_rsample(self) -> bool:  # type: ignore[override]
-        return self.base_dist.has_rsample
-
-    @property
     def has_enumerate_support(self) -> bool:  # type: ignore[override]
         return False if self.reinterpreted_batch_ndims > 0 else self.base_dist.has_enumerate_support
 
@@ -367,18 +273,6 @@ class Independent(Distribution):
         inner = self.base_dist.support
         n = self.reinterpreted_batch_ndims
         return constraints.independent(inner, n) if n else inner
-
-    @property
-    def mean(self) -> Any:
-        return self.base_dist.mean
-
-    @property
-    def mode(self) -> Any:
-        return self.base_dist.mode
-
-    @property
-    def variance(self) -> Any:
-        return self.base_dist.variance
 
     def sample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
         return self.base_dist.sample(sample_shape)

@@ -7,30 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import linalg, ops
-from ..autograd import grad
-from ..autograd.modes import enable_grad
 from ..nn import functional as F
-from .continuous import (
-    Beta,
-    Cauchy,
-    ContinuousBernoulli,
-    Dirichlet,
-    Exponential,
-    Gamma,
-    Laplace,
-    Normal,
-    Uniform,
-)  # fmt: skip
+from .continuous import Cauchy, Exponential, Laplace, Normal, Uniform
 from .discrete import Bernoulli, Binomial, Categorical, Geometric, OneHotCategorical, Poisson
-from .distribution import ExponentialFamily, Independent, sum_rightmost
+from .distribution import ExponentialFamily, Independent
+from .gamma_family import Beta, Dirichlet, Gamma
 from .multivariate import LowRankMultivariateNormal, MultivariateNormal, _log_diagonal, _mahalanobis
+from .relaxed import ContinuousBernoulli
 from .transformed import Gumbel, HalfNormal, Pareto, TransformedDistribution
+from .utils import euler_constant, sum_rightmost
 
 __all__ = ["kl_divergence", "register_kl"]
 
 _rules: dict[tuple[type, type], Callable[[Any, Any], Any]] = {}
 _found: dict[tuple[type, type], Callable[[Any, Any], Any] | None] = {}
-_EULER = 0.57721566490153286060
 
 
 def register_kl(type_p: Any, type_q: Any) -> Any:
@@ -82,10 +72,6 @@ def kl_divergence(p: Any, q: Any) -> Any:
     return rule(p, q)
 
 
-def _infinite(*tensors: Any) -> Any:
-    return ops.full_like(tensors[0], math.inf)
-
-
 # ---- within a family -------------------------------------------------------------------------------------------------
 @register_kl(ExponentialFamily, ExponentialFamily)
 def _expfamily(p: Any, q: Any) -> Any:
@@ -94,10 +80,7 @@ def _expfamily(p: Any, q: Any) -> Any:
         raise NotImplementedError(
             "The cross KL-divergence between different exponential families cannot be computed using Bregman divergences"
         )
-    natural = [x.detach().requires_grad_() for x in p._natural_params]
-    with enable_grad():
-        normalizer = p._log_normalizer(*natural)
-        gradients = grad(normalizer.sum(), natural, create_graph=True)
+    natural, normalizer, gradients = p._normalized()
     result = q._log_normalizer(*q._natural_params) - normalizer
     for a, b, g in zip(natural, q._natural_params, gradients, strict=True):
         result = result - sum_rightmost((b - a) * g, len(q.event_shape))
@@ -179,7 +162,7 @@ def _geometric(p: Any, q: Any) -> Any:
 @register_kl(Gumbel, Gumbel)
 def _gumbel(p: Any, q: Any) -> Any:
     ratio, shift = p.scale / q.scale, (q.loc - p.loc) / q.scale
-    return -ratio.log() - shift + ops.exp(shift + (1 + ratio).lgamma()) - 1 + _EULER * (ratio - 1)
+    return -ratio.log() - shift + ops.exp(shift + (1 + ratio).lgamma()) - 1 + euler_constant * (ratio - 1)
 
 
 @register_kl(HalfNormal, HalfNormal)
@@ -274,24 +257,18 @@ def _from_low_rank(p: Any, q: Any) -> Any:
 # ---- between families ------------------------------------------------------------------------------------------------
 def _disjoint(left: Any, right: Any, name: str) -> None:
     """p reaches where q has no density."""
-    register_kl(left, right)(lambda p, q: _infinite(getattr(p, name)))
+    register_kl(left, right)(lambda p, q: ops.full_like(getattr(p, name), math.inf))
 
 
-for _p, _name in ((Beta, "concentration1"), (ContinuousBernoulli, "probs"), (Exponential, "rate"),
-                  (Gamma, "concentration"), (Gumbel, "loc"), (Laplace, "loc"), (Normal, "loc"), (Pareto, "scale"),
-                  (Uniform, "low")):  # fmt: skip
-    _narrower = {
-        Beta: [Pareto], ContinuousBernoulli: [Pareto], Exponential: [Beta, ContinuousBernoulli, Pareto, Uniform],
-        Gamma: [Beta, ContinuousBernoulli, Pareto, Uniform],
-        Gumbel: [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform],
-        Laplace: [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform],
-        Normal: [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform],
-        Pareto: [Beta, ContinuousBernoulli, Uniform], Uniform: [],
-    }[_p]  # fmt: skip
+_IN_PART = [Beta, ContinuousBernoulli, Pareto, Uniform]
+for _p, _name, _narrower in (
+    (Beta, "concentration1", [Pareto]), (ContinuousBernoulli, "probs", [Pareto]), (Exponential, "rate", _IN_PART),
+    (Gamma, "concentration", _IN_PART), (Gumbel, "loc", [*_IN_PART, Exponential, Gamma]),
+    (Laplace, "loc", [*_IN_PART, Exponential, Gamma]), (Normal, "loc", [*_IN_PART, Exponential, Gamma]),
+    (Pareto, "scale", [Beta, ContinuousBernoulli, Uniform]), (Poisson, "rate", [Bernoulli, Binomial]),
+):  # fmt: skip
     for _q in _narrower:
         _disjoint(_p, _q, _name)
-_disjoint(Poisson, Bernoulli, "rate")
-_disjoint(Poisson, Binomial, "rate")
 
 
 @register_kl(Bernoulli, Poisson)
@@ -300,13 +277,14 @@ def _bernoulli_poisson(p: Any, q: Any) -> Any:
 
 
 @register_kl(Beta, ContinuousBernoulli)
-def _beta_continuous_bernoulli(p: Any, q: Any) -> Any:
+def _to_continuous_bernoulli(p: Any, q: Any) -> Any:
     return -p.entropy() - p.mean * q.logits - ops.log1p(-q.probs) - q._cont_bern_log_norm()
 
 
 @register_kl(Beta, Exponential)
-def _beta_exponential(p: Any, q: Any) -> Any:
-    return -p.entropy() - q.rate.log() + q.rate * (p.concentration1 / (p.concentration1 + p.concentration0))
+@register_kl(ContinuousBernoulli, Exponential)
+def _to_exponential(p: Any, q: Any) -> Any:
+    return -p.entropy() - q.rate.log() + q.rate * p.mean
 
 
 @register_kl(Beta, Gamma)
@@ -333,18 +311,9 @@ def _pareto_normal(p: Any, q: Any) -> Any:
 
 
 @register_kl(Beta, Uniform)
-def _beta_uniform(p: Any, q: Any) -> Any:
-    return ops.where((q.high < 1) | (q.low > 0), math.inf, -p.entropy() + (q.high - q.low).log())
-
-
-@register_kl(ContinuousBernoulli, Exponential)
-def _continuous_bernoulli_exponential(p: Any, q: Any) -> Any:
-    return -p.entropy() - ops.log(q.rate) + q.rate * p.mean
-
-
 @register_kl(ContinuousBernoulli, Uniform)
-def _continuous_bernoulli_uniform(p: Any, q: Any) -> Any:
-    """Infinite where q does not cover [0, 1]; in PyTorch where it does."""
+def _to_uniform(p: Any, q: Any) -> Any:
+    """Infinite where q does not cover [0, 1]; in PyTorch, for ContinuousBernoulli, where it does."""
     return ops.where((q.high < 1) | (q.low > 0), math.inf, -p.entropy() + (q.high - q.low).log())
 
 
@@ -352,7 +321,11 @@ def _continuous_bernoulli_uniform(p: Any, q: Any) -> Any:
 def _exponential_gamma(p: Any, q: Any) -> Any:
     ratio = q.rate / p.rate
     return (
-        -q.concentration * ops.log(ratio) + ratio + q.concentration.lgamma() + q.concentration * _EULER - (1 + _EULER)
+        -q.concentration * ops.log(ratio)
+        + ratio
+        + q.concentration.lgamma()
+        + q.concentration * euler_constant
+        - (1 + euler_constant)
     )
 
 
@@ -402,10 +375,15 @@ def _pareto_gamma(p: Any, q: Any) -> Any:
     return ops.where(p.alpha <= 1, math.inf, kl)
 
 
+def _mean_log(low: Any, high: Any) -> Any:
+    """E log x of uniform numbers."""
+    return (ops.xlogy(high, high) - ops.xlogy(low, low) - (high - low)) / (high - low)
+
+
 @register_kl(Uniform, Beta)
 def _uniform_beta(p: Any, q: Any) -> Any:
     size = p.high - p.low
-    logs = (ops.xlogy(p.high, p.high) - ops.xlogy(p.low, p.low) - size) / size
+    logs = _mean_log(p.low, p.high)
     rest = (ops.xlogy(1 - p.high, 1 - p.high) - ops.xlogy(1 - p.low, 1 - p.low) + size) / size
     a, b = q.concentration1, q.concentration0
     kl = -size.log() - (a - 1) * logs + (b - 1) * rest + a.lgamma() + b.lgamma() - (a + b).lgamma()
@@ -414,8 +392,7 @@ def _uniform_beta(p: Any, q: Any) -> Any:
 
 @register_kl(Uniform, ContinuousBernoulli)
 def _uniform_continuous_bernoulli(p: Any, q: Any) -> Any:
-    kl = -p.entropy() - p.mean * q.logits - ops.log1p(-q.probs) - q._cont_bern_log_norm()
-    return ops.where((p.high > 1) | (p.low < 0), math.inf, kl)
+    return ops.where((p.high > 1) | (p.low < 0), math.inf, _to_continuous_bernoulli(p, q))
 
 
 @register_kl(Uniform, Exponential)
@@ -427,7 +404,7 @@ def _uniform_exponential(p: Any, q: Any) -> Any:
 @register_kl(Uniform, Gamma)
 def _uniform_gamma(p: Any, q: Any) -> Any:
     size = p.high - p.low
-    logs = (ops.xlogy(p.high, p.high) - ops.xlogy(p.low, p.low) - size) / size
+    logs = _mean_log(p.low, p.high)
     a = q.concentration
     kl = -size.log() + a.lgamma() - a * q.rate.log() - (a - 1) * logs + q.rate * (p.high + p.low) / 2
     return ops.where(p.low < 0, math.inf, kl)
@@ -436,6 +413,6 @@ def _uniform_gamma(p: Any, q: Any) -> Any:
 @register_kl(Uniform, Pareto)
 def _uniform_pareto(p: Any, q: Any) -> Any:
     size = p.high - p.low
-    logs = (ops.xlogy(p.high, p.high) - ops.xlogy(p.low, p.low) - size) / size
+    logs = _mean_log(p.low, p.high)
     kl = -size.log() - q.alpha.log() - q.alpha * q.scale.log() + (q.alpha + 1) * logs
     return ops.where(p.low < q.support.lower_bound, math.inf, kl)

@@ -10,9 +10,10 @@ from ..autograd.modes import no_grad
 from ..nn import functional as F
 from ..size import Size
 from . import constraints
-from .continuous import Beta, Chi2
 from .discrete import Categorical
-from .distribution import Distribution, ExponentialFamily, lazy_property
+from .distribution import Distribution, ExponentialFamily
+from .gamma_family import Beta, Chi2
+from .utils import alias, lazy_property, one_of
 
 __all__ = ["LKJCholesky", "LowRankMultivariateNormal", "MixtureSameFamily", "MultivariateNormal", "Wishart"]
 
@@ -47,12 +48,10 @@ class _FromMatrix(Distribution):
 
     def _take(self, covariance_matrix: Any, precision_matrix: Any, scale_tril: Any) -> Any:
         given = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril}
-        have = [k for k, v in given.items() if v is not None]
-        if len(have) != 1:
-            raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
-        if given[have[0]].dim() < 2:
-            raise ValueError(f"{have[0]} must be at least two-dimensional, with optional leading batch dimensions")
-        return have[0], given[have[0]]
+        name = one_of(**given)
+        if given[name].dim() < 2:
+            raise ValueError(f"{name} must be at least two-dimensional, with optional leading batch dimensions")
+        return name, given[name]
 
     def _factor(self, name: str, matrix: Any) -> Any:
         if name == "scale_tril":
@@ -84,6 +83,7 @@ class MultivariateNormal(_FromMatrix):
     }  # fmt: skip
     support = constraints.real_vector
     has_rsample = True
+    mean = mode = alias("loc")
 
     def __init__(
         self, loc: Any, covariance_matrix: Any = None, precision_matrix: Any = None, scale_tril: Any = None,
@@ -97,14 +97,6 @@ class MultivariateNormal(_FromMatrix):
         self.loc = loc.expand(tuple(batch) + (-1,))
         super().__init__(batch, self.loc.shape[-1:], validate_args=validate_args)
         self._unbroadcasted_scale_tril = self._factor(name, matrix)
-
-    @property
-    def mean(self) -> Any:
-        return self.loc
-
-    @property
-    def mode(self) -> Any:
-        return self.loc
 
     @property
     def variance(self) -> Any:
@@ -135,6 +127,7 @@ class LowRankMultivariateNormal(Distribution):
     }  # fmt: skip
     support = constraints.real_vector
     has_rsample = True
+    mean = mode = alias("loc")
 
     def __init__(self, loc: Any, cov_factor: Any, cov_diag: Any, validate_args: Any = None) -> None:
         if loc.dim() < 1:
@@ -160,14 +153,6 @@ class LowRankMultivariateNormal(Distribution):
         identity = ops.eye(inner.shape[-1], dtype=inner.dtype, device=inner.device)
         self._capacitance_tril = linalg.cholesky(inner + identity)
         super().__init__(batch, n, validate_args=validate_args)
-
-    @property
-    def mean(self) -> Any:
-        return self.loc
-
-    @property
-    def mode(self) -> Any:
-        return self.loc
 
     @lazy_property
     def variance(self) -> Any:
@@ -370,6 +355,8 @@ class MixtureSameFamily(Distribution):
 
     arg_constraints: dict[str, Any] = {}
     has_rsample = False
+    mixture_distribution = alias("_mixture_distribution")
+    component_distribution = alias("_component_distribution")
 
     def __init__(self, mixture_distribution: Any, component_distribution: Any, validate_args: Any = None) -> None:
         self._mixture_distribution, self._component_distribution = mixture_distribution, component_distribution
@@ -404,14 +391,6 @@ class MixtureSameFamily(Distribution):
     @constraints.dependent_property
     def support(self) -> Any:
         return constraints.MixtureSameFamilyConstraint(self._component_distribution.support)
-
-    @property
-    def mixture_distribution(self) -> Any:
-        return self._mixture_distribution
-
-    @property
-    def component_distribution(self) -> Any:
-        return self._component_distribution
 
     def _weights(self) -> Any:
         probs = self.mixture_distribution.probs

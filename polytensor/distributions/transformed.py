@@ -7,37 +7,25 @@ from typing import Any
 
 from .. import dtypes, ops
 from ..autograd.modes import no_grad
-from ..nn import functional as F
 from ..size import Size
 from . import constraints
-from .continuous import Cauchy, Exponential, Gamma, Normal, Uniform
-from .discrete import Categorical, _OfCategorical
-from .distribution import (
-    Distribution,
-    Independent,
-    batch_of,
-    broadcast_all,
-    clamp_probs,
-    lazy_property,
-    logits_to_probs,
-    one_of,
-    probs_to_logits,
-    sum_rightmost,
-)  # fmt: skip
+from .continuous import Cauchy, Exponential, Normal, Uniform
+from .distribution import Distribution, Independent
+from .gamma_family import Gamma
 from .transforms import (
     AbsTransform,
     AffineTransform,
     ComposeTransform,
     ExpTransform,
     PowerTransform,
-    SigmoidTransform,
     StickBreakingTransform,
     Transform,
 )  # fmt: skip
+from .utils import alias, broadcast_all, euler_constant, sum_rightmost
 
 __all__ = [
     "Gumbel", "HalfCauchy", "HalfNormal", "InverseGamma", "Kumaraswamy", "LogNormal", "LogisticNormal", "Pareto",
-    "RelaxedBernoulli", "RelaxedOneHotCategorical", "TransformedDistribution", "Weibull",
+    "TransformedDistribution", "Weibull",
 ]  # fmt: skip
 
 
@@ -45,6 +33,7 @@ class TransformedDistribution(Distribution):
     """What `transforms` (one, or a list that is applied from left to right) make of base_distribution's samples."""
 
     arg_constraints: dict[str, Any] = {}
+    has_rsample = alias("base_dist.has_rsample")
 
     def __init__(self, base_distribution: Any, transforms: Any, validate_args: Any = None) -> None:
         self.transforms = [transforms] if isinstance(transforms, Transform) else transforms
@@ -83,10 +72,6 @@ class TransformedDistribution(Distribution):
             return self.base_dist.support
         support, n = self.transforms[-1].codomain, len(self.event_shape)
         return constraints.independent(support, n - support.event_dim) if n > support.event_dim else support
-
-    @property
-    def has_rsample(self) -> bool:  # type: ignore[override]
-        return self.base_dist.has_rsample
 
     def sample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
         with no_grad():
@@ -136,17 +121,11 @@ class LogNormal(TransformedDistribution):
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.positive
     has_rsample = True
+    loc = alias("base_dist.loc")
+    scale = alias("base_dist.scale")
 
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         super().__init__(Normal(loc, scale, validate_args=validate_args), ExpTransform(), validate_args=validate_args)
-
-    @property
-    def loc(self) -> Any:
-        return self.base_dist.loc
-
-    @property
-    def scale(self) -> Any:
-        return self.base_dist.scale
 
     @property
     def mean(self) -> Any:
@@ -171,6 +150,8 @@ class LogisticNormal(TransformedDistribution):
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.simplex
     has_rsample = True
+    loc = alias("base_dist.base_dist.loc")
+    scale = alias("base_dist.base_dist.scale")
 
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         base = Normal(loc, scale, validate_args=validate_args)
@@ -178,96 +159,66 @@ class LogisticNormal(TransformedDistribution):
             base = base.expand([1])
         super().__init__(base, StickBreakingTransform(), validate_args=validate_args)
 
-    @property
-    def loc(self) -> Any:
-        return self.base_dist.base_dist.loc
 
-    @property
-    def scale(self) -> Any:
-        return self.base_dist.base_dist.scale
-
-
-class HalfNormal(TransformedDistribution):
-    """The absolute value of a normal number of mean 0."""
+class _Half(TransformedDistribution):
+    """The absolute value of a `_whole`'s number around 0."""
 
     arg_constraints = {"scale": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
+    scale = alias("base_dist.scale")
+    _whole: Any
 
     def __init__(self, scale: Any, validate_args: Any = None) -> None:
-        super().__init__(Normal(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
+        super().__init__(self._whole(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
 
     @property
-    def scale(self) -> Any:
-        return self.base_dist.scale
+    def mode(self) -> Any:
+        return ops.zeros_like(self.scale)
+
+    def log_prob(self, value: Any) -> Any:
+        self._checked(value)
+        return ops.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
+
+    def cdf(self, value: Any) -> Any:
+        self._checked(value)
+        return 2 * self.base_dist.cdf(value) - 1
+
+    def icdf(self, value: Any) -> Any:
+        return self.base_dist.icdf((value + 1) / 2)
+
+    def entropy(self) -> Any:
+        return self.base_dist.entropy() - math.log(2)
+
+
+class HalfNormal(_Half):
+    """The absolute value of a normal number of mean 0."""
+
+    _whole = Normal
 
     @property
     def mean(self) -> Any:
         return self.scale * math.sqrt(2 / math.pi)
 
     @property
-    def mode(self) -> Any:
-        return ops.zeros_like(self.scale)
-
-    @property
     def variance(self) -> Any:
         return self.scale.pow(2) * (1 - 2 / math.pi)
 
-    def log_prob(self, value: Any) -> Any:
-        self._checked(value)
-        return ops.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
 
-    def cdf(self, value: Any) -> Any:
-        self._checked(value)
-        return 2 * self.base_dist.cdf(value) - 1
-
-    def icdf(self, value: Any) -> Any:
-        return self.base_dist.icdf((value + 1) / 2)
-
-    def entropy(self) -> Any:
-        return self.base_dist.entropy() - math.log(2)
-
-
-class HalfCauchy(TransformedDistribution):
+class HalfCauchy(_Half):
     """The absolute value of a Cauchy number around 0."""
 
-    arg_constraints = {"scale": constraints.positive}
-    support = constraints.nonnegative
-    has_rsample = True
-
-    def __init__(self, scale: Any, validate_args: Any = None) -> None:
-        super().__init__(Cauchy(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
-
-    @property
-    def scale(self) -> Any:
-        return self.base_dist.scale
+    _whole = Cauchy
+    variance = alias("base_dist.variance")
 
     @property
     def mean(self) -> Any:
         return ops.full(self._extended_shape(), math.inf, dtype=self.scale.dtype, device=self.scale.device)
 
-    @property
-    def mode(self) -> Any:
-        return ops.zeros_like(self.scale)
-
-    @property
-    def variance(self) -> Any:
-        return self.base_dist.variance
-
     def log_prob(self, value: Any) -> Any:
         self._checked(value)
         value = ops.as_tensor(value, dtype=self.scale.dtype, device=self.scale.device)
         return ops.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
-
-    def cdf(self, value: Any) -> Any:
-        self._checked(value)
-        return 2 * self.base_dist.cdf(value) - 1
-
-    def icdf(self, value: Any) -> Any:
-        return self.base_dist.icdf((value + 1) / 2)
-
-    def entropy(self) -> Any:
-        return self.base_dist.entropy() - math.log(2)
 
 
 class InverseGamma(TransformedDistribution):
@@ -276,19 +227,13 @@ class InverseGamma(TransformedDistribution):
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.positive
     has_rsample = True
+    concentration = alias("base_dist.concentration")
+    rate = alias("base_dist.rate")
 
     def __init__(self, concentration: Any, rate: Any, validate_args: Any = None) -> None:
         base = Gamma(concentration, rate, validate_args=validate_args)
         minus = -base.rate.new_ones(())
         super().__init__(base, PowerTransform(minus), validate_args=validate_args)
-
-    @property
-    def concentration(self) -> Any:
-        return self.base_dist.concentration
-
-    @property
-    def rate(self) -> Any:
-        return self.base_dist.rate
 
     @property
     def mean(self) -> Any:
@@ -313,13 +258,13 @@ class Gumbel(TransformedDistribution):
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
+    mode = alias("loc")
 
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         self.loc, self.scale = broadcast_all(loc, scale)
         limits = dtypes.finfo(self.loc.dtype)
-        shape = batch_of((loc, scale), self.loc)
         low, high = ops.full_like(self.loc, limits.tiny), ops.full_like(self.loc, 1 - limits.eps)
-        base = Uniform(low, high, validate_args=validate_args) if shape else Uniform(
+        base = Uniform(low, high, validate_args=validate_args) if self.loc.shape else Uniform(
             limits.tiny, 1 - limits.eps, validate_args=validate_args)  # fmt: skip
         steps = [
             ExpTransform().inv, AffineTransform(loc=0, scale=-ops.ones_like(self.scale)), ExpTransform().inv,
@@ -334,11 +279,7 @@ class Gumbel(TransformedDistribution):
 
     @property
     def mean(self) -> Any:
-        return self.loc + self.scale * 0.57721566490153286060
-
-    @property
-    def mode(self) -> Any:
-        return self.loc
+        return self.loc + self.scale * euler_constant
 
     @property
     def stddev(self) -> Any:
@@ -349,13 +290,14 @@ class Gumbel(TransformedDistribution):
         return self.stddev.pow(2)
 
     def entropy(self) -> Any:
-        return self.scale.log() + (1 + 0.57721566490153286060)
+        return self.scale.log() + (1 + euler_constant)
 
 
 class Pareto(TransformedDistribution):
     """alpha scale^alpha / x^(alpha + 1) for x >= scale."""
 
     arg_constraints = {"alpha": constraints.positive, "scale": constraints.positive}
+    mode = alias("scale")
 
     def __init__(self, scale: Any, alpha: Any, validate_args: Any = None) -> None:
         self.scale, self.alpha = broadcast_all(scale, alpha)
@@ -367,10 +309,6 @@ class Pareto(TransformedDistribution):
     def mean(self) -> Any:
         a = self.alpha.clamp(min=1)  # infinite below
         return a * self.scale / (a - 1)
-
-    @property
-    def mode(self) -> Any:
-        return self.scale
 
     @property
     def variance(self) -> Any:
@@ -420,7 +358,7 @@ class Weibull(TransformedDistribution):
 
     def entropy(self) -> Any:
         r = self.concentration_reciprocal
-        return 0.57721566490153286060 * (1 - r) + ops.log(self.scale * r) + 1
+        return euler_constant * (1 - r) + ops.log(self.scale * r) + 1
 
 
 class Kumaraswamy(TransformedDistribution):
@@ -462,124 +400,5 @@ class Kumaraswamy(TransformedDistribution):
 
     def entropy(self) -> Any:
         t1, t0 = 1 - self.concentration1.reciprocal(), 1 - self.concentration0.reciprocal()
-        harmonic = ops.digamma(self.concentration0 + 1) + 0.57721566490153286060
+        harmonic = ops.digamma(self.concentration0 + 1) + euler_constant
         return t0 + t1 * harmonic - ops.log(self.concentration1) - ops.log(self.concentration0)
-
-
-class _LogitRelaxedBernoulli(Distribution):
-    """The logits of RelaxedBernoulli's samples."""
-
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        self.temperature = temperature
-        name = one_of(probs=probs, logits=logits)
-        given = probs if name == "probs" else logits
-        (self._param,) = broadcast_all(given)
-        setattr(self, name, self._param)
-        super().__init__(batch_of((given,), self._param), validate_args=validate_args)
-
-    def _expanded(self) -> dict[str, Any]:
-        return {"_param": 0, "probs": 0, "logits": 0}
-
-    @lazy_property
-    def logits(self) -> Any:
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Any:
-        return logits_to_probs(self.logits, is_binary=True)
-
-    @property
-    def param_shape(self) -> Any:
-        return self._param.size()
-
-    def rsample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
-        shape = self._extended_shape(sample_shape)
-        probs = clamp_probs(self.probs.expand(shape))
-        u = clamp_probs(ops.rand(shape, dtype=probs.dtype, device=probs.device))
-        return (u.log() - (-u).log1p() + probs.log() - (-probs).log1p()) / self.temperature
-
-    def log_prob(self, value: Any) -> Any:
-        self._checked(value)
-        logits, value = broadcast_all(self.logits, value)
-        diff = logits - value.mul(self.temperature)
-        return ops.as_tensor(self.temperature).log() + diff - 2 * F.softplus(diff)
-
-
-class RelaxedBernoulli(TransformedDistribution):
-    """Numbers in (0, 1) that become 0 and 1 as the temperature falls to 0 (Gumbel-softmax, Concrete)."""
-
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
-    support = constraints.unit_interval
-    has_rsample = True
-
-    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        base = _LogitRelaxedBernoulli(temperature, probs, logits)
-        super().__init__(base, SigmoidTransform(), validate_args=validate_args)
-
-    @property
-    def temperature(self) -> Any:
-        return self.base_dist.temperature
-
-    @property
-    def logits(self) -> Any:
-        return self.base_dist.logits
-
-    @property
-    def probs(self) -> Any:
-        return self.base_dist.probs
-
-
-class _ExpRelaxedCategorical(_OfCategorical):
-    """The logs of RelaxedOneHotCategorical's samples."""
-
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
-    support = constraints.real_vector
-    has_rsample = True
-
-    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        self._categorical = Categorical(probs, logits)
-        self.temperature = temperature
-        shape = self._categorical.param_shape
-        super().__init__(self._categorical.batch_shape, shape[-1:], validate_args=validate_args)
-
-    def rsample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
-        shape = self._extended_shape(sample_shape)
-        u = clamp_probs(ops.rand(shape, dtype=self.logits.dtype, device=self.logits.device))
-        scores = (self.logits - (-u.log()).log()) / self.temperature
-        return scores - scores.logsumexp(dim=-1, keepdim=True)
-
-    def log_prob(self, value: Any) -> Any:
-        k = self._categorical._num_events
-        self._checked(value)
-        logits, value = broadcast_all(self.logits, value)
-        scale = math.lgamma(k) + (k - 1) * ops.as_tensor(self.temperature, dtype=logits.dtype).log()
-        score = logits - value.mul(self.temperature)
-        return (score - score.logsumexp(dim=-1, keepdim=True)).sum(-1) + scale
-
-
-class RelaxedOneHotCategorical(TransformedDistribution):
-    """Points of a simplex that become its corners as the temperature falls to 0 (Gumbel-softmax, Concrete)."""
-
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
-    support = constraints.simplex
-    has_rsample = True
-
-    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        base = _ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
-        super().__init__(base, ExpTransform(), validate_args=validate_args)
-
-    @property
-    def temperature(self) -> Any:
-        return self.base_dist.temperature
-
-    @property
-    def logits(self) -> Any:
-        return self.base_dist.logits
-
-    @property
-    def probs(self) -> Any:
-        return self.base_dist.probs

@@ -9,7 +9,7 @@ import builtins
 import typing
 import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 from typing import Final as Final
 
@@ -50,11 +50,6 @@ def script(
 ) -> Any:  # fmt: skip
     """The function, class or module itself; one warning for modules. Source: torch.jit.script with PYTORCH_JIT=0."""
     return _as_it_is("script", obj)
-
-
-def script_method(fn: Any) -> Any:
-    """The method itself."""
-    return fn
 
 
 def trace(func: Any, example_inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -118,16 +113,11 @@ def isinstance(obj: Any, target_type: Any) -> bool:  # noqa: A001
 
 
 def interface(obj: Any) -> Any:
-    """The class itself."""
+    """The class, method or function itself: a declaration for the compiler."""
     return obj
 
 
-def _overload(func: Any) -> Any:
-    """The function itself: a declaration for the compiler."""
-    return func
-
-
-_overload_method = _overload
+script_method = _overload = _overload_method = interface
 
 
 @contextmanager
@@ -136,12 +126,8 @@ def optimized_execution(should_optimize: bool) -> typing.Iterator[None]:
     yield
 
 
-class strict_fusion:  # noqa: N801
+class strict_fusion(nullcontext[None]):  # noqa: N801
     """Nothing: no kernels are fused by a compiler."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *error: object) -> None: ...
 
 
 def set_fusion_strategy(strategy: Any) -> Any:

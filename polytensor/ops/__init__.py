@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..absent import lacks as _lacks
 from .creation import *
 from .from_data import *
 from . import indexing as _indexing
@@ -68,10 +69,9 @@ def __getattr__(name: str) -> object:
     from sys import modules
 
     library = modules.get(f"{__name__.partition('.')[0]}.library")
-    if name != "aten" and (
-        library is None or name not in library.OPS
-    ):  # asked for each submodule that is imported from here
-        raise AttributeError(f"module 'torch.ops' has no attribute {name!r}: PolyTensor does not have it")
+    # asked for each submodule that is imported from here, too
+    if name != "aten" and (library is None or name not in library.OPS):
+        raise _lacks(__name__, name)
     from .namespaces import namespace
 
     return namespace(name)

@@ -10,8 +10,9 @@ from ..layouts import contiguous_format
 from ..tensor import Tensor, check_dim, wrap
 from .creation import zeros
 from .joining import cat, stack
+from .operands import check_tensors
 from .shape import contiguous, expand, flatten, reshape, sizes, transpose, unsqueeze, view
-from .table import TYPE_NAME, F, attach, check_tensor, check_tensors, named, placed, primitive, result_type
+from .table import TYPE_NAME, F, attach, check_tensor, named, placed, primitive, result_type
 from .views import _dim_of
 
 __all__ = [
@@ -286,6 +287,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     for x in tensors:
         if x._a.dtype != tensors[0]._a.dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
+        if x._dev != tensors[0]._dev:
+            raise RuntimeError("meshgrid expects all tensors to have the same device")
         if x._a.ndim > 1:
             raise RuntimeError(f"Expected 0D or 1D tensor in the tensor list but got: {x}")
     if indexing not in (None, "ij", "xy"):

@@ -30,6 +30,11 @@ def _bump(tensors: list[Tensor], left: list[int]) -> list[int]:
     return left
 
 
+def _array_on(dev: Any, x: Tensor | None) -> Any:
+    """A Tensor, if any, as an array of a device."""
+    return None if x is None else x.to(dev)._a
+
+
 def _by_device(params: list[Tensor]) -> bool:
     dev = params[0]._dev
     return all(p._dev is dev for p in params)
@@ -81,7 +86,8 @@ def update(
     backend = p._dev.backend
     view = backend.real_view if p._a.dtype.kind == "c" else lambda a: a
     with backend.here():
-        rule(backend, view(p._a), view(g._a), {k: view(v._a) for k, v in state.items()}, *rest)
+        for a, d, *values in backend.widened(view(p._a), view(g._a), *[view(v._a) for v in state.values()]):
+            rule(backend, a, d, dict(zip(state, values, strict=True)), *rest)
     p._bump()
 
 
@@ -143,10 +149,9 @@ def sgd_step(
     if isinstance(lr, Tensor):  # a learning rate that stays on the device
         for i, p in enumerate(params):
             backend = p._dev.backend
-            rate = lr.to(p._dev)._a
-            rate = backend.cast(rate, p._a.dtype) if p._a.dtype.kind != "c" else rate
+            rate = _array_on(p._dev, lr)
             buf = None if bufs is None else bufs[i]._a
-            with backend.here(), backend.unless(_found_on(p, found), [p._a] if buf is None else [p._a, buf]):
+            with backend.here(), backend.unless(_array_on(p._dev, found), [p._a] if buf is None else [p._a, buf]):
                 backend.sgd_rule(p._a, grads[i]._a, buf, rate, *rest)
             p._bump()
         return
@@ -154,7 +159,7 @@ def sgd_step(
         for i, p in enumerate(params):
             sgd_step([p], [grads[i]], None if bufs is None else [bufs[i]], lr, *rest, found)
         return
-    backend, stop = params[0]._dev.backend, _found_on(params[0], found)
+    backend, stop = params[0]._dev.backend, _array_on(params[0]._dev, found)
     lists = _arrays(params), _arrays(grads), None if bufs is None else _arrays(bufs)
     if stop is None:
         backend.sgd_step(*lists, lr, *rest)
@@ -188,11 +193,6 @@ def adam_step(
         p._bump()
 
 
-def _found_on(p: Tensor, found: Tensor | None) -> Any:
-    """`found` as an array of p's device."""
-    return None if found is None else found.to(p._dev)._a
-
-
 def update_scale(scale: Tensor, tracker: Tensor, found: Tensor, growth: float, backoff: float, interval: int) -> None:
     """Let the scale of losses (float32, 0-dim) grow or fall in place; `tracker` (int32) counts the good steps since."""
     backend = scale._dev.backend
@@ -217,8 +217,7 @@ def adam_step_on_device(
             for part in (params, grads, ms, vs, *(() if vmaxs is None else (vmaxs,)))
         ]
         tops = None if vmaxs is None else lists.pop()
-        rate = lr.to(dev)._a if isinstance(lr, Tensor) else float(lr)
-        stop = None if found is None else found.to(dev)._a
-        dev.backend.adam_step_on_device(*lists, tops, [steps[i]._a for i in here], rate, *rest, stop)
+        rate = _array_on(dev, lr) if isinstance(lr, Tensor) else float(lr)
+        dev.backend.adam_step_on_device(*lists, tops, [steps[i]._a for i in here], rate, *rest, _array_on(dev, found))
     for p in params:
         p._bump()

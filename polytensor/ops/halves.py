@@ -11,9 +11,12 @@ from struct import pack, unpack
 from typing import Any
 
 from .. import dtypes
-from .rows import primitive
+from ..backends.base import DTYPE_OF
+from ..tensor import Tensor
+from .rows import F, primitive, raw_dtype
 
-FLOAT32 = dtypes.float32.array  # by identity: tested before anything that costs more
+FLOAT32 = dtypes.float32.array  # by identity: the usual dtype, tested before anything that costs more
+WIDE = {"mul", "div", "div_floor", "div_trunc", "floor_divide"}  # they keep numbers beside 16-bit floats as they are
 
 
 def is_half(dtype: Any) -> bool:
@@ -50,11 +53,33 @@ def held(value: float, dtype: Any) -> bool:
     return value != value or nearest(value, dtype) == single(value)
 
 
+def wide_number(x: Tensor, y: Any) -> float | None:
+    """The number that PyTorch takes in float32 beside 16-bit floats x: one that their dtype does not hold.
+
+    That is a Python number or what a tensor on the CPU holds that has no dimensions and does not change the dtype.
+    """
+    dtype = x._a.dtype
+    if isinstance(y, (bool, complex)):
+        return None
+    if isinstance(y, Tensor):
+        b = y._a
+        if b.ndim or b.dtype == dtype or b.dtype.kind in "bc" or y._dev.type != "cpu":
+            return None
+        if not x._a.ndim and dtypes.promote_types(DTYPE_OF[dtype], DTYPE_OF[b.dtype]) is not DTYPE_OF[dtype]:
+            return None
+        y = y.item()  # type: ignore[attr-defined]
+    return None if held(y, dtype) else y  # type: ignore[no-any-return]
+
+
+def widened(x: Any) -> Any:
+    """A Tensor of 16-bit floats in float32, so that several steps round once; what is none as it is."""
+    return F.cast(x, FLOAT32) if isinstance(x, Tensor) and is_half(x._a.dtype) else x
+
+
 def scaled(F: Any, g: Any, value: float) -> Any:
     """A derivative's rule: g * value, also of 16-bit g, with the number as it is."""
-    if g.dtype is FLOAT32:
-        return F.mul(g, value)
-    return F.mul_number(g, value) if is_half((g._a if hasattr(g, "_a") else g).dtype) else F.mul(g, value)
+    dtype = raw_dtype(g)
+    return F.mul_number(g, value) if dtype is not FLOAT32 and is_half(dtype) else F.mul(g, value)
 
 
 mul_number = primitive("mul_number", "x", (lambda F, g, value: F.mul_number(g, value),), "value", node="MulBackward0")

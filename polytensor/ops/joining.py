@@ -6,8 +6,9 @@ from typing import Any
 
 from ..autograd.modes import mode
 from ..tensor import Tensor, check_dim, wrap
+from .operands import asked
 from .shape import _select, _slice, unsqueeze
-from .table import ROWS, F, Row, asked, attach, check_tensor, renamed, result_type, same_device, write_out
+from .table import ROWS, F, Row, attach, check_tensor, renamed, result_type, same_device, write_out
 
 
 def _cat_row(count: int) -> Row:

@@ -10,17 +10,18 @@ from .. import dtypes
 from ..autograd.modes import InferenceCell
 from ..tensor import Tensor, wrap
 from .halves import is_half, scaled
+from .operands import asked
 from .table import (
     COMPARE,
     FLOAT,
     FLOAT32,
     PROMOTE,
     F,
-    asked,
     attach,
     binary,
     check_tensor,
     constant,
+    give,
     inplace,
     is_bool,
     is_complex,
@@ -35,7 +36,7 @@ from .table import (
     shape_error,
     unary,
     write_out,
-)  # fmt: skip
+)
 
 # ---- plumbing that rules use ------------------------------------------------------------------------------------------
 primitive("cast", "x", (lambda F, g, x_dtype: F.cast(g, x_dtype),), "dtype", node="ToCopyBackward0")
@@ -248,29 +249,22 @@ def _half_sum(input: Any, other: Any, alpha: Any, sign: int = 1) -> Tensor | Non
 
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input + alpha * other, broadcast and promoted. Source: torch.add."""
-    if out is None and alpha.__class__ is int and alpha == 1:
-        return F.add(input, other)  # type: ignore[no-any-return]
-    if alpha.__class__ is not int or alpha != 1:
-        r = _half_sum(input, other, alpha)
-        if r is not None:
-            return r if out is None else write_out(out, r)
-        other = _scaled(input, other, alpha)
-    return _add(input, other, out=out)
+    if alpha.__class__ is int and alpha == 1:
+        return F.add(input, other) if out is None else _add(input, other, out=out)  # type: ignore[no-any-return]
+    r = _half_sum(input, other, alpha)
+    return _add(input, _scaled(input, other, alpha), out=out) if r is None else give(r, out)
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input - alpha * other. Source: torch.sub."""
-    if out is None and alpha.__class__ is int and alpha == 1:
-        return F.sub(input, other)  # type: ignore[no-any-return]
-    if alpha.__class__ is not int or alpha != 1:
-        if isinstance(other, Tensor) and other._a.dtype.kind == "b":
-            raise RuntimeError(SUB_BOOL)
-        r = _half_sum(input, other, alpha, -1)
-        if r is not None:
-            r = renamed(r, "SubBackward0")
-            return r if out is None else write_out(out, r)
-        other = _scaled(input, other, alpha)
-    return _sub(input, other, out=out)
+    if alpha.__class__ is int and alpha == 1:
+        return F.sub(input, other) if out is None else _sub(input, other, out=out)  # type: ignore[no-any-return]
+    if isinstance(other, Tensor) and other._a.dtype.kind == "b":
+        raise RuntimeError(SUB_BOOL)
+    r = _half_sum(input, other, alpha, -1)
+    if r is None:
+        return _sub(input, _scaled(input, other, alpha), out=out)
+    return give(renamed(r, "SubBackward0"), out)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:

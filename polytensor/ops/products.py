@@ -9,33 +9,30 @@ from .. import dtypes
 from ..autograd.modes import mode
 from ..autograd.node import Node
 from ..backends.base import DTYPE_OF
-from ..tensor import Tensor
+from ..tensor import Tensor, check_overlap
 from . import pointwise as pw
 from . import shape as sh
-from .arguments import number
+from .arguments import checked, number
+from .operands import NoOperandError, asked, foreign, operand
 from .table import (
     FLOAT32,
     PROMOTE,
     ROWS,
     TYPE_NAME,
     F,
-    NoOperandError,
-    asked,
     attach,
-    check_overlap,
     check_tensor,
     constant,
-    foreign,
+    cpp_name,
     inplace,
     named,
-    operand,
     prepare,
     primitive,
     renamed,
     same_device,
     type_name,
     write_out,
-)  # fmt: skip
+)
 
 
 def adjoint(F: Any, x: Any) -> Any:
@@ -133,21 +130,11 @@ _addmm, _baddbmm = (
 _addmv = _adding("addmv", lambda F, g, y: F.outer(g, F.conj(y)), lambda F, g, x: F.mv(adjoint(F, x), g))
 
 
-C_NAME = {
-    "float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int",
-    "float16": "c10::Half", "bfloat16": "c10::BFloat16",
-}  # fmt: skip
-
-
-def c_name(x: Tensor) -> str:
-    """The element type as PyTorch's messages of products name it."""
-    name = DTYPE_OF[x._a.dtype].name
-    return C_NAME.get(name, name)
-
-
 def _same_dtype(x: Tensor, y: Tensor, op: str) -> None:
     if x._a.dtype != y._a.dtype:
-        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {c_name(x)} != {c_name(y)} (in {op})")
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {cpp_name(x)} != {cpp_name(y)} (in {op})"
+        )
     same_device(op, x, y)
 
 
@@ -394,8 +381,7 @@ def _factor(value: Any, dtype: Any, fn: str, name: str) -> Any:
     if value.__class__ is not int and value.__class__ is not float:
         value = number(value, fn, name)
     if isinstance(value, complex) and dtype.kind != "c":
-        kind = DTYPE_OF[dtype].name
-        raise RuntimeError(f"value cannot be converted to type {C_NAME.get(kind, kind)} without overflow")
+        value = checked(value, DTYPE_OF[dtype])
     return int(value) if dtype.kind in "iu" else value
 
 
@@ -500,7 +486,7 @@ def baddbmm(
     _check_bmm(batch1, batch2)
     if not input._a.dtype == batch1._a.dtype == batch2._a.dtype:
         raise RuntimeError(
-            f"Input dtypes must be the same, got: input {c_name(input)}, batch1: {c_name(batch1)}, batch2: {c_name(batch2)}"
+            f"Input dtypes must be the same, got: input {cpp_name(input)}, batch1: {cpp_name(batch1)}, batch2: {cpp_name(batch2)}"
         )
     _no_bool(batch1, "baddbmm")
     shape = (*batch1._a.shape[:2], batch2._a.shape[2])

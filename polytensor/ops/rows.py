@@ -25,16 +25,8 @@ F = SimpleNamespace()  # kernel name -> the same function on Tensors
 ROWS: dict[str, Row] = {}
 
 BODIES: dict[Any, Any] = {}  # functions whose own body asks for overrides: the function that has the real one
-ARRAYS = {
-    "index",
-    "indices",
-    "mask",
-    "order",
-    "argmax",
-    "targets",
-    "t",
-    "chain",
-}  # attributes that hold arrays: backward frees them
+# attributes that hold arrays: backward frees them
+ARRAYS = {"index", "indices", "mask", "order", "argmax", "targets", "t", "chain"}
 
 
 class Row:
@@ -64,7 +56,6 @@ class Row:
         self.users: list[set[int]] = []
         self.rule_args = [self._read(rule, i) for i, rule in enumerate(self.rules)]
         self.joint_args = self._read(self.joint, -1, 3) if self.joint else ()
-        self.saves_input0 = ("in", 0) in self.save_spec
         self.saves_out = any(kind == "out" for kind, _ in self.save_spec)
         self.versioned = any(kind in ("in", "out") for kind, _ in self.save_spec)
         kept = {self.attrs[i] for kind, i in self.save_spec if kind == "attr"}
@@ -329,6 +320,16 @@ def _apply(row: Row) -> list[str]:
     else:
         lines.append(" _r = tuple([_wrap(_o, _dev) for _o in _v])")
     return lines + row.recorded(inputs, attrs, False)
+
+
+def raw_dtype(x: Any) -> Any:
+    """The array dtype of a rule's value, be it an array or a Tensor."""
+    return (x._a if isinstance(x, Tensor) else x).dtype
+
+
+def is_complex(x: Any) -> bool:
+    """Whether a rule's value is complex."""
+    return bool(raw_dtype(x).kind == "c")
 
 
 def together(op: str, *tensors: Tensor) -> None:

@@ -9,7 +9,8 @@ from ..backends.base import DTYPE_OF
 from ..layouts import axis_order, contiguous_format, preserve_format
 from ..size import Size
 from ..tensor import Tensor, check_dim
-from .table import ROWS, TYPE_NAME, F, attach, check_tensor, check_tensors, primitive, raw_dtype, renamed
+from .operands import check_tensors
+from .table import ROWS, TYPE_NAME, F, attach, check_tensor, primitive, raw_dtype, renamed
 
 _view, _ = (
     primitive(name, "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True)

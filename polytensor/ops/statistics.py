@@ -295,6 +295,7 @@ def _histogram(
     if x._a.dtype.itemsize == 2:
         _floating(x, "histogramdd", "fV")
     backend = x._dev.backend
+    together(name, x, *(t for t in (*bins, weight) if isinstance(t, Tensor)))
     if weight is not None:
         if weight._a.dtype != x._a.dtype:
             raise RuntimeError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from inspect import signature
 from math import copysign
 from typing import Any, TypeVar
 
@@ -17,18 +16,21 @@ from .. import devices, dtypes
 from ..autograd.modes import InferenceCell, mode
 from ..autograd.node import Guarded, Node
 from ..autograd.watch import Packed
-from ..backends.base import DTYPE_OF, SCALARS, UFUNC
-from ..tensor import LEAF, Tensor, rebase, wrap
-from .halves import held, is_half
+from ..backends.base import DTYPE_OF, UFUNC
+from ..tensor import LEAF, Tensor, check_overlap, rebase, wrap
+from .halves import FLOAT32 as FLOAT32
+from .halves import WIDE, held, is_half, wide_number
+from .operands import NoOperandError, asked, foreign, operand
+from .operands import check_tensor as check_tensor
 from .rows import ROWS as ROWS
 from .rows import F as F
 from .rows import Row as Row
 from .rows import apart
+from .rows import is_complex as is_complex
 from .rows import placed as placed
 from .rows import primitive as primitive
+from .rows import raw_dtype as raw_dtype
 
-FLOAT32 = dtypes.float32.array  # by identity: the usual dtype, tested before anything that costs more
-WIDE = {"mul", "div", "div_floor", "div_trunc", "floor_divide"}  # they keep numbers beside 16-bit floats as they are
 PROMOTE, FLOAT, COMPARE = range(3)  # of unary and binary: the dtype that a kernel computes in
 
 
@@ -108,16 +110,6 @@ def negative_zero(value: Any) -> bool:
     return bool(value == 0) and copysign(1, value) < 0
 
 
-def raw_dtype(x: Any) -> Any:
-    """The array dtype of a rule's value, be it an array or a Tensor."""
-    return (x._a if isinstance(x, Tensor) else x).dtype
-
-
-def is_complex(x: Any) -> bool:
-    """Whether a rule's value is complex."""
-    return bool(raw_dtype(x).kind == "c")
-
-
 # ---- what the front does around a kernel ----------------------------------------------------------------------------
 def constant(dev: Any, dtype: Any, value: Any) -> Tensor:
     """A Python number as a cached 0-d tensor of an array dtype."""
@@ -144,111 +136,6 @@ def shape_error(a: Any, b: Any) -> RuntimeError:
                 f"{max(a.ndim, b.ndim) - i} (shapes {list(a.shape)} and {list(b.shape)})"
             )
     return RuntimeError(f"shapes {list(a.shape)} and {list(b.shape)} do not fit together")
-
-
-def check_tensor(x: Any, op: str, name: str = "input") -> Tensor:
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(x).__name__}{overrides_hint(x)}")
-    return x
-
-
-def check_tensors(xs: Any) -> None:
-    """TypeError unless all of a function's *tensors are Tensors."""
-    for i, x in enumerate(xs):
-        if not isinstance(x, Tensor):
-            raise TypeError(
-                f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}{overrides_hint(x)}"
-            )
-
-
-def overrides_hint(x: Any) -> str:
-    """What an error says more about an argument that functions would have to ask (overrides.py) and do not yet."""
-    wants = hasattr(type(x), "__torch_function__") and "_entry" not in (Tensor.dim.__kwdefaults__ or ())
-    return " (its __torch_function__ is asked after torch.overrides.enable())" if wants else ""
-
-
-def asked(fn: Any, given: dict[str, Any], error: Exception) -> Any:
-    """What fn(**given), which failed with `error`, gives once functions ask arguments for a __torch_function__.
-
-    They do from the first subclass of Tensor on (overrides.py), or else from the first call that ends here with an argument
-    that has one and is no Tensor.
-    """
-    if isinstance(error, AttributeError):
-        first = next(iter(given.values()), None)
-        if not isinstance(first, (Tensor, tuple, list)) and not hasattr(type(first), "__torch_function__"):
-            name = next(iter(given))
-            error = TypeError(f"{fn.__name__}(): argument '{name}' must be Tensor, not {type(first).__name__}")
-    values = [y for x in given.values() for y in (x if isinstance(x, (tuple, list)) else (x,))]
-    if not any(hasattr(type(x), "__torch_function__") for x in values if not isinstance(x, Tensor)):
-        raise error
-    from ..overrides import enable
-
-    if not enable():
-        raise error
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    skipped = False
-    for name, p in signature(fn).parameters.items():
-        value = given.get(name, p.default)
-        if p.kind == p.VAR_POSITIONAL:
-            args += given.get(name, ())
-        elif p.kind == p.VAR_KEYWORD:
-            kwargs |= given.get(name, {})
-        elif p.kind == p.POSITIONAL_OR_KEYWORD and not skipped and value is not p.default:
-            args.append(value)
-        else:
-            skipped = True
-            if value is not p.default:
-                kwargs[name] = value
-    return fn(*args, **kwargs)
-
-
-def operand(x: Any, op: str) -> Any:
-    """A Tensor or a Python number; NumPy scalars and arrays are taken too."""
-    if isinstance(x, (Tensor, bool, int, float, complex)):
-        return x
-    if hasattr(x, "__array__") and hasattr(x, "dtype"):
-        if x.__class__ in SCALARS:
-            return x.item()
-        from .from_data import as_tensor
-
-        return as_tensor(x)
-    raise NoOperandError(f"{op}(): argument must be Tensor or Number, not {type(x).__name__}{overrides_hint(x)}")
-
-
-class NoOperandError(TypeError):
-    """An operand that is neither a tensor nor a number."""
-
-
-SYMBOLS = {
-    "add": ("add", "+"), "sub": ("sub", "-"), "mul": ("mul", "*"), "div": ("truediv", "/"), "floor_divide": ("floordiv", "//"),
-    "remainder": ("mod", "%"), "pow": ("pow", "** or pow()"), "matmul": ("matmul", "@"), "bitwise_and": ("and", "&"),
-    "bitwise_or": ("or", "|"), "bitwise_xor": ("xor", "^"),
-}  # fmt: skip
-
-
-def foreign(op: str, x: Any, y: Any, error: TypeError) -> Any:
-    """The operator of an op with something that is no operand: what its class makes of it, or Python's TypeError.
-
-    Operators are the functions themselves, so this stands in for the NotImplemented that they would return.
-    """
-    for z in (x, y):
-        if not isinstance(z, Tensor) and hasattr(type(z), "__torch_function__"):
-            import polytensor
-
-            fn = getattr(polytensor, op)
-            return asked(fn, dict(zip(signature(fn).parameters, (x, y), strict=False)), error)
-    if op not in SYMBOLS or not isinstance(error, NoOperandError):
-        raise error
-    method, symbol = SYMBOLS[op]
-    if isinstance(x, Tensor) and type(y).__module__ != "builtins":
-        reflected = getattr(type(y), f"__r{method}__", None)
-        r = NotImplemented if reflected is None else reflected(y, x)
-        if r is not NotImplemented:
-            return r
-    raise TypeError(
-        f"unsupported operand type(s) for {symbol}: '{type(x).__name__}' and '{type(y).__name__}'"
-    ) from None
 
 
 def same_device(op: str, *tensors: Tensor) -> Any:
@@ -294,51 +181,16 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
             result.append(constant(dev, array, x))
             continue
         if x._dev is not dev:
-            if x._dev != dev:
-                if x._dev.type != "cpu":
-                    same_device(op, dims[0], x)
-                from .convert import to_device
+            if x._dev != dev and x._dev.type != "cpu":
+                same_device(op, dims[0], x)
+            from .convert import to_device
 
-                x = to_device(x, dev)
-            else:
-                x = alias_on(x, dev)
+            x = to_device(x, dev)
         result.append(x if x._a.dtype is array or x._a.dtype == array else F.cast(x, array))
     return result
 
 
-def wide_number(x: Any, y: Any) -> float | None:
-    """The number that PyTorch takes in float32 beside 16-bit floats x: one that their dtype does not hold.
-
-    That is a Python number or what a tensor on the CPU holds that has no dimensions and does not change the dtype.
-    """
-    if not isinstance(x, Tensor) or not is_half(x._a.dtype) or isinstance(y, (bool, complex)):
-        return None
-    if isinstance(y, Tensor):
-        b = y._a
-        if b.ndim or b.dtype == x._a.dtype or b.dtype.kind in "bc" or y._dev.type != "cpu":
-            return None
-        if not x._a.ndim and result_type(x, y) is not DTYPE_OF[x._a.dtype]:
-            return None
-        y = y.item()  # type: ignore[attr-defined]
-    return None if held(y, x._a.dtype) else y  # type: ignore[no-any-return]
-
-
-def alias_on(x: Tensor, dev: Any) -> Tensor:
-    """`x` on another backend that shares its memory; recorded as a view so that gradients pass."""
-    r = x._alias(None, 0)
-    r._s = x._cell()
-    r._dev = dev
-    if x._fn is not None and mode.grad:
-        ROWS["alias"].record((x,), (), (r,))
-    return r
-
-
 TYPE_NAME = dtypes.TYPE_NAMES
-CPP_NAME = {
-    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int", "int64": "long int",
-    "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
-    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
-}  # fmt: skip
 
 
 def type_name(x: Any) -> str:
@@ -346,18 +198,14 @@ def type_name(x: Any) -> str:
     return TYPE_NAME[(DTYPE_OF[x._a.dtype] if isinstance(x, Tensor) else x).name]
 
 
+def cpp_name(x: Any) -> str:
+    """The same in the words of other messages: float, long int, ..."""
+    return dtypes.CPP_NAMES[(DTYPE_OF[x._a.dtype] if isinstance(x, Tensor) else x).name]
+
+
 def no_kernel(kernel: str, x: Any) -> NotImplementedError:
     """The error of an op that has no kernel for a Tensor's dtype, or for a dtype."""
     return NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(x)}'")
-
-
-def check_overlap(a: Any) -> None:
-    """RuntimeError for a write to an array whose elements share memory."""
-    if 0 in a.strides and a.size > 1 and any(st == 0 and n > 1 for st, n in zip(a.strides, a.shape, strict=True)):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
-        )
 
 
 def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
@@ -371,10 +219,7 @@ def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
         )
     have, want = DTYPE_OF[r._a.dtype], DTYPE_OF[out._a.dtype]
     if exact and have is not want:
-        raise RuntimeError(
-            f"Expected out tensor to have dtype {CPP_NAME.get(have.name, have.name)}, but got "
-            f"{CPP_NAME.get(want.name, want.name)} instead"
-        )
+        raise RuntimeError(f"Expected out tensor to have dtype {cpp_name(have)}, but got {cpp_name(want)} instead")
     if not dtypes.can_cast(have, want):
         raise RuntimeError(
             f"result type {TYPE_NAME[have.name]} can't be cast to the desired output type {TYPE_NAME[want.name]}"
@@ -548,11 +393,11 @@ def binary(
 
     `refuse`: dtype kinds that it rejects, with an error of class `refusal`; `message`: the error for any bool operand.
     """
-    row = Row(name, "x y", rules, node=node, broadcast=True)
+    row, wide = Row(name, "x y", rules, node=node, broadcast=True), name in WIDE
     taken = "".join(sorted(set("fcV" if kind == FLOAT else "biufcV") - set(refuse)))  # dtype kinds
 
     def text(out: bool) -> list[str]:
-        exact = " and (_a.dtype.char != 'e' or held(other, _a.dtype))" if name in WIDE else ""
+        exact = " and (_a.dtype.char != 'e' or held(other, _a.dtype))" if wide else ""
         lines = [
             f"def {name}(input, other, *, out=None):",
             " if out is not None: return general(input, other, out=out)",
@@ -577,7 +422,7 @@ def binary(
 
     def slow(input: Any, other: Any, out: Tensor | None = None) -> Tensor:
         try:
-            if name in WIDE and isinstance(input, Tensor) and is_half(input._a.dtype):
+            if wide and isinstance(input, Tensor) and is_half(input._a.dtype):
                 other = operand(other, name)
                 value = wide_number(input, other)
                 if value is not None:
@@ -595,7 +440,7 @@ def binary(
                     f"{TYPE_NAME[out.dtype.name]}"
                 )
             raise refusal(str(no_kernel(f"{name}_cpu", x)))
-        r = fast(x, y) if x._a.dtype.kind in taken else F_compute(row, x, y)
+        r = fast(x, y)
         return r if out is None else write_out(out, r)
 
     def beside(x: Tensor, other: Any, value: float) -> Tensor:
@@ -620,15 +465,8 @@ def binary(
         return {"eq": False, "ne": True}.get(name, NotImplemented)
 
     def made(out: bool, slow: Callable[..., Any]) -> Callable[..., Any]:
-        names = {
-            "FLOAT32": FLOAT32,
-            "Tensor": Tensor,
-            "constant": constant,
-            "shape_error": shape_error,
-            "slow": slow,
-            "held": held,
-        }
-        return row.written(name, lambda: text(out), general, **names)
+        names = {"Tensor": Tensor, "constant": constant, "held": held, "shape_error": shape_error, "slow": slow}
+        return row.written(name, lambda: text(out), general, FLOAT32=FLOAT32, **names)
 
     fast, op = made(False, slow), made(True, slow)
     if hasattr(object, f"__{name}__"):
@@ -639,24 +477,17 @@ def binary(
     exact = name in ("add", "sub", "mul")  # on integers: what NumPy computes is what PyTorch does
 
     def in_place(self: Tensor, other: Any) -> Tensor:
-        fn = self._fn
-        if (
-            fn is None and self._v is None and self._s.__class__ is not InferenceCell
-        ):  # the plain case: write straight into self
+        # the plain case: write straight into self
+        if self._fn is None and self._v is None and self._s.__class__ is not InferenceCell:
             a = self._a
             c = other.__class__
-            if (
-                (c is float or c is int)
-                and (
-                    a.dtype is FLOAT32
-                    or a.dtype.kind == "f"
-                    and (a.dtype.char != "e" or name not in WIDE or held(other, a.dtype))
-                )
-                or exact
-                and c is int
-                and a.dtype.kind == "i"
-            ):
-                other = constant(self._dev, a.dtype, other)
+            if c is float or c is int:
+                d = a.dtype
+                if (
+                    d is FLOAT32 or d.kind == "f" and (not wide or d.char != "e" or held(other, d))
+                    or exact and c is int and d.kind == "i"
+                ):  # fmt: skip
+                    other = constant(self._dev, d, other)
             if isinstance(other, Tensor) and other._fn is None and other._dev is self._dev:
                 b = other._a
                 kernel = getattr(self._dev.backend, name)
@@ -688,12 +519,3 @@ def binary(
 
 def is_bool(x: Any) -> bool:
     return x.__class__ is bool or (isinstance(x, Tensor) and x._a.dtype.kind == "b")
-
-
-def F_compute(row: Row, x: Tensor, y: Tensor) -> Tensor:
-    """Run a binary row on prepared operands whose dtype has no fast path."""
-    try:
-        r = wrap(getattr(x._dev.backend, row.name)(x._a, y._a), x._dev)
-    except ValueError:
-        raise shape_error(x._a, y._a) from None
-    return r

@@ -7,6 +7,7 @@ from typing import Any
 from ... import ops
 from ...autograd.modes import mode
 from ...dtypes import int64
+from ...ops.normalization import UNBATCHED
 from ...tensor import Parameter, Tensor
 from .. import functional as F
 from .. import init
@@ -26,16 +27,11 @@ __all__ = [
 ]
 
 
-# buffers of a module in func.grad and vmap, which would be written to
+# buffers of a module in func.grad, which would be written to
 CAPTURED = (
     "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation "
     "(aten::add_.Tensor) that would mutate a captured Tensor. This is not supported; please rewrite the function being "
     "transformed to explicitly accept the mutated Tensor(s) as inputs."
-)
-UNBATCHED = (
-    "Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in place, were "
-    "not batched.\nIf you are using a module and do not need eval mode, please set `track_running_stats` to be False. "
-    "(torch.func.replace_all_batch_norm_modules_ does that for a model.)"
 )
 
 

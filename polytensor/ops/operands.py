@@ -1,0 +1,114 @@
+"""What functions and operators make of their arguments: Tensors and numbers, or what has a `__torch_function__` of its own."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any
+
+from ..backends.base import SCALARS
+from ..tensor import Tensor
+
+
+def check_tensor(x: Any, op: str, name: str = "input") -> Tensor:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(x).__name__}{overrides_hint(x)}")
+    return x
+
+
+def check_tensors(xs: Any) -> None:
+    """TypeError unless all of a function's *tensors are Tensors."""
+    for i, x in enumerate(xs):
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}{overrides_hint(x)}"
+            )
+
+
+def overrides_hint(x: Any) -> str:
+    """What an error says more about an argument that functions would have to ask (overrides.py) and do not yet."""
+    wants = hasattr(type(x), "__torch_function__") and "_entry" not in (Tensor.dim.__kwdefaults__ or ())
+    return " (its __torch_function__ is asked after torch.overrides.enable())" if wants else ""
+
+
+def asked(fn: Any, given: dict[str, Any], error: Exception) -> Any:
+    """What fn(**given), which failed with `error`, gives once functions ask arguments for a __torch_function__.
+
+    They do from the first subclass of Tensor on (overrides.py), or else from the first call that ends here with an argument
+    that has one and is no Tensor.
+    """
+    if isinstance(error, AttributeError):
+        first = next(iter(given.values()), None)
+        if not isinstance(first, (Tensor, tuple, list)) and not hasattr(type(first), "__torch_function__"):
+            name = next(iter(given))
+            error = TypeError(f"{fn.__name__}(): argument '{name}' must be Tensor, not {type(first).__name__}")
+    values = [y for x in given.values() for y in (x if isinstance(x, (tuple, list)) else (x,))]
+    if not any(hasattr(type(x), "__torch_function__") for x in values if not isinstance(x, Tensor)):
+        raise error
+    from ..overrides import enable
+
+    if not enable():
+        raise error
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    skipped = False
+    for name, p in signature(fn).parameters.items():
+        value = given.get(name, p.default)
+        if p.kind == p.VAR_POSITIONAL:
+            args += given.get(name, ())
+        elif p.kind == p.VAR_KEYWORD:
+            kwargs |= given.get(name, {})
+        elif p.kind == p.POSITIONAL_OR_KEYWORD and not skipped and value is not p.default:
+            args.append(value)
+        else:
+            skipped = True
+            if value is not p.default:
+                kwargs[name] = value
+    return fn(*args, **kwargs)
+
+
+def operand(x: Any, op: str) -> Any:
+    """A Tensor or a Python number; NumPy scalars and arrays are taken too."""
+    if isinstance(x, (Tensor, bool, int, float, complex)):
+        return x
+    if hasattr(x, "__array__") and hasattr(x, "dtype"):
+        if x.__class__ in SCALARS:
+            return x.item()
+        from .from_data import as_tensor
+
+        return as_tensor(x)
+    raise NoOperandError(f"{op}(): argument must be Tensor or Number, not {type(x).__name__}{overrides_hint(x)}")
+
+
+class NoOperandError(TypeError):
+    """An operand that is neither a tensor nor a number."""
+
+
+SYMBOLS = {
+    "add": ("add", "+"), "sub": ("sub", "-"), "mul": ("mul", "*"), "div": ("truediv", "/"), "floor_divide": ("floordiv", "//"),
+    "remainder": ("mod", "%"), "pow": ("pow", "** or pow()"), "matmul": ("matmul", "@"), "bitwise_and": ("and", "&"),
+    "bitwise_or": ("or", "|"), "bitwise_xor": ("xor", "^"),
+}  # fmt: skip
+
+
+def foreign(op: str, x: Any, y: Any, error: TypeError) -> Any:
+    """The operator of an op with something that is no operand: what its class makes of it, or Python's TypeError.
+
+    Operators are the functions themselves, so this stands in for the NotImplemented that they would return.
+    """
+    for z in (x, y):
+        if not isinstance(z, Tensor) and hasattr(type(z), "__torch_function__"):
+            import polytensor
+
+            fn = getattr(polytensor, op)
+            return asked(fn, dict(zip(signature(fn).parameters, (x, y), strict=False)), error)
+    if op not in SYMBOLS or not isinstance(error, NoOperandError):
+        raise error
+    method, symbol = SYMBOLS[op]
+    if isinstance(x, Tensor) and type(y).__module__ != "builtins":
+        reflected = getattr(type(y), f"__r{method}__", None)
+        r = NotImplemented if reflected is None else reflected(y, x)
+        if r is not NotImplemented:
+            return r
+    raise TypeError(
+        f"unsupported operand type(s) for {symbol}: '{type(x).__name__}' and '{type(y).__name__}'"
+    ) from None
