@@ -9,7 +9,6 @@ from typing import Any
 from .. import dtypes
 from ..tensor import Tensor
 from . import pointwise as pw
-from .clamps import threshold_
 from .elementwise import strict, underived
 from .halves import is_half, scaled
 from .table import FLOAT, F, attach, binary, check_tensor, give, inplace, primitive, renamed, unary
@@ -339,4 +338,4 @@ IN_PLACE = (
 )  # fmt: skip
 for _name in IN_PLACE:
     globals()[_name + "_"] = getattr(Tensor, _name + "_")
-__all__ += [_name + "_" for _name in IN_PLACE] + ["threshold_"]
+__all__ += [_name + "_" for _name in IN_PLACE]
