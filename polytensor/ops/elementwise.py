@@ -11,7 +11,7 @@ from ..autograd.modes import mode, no_grad
 from ..backends.base import DTYPE_OF
 from ..tensor import LEAF, Tensor
 from . import pointwise as pw
-from .halves import is_half
+from .halves import in_single, is_half
 from .table import (
     COMPARE,
     FLOAT,
@@ -205,16 +205,10 @@ def addcmul(
         raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'")
     if x._a.dtype.kind in "iu":
         value = int(value)
-    dtype, (x, t1, t2) = x._a.dtype, _widened(x, t1, t2)
+    dtype, (x, t1, t2) = x._a.dtype, in_single(x, t1, t2)
     product = pw.mul(t1, t2)
     r = pw.add(x, product if value == 1 else pw.mul(product, value))
     return give(renamed(r if r._a.dtype == dtype else F.cast(r, dtype), "AddcmulBackward0"), out)
-
-
-def _widened(*xs: Tensor) -> list[Tensor]:
-    """Half types as float32, so that several steps round once."""
-    dtype = xs[0]._a.dtype
-    return list(xs) if dtype.itemsize != 2 or dtype.kind in "iu" else [F.cast(x, dtypes.float32.array) for x in xs]
 
 
 def addcdiv(
@@ -229,7 +223,7 @@ def addcdiv(
             "division of tensor1 and tensor2. Cast an operand to a floating dtype."
         )
     x, t1, t2 = prepare("addcdiv", PROMOTE, x, t1, t2)
-    dtype, (x, t1, t2) = x._a.dtype, _widened(x, t1, t2)
+    dtype, (x, t1, t2) = x._a.dtype, in_single(x, t1, t2)
     quotient = pw._div(t1, t2)
     r = pw.add(x, quotient if value == 1 else pw.mul(quotient, value))
     return give(renamed(r if r._a.dtype == dtype else F.cast(r, dtype), "AddcdivBackward0"), out)
@@ -306,7 +300,7 @@ _fmin = binary(
 )
 _hypot = binary(
     "hypot",
-    (lambda F, g, x, out: F.mul(g, F.div(x, out)), lambda F, g, y, out: F.mul(g, F.div(y, out))),
+    (lambda F, g, x, out: F.div(F.mul(g, x), out), lambda F, g, y, out: F.div(F.mul(g, y), out)),
     refuse="biuc",
 )
 _nextafter = binary(

@@ -5,7 +5,8 @@ As on PyTorch's CPU, products, quotients and lerp take the number in float32 and
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
 from math import copysign, inf
 from struct import pack, unpack
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from .. import dtypes
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor
-from .rows import primitive, raw_dtype
+from .rows import F, primitive, raw_dtype
 
 FLOAT32 = dtypes.float32.array  # by identity: the usual dtype, tested before anything that costs more
 WIDE = {"mul", "div", "div_floor", "div_trunc", "floor_divide"}  # they keep numbers beside 16-bit floats as they are
@@ -75,6 +76,25 @@ def scaled(F: Any, g: Any, value: float) -> Any:
     """A derivative's rule: g * value, also of 16-bit g, with the number as it is."""
     dtype = raw_dtype(g)
     return F.mul_number(g, value) if dtype is not FLOAT32 and is_half(dtype) else F.mul(g, value)
+
+
+def in_single(*xs: Any) -> tuple[Any, ...]:
+    """Values with the Tensors of 16-bit floats among them in float32."""
+    return tuple([F.cast(x, FLOAT32) if isinstance(x, Tensor) and is_half(x._a.dtype) else x for x in xs])
+
+
+def rounded_once(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator of a function of Tensors: those of one 16-bit dtype compute in float32, and the result has their dtype."""
+
+    @wraps(fn)
+    def call(x: Any, *rest: Any) -> Any:
+        dtype = x._a.dtype
+        if dtype is FLOAT32 or not is_half(dtype) or any(isinstance(y, Tensor) and y._a.dtype != dtype for y in rest):
+            return fn(x, *rest)
+        r = fn(*in_single(x, *rest))
+        return tuple([F.cast(v, dtype) for v in r]) if isinstance(r, tuple) else F.cast(r, dtype)
+
+    return call
 
 
 mul_number = primitive("mul_number", "x", (lambda F, g, value: F.mul_number(g, value),), "value", node="MulBackward0")
