@@ -1,6 +1,6 @@
 """torch.profiler: the kernels' times, step by step. Source: torch.profiler.
 
-`profile` stands on autograd.profiler; activities of other devices and stacks are accepted and not recorded.
+`profile` stands on autograd.profiler; activities of other devices are accepted and not recorded.
 """
 
 from __future__ import annotations
@@ -97,10 +97,13 @@ class profile:
         on_trace_ready: Callable[[profile], Any] | None = None,
         record_shapes: bool = False,
         profile_memory: bool = False,
+        with_stack: bool = False,
+        with_flops: bool = False,
         **options: Any,
     ) -> None:
         check_options(options)
         self._options = {"record_shapes": record_shapes, "profile_memory": profile_memory}
+        self._options |= {"with_stack": with_stack, "with_flops": with_flops}
         self._plan = schedule or (lambda step: ProfilerAction.RECORD)
         self._ready = on_trace_ready
         self.step_num = 0
@@ -146,6 +149,10 @@ class profile:
 
     def key_averages(self, *args: Any, **kwargs: Any) -> EventList:
         return self.events().key_averages(*args, **kwargs)
+
+    def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
+        assert self._options["with_stack"], "export_stacks() requires with_stack=True"
+        self.events().export_stacks(path, metric)
 
     def export_chrome_trace(self, path: str) -> None:
         self.events().export_chrome_trace(path)

@@ -11,19 +11,12 @@ from weakref import ref
 from . import autograd, devices, dtypes, layouts
 from .autograd import engine
 from .autograd.modes import HOOKED, INFERRING, InferenceCell, check_inference, mark, mode
-from .autograd.node import AccumulateGrad, Handle, add_hook
+from .autograd.node import AccumulateGrad, Handle, add_hook, add_to
 from .backends.base import DTYPE_OF, HOST_ARRAY
 from .protocols import Protocols, as_instance, disabled_torch_function
 from .size import Size
 
 new = object.__new__
-
-
-CTYPE = {  # what PyTorch calls dtypes in some errors, where that is not the lower-case name
-    "Half": "c10::Half", "BFloat16": "c10::BFloat16", "ComplexFloat": "c10::complex<float>",
-    "ComplexDouble": "c10::complex<double>", "Long": "long int", "Byte": "unsigned char", "Short": "short int",
-    "Char": "signed char",
-}  # fmt: skip
 
 
 class _Leaf:
@@ -69,6 +62,9 @@ class TensorMeta(type):
 
             enable()
         return made
+
+    def __dir__(cls) -> list[str]:
+        return [name for name in super().__dir__() if hasattr(cls, name)]  # not those that PolyTensor lacks
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(*args, **kwargs) if cls.__new__ is not new else _legacy(*args, **kwargs)
@@ -150,13 +146,8 @@ class Tensor(Protocols, metaclass=TensorMeta):
                     )
             if fn is LEAF:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-        a = self._a
-        if overlap and 0 in a.strides and a.size > 1:
-            if any(st == 0 and n > 1 for st, n in zip(a.strides, a.shape, strict=True)):
-                raise RuntimeError(
-                    "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-                    "location. Please clone() the tensor before performing the operation."
-                )
+        if overlap and 0 in self._a.strides:
+            check_overlap(self._a)
 
     def _check_view(self) -> None:
         """RuntimeError for a view that cannot take a history: one of several, or made under no_grad."""
@@ -285,9 +276,9 @@ class Tensor(Protocols, metaclass=TensorMeta):
                 f"'{self._dev.type}'. Please ensure that the gradient and the tensor are on the same device"
             )
         if value._a.dtype != self._a.dtype:
-            have, want = (dtypes.TYPE_NAMES[t.dtype.name] for t in (value, self))
+            have, want = dtypes.CPP_NAMES[value.dtype.name], dtypes.TYPE_NAMES[self.dtype.name]
             raise RuntimeError(
-                f"attempting to assign a gradient with dtype '{CTYPE.get(have, have.lower())}' to a tensor with grad_dtype "
+                f"attempting to assign a gradient with dtype '{have}' to a tensor with grad_dtype "
                 f"'{want}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set the "
                 "tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with caution. "
                 "Diverging the dtypes of a tensor and its gradient may break downstream systems that assume they match."
@@ -379,9 +370,7 @@ class Tensor(Protocols, metaclass=TensorMeta):
         HOOKED[:] = [True]
         if x.hooks is None:
             x.hooks = {}
-        handle = Handle(x.hooks)
-        x.hooks[handle.id] = hook
-        return handle
+        return add_to(x.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Any) -> Handle:
         """Call hook(self) after .grad was added to. Leaves only."""
@@ -393,9 +382,7 @@ class Tensor(Protocols, metaclass=TensorMeta):
         HOOKED[:] = [True]
         if x.post_hooks is None:
             x.post_hooks = {}
-        handle = Handle(x.post_hooks)
-        x.post_hooks[handle.id] = hook
-        return handle
+        return add_to(x.post_hooks, hook)
 
     def retain_grad(self) -> None:
         """Keep .grad of a non-leaf too."""
@@ -620,6 +607,15 @@ def check_dim(dim: int, ndim: int) -> int:
     if not -n <= dim < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     return dim + n if dim < 0 else dim
+
+
+def check_overlap(a: Any) -> None:
+    """RuntimeError for a write to an array whose elements share memory."""
+    if 0 in a.strides and a.size > 1 and any(st == 0 and n > 1 for st, n in zip(a.strides, a.shape, strict=True)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
 
 
 def rebase(x: Tensor, r: Tensor) -> None:

@@ -63,6 +63,15 @@ class Stream:
         self.machine.local.streams[self.machine.current] = self
         return self
 
+    def __enter__(self):
+        self.machine.local.entered.append(self)
+        return self.use()
+
+    def __exit__(self, *exc):
+        """Back to the stream of the last `with`, whatever use() has set since, as CuPy does."""
+        self.machine.local.entered.pop()
+        self.machine.local.entered[-1].use()
+
     @property
     def done(self):
         return not self.queue
@@ -207,8 +216,8 @@ class Device:
 
 
 class Local(threading.local):
-    def __init__(self):
-        self.current, self.stack, self.streams = 0, [], {}
+    def __init__(self, null):
+        self.current, self.stack, self.streams, self.entered = 0, [], {}, [null]
 
 
 class Machine:
@@ -216,13 +225,14 @@ class Machine:
 
     def __init__(self, devices=2, room=1 << 20):
         self.devices, self.room = devices, room
-        self.local, self.calls, self.clock = Local(), Counter(), count()
+        self.calls, self.clock = Counter(), count()
         self.queues = defaultdict(list)
         self.pinned = []  # arrays in page-locked memory
         self.deferred = False  # whether copies wait in their stream
         machine = {"machine": self}
         stream = type("Stream", (Stream,), machine)
         stream.null = stream(null=True)
+        self.local = Local(stream.null)
         self.pool = Pool(self)
         self.allocator = self.pool.malloc
         runtime = SimpleNamespace(

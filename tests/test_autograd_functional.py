@@ -6,6 +6,8 @@ import importlib
 import pytest
 from same import same
 
+import polytensor
+
 
 def Y(T, grad=False):
     y = T.arange(3.0, dtype=T.float64)
@@ -262,6 +264,80 @@ def test_profiles_refuse_unknown_options_and_are_compressed_where_asked(tmp_path
     (path,) = tmp_path.iterdir()
     assert path.name.startswith("worker.") and path.name.endswith(".pt.trace.json.gz")
     assert "aten::exp" in gzip.decompress(path.read_bytes()).decode()
+
+
+def test_operations_and_stacks_in_a_profile(tmp_path, both):
+    t = both
+
+    def inner():
+        return t.ones(3, 4) @ t.ones(4, 5)
+
+    def outer():
+        return inner() * 2
+
+    profile = t.profiler.profile
+    with profile(activities=[t.profiler.ProfilerActivity.CPU], with_flops=True) as p:
+        t.nn.functional.linear(t.ones(2, 4), t.ones(500, 4), t.ones(500))
+        t.bmm(t.ones(2, 3, 4), t.ones(2, 4, 5)) + t.ones(2, 1, 5)
+        t.nn.functional.conv2d(t.ones(2, 4, 7, 8), t.ones(6, 2, 3, 3), t.ones(6), stride=2, padding=1, groups=2)
+        outer().relu()
+    # the addmm; bmm and +; the convolution; mm and *
+    assert sorted(e.flops for e in p.events() if e.flops) == [15, 30, 120, 240, 6912, 8000]
+    text = p.key_averages().table()
+    assert "Total FLOPs" in text and " 6912.000 " in text and " -- " in text
+    with profile(activities=[t.profiler.ProfilerActivity.CPU], with_flops=True) as p:
+        t.ones(300, 400) @ t.ones(400, 500)
+    assert "Total MFLOPs" in p.key_averages().table() and " 120.000 " in p.key_averages().table()
+    own = t.__name__ == "polytensor"
+    options = {} if own else {"experimental_config": t._C._profiler._ExperimentalConfig(verbose=True)}
+    with profile(activities=[t.profiler.ProfilerActivity.CPU], with_stack=True, **options) as p:
+        outer()
+        inner()
+    stacks = [e.stack[:2] for e in p.events() if e.name == "aten::matmul"]
+    names = [[place.split(": ")[1] for place in stack] for stack in stacks]
+    assert names[0] == ["inner", "outer"] and names[1][0] == "inner" != names[1][1]
+    rows = [e for e in p.key_averages(group_by_stack_n=2) if e.key == "aten::matmul"]
+    assert len(rows) == 2 and "Source Location" in p.key_averages(group_by_stack_n=2).table()
+    p.export_stacks(str(tmp_path / "stacks"))
+    line = next(x for x in (tmp_path / "stacks").read_text().splitlines() if ":_inner " in x)
+    assert ":_outer;" in line and line.rpartition(" ")[2].isdigit()
+    with pytest.raises(ValueError, match="metric should be one of"):
+        p.export_stacks(str(tmp_path / "stacks"), "calls")
+
+
+def test_operations_by_module(oracle, capsys):
+
+    def counts(t):
+        class Net(t.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv = t.nn.Sequential(t.nn.Conv2d(1, 4, 3), t.nn.ReLU(), t.nn.ConvTranspose2d(4, 2, 3))
+                self.head = t.nn.Linear(2 * 64, 10)
+
+            def forward(self, x):
+                y = self.head(self.conv(x).flatten(1))
+                return y @ self.head.weight + t.bmm(x[:, 0], x[:, 0]).sum()
+
+        counter = importlib.import_module(f"{t.__name__}.utils.flop_counter").FlopCounterMode(display=False)
+        model = Net()
+        for _ in range(2):  # the second time counts anew
+            with counter:
+                model(t.ones(2, 1, 8, 8)).sum().backward()
+                t.nn.functional.linear(t.ones(3, 4), t.ones(5, 4))
+        with t.no_grad():
+            model(t.ones(2, 1, 8, 8))  # it counts no more
+        found = counter.get_flop_counts()
+        assert counter.get_total_flops() == sum(found["Global"].values())
+        return {name: {str(op): n for op, n in of.items()} for name, of in found.items()}
+
+    assert counts(polytensor) == counts(oracle)
+    with polytensor.utils.flop_counter.FlopCounterMode(depth=1):
+        polytensor.nn.Sequential(polytensor.nn.Linear(10, 100))(polytensor.ones(5, 10))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[2:]] == [
+        ["Global", "10.000K", "100.00%"], ["-", "aten.addmm", "10.000K", "100.00%"],
+        ["Sequential", "10.000K", "100.00%"], ["-", "aten.addmm", "10.000K", "100.00%"],
+    ]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:the .type, exc, tb. signature of throw:DeprecationWarning")  # PyTorch's

@@ -311,7 +311,7 @@ def test_adam_with_counters_on_the_device(twin, dtype, decoupled, rate):
             backend.adam_step_on_device(*arrays, top, counts, by, *rest)
         for a, b in zip(there, here, strict=True):
             for x, y in zip(a, b, strict=True):
-                same(x, y, 4 if dtype == np.float32 else 1e5)  # the base counts in float32
+                same(x, y, 4)
 
 
 def test_parameters_of_several_dtypes_and_of_one_memory(twin):

@@ -2,8 +2,10 @@
 
 import ast
 import inspect
+import io
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from test_cupy import called, signature_of, used_names  # noqa: E402
 
 import polytensor as torch  # noqa: E402
 from polytensor import devices  # noqa: E402
+from polytensor.backends.cupy.capture import CaptureKernels  # noqa: E402
 
 # ---- what is used of CuPy is there ----------------------------------------------------------------------------------
 CUPY = Path(devices.__file__).parent / "backends" / "cupy"
@@ -58,7 +61,8 @@ def test_attributes_of_cupys_objects():
         (cupy.cuda.nvtx, "Mark RangeStart RangeEnd"), (type(cupy.get_default_pinned_memory_pool()), "free_all_blocks"),
     ):  # fmt: skip
         assert [n for n in names.split() if not hasattr(owner, n)] == []
-    assert cupy.cuda.get_allocator().__self__ is cupy.get_default_memory_pool()
+    if not devices.started("cupy"):  # which puts its own in CuPy's place
+        assert cupy.cuda.get_allocator().__self__ is cupy.get_default_memory_pool()
     assert cupy.ndarray.__weakrefoffset__ > 0  # record_stream waits for the end of an array
     for fn, arguments in (
         (cupy.ndarray.get, {"out": 0, "blocking": 0}), (cupy.asarray, {"a": 0, "blocking": 0}),
@@ -88,8 +92,16 @@ def test_devices(machine):
     assert cuda.current_device() == 1 and cuda.get_device_name() == "Fake 1"
     cuda.set_device(torch.device("cuda:0"))
     assert cuda.get_device_capability(1) == (9, 0) and cuda.can_device_access_peer(0, 1)
+    far = torch.device("cuda:2")  # may be named, but not used
+    assert repr(far) == "device(type='cuda', index=2)" and far != torch.device("cuda:1")
+    file = io.BytesIO()
+    torch.save(x, file)
+    for use in (lambda: torch.ones(1, device=far), lambda: torch.load(file, map_location=far)):
+        file.seek(0)
+        with pytest.raises(RuntimeError, match="invalid device ordinal"):
+            use()
     with pytest.raises(RuntimeError, match="invalid device ordinal"):
-        torch.device("cuda:2")
+        cuda.set_device(far)
     with pytest.raises(ValueError, match="Expected a cuda device"):
         cuda.get_device_name("cpu")
     cuda.synchronize("cuda:1")
@@ -266,6 +278,19 @@ def test_streams(machine):
     assert isinstance(torch.Stream("cuda:1"), cuda.Stream) and torch.Stream("cuda:1").device_index == 1
     assert isinstance(s, torch.Stream) and isinstance(torch.Event("cuda", enable_timing=True), cuda.Event)
     assert isinstance(torch.Stream(), cuda.Stream) and torch.Stream("cpu").query()
+
+
+def test_constants_of_a_graph_leave_the_stream_that_is_in_use(machine):
+    """CuPy's `with stream` ends with the stream of the `with` around it, whatever use() has set since."""
+    out = SimpleNamespace(set=lambda host, stream: streams.append(stream))
+    streams = []
+    xp = SimpleNamespace(cuda=machine.cuda, ndarray=lambda shape, dtype: out)
+    with torch.cuda.stream(torch.cuda.Stream()):
+        here = machine.stream()
+        made = CaptureKernels._beside(
+            SimpleNamespace(xp=xp, _current_stream=machine.stream), SimpleNamespace(outer=None), np.ones(2)
+        )
+        assert made is out and machine.stream() is here and streams != [here]
 
 
 def test_a_default_stream_for_each_device(machine):

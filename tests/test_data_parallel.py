@@ -34,7 +34,7 @@ def test_trains_as_one_device_does(machine):
     x = torch.arange(18, dtype=torch.float64).reshape(6, 3) / 7
     whole, model = net().eval(), net().eval().cuda()
     parallel = nn.DataParallel(model)
-    assert parallel.device_ids == [torch.device("cuda:0"), torch.device("cuda:1")] and parallel.module is model
+    assert parallel.device_ids == [0, 1] and parallel.output_device == 0 and parallel.module is model
     expected, found = whole(x), parallel(x.cuda())
     assert found.device == torch.device("cuda:0") and (found.cpu() - expected).abs().max() < 1e-12
     expected.pow(2).sum().backward()
@@ -72,11 +72,13 @@ def test_one_device_and_wrong_places(machine):
         nn.DataParallel(net())(x)
     small = nn.DataParallel(net().eval().cuda())(x[:1])
     assert small.shape == (1, 2)
+    with pytest.raises(RuntimeError, match=r"on device cuda:1 .*found one of them on device: cpu"):
+        P.data_parallel(net(), x, [1])  # which the class would move there
     y = P.data_parallel(net().eval().cuda(), x, output_device=torch.device("cpu"))
     assert y.device.type == "cpu"
     with pytest.raises(TypeError) as caught:
         nn.DataParallel(Look().cuda())(x, x, wrong=1)
-    assert caught.value.__notes__ == ["in replica 0 on device cuda:0"]
+    assert caught.value.__notes__ == ["in replica 0 on device 0"]
 
 
 def test_parallel_apply_finds_devices_by_itself(machine):

@@ -422,7 +422,7 @@ def test_worker_that_cannot_start():
         list(DataLoader([pt.ones(2, requires_grad=True) * 2], None, num_workers=1))
 
 
-def test_arguments(oracle):
+def test_arguments(oracle, monkeypatch):
     data = list(range(4))
     for options in (
         {"num_workers": 0, "prefetch_factor": 2}, {"num_workers": 0, "multiprocessing_context": "fork"},
@@ -441,6 +441,7 @@ def test_arguments(oracle):
             setattr(loader, name, 1)
     with pytest.raises(AssertionError, match="timeout == 0"):
         iter(DataLoader(data, timeout=1))
+    monkeypatch.setenv("POLYTENSOR_BACKEND", "numpy")  # whatever this machine has
     with pytest.warns(UserWarning, match="'pin_memory' argument is set as true but no accelerator is found"):
         assert next(iter(DataLoader(data, pin_memory=True))).tolist() == [0]
     with pytest.raises(NotImplementedError):

@@ -227,7 +227,7 @@ def test_dtypes_that_are_only_names(name):
     [
         lambda: pt.fx.symbolic_trace(pt.nn.Linear(1, 1)), lambda: pt.fx.Graph(), lambda: pt.fx.Proxy(3),
         lambda: pt.distributed.init_process_group("gloo"), lambda: pt.distributed.ProcessGroup(), lambda: pt.jit.load("a"),
-        lambda: pt.PyTorchFileReader("a"), lambda: pt.utils.flop_counter.FlopCounterMode(display=False).__enter__(),
+        lambda: pt.PyTorchFileReader("a"), lambda: pt.utils.flop_counter.FlopCounterMode(custom_mapping={1: 2}),
         lambda: pt.autograd.profiler.emit_nvtx(), lambda: pt._subclasses.FakeTensorMode(),
         lambda: pt.library.Library("a", "DEF"), lambda: pt._dynamo.OptimizedModule(pt.nn.Linear(1, 1)),
     ],
@@ -235,6 +235,39 @@ def test_dtypes_that_are_only_names(name):
 def test_what_is_not_here_says_so(use):
     with pytest.raises(NotImplementedError, match="PolyTensor has no torch"):
         use()
+
+
+LACKED = """nn.quantized nn.Nothing nn.functional.scaled_mm nn.utils.nothing optim.nothing linalg.nothing special.nothing
+autograd.nothing cuda.nothing utils.nothing utils.data.IterDataPipe backends.nothing distributions.nothing nested ao sparse.sum
+profiler.nothing utils.checkpoint.nothing jit.nothing amp.nothing cuda.amp.nothing compiler.config nn.attention.nothing"""
+
+
+def test_what_a_module_lacks(tmp_path):
+    """The error names PyTorch's module, and PolyTensor; in modules that are imported late, too."""
+    (tmp_path / "program.py").write_text(f"""
+import importlib
+for name in {LACKED!r}.split():
+    home, _, last = ("torch." + name).rpartition(".")
+    home = importlib.import_module(home)
+    assert not hasattr(home, last)
+    try:
+        getattr(home, last)
+    except AttributeError as error:
+        said = str(error)
+        assert "PolyTensor" in said and "polytensor" not in said and ("torch." + name).rpartition(".")[0] in said, error
+""")
+    subprocess.run([sys.executable, "-m", "polytensor", "run", str(tmp_path / "program.py")], check=True)
+
+
+def test_what_a_tensor_lacks():
+    x = pt.ones(2)
+    with pytest.raises(AttributeError, match="no attribute 'q_scale': PolyTensor has no quantized tensors"):
+        x.q_scale()
+    x.values = 3  # the name is free
+    assert x.values == 3 and "values" in dir(x) and "indices" not in dir(x)
+    for n in ("a", 1.5):
+        with pytest.raises(RuntimeError, match="expects an int, but got"):
+            pt.set_num_interop_threads(n)
 
 
 def test_names_alone_make_no_function_ask():

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +12,11 @@ import pytest
 import polytensor
 
 ROOT = Path(polytensor.__file__).parent
-# where an array library may be imported: the backends, and the named boundary files
-BOUNDARY = {
-    "printing.py",
-    "testing/comparison.py",
-    "testing/equivalence.py",
-    "autograd/gradcheck.py",
-    "vision/datasets/svhn.py",  # reads .mat files
-}
+# outside of the backends: what imports an array library, and what asks for a backend by its name
+IMPORTING = {"testing/comparison.py", "vision/datasets/svhn.py"}  # the second reads .mat files
+NAMING = {"devices.py", "testing/equivalence.py"}
 LIBRARIES = {"numpy", "numba", "cupy", "cupyx", "ml_dtypes", "scipy"}
 NAMES = {"numpy", "numba", "cupy"}
-NAMED = {"devices.py", "__main__.py", "cuda.py", "testing/equivalence.py"}  # these choose among backends by name
 
 
 def sources():
@@ -32,21 +27,17 @@ def sources():
 
 
 def test_array_libraries_stay_in_the_backends():
-    wrong = []
+    imports, names = set(), set()
     for name, tree in sources():
         for node in ast.walk(tree):
-            modules = []
-            if isinstance(node, ast.Import):
-                modules = [a.name for a in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                modules = [node.module]
-            if name not in BOUNDARY:
-                wrong += [f"{name}: imports {m}" for m in modules if m.split(".")[0] in LIBRARIES]
-            if name not in NAMED and isinstance(node, ast.Compare):
-                for c in [node.left, *node.comparators]:
-                    if isinstance(c, ast.Constant) and c.value in NAMES:
-                        wrong.append(f"{name}:{node.lineno}: asks which backend it is on")
-    assert not wrong
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+            imports.update((name, m) for m in modules if m.split(".")[0] in LIBRARIES)
+            if isinstance(node, ast.Compare):
+                told = [c.value for c in (node.left, *node.comparators) if isinstance(c, ast.Constant)]
+                names.update((name, node.lineno, c) for c in told if c in NAMES)
+    assert {name for name, _ in imports} == IMPORTING, imports
+    assert {name for name, *_ in names} == NAMING, names
 
 
 def test_tests_do_without_what_is_optional():
@@ -85,6 +76,20 @@ def test_import_leaves_the_garbage_collector_as_it_was(before):
     )
     done = python("-c", code)
     assert done.stdout.split() == ["True", "True" if before != "freeze" else "False"], done.stdout + done.stderr
+
+
+def test_programs_in_the_texts_run():
+    """Those of README.md and of docs/structure.md, whose smallest backend then is one of the first program's."""
+    op, backend = blocks("docs/structure.md")
+    assert op.splitlines()[-1] in (ROOT / "ops" / "pointwise.py").read_text()
+    done = python("-c", backend + "".join(blocks("README.md")))
+    losses = dict(line.split() for line in done.stdout.splitlines())
+    assert {*losses} == {*polytensor.available_backends(), "small"} - {"checked"}, done.stdout + done.stderr
+    assert [float(x) for x in losses.values()] == pytest.approx([float(losses["numpy"])] * len(losses), 1e-5)
+
+
+def blocks(name):
+    return re.findall(r"```python\n(.*?)```", (ROOT.parent / name).read_text(), re.DOTALL)
 
 
 @pytest.mark.parametrize("name", ["nope", "cupy"])

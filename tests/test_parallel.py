@@ -22,10 +22,13 @@ def transparent(t):
 
 
 def test_transparent_on_one_cpu(oracle):
+    if oracle.cuda.device_count() != pt.cuda.device_count():
+        pytest.skip("PyTorch finds other devices here")
     same(transparent, oracle)
 
 
-def test_the_function_is_transparent_too():
+def test_the_function_is_transparent_too(monkeypatch):
+    monkeypatch.setenv("POLYTENSOR_BACKEND", "numpy")  # whatever this machine has
     m, x = net().eval(), pt.ones(2, 3, dtype=pt.float64)
     want = m(x)
     for got in (

@@ -96,3 +96,32 @@ def test_default_dtype(device, oracle):
 def test_numbers_wrap_as_in_pytorch(device):
     x = polytensor.tensor([100], dtype=polytensor.int8, device=device)
     assert (x + 300).tolist() == [-112]
+
+
+@pytest.mark.filterwarnings("ignore:.* is out of bounds:UserWarning")
+def test_errors_name_dtypes_as_pytorch_does(device, oracle):
+    """By C++ names in products, writes and draws; as classes in others. Ours may say more at the end."""
+    cases = (
+        lambda m, d: m.mm(m.ones(2, 2, dtype=d), m.ones(2, 2, dtype=m.complex64)),
+        lambda m, d: m.linalg.multi_dot([m.ones(2, 2, dtype=d), m.ones(2, 2, dtype=m.complex64)]),
+        lambda m, d: m.addmm(*[m.ones(2, 2, dtype=d)] * 3, beta=1j),
+        lambda m, d: m.addmm(*[m.ones(2, 2, dtype=d)] * 3, beta=1 + 0j).tolist(),
+        lambda m, d: m.tril(m.ones(2, 2), out=m.ones(2, 2, dtype=d)).shape,
+        lambda m, d: m.gather(m.ones(2), 0, m.tensor([0]), out=m.ones(1, dtype=d)).shape,
+        lambda m, d: m.max(m.ones(2), 0, out=(m.ones(()), m.ones((), dtype=d))).values.shape,
+        lambda m, d: m.empty(2, dtype=d).random_(-(2**40), 2**50).shape,
+        lambda m, d: m.empty(2, dtype=d).uniform_(-3e38, 3e38).shape,
+        lambda m, d: setattr(m.ones(2, requires_grad=True), "grad", m.ones(2, dtype=d)),
+    )
+    wrong = []
+    for name, (i, case) in itertools.product([*DTYPES[1:6], "float32", "float64"], enumerate(cases)):
+        told = []
+        for m in (polytensor, oracle):
+            try:
+                told.append(case(m, getattr(m, name)))
+            except (RuntimeError, TypeError) as error:
+                told.append(f"{type(error).__name__}: {error}")
+        ours, theirs = told
+        if not (ours.startswith(theirs) if isinstance(ours, str) and isinstance(theirs, str) else ours == theirs):
+            wrong.append((name, i, ours, theirs))
+    assert not wrong

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
+import sys
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -17,10 +19,12 @@ from typing import Any
 
 from .. import devices
 from ..absent import refuse_class
+from .flops import around, flops
 
 __all__ = ["EventList", "FunctionEvent", "emit_itt", "emit_nvtx", "profile", "record_function"]
 
 _open: list[profile] = []
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class FunctionEvent:
@@ -28,13 +32,15 @@ class FunctionEvent:
 
     def __init__(
         self, name: str, start: float, total: float, own: float, thread: int, count: int = 1, shapes: Any = None,
-        memory: tuple[int, int] = (0, 0),
+        memory: tuple[int, int] = (0, 0), flops: int = 0, stack: Any = None,
     ) -> None:  # fmt: skip
         self.name = self.key = name
         self.start, self.cpu_time_total, self.self_cpu_time_total = start, total, own
         self.thread, self.count = thread, count
         self.input_shapes: list[list[int]] = shapes or []
         self.cpu_memory_usage, self.self_cpu_memory_usage = memory
+        self.flops = flops
+        self.stack: list[str] = stack or []  # the innermost function first
 
     @property
     def cpu_time(self) -> float:
@@ -50,7 +56,7 @@ ELSEWHERE = re.compile("(self_)?(cuda|xpu|device)_(time(_total)?|memory_usage)")
 class EventList(list[FunctionEvent]):
     """Events in the order of their ends; which columns a table has."""
 
-    shapes = memory = False
+    shapes = memory = flops = stacks = False
 
     @property
     def self_cpu_time_total(self) -> float:
@@ -69,6 +75,10 @@ class EventList(list[FunctionEvent]):
         total = self.self_cpu_time_total or 1.0
         titles = ["Name", "Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg"]
         titles += ["CPU Mem", "Self CPU Mem"] * self.memory + ["# of Calls"] + ["Input Shapes"] * self.shapes
+        counts = [e.flops for e in self if e.flops and self.flops]
+        power = min(len(str(min(counts))) - 1, 15) // 3 if counts else 0
+        places = self.stacks and any(e.stack for e in self)
+        titles += ["Source Location"] * places + [f"Total {' KMGTP'[power].strip()}FLOPs"] * bool(counts)
         cells = []
         for e in rows:
             memory = [_bytes(e.cpu_memory_usage), _bytes(e.self_cpu_memory_usage)] * self.memory
@@ -76,12 +86,22 @@ class EventList(list[FunctionEvent]):
                 _short(e.key, max_name_column_width), f"{e.self_cpu_time_total / total:.2%}", _time(e.self_cpu_time_total),
                 f"{e.cpu_time_total / total:.2%}", _time(e.cpu_time_total), _time(e.cpu_time), *memory, str(e.count),
                 *[_short(str(e.input_shapes), max_shapes_column_width)] * self.shapes,
+                *[_short("".join(e.stack[:1]), max_src_column_width)] * places,
+                *[f"{e.flops / 1000**power:.3f}" if e.flops else "--"] * bool(counts),
             ])  # fmt: skip
+            at = len(titles) - 1 - bool(counts)
+            further = [_short(line, max_src_column_width) for line in [*e.stack[1:], ""]] if places else []
+            cells += [[line if i == at else "" for i in range(len(titles))] for line in further]
         widths = [12] * len(titles)
-        for at in (0, -1) if self.shapes else (0,):
+        wide = [i for i, title in enumerate(titles) if title in ("Name", "Input Shapes", "Source Location")]
+        for at in wide:
             widths[at] = max([len(row[at]) for row in cells] + [len(titles[at])]) + 4
         rule = "".join("-" * w + "  " for w in widths)
-        lines = [rule, *("".join(f"{c:>{w}}  " for c, w in zip(row, widths, strict=True)) for row in (titles, *cells))]
+        sides = "".join("<" if title == "Source Location" else ">" for title in titles)
+        lines = [rule]
+        lines += [
+            "".join(f"{c:{s}{w}}  " for c, s, w in zip(row, sides, widths, strict=True)) for row in (titles, *cells)
+        ]
         lines.insert(2, rule)
         top = ["=" * (len(rule) - 2), header] if header is not None else []
         return "\n".join([*top, *lines, rule, f"Self CPU time total: {_time(self.self_cpu_time_total)}", ""])
@@ -89,21 +109,35 @@ class EventList(list[FunctionEvent]):
     def key_averages(
         self, group_by_input_shape: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
     ) -> EventList:
-        """All calls of a name, or of a name and its inputs' shapes, as one event. Stacks are not recorded."""
+        """All calls of a name, or of a name and its inputs' shapes and its `group_by_stack_n` innermost functions, as one event."""
         groups: dict[Any, FunctionEvent] = {}
         for e in self:
             shapes = e.input_shapes if group_by_input_shape else []
-            g = groups.get((e.key, str(shapes)))
+            stack = e.stack[:group_by_stack_n]
+            g = groups.get((e.key, str(shapes), *stack))
             if g is None:
-                g = groups[e.key, str(shapes)] = FunctionEvent(e.key, e.start, 0.0, 0.0, e.thread, 0, shapes)
+                g = FunctionEvent(e.key, e.start, 0.0, 0.0, e.thread, 0, shapes, stack=stack)
+                groups[e.key, str(shapes), *stack] = g
             g.count += 1
             g.cpu_time_total += e.cpu_time_total
             g.self_cpu_time_total += e.self_cpu_time_total
             g.cpu_memory_usage += e.cpu_memory_usage
             g.self_cpu_memory_usage += e.self_cpu_memory_usage
+            g.flops += e.flops
         result = EventList(groups.values())
+        result.flops, result.stacks = self.flops, self.stacks
         result.memory, result.shapes = self.memory, self.shapes and group_by_input_shape
         return result
+
+    def export_stacks(self, path: str, metric: str) -> None:
+        """Write a line for each event with a stack, the outermost function first, and its time: for a flame graph."""
+        if metric not in _METRICS:
+            raise ValueError(f"metric should be one of: {_METRICS}")
+        with open(path, "w") as f:
+            for e in self:
+                time = int(getattr(e, metric, 0))
+                if e.stack and time:
+                    f.write(";".join(s.translate(_MARKS) for s in reversed(e.stack)) + f" {time}\n")
 
     def total_average(self) -> FunctionEvent:
         """All events as one."""
@@ -128,6 +162,10 @@ class EventList(list[FunctionEvent]):
                 ],
                 f,
             )
+
+
+_METRICS = ["self_cpu_time_total", "self_cuda_time_total", "self_xpu_time_total", "self_privateuse1_time_total"]
+_MARKS = str.maketrans(" ;\t\n", "____")
 
 
 def _time(us: float) -> str:
@@ -160,7 +198,9 @@ def _begin() -> float:
     return perf_counter()
 
 
-def _end(name: str, start: float, args: Any = (), result: Any = None, kernel: bool = False) -> None:
+def _end(
+    name: str, start: float, args: Any = (), result: Any = None, kernel: bool = False, outermost: bool = False
+) -> None:
     total = perf_counter() - start
     inner, within = _stack.inner.pop()
     made = _made(result) if kernel else within
@@ -170,7 +210,26 @@ def _end(name: str, start: float, args: Any = (), result: Any = None, kernel: bo
     for p in _open:
         shapes = [list(getattr(x, "shape", ())) for x in args] if p.events.shapes else None
         times = (start - p.started) * 1e6, total * 1e6, (total - inner) * 1e6
-        p.events.append(FunctionEvent(name, *times, threading.get_ident(), 1, shapes, (made, made - within)))
+        count = flops(name[6:], args, result) if outermost and p.events.flops and result is not None else 0
+        stack = _where() if p.events.stacks else None
+        bytes_ = (made, made - within)
+        p.events.append(FunctionEvent(name, *times, threading.get_ident(), 1, shapes, bytes_, count, stack))
+
+
+def _where() -> list[str]:
+    """The functions that are open, but for those of the package: 'file(line): name', up to the script itself."""
+    found: list[str] = []
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if not code.co_filename.startswith(_PACKAGE) and code.co_filename[0] != "<":
+            paths = [p for p in sys.path if p and code.co_filename.startswith(p + os.sep)]
+            path = code.co_filename[len(max(paths, key=len)) + 1 :] if paths else code.co_filename
+            found.append(f"{path}({code.co_firstlineno}): {code.co_name}")
+        if code.co_name == "<module>" and frame.f_globals.get("__name__") == "__main__":
+            break
+        frame = frame.f_back
+    return found
 
 
 def _made(result: Any) -> int:
@@ -201,8 +260,12 @@ class record_function:
         return named
 
 
+def _timed(name: str, start: float, args: Any, result: Any, outermost: bool) -> None:
+    _end(f"aten::{name}", start, args, result, True, outermost)
+
+
 OPTIONS = frozenset(
-    "with_stack with_flops with_modules experimental_config execution_trace_observer acc_events use_cuda use_device use_kineto "
+    "with_modules experimental_config execution_trace_observer acc_events use_cuda use_device use_kineto "
     "use_cpu custom_trace_id_callback post_processing_timeout_s activity_filters".split()
 )
 
@@ -217,16 +280,19 @@ def check_options(options: dict[str, Any]) -> None:
 class profile:
     """Times what runs inside; afterwards `key_averages().table()` shows it. Other options of PyTorch's are accepted.
 
-    record_shapes: shapes of the kernels' arguments; profile_memory: bytes of the arrays that they make.
+    record_shapes: shapes of the kernels' arguments; profile_memory: bytes of the arrays that they make; with_flops: operations
+    of products and convolutions, elements of add and mul; with_stack: the Python functions around.
     """
 
     def __init__(
-        self, enabled: bool = True, *, record_shapes: bool = False, profile_memory: bool = False, **options: Any
-    ) -> None:
+        self, enabled: bool = True, *, record_shapes: bool = False, profile_memory: bool = False, with_flops: bool = False,
+        with_stack: bool = False, **options: Any,
+    ) -> None:  # fmt: skip
         check_options(options)
         self.enabled = enabled
         self.events = EventList()
         self.events.shapes, self.events.memory = record_shapes, profile_memory
+        self.events.flops, self.events.stacks = with_flops, with_stack
         self.started = 0.0
         self._restore: Callable[[], None] | None = None
 
@@ -234,7 +300,9 @@ class profile:
         if self.enabled:
             self.started = perf_counter()
             if not _open:
-                self._restore = _time_kernels(devices.current_device().backend)
+                from ..ops.rows import ROWS
+
+                self._restore = around(devices.current_device().backend, ROWS, _timed, _begin)
             _open.append(self)
         return self
 
@@ -261,42 +329,15 @@ class profile:
     def table(self, sort_by: str | None = None, row_limit: int = 100, **kwargs: Any) -> str:
         return self.events.table(sort_by, row_limit, **kwargs)
 
+    def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
+        assert self.events.stacks, "export_stacks() requires with_stack=True"
+        self.events.export_stacks(path, metric)
+
     def export_chrome_trace(self, path: str) -> None:
         self.events.export_chrome_trace(path)
 
     def __repr__(self) -> str:
         return self.table() if self.events else "<unfinished torch.autograd.profile>"
-
-
-def _time_kernels(backend: Any) -> Callable[[], None]:
-    """Put a timed kernel in the place of each; gives the function that puts them back."""
-    from ..ops.table import ROWS
-
-    own = dict(backend.__dict__)
-
-    def timed(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            result, start = None, _begin()
-            try:
-                result = kernel(*args, **kwargs)
-            finally:
-                _end(f"aten::{name}", start, args, result, True)
-            return result
-
-        return call
-
-    names = [name for name in ROWS if hasattr(backend, name)]
-    for name in names:
-        setattr(backend, name, timed(name, getattr(backend, name)))
-
-    def restore() -> None:
-        for name in names:
-            if name in own:
-                setattr(backend, name, own[name])
-            else:
-                delattr(backend, name)
-
-    return restore
 
 
 emit_nvtx = refuse_class("torch.autograd.profiler.emit_nvtx", "use torch.cuda.nvtx or torch.profiler")

@@ -176,16 +176,19 @@ class OptimKernels:
         steps: list[Array], lr: Any, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool,
         maximize: bool,
     ) -> None:  # fmt: skip
+        on_device = hasattr(lr, "dtype")
+        lr = lr.astype(np.float64) if on_device else lr
         for i, (*arrays, step) in enumerate(zip(params, grads, ms, vs, steps, strict=True)):
             step += 1
-            # 1 - beta ** step, without the digits that the difference would lose
-            left1, left2 = (-self.xp.expm1(step * math.log(b)) if b else 1.0 + 0 * step for b in (beta1, beta2))
+            # 1 - beta ** step, without the digits that the difference, or a counter of float32, would lose
+            t = step.astype(np.float64)
+            left1, left2 = (-self.xp.expm1(t * math.log(b)) if b else 1.0 + 0 * t for b in (beta1, beta2))
             for p, g, m, v, top in self.widened(*arrays, None if vmaxs is None else vmaxs[i]):
                 scale, size = (1 / self.xp.sqrt(left2)).astype(p.dtype), (lr / left1).astype(p.dtype)
                 if maximize:
                     g = -g
                 if weight_decay and decoupled:
-                    p *= (1 - lr * weight_decay) if isinstance(lr, float) else (1 - lr * weight_decay).astype(p.dtype)
+                    p *= (1 - lr * weight_decay).astype(p.dtype) if on_device else 1 - lr * weight_decay
                 elif weight_decay:
                     g = g + weight_decay * p
                 m += (1 - beta1) * (g - m)

@@ -224,12 +224,6 @@ class SpecialKernels:
         """0 at NaN, as in PyTorch."""
         return self.xp.where(x == 0, y, (x > 0).astype(x.dtype))
 
-    def threshold(self, x: Array, threshold: float, value: float) -> Array:
-        return self.xp.where(x <= self.scalar(threshold, x.dtype), self.scalar(value, x.dtype), x)
-
-    def threshold_backward(self, g: Array, x: Array, threshold: float) -> Array:
-        return self.xp.where(x <= self.scalar(threshold, x.dtype), self.scalar(0, g.dtype), g)
-
     def nan_to_num(self, x: Array, nan: float, posinf: float, neginf: float) -> Array:
         inf = float("inf")
         y = self.xp.where(x != x, self.scalar(nan, x.dtype), x)

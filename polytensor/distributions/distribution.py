@@ -220,11 +220,15 @@ class ExponentialFamily(Distribution):
     def _mean_carrier_measure(self) -> Any:
         raise NotImplementedError
 
-    def entropy(self) -> Any:
+    def _normalized(self) -> tuple[Any, ...]:
+        """The natural parameters, the log normalizer, and its gradient in each of them."""
         natural = [p.detach().requires_grad_() for p in self._natural_params]
         with enable_grad():
             normalizer = self._log_normalizer(*natural)
-            gradients = grad(normalizer.sum(), natural, create_graph=True)
+            return natural, normalizer, grad(normalizer.sum(), natural, create_graph=True)
+
+    def entropy(self) -> Any:
+        natural, normalizer, gradients = self._normalized()
         result = normalizer - self._mean_carrier_measure
         for p, g in zip(natural, gradients, strict=True):
             result = result - (p * g).reshape(*self._batch_shape, -1).sum(-1)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import linalg, ops
-from ..autograd import grad
-from ..autograd.modes import enable_grad
 from ..nn import functional as F
 from .continuous import Cauchy, Exponential, Laplace, Normal, Uniform
 from .discrete import Bernoulli, Binomial, Categorical, Geometric, OneHotCategorical, Poisson
@@ -82,10 +80,7 @@ def _expfamily(p: Any, q: Any) -> Any:
         raise NotImplementedError(
             "The cross KL-divergence between different exponential families cannot be computed using Bregman divergences"
         )
-    natural = [x.detach().requires_grad_() for x in p._natural_params]
-    with enable_grad():
-        normalizer = p._log_normalizer(*natural)
-        gradients = grad(normalizer.sum(), natural, create_graph=True)
+    natural, normalizer, gradients = p._normalized()
     result = q._log_normalizer(*q._natural_params) - normalizer
     for a, b, g in zip(natural, q._natural_params, gradients, strict=True):
         result = result - sum_rightmost((b - a) * g, len(q.event_shape))

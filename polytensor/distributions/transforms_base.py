@@ -24,7 +24,10 @@ __all__ = [
 
 
 class Transform:
-    """A map from `domain` to `codomain`; subclasses give _call, _inverse and log_abs_det_jacobian."""
+    """A map from `domain` to `codomain`; subclasses give _call, _inverse and log_abs_det_jacobian.
+
+    Those of the library that have parameters give `_arguments`, the names of the attributes that __init__ takes.
+    """
 
     bijective = False
     domain: Any
@@ -65,12 +68,13 @@ class Transform:
             return self
         if type(self).__init__ is Transform.__init__:
             return type(self)(cache_size=cache_size)
+        for kind in type(self).__mro__:
+            if "_arguments" in vars(kind):
+                return kind(*(getattr(self, name) for name in kind._arguments), cache_size=cache_size)
         raise NotImplementedError(f"{type(self)}.with_cache is not implemented")
 
     def __eq__(self, other: Any) -> Any:
         return self is other
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __call__(self, x: Any) -> Any:
         if not self._cache_size:
@@ -133,8 +137,6 @@ class _InverseTransform(Transform):
     def __eq__(self, other: Any) -> Any:
         return isinstance(other, _InverseTransform) and self._inv == other._inv
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __call__(self, x: Any) -> Any:
         return self._inv._inv_call(x)
 
@@ -157,11 +159,11 @@ class _Simple(Transform):
     def __eq__(self, other: Any) -> Any:
         return isinstance(other, type(self))
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 class ComposeTransform(Transform):
     """The parts one after another, the first one first."""
+
+    _arguments = ("parts",)
 
     def __init__(self, parts: Any, cache_size: int = 0) -> None:
         self.parts = [p.with_cache(cache_size) for p in parts] if cache_size else list(parts)
@@ -169,8 +171,6 @@ class ComposeTransform(Transform):
 
     def __eq__(self, other: Any) -> Any:
         return isinstance(other, ComposeTransform) and self.parts == other.parts
-
-    __hash__ = None  # type: ignore[assignment]
 
     @constraints.dependent_property
     def domain(self) -> Any:  # type: ignore[override]
@@ -205,9 +205,6 @@ class ComposeTransform(Transform):
             inverse = ComposeTransform([p.inv for p in reversed(self.parts)])
             self._inv, inverse._inv = weakref.ref(inverse), weakref.ref(self)
         return inverse
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        return self if self._cache_size == cache_size else ComposeTransform(self.parts, cache_size=cache_size)
 
     def __call__(self, x: Any) -> Any:
         for part in self.parts:
@@ -249,16 +246,12 @@ class IndependentTransform(Transform):
 
     bijective = alias("base_transform.bijective")
     sign = alias("base_transform.sign")
+    _arguments = ("base_transform", "reinterpreted_batch_ndims")
 
     def __init__(self, base_transform: Any, reinterpreted_batch_ndims: int, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
         self.base_transform = base_transform.with_cache(cache_size)
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        if self._cache_size == cache_size:
-            return self
-        return IndependentTransform(self.base_transform, self.reinterpreted_batch_ndims, cache_size=cache_size)
 
     @constraints.dependent_property
     def domain(self) -> Any:  # type: ignore[override]
@@ -295,6 +288,7 @@ class ReshapeTransform(Transform):
     """The event's shape from in_shape to out_shape; its Jacobian's determinant is 1."""
 
     bijective = True
+    _arguments = ("in_shape", "out_shape")
 
     def __init__(self, in_shape: Any, out_shape: Any, cache_size: int = 0) -> None:
         self.in_shape, self.out_shape = Size(in_shape), Size(out_shape)
@@ -309,11 +303,6 @@ class ReshapeTransform(Transform):
     @constraints.dependent_property
     def codomain(self) -> Any:  # type: ignore[override]
         return constraints.independent(constraints.real, len(self.out_shape))
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        if self._cache_size == cache_size:
-            return self
-        return ReshapeTransform(self.in_shape, self.out_shape, cache_size=cache_size)
 
     def _call(self, x: Any) -> Any:
         return x.reshape(x.shape[: x.dim() - len(self.in_shape)] + self.out_shape)
@@ -344,6 +333,8 @@ class _Parts(Transform):
     """Several maps, each for its part of dimension `dim`."""
 
     transforms: list[Any]
+    _slices: Any
+    _join: Any
 
     def __init__(self, tseq: Any, dim: int, cache_size: int) -> None:
         tseq = list(tseq)
@@ -357,9 +348,18 @@ class _Parts(Transform):
     def bijective(self) -> bool:  # type: ignore[override]
         return all(t.bijective for t in self.transforms)
 
+    def _call(self, x: Any) -> Any:
+        return self._join([t(p) for t, p in zip(self.transforms, self._slices(x), strict=True)], dim=self.dim)
+
+    def _inverse(self, y: Any) -> Any:
+        return self._join([t.inv(p) for t, p in zip(self.transforms, self._slices(y), strict=True)], dim=self.dim)
+
 
 class CatTransform(_Parts):
     """Maps side by side along `dim`, over the given lengths (1 each if not told)."""
+
+    _arguments = ("transforms", "dim", "lengths")
+    _join = staticmethod(ops.cat)
 
     def __init__(self, tseq: Any, dim: int = 0, lengths: Any = None, cache_size: int = 0) -> None:
         super().__init__(tseq, dim, cache_size)
@@ -375,22 +375,11 @@ class CatTransform(_Parts):
     def length(self) -> int:
         return sum(self.lengths)
 
-    def with_cache(self, cache_size: int = 1) -> Any:
-        if self._cache_size == cache_size:
-            return self
-        return CatTransform(self.transforms, self.dim, self.lengths, cache_size)
-
     def _slices(self, x: Any) -> Any:
         if not -x.dim() <= self.dim < x.dim() or x.size(self.dim) != self.length:
             raise AssertionError(f"dimension {self.dim} of the input must be of length {self.length}")
         starts = [sum(self.lengths[:i]) for i in range(len(self.lengths))]
         return [x.narrow(self.dim, s, n) for s, n in zip(starts, self.lengths, strict=True)]
-
-    def _call(self, x: Any) -> Any:
-        return ops.cat([t(p) for t, p in zip(self.transforms, self._slices(x), strict=True)], dim=self.dim)
-
-    def _inverse(self, y: Any) -> Any:
-        return ops.cat([t.inv(p) for t, p in zip(self.transforms, self._slices(y), strict=True)], dim=self.dim)
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         terms = []
@@ -411,22 +400,16 @@ class CatTransform(_Parts):
 class StackTransform(_Parts):
     """Maps, one for each index of `dim`."""
 
+    _arguments = ("transforms", "dim")
+    _join = staticmethod(ops.stack)
+
     def __init__(self, tseq: Any, dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(tseq, dim, cache_size)
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        return self if self._cache_size == cache_size else StackTransform(self.transforms, self.dim, cache_size)
 
     def _slices(self, x: Any) -> Any:
         if not -x.dim() <= self.dim < x.dim() or x.size(self.dim) != len(self.transforms):
             raise AssertionError(f"dimension {self.dim} of the input must be of length {len(self.transforms)}")
         return [x.select(self.dim, i) for i in range(x.size(self.dim))]
-
-    def _call(self, x: Any) -> Any:
-        return ops.stack([t(p) for t, p in zip(self.transforms, self._slices(x), strict=True)], dim=self.dim)
-
-    def _inverse(self, y: Any) -> Any:
-        return ops.stack([t.inv(p) for t, p in zip(self.transforms, self._slices(y), strict=True)], dim=self.dim)
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         parts = zip(self.transforms, self._slices(x), self._slices(y), strict=True)

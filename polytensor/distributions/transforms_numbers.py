@@ -37,13 +37,11 @@ class PowerTransform(Transform):
     """y = x ** exponent."""
 
     domain, codomain, bijective = constraints.positive, constraints.positive, True
+    _arguments = ("exponent",)
 
     def __init__(self, exponent: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
         self.exponent = ops.as_tensor(exponent)
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        return self if self._cache_size == cache_size else PowerTransform(self.exponent, cache_size=cache_size)
 
     @property
     def sign(self) -> Any:
@@ -51,8 +49,6 @@ class PowerTransform(Transform):
 
     def __eq__(self, other: Any) -> Any:
         return isinstance(other, PowerTransform) and bool(self.exponent.eq(other.exponent).all())
-
-    __hash__ = None  # type: ignore[assignment]
 
     def _call(self, x: Any) -> Any:
         return x.pow(self.exponent)
@@ -134,6 +130,7 @@ class AffineTransform(Transform):
 
     bijective = True
     event_dim = alias("_event_dim")
+    _arguments = ("loc", "scale", "event_dim")
 
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
@@ -145,18 +142,11 @@ class AffineTransform(Transform):
 
     codomain = domain  # type: ignore[assignment]
 
-    def with_cache(self, cache_size: int = 1) -> Any:
-        if self._cache_size == cache_size:
-            return self
-        return AffineTransform(self.loc, self.scale, self.event_dim, cache_size=cache_size)
-
     def __eq__(self, other: Any) -> Any:
         def same(a: Any, b: Any) -> bool:
             return a == b if isinstance(a, Number) and isinstance(b, Number) else bool(ops.as_tensor(a == b).all())
 
         return isinstance(other, AffineTransform) and same(self.loc, other.loc) and same(self.scale, other.scale)
-
-    __hash__ = None  # type: ignore[assignment]
 
     @property
     def sign(self) -> Any:
@@ -189,6 +179,7 @@ class CumulativeDistributionTransform(Transform):
     """y = the cdf of a distribution at x."""
 
     bijective, codomain, sign = True, constraints.unit_interval, 1
+    _arguments = ("distribution",)
     domain = alias("distribution.support")
 
     def __init__(self, distribution: Any, cache_size: int = 0) -> None:
@@ -203,8 +194,3 @@ class CumulativeDistributionTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         return self.distribution.log_prob(x)
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        if self._cache_size == cache_size:
-            return self
-        return CumulativeDistributionTransform(self.distribution, cache_size=cache_size)

@@ -11,7 +11,7 @@ from ..backends.activations import ROOT_2_OVER_PI, TANH_GELU
 from ..tensor import LEAF, Tensor, check_dim, rebase, wrap
 from . import pointwise as pw
 from .clamps import clamp
-from .halves import rounded_once
+from .halves import is_half, rounded_once, widened
 from .layers import softmax
 from .random_ops import _uniform
 from .rows import together
@@ -125,8 +125,8 @@ def _run(op: str, row: Any, input: Any, *attrs: Any, integers: bool = False) -> 
     kind = x._a.dtype.kind
     if kind in "biuc" and not (integers and kind in "iu"):
         raise no_kernel(f"{op}_cpu", x)
-    if x._a.dtype.itemsize == 2 and kind not in "iu" and not (row in NARROW and x._dev.backend.takes_half):
-        return F.cast(row(F.cast(x, dtypes.float32.array), *attrs), x._a.dtype)  # type: ignore[no-any-return]
+    if is_half(x._a.dtype) and not (row in NARROW and x._dev.backend.takes_half):
+        return F.cast(row(widened(x), *attrs), x._a.dtype)  # type: ignore[no-any-return]
     return row(x, *attrs)  # type: ignore[no-any-return]
 
 

@@ -14,10 +14,10 @@ from .dropouts import dropout
 from .joining import cat
 from .layers import softmax
 from .padding import pad
-from .products import c_name, linear, matmul
+from .products import linear, matmul
 from .recompute import gradients
 from .shape import broadcast_shapes, reshape
-from .table import F, check_tensor, primitive, same_device, type_name
+from .table import F, check_tensor, cpp_name, primitive, same_device, type_name
 
 __all__: list[str] = []
 
@@ -42,7 +42,7 @@ def scaled_dot_product_attention(
     if not q._a.dtype == k._a.dtype == v._a.dtype:
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
-            f"{c_name(q)} key.dtype: {c_name(k)} and value.dtype: {c_name(v)} instead."
+            f"{cpp_name(q)} key.dtype: {cpp_name(k)} and value.dtype: {cpp_name(v)} instead."
         )
     if min(q._a.ndim, k._a.ndim, v._a.ndim) < 2:
         raise RuntimeError(
@@ -59,7 +59,7 @@ def scaled_dot_product_attention(
         if attn_mask._a.dtype.kind != "b" and attn_mask.dtype not in (q.dtype, dtypes.float32):
             raise RuntimeError(
                 f"Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
-                f"{c_name(attn_mask)} and  query.dtype: {c_name(q)} instead."
+                f"{cpp_name(attn_mask)} and  query.dtype: {cpp_name(q)} instead."
             )
     if dropout_p > 1:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
@@ -327,8 +327,8 @@ def multi_head_attention_forward(
 
                 if not is_autocast_enabled(q._dev.type):
                     raise RuntimeError(
-                        f"Input dtypes must be the same, got: input {c_name(mask)}, batch1: {c_name(q)}, "
-                        f"batch2: {c_name(k)}"
+                        f"Input dtypes must be the same, got: input {cpp_name(mask)}, batch1: {cpp_name(q)}, "
+                        f"batch2: {cpp_name(k)}"
                     )
                 mask = F.cast(mask, q._a.dtype)
             scores = pw.add(scores, mask)

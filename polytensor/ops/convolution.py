@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import dtypes
 from ..tensor import Tensor
 from . import pointwise as pw
+from .halves import widened
 from .padding import constant_pad
 from .shape import reshape, squeeze, unsqueeze
 from .table import F, check_tensor, primitive, renamed, same_device
@@ -170,7 +170,7 @@ def _conv(
     _check_empty(x, kernel)
     half = x._a.dtype.itemsize == 2 and not x._dev.backend.takes_half
     if half:
-        x, w, bias = _wide(x), _wide(w), None if bias is None else _wide(bias)
+        x, w, bias = widened(x), widened(w), widened(bias)
     plain, with_bias = CONV2D if n == 2 else CONVND
     if bias is None:
         r = plain(x, w, stride, padding, dilation, groups)
@@ -179,10 +179,6 @@ def _conv(
     if half:
         r = F.cast(r, input._a.dtype)
     return squeeze(r, 0) if alone else r  # type: ignore[no-any-return]
-
-
-def _wide(x: Tensor) -> Tensor:
-    return F.cast(x, dtypes.float32.array)  # type: ignore[no-any-return]
 
 
 def _check_empty(x: Tensor, kernel: Any) -> None:
@@ -270,7 +266,7 @@ def _transposed(
     _check_empty(x, w._a.shape[2:])
     half = x._a.dtype.itemsize == 2 and (bias is not None or not x._dev.backend.takes_half)
     if half:
-        x, w, bias = _wide(x), _wide(w), None if bias is None else _wide(bias)
+        x, w, bias = widened(x), widened(w), widened(bias)
     kernel = F.conv2d_grad_input if n == 2 else F.convnd_grad_input
     r = renamed(kernel(x, w, (x._a.shape[0], outs, *size), stride, padding, dilation, groups), "ConvolutionBackward0")
     if bias is not None:

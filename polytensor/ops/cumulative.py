@@ -10,7 +10,7 @@ from . import pointwise as pw
 from .halves import rounded_once
 from .joining import cat
 from .reduce import _to, give_packed, numpy_names, pair_out
-from .table import CPP_NAME, F, attach, check_tensor, inplace, is_complex, named, no_kernel, primitive
+from .table import F, attach, check_tensor, cpp_name, inplace, is_complex, named, no_kernel, primitive
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp", "trapezoid", "trapz",
@@ -214,9 +214,8 @@ def _in_place(name: str) -> Any:
 
     def method(self: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
         if dtype is not None and dtype is not self.dtype:
-            have, want = (CPP_NAME.get(d.name, d.name) for d in (self.dtype, dtype))
             raise RuntimeError(
-                f"Bad in-place call: input tensor dtype {have} and output tensor dtype {want} should match"
+                f"Bad in-place call: input tensor dtype {cpp_name(self)} and output tensor dtype {cpp_name(dtype)} should match"
             )
         if self.dtype is dtypes.bool_:
             check_dim(dim, self._a.ndim)

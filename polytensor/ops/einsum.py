@@ -12,7 +12,7 @@ from . import pointwise as pw
 from . import products as mat
 from . import reduce as red
 from . import shape as sh
-from .table import PROMOTE, TYPE_NAME, attach, check_tensor, named, prepare, write_out
+from .table import PROMOTE, TYPE_NAME, attach, check_tensor, cpp_name, named, prepare, write_out
 
 __all__ = ["chain_matmul", "einsum", "kron", "tensordot"]
 
@@ -342,7 +342,7 @@ def multi_dot(tensors: Any, *, out: Tensor | None = None) -> Tensor:
         if x._a.dtype != xs[0]._a.dtype:
             raise RuntimeError(
                 "multi_dot(): all tensors must have be the same dtype but "
-                f"tensor 0 is {mat.c_name(xs[0])} and tensor {k} {mat.c_name(x)}"
+                f"tensor 0 is {cpp_name(xs[0])} and tensor {k} {cpp_name(x)}"
             )
         if x._a.ndim != 2 and not (k in (0, last) and x._a.ndim == 1):
             ends = "1D or 2D" if k in (0, last) else "2D"

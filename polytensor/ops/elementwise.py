@@ -11,7 +11,7 @@ from ..autograd.modes import mode, no_grad
 from ..backends.base import DTYPE_OF
 from ..tensor import LEAF, Tensor
 from . import pointwise as pw
-from .halves import in_single, is_half
+from .halves import is_half, widened
 from .table import (
     COMPARE,
     FLOAT,
@@ -41,12 +41,6 @@ __all__ = [
     "logical_or", "logical_xor", "maximum", "minimum", "nan_to_num", "nextafter", "not_equal", "positive",
     "rad2deg", "rsub", "sgn", "signbit",
 ]  # fmt: skip
-
-
-def unattached(name: str, in_place: bool = True, method: bool = False) -> None:
-    """Take off Tensor what a constructor hung there and PyTorch does not have."""
-    for attribute in [name + "_"] * in_place + [name] * method:
-        delattr(Tensor, attribute)
 
 
 def _same_out(name: str, x: Tensor, out: Tensor | None) -> None:
@@ -205,7 +199,7 @@ def addcmul(
         raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'")
     if x._a.dtype.kind in "iu":
         value = int(value)
-    dtype, (x, t1, t2) = x._a.dtype, in_single(x, t1, t2)
+    dtype, (x, t1, t2) = x._a.dtype, map(widened, (x, t1, t2))
     product = pw.mul(t1, t2)
     r = pw.add(x, product if value == 1 else pw.mul(product, value))
     return give(renamed(r if r._a.dtype == dtype else F.cast(r, dtype), "AddcmulBackward0"), out)
@@ -223,7 +217,7 @@ def addcdiv(
             "division of tensor1 and tensor2. Cast an operand to a floating dtype."
         )
     x, t1, t2 = prepare("addcdiv", PROMOTE, x, t1, t2)
-    dtype, (x, t1, t2) = x._a.dtype, in_single(x, t1, t2)
+    dtype, (x, t1, t2) = x._a.dtype, map(widened, (x, t1, t2))
     quotient = pw._div(t1, t2)
     r = pw.add(x, quotient if value == 1 else pw.mul(quotient, value))
     return give(renamed(r if r._a.dtype == dtype else F.cast(r, dtype), "AddcdivBackward0"), out)
@@ -317,7 +311,7 @@ logical_and, logical_or, logical_xor = (
     strict(_op, _op.__name__) for _op in (pw.logical_and, pw.logical_or, pw.logical_xor)
 )  # fmt: skip
 for _name in ("fmax", "fmin", "maximum", "minimum"):
-    unattached(_name)
+    delattr(Tensor, _name + "_")  # PyTorch has no such methods
 
 _heaviside = binary(
     "heaviside", (underived("derivative for aten::heaviside is not implemented", RuntimeError),) * 2, refuse="c"

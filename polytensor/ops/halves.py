@@ -72,15 +72,15 @@ def wide_number(x: Tensor, y: Any) -> float | None:
     return None if held(y, dtype) else y  # type: ignore[no-any-return]
 
 
+def widened(x: Any) -> Any:
+    """A Tensor of 16-bit floats in float32, so that several steps round once; what is none as it is."""
+    return F.cast(x, FLOAT32) if isinstance(x, Tensor) and is_half(x._a.dtype) else x
+
+
 def scaled(F: Any, g: Any, value: float) -> Any:
     """A derivative's rule: g * value, also of 16-bit g, with the number as it is."""
     dtype = raw_dtype(g)
     return F.mul_number(g, value) if dtype is not FLOAT32 and is_half(dtype) else F.mul(g, value)
-
-
-def in_single(*xs: Any) -> tuple[Any, ...]:
-    """Values with the Tensors of 16-bit floats among them in float32."""
-    return tuple([F.cast(x, FLOAT32) if isinstance(x, Tensor) and is_half(x._a.dtype) else x for x in xs])
 
 
 def rounded_once(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,7 +91,7 @@ def rounded_once(fn: Callable[..., Any]) -> Callable[..., Any]:
         dtype = x._a.dtype
         if dtype is FLOAT32 or not is_half(dtype) or any(isinstance(y, Tensor) and y._a.dtype != dtype for y in rest):
             return fn(x, *rest)
-        r = fn(*in_single(x, *rest))
+        r = fn(*map(widened, (x, *rest)))
         return tuple([F.cast(v, dtype) for v in r]) if isinstance(r, tuple) else F.cast(r, dtype)
 
     return call

@@ -65,6 +65,7 @@ def _slice(x: Any, dim: int = 0, start: int | None = None, end: int | None = Non
 _INTERNAL: dict[str, Any] = {  # which torch and Tensor have under other names
     "_pin_memory": lambda x, device=None: x.pin_memory(), "_to_copy": lambda x, **options: x.to(copy=True, **options),
     "_sparse_addmm": refuse("torch.ops.aten._sparse_addmm", "tensors are dense"), "alias": lambda x: x.view_as(x),
+    "convolution_backward": refuse("torch.ops.aten.convolution_backward", "torch.nn.grad has a convolution's gradients"),
     "_sparse_mm_reduce_impl": refuse("torch.ops.aten._sparse_mm_reduce_impl", "tensors are dense"), "index": _index,
     "slice": _slice,
 }  # fmt: skip

@@ -13,6 +13,7 @@ from ..backends.norms import count
 from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
+from .halves import is_half, widened
 from .rows import together
 from .shape import contiguous, reshape
 from .table import TYPE_NAME, F, check_tensor, is_complex, named, no_kernel, primitive, type_name
@@ -153,7 +154,7 @@ def _rms_backward(g: Tensor, y: Tensor, square: Tensor, dims: Any, eps: float) -
 def _batch_normalize_backward(
     g: Tensor, x: Tensor, w: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    kind, x, g = x._a.dtype, _wide(x), _wide(g)
+    kind, x, g = x._a.dtype, widened(x), widened(g)
     y = pw.mul(pw.sub(x, mean), pw.rsqrt(pw.add(var, eps)))
     small, shape = mean._a.shape, w._a.shape
     dx = _normalize_backward(pw.mul(g, reshape(w, small)), y, var, dims, eps)
@@ -171,8 +172,8 @@ def _normalize_affine_backward(
 def _rows_normalize_backward(
     g: Tensor, x: Tensor, w: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
 ) -> tuple[Tensor, ...]:
-    y = pw.mul(pw.sub(_wide(x), mean), pw.rsqrt(pw.add(var, eps)))
-    grads = _normalize_affine_backward(_wide(g), _wide(w), y, var, dims, eps)
+    y = pw.mul(pw.sub(widened(x), mean), pw.rsqrt(pw.add(var, eps)))
+    grads = _normalize_affine_backward(widened(g), widened(w), y, var, dims, eps)
     return tuple(F.cast(d, t._a.dtype) for d, t in zip(grads, (x, w, w), strict=True))
 
 
@@ -180,7 +181,7 @@ def _batch_normalize_relu_backward(
     g: Tensor, x: Tensor, w: Tensor, y: Tensor, mean: Tensor, var: Tensor, dims: Any, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """mean and var anew from x, to which their own derivatives lead."""
-    wide = _wide(x)
+    wide = widened(x)
     mean = F.mean(wide, dims, True)
     d = pw.sub(wide, mean)
     return _batch_normalize_backward(F.relu_backward(g, y), x, w, mean, F.mean(pw.mul(d, d), dims, True), dims, eps)
@@ -190,8 +191,8 @@ F.batch_normalize_relu_backward = _batch_normalize_relu_backward
 
 
 def _rows_rms_backward(g: Tensor, x: Tensor, w: Tensor, square: Tensor, dims: Any, eps: float) -> tuple[Tensor, Tensor]:
-    g, y = _wide(g), pw.mul(_wide(x), pw.rsqrt(pw.add(square, eps)))
-    dx = _rms_backward(pw.mul(g, _wide(w)), y, square, dims, eps)
+    g, y = widened(g), pw.mul(widened(x), pw.rsqrt(pw.add(square, eps)))
+    dx = _rms_backward(pw.mul(g, widened(w)), y, square, dims, eps)
     return F.cast(dx, x._a.dtype), F.cast(F.sum_to(pw.mul(g, y), w._a.shape), w._a.dtype)
 
 
@@ -200,14 +201,6 @@ F.rows_normalize_backward = _rows_normalize_backward
 F.normalize_affine_backward = _normalize_affine_backward
 F.normalize_backward, F.rms_backward = _normalize_backward, _rms_backward
 F.batch_normalize_backward = _batch_normalize_backward
-
-
-def _is_half(x: Tensor) -> bool:
-    return x._a.dtype.itemsize == 2 and x._a.dtype.kind not in "iu"
-
-
-def _wide(x: Any) -> Any:
-    return F.cast(x, dtypes.float32.array) if isinstance(x, Tensor) and _is_half(x) else x
 
 
 def _refuse_complex(x: Tensor) -> None:
@@ -294,8 +287,8 @@ def _last(op: str, input: Any, normalized_shape: Any, *params: Any) -> tuple[Ten
 
 def _with_half(x: Tensor, compute: Any, *params: Any) -> Tensor:
     """Run in float32 for half types, rounding once."""
-    if _is_half(x):
-        return F.cast(compute(_wide(x), *[_wide(p) for p in params]), x._a.dtype)  # type: ignore[no-any-return]
+    if is_half(x._a.dtype):
+        return F.cast(compute(widened(x), *[widened(p) for p in params]), x._a.dtype)  # type: ignore[no-any-return]
     if x._a.dtype.kind in "biu":
         raise no_kernel(compute.__qualname__.split(".")[0].lstrip("_"), x)
     return compute(x, *params)  # type: ignore[no-any-return]
@@ -306,7 +299,7 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     x, dims = _last("rms_norm", input, normalized_shape, weight)
     e: float = 0.0 if eps is None else eps
     if eps is None and x._a.dtype.kind not in "biu":
-        e = dtypes.finfo(dtypes.float32 if _is_half(x) else x.dtype).eps
+        e = dtypes.finfo(dtypes.float32 if is_half(x._a.dtype) else x.dtype).eps
 
     if (
         x._dev.backend.remakes_norms
@@ -360,7 +353,7 @@ def batch_norm_relu(
 ) -> Tensor:  # fmt: skip
     """relu(batch_norm(...)), in one pass where the statistics are the batch's."""
     clip = training and weight is not None and input._a.ndim > 1 and 0 not in input._a.shape
-    if clip and _is_half(input):
+    if clip and is_half(input._a.dtype):
         clip = bias is not None and input._dev.backend.batches_half
     elif clip:
         clip = input._a.dtype.kind == "f"
@@ -416,11 +409,11 @@ def _batch_norm(
             _move(running_var, v, momentum, n / max(n - 1, 1))
         return y  # type: ignore[no-any-return]
 
-    if weight is not None and bias is not None and _is_half(x) and x._dev.backend.batches_half:
+    if weight is not None and bias is not None and is_half(x._a.dtype) and x._dev.backend.batches_half:
         if training:
-            return compute(x, _wide(weight), _wide(bias), None, None)
+            return compute(x, widened(weight), widened(bias), None, None)
         if not is_grad_enabled():
-            wide = [_wide(t)._a for t in (running_mean, running_var, weight, bias)]
+            wide = [widened(t)._a for t in (running_mean, running_var, weight, bias)]
             if all(a.dtype.char == "f" for a in wide):
                 return wrap(x._dev.backend.normalize_by(contiguous(x)._a, *wide, eps), x._dev)
     return _with_half(x, compute, weight, bias, running_mean, running_var)
@@ -437,7 +430,7 @@ def _check_mixed(x: Tensor, params: list[Tensor]) -> None:
             raise RuntimeError(f"expected scalar type {type_name(x)} but found {type_name(wrong)}")
     elif any(t._a.dtype.char != "f" for t in params):
         raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
-    elif not _is_half(x):
+    elif not is_half(x._a.dtype):
         raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
 

@@ -12,7 +12,7 @@ from . import pointwise as pw
 from . import reduce as red
 from . import shape as sh
 from .factors import as_scalars, dtype_of
-from .halves import in_single, is_half
+from .halves import is_half, widened
 from .joining import stack
 from .table import F, attach, check_tensor, named, no_kernel, placed, primitive, shape_error, type_name, write_out
 
@@ -235,7 +235,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
     if ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
     d = check_dim(dim, ndim)
-    size = vector_norm(in_single(x)[0], p, tuple(i for i in range(ndim) if i != d), True)
+    size = vector_norm(widened(x), p, tuple(i for i in range(ndim) if i != d), True)
     factor = pw.where(pw.gt(size, maxnorm), pw.div(maxnorm, pw.add(size, 1e-7)), 1.0)
     factor = F.cast(factor, x._a.dtype) if is_half(x._a.dtype) else factor
     return red.give_packed(pw.mul(x, factor).contiguous(), out)  # type: ignore[attr-defined]

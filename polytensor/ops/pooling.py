@@ -12,6 +12,7 @@ from ..backends.resample import adaptive_plan, average_plan, dilated_plan
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .convolution import ntuple
+from .halves import is_half, widened
 from .layers import max_pool2d
 from .random_ops import rand
 from .shape import contiguous, reshape, squeeze, unsqueeze
@@ -95,12 +96,10 @@ def _floating(op: str, x: Tensor) -> None:
 def _along(x: Tensor, plans: Any) -> Tensor:
     """Apply a plan to each dimension from the third on; half types in float32, rounded once."""
     dtype = x._a.dtype
-    half = dtype.itemsize == 2 and dtype.kind not in "iu"
-    if half:
-        x = F.cast(x, dtypes.float32.array)
+    x = widened(x)
     for i, plan in reversed(list(enumerate(plans))):
         x = F.resample(x, 2 + i, plan)
-    return F.cast(x, dtype) if half else x  # type: ignore[no-any-return]
+    return F.cast(x, dtype) if is_half(dtype) else x  # type: ignore[no-any-return]
 
 
 # ---- averages ----------------------------------------------------------------------------------------------------------

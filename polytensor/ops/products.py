@@ -9,10 +9,10 @@ from .. import dtypes
 from ..autograd.modes import mode
 from ..autograd.node import Node
 from ..backends.base import DTYPE_OF
-from ..tensor import Tensor
+from ..tensor import Tensor, check_overlap
 from . import pointwise as pw
 from . import shape as sh
-from .arguments import number
+from .arguments import checked, number
 from .halves import scaled
 from .operands import NoOperandError, asked, foreign, operand
 from .table import (
@@ -22,9 +22,9 @@ from .table import (
     TYPE_NAME,
     F,
     attach,
-    check_overlap,
     check_tensor,
     constant,
+    cpp_name,
     inplace,
     named,
     prepare,
@@ -131,21 +131,11 @@ _addmm, _baddbmm = (
 _addmv = _adding("addmv", lambda F, g, y: F.outer(g, F.conj(y)), lambda F, g, x: F.mv(adjoint(F, x), g))
 
 
-C_NAME = {
-    "float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int",
-    "float16": "c10::Half", "bfloat16": "c10::BFloat16",
-}  # fmt: skip
-
-
-def c_name(x: Tensor) -> str:
-    """The element type as PyTorch's messages of products name it."""
-    name = DTYPE_OF[x._a.dtype].name
-    return C_NAME.get(name, name)
-
-
 def _same_dtype(x: Tensor, y: Tensor, op: str) -> None:
     if x._a.dtype != y._a.dtype:
-        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {c_name(x)} != {c_name(y)} (in {op})")
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {cpp_name(x)} != {cpp_name(y)} (in {op})"
+        )
     same_device(op, x, y)
 
 
@@ -392,8 +382,7 @@ def _factor(value: Any, dtype: Any, fn: str, name: str) -> Any:
     if value.__class__ is not int and value.__class__ is not float:
         value = number(value, fn, name)
     if isinstance(value, complex) and dtype.kind != "c":
-        kind = DTYPE_OF[dtype].name
-        raise RuntimeError(f"value cannot be converted to type {C_NAME.get(kind, kind)} without overflow")
+        value = checked(value, DTYPE_OF[dtype])
     return int(value) if dtype.kind in "iu" else value
 
 
@@ -498,7 +487,7 @@ def baddbmm(
     _check_bmm(batch1, batch2)
     if not input._a.dtype == batch1._a.dtype == batch2._a.dtype:
         raise RuntimeError(
-            f"Input dtypes must be the same, got: input {c_name(input)}, batch1: {c_name(batch1)}, batch2: {c_name(batch2)}"
+            f"Input dtypes must be the same, got: input {cpp_name(input)}, batch1: {cpp_name(batch1)}, batch2: {cpp_name(batch2)}"
         )
     _no_bool(batch1, "baddbmm")
     shape = (*batch1._a.shape[:2], batch2._a.shape[2])

@@ -13,7 +13,7 @@ from ..tensor import Tensor, wrap
 from .arguments import _finish, _into, _shape
 from .convert import array_dtype, to
 from .rows import together
-from .table import attach, check_tensor, named, no_kernel, placed, renamed, write_out
+from .table import attach, check_tensor, cpp_name, named, no_kernel, placed, renamed, type_name, write_out
 
 __all__ = [
     "bernoulli", "binomial", "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
@@ -21,11 +21,6 @@ __all__ = [
 ]  # fmt: skip
 
 DIGITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
-C_NAME = {
-    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long",
-    "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
-    "uint16": "unsigned short", "uint32": "unsigned int", "uint64": "unsigned long",
-}  # fmt: skip
 
 
 def _reserve(generator: Any, n: int, unit: str) -> tuple[int, int]:
@@ -84,7 +79,7 @@ def _bounds(low: int, high: int, d: dtypes.dtype) -> None:
         first = -last
     for name, value in (("from", low), ("to - 1", high - 1)):
         if not first <= value <= last:
-            raise RuntimeError(f"{name} is out of bounds for {C_NAME[d.name]}")
+            raise RuntimeError(f"{name} is out of bounds for {cpp_name(d)}")
 
 
 def _randint(shape: Any, d: dtypes.dtype, dev: Any, generator: Any, low: int, high: int) -> Any:
@@ -444,12 +439,12 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = N
     largest = dtypes.finfo(self.dtype).max
     for name, value in (("from", lo), ("to", hi)):
         if not -largest <= value <= largest:
-            raise RuntimeError(f"{name} is out of bounds for {C_NAME[self.dtype.name]}")
+            raise RuntimeError(f"{name} is out of bounds for {cpp_name(self)}")
     if lo > hi:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={lo} > to={hi}")
     if hi - lo > largest:
         raise RuntimeError(
-            f"uniform_ expects to-from <= std::numeric_limits<{C_NAME[self.dtype.name]}>::max(), but found to={hi} and "
+            f"uniform_ expects to-from <= std::numeric_limits<{type_name(self)}>::max(), but found to={hi} and "
             f"from={lo} which result in to-from to exceed the limit"
         )
     return _fill(self, lambda: _uniform(self._a.shape, d, self._dev, generator, float(lo), float(hi)), "Uniform")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import dtypes
 from ..backends.recurrent import Sizes, spans
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .dropouts import dropout as drop
+from .halves import is_half, widened
 from .joining import cat, stack
 from .products import matmul
 from .recompute import gradients
@@ -159,10 +159,8 @@ class _Kind:
             inputs.append(_zeros(x, 0) if w_hr is None else w_hr)
         same_device(self.name, *inputs)
         dtype = x._a.dtype
-        if half := dtype.itemsize == 2 and dtype.kind in "fV":
-            inputs = [F.cast(t, dtypes.float32.array) for t in inputs]
-        y, *last = self.scan(*inputs, sizes, reverse)[: self.states + 1]
-        return (F.cast(y, dtype), [F.cast(t, dtype) for t in last]) if half else (y, last)
+        y, *last = self.scan(*map(widened, inputs), sizes, reverse)[: self.states + 1]
+        return (F.cast(y, dtype), [F.cast(t, dtype) for t in last]) if is_half(dtype) else (y, last)
 
     def check(self, x: Tensor, states: list[Tensor], w_ih: Tensor, w_hh: Tensor, *biases: Any) -> None:
         for t in (w_ih, *states, w_hh, *biases):

@@ -12,7 +12,19 @@ from .pointwise import remainder
 from .pointwise import where as where_
 from .rows import together
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
-from .table import TYPE_NAME, F, attach, check_tensor, guard, named, placed, primitive, renamed, same_device, write_out
+from .table import (
+    TYPE_NAME,
+    F,
+    attach,
+    check_tensor,
+    give,
+    guard,
+    named,
+    placed,
+    primitive,
+    renamed,
+    same_device,
+)  # fmt: skip
 
 __all__ = [
     "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select",
@@ -125,14 +137,6 @@ def _same_dtype(x: Tensor, src: Tensor, op: str) -> None:
         )
 
 
-def _exact_out(out: Tensor | None, r: Tensor) -> Tensor:
-    if out is None:
-        return r
-    if out._a.dtype != r._a.dtype:
-        raise RuntimeError(f"Expected out tensor to have dtype {r.dtype}, but got {out.dtype} instead")
-    return write_out(out, r)
-
-
 def _dims(x: Tensor) -> int:
     return x._a.ndim or 1
 
@@ -145,7 +149,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     shape = index._a.shape
     if index._a.size == 0:
         x, index = reshape(input, -1)[:0], _nothing(index)
-        return _exact_out(out, reshape(_gather(x, index, 0), shape))
+        return give(reshape(_gather(x, index, 0), shape), out, True)
     index = _long_index(index, "gather(): Expected dtype int32/int64 for index")
     if _dims(index) != _dims(input):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
@@ -159,7 +163,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
             )
     _check_range(index, x._a.shape[d], d)
     r = _gather(x, index, d)
-    return _exact_out(out, r if shape else reshape(r, ()))
+    return give(r if shape else reshape(r, ()), out, True)
 
 
 def _prepared(input: Tensor, dim: int, index: Tensor, src: Tensor, op: str) -> tuple[Any, ...]:
@@ -209,17 +213,17 @@ def scatter(
     src = value if src is None else src
     if reduce is None:
         r = _scattered(input, dim, index, src, "scatter", _scatter, False)
-        return _exact_out(out, r if isinstance(src, Tensor) else renamed(r, "ScatterBackward1"))
+        return give(r if isinstance(src, Tensor) else renamed(r, "ScatterBackward1"), out, True)
     if reduce not in ("add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     kind = "sum" if reduce == "add" else "prod"
-    return _exact_out(out, _scattered(input, dim, index, src, "scatter", _scatter_reduce, kind, True))
+    return give(_scattered(input, dim, index, src, "scatter", _scatter_reduce, kind, True), out, True)
 
 
 @named("ScatterAddBackward0")
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
     """input with src added where index points along `dim`; equal indices add up. Source: torch.scatter_add."""
-    return _exact_out(out, _scattered(input, dim, index, src, "scatter_add", _scatter, True))
+    return give(_scattered(input, dim, index, src, "scatter_add", _scatter, True), out, True)
 
 
 def scatter_reduce(
@@ -232,7 +236,7 @@ def scatter_reduce(
     if reduce == "mean" and input._a.dtype.kind == "b" and src._a.dtype.kind == "b":
         raise NotImplementedError("\"scatter_gather_tensor_cpu_reduce_mean\" not implemented for 'Bool'")
     r = _scattered(input, dim, index, src, "scatter_reduce", _scatter_reduce, reduce, include_self)
-    return _exact_out(out, r)
+    return give(r, out, True)
 
 
 # ---- slices named by an index vector ----------------------------------------------------------------------------------
@@ -257,7 +261,7 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     d, where = _vector(x, dim, index)
     _check_range(index, x._a.shape[d], d, IndexError, "index out of range in self")
     r = getitem(x, (*where[:d], index if index._a.ndim else reshape(index, 1)))
-    return _exact_out(out, r if input._a.ndim else reshape(r, ()))
+    return give(r if input._a.ndim else reshape(r, ()), out, True)
 
 
 def _checked_source(x: Tensor, dim: int, index: Tensor, source: Tensor, op: str) -> tuple[int, Tensor]:
@@ -300,11 +304,11 @@ def index_add(
         source = source * (bool(alpha) if kind == "b" else int(alpha) if kind in "iu" else alpha)
     if input._a.ndim == 0:
         _check_range(index, 1, 0)
-        return _exact_out(out, input + source)
+        return give(input + source, out, True)
     # PyTorch adds whole slices in another way, which raises another class
     error = RuntimeError if alpha == 1 and input._a.ndim > 1 else IndexError
     _check_range(index, input._a.shape[d], d, error)
-    return _exact_out(out, guard(_index_put(input, source, _vector(input, d, index)[1], True), index))
+    return give(guard(_index_put(input, source, _vector(input, d, index)[1], True), index), out, True)
 
 
 def index_reduce(
@@ -322,7 +326,7 @@ def index_reduce(
     shape = source._a.shape
     index = reshape(index, [shape[d] if i == d else 1 for i in range(len(shape))])
     r = scatter_reduce(x, d, expand(index, shape), source, reduce, include_self=include_self)
-    return _exact_out(out, r if input._a.ndim else reshape(r, ()))
+    return give(r if input._a.ndim else reshape(r, ()), out, True)
 
 
 @named("IndexCopyBackward0")
@@ -364,7 +368,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
         bad = int(a.min()) if int(a.min()) < 0 else int(a.max())
         raise IndexError(f"index_copy_(): index {bad} {bounds}")
     r = guard(_index_put(x, source, _vector(x, d, index)[1], False), index)
-    return _exact_out(out, r if have else reshape(r, ()))
+    return give(r if have else reshape(r, ()), out, True)
 
 
 def _zero_dim(value: Any, op: str) -> None:
@@ -434,7 +438,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     """The elements where mask (bool, broadcast) holds, 1-D. Source: torch.masked_select."""
     _check_mask(mask, "masked_select: expected BoolTensor for mask")
     x, m = broadcast_tensors(input, mask)
-    return _exact_out(out, getitem(x, m) if x._a.ndim else getitem(reshape(x, 1), reshape(m, 1)))
+    return give(getitem(x, m) if x._a.ndim else getitem(reshape(x, 1), reshape(m, 1)), out, True)
 
 
 @named("MaskedScatterBackward0")
@@ -478,7 +482,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None)
         for c in columns:
             c._v = c._s = None
         return tuple(columns)
-    return _exact_out(out, wrap(input._dev.backend.nonzero(input._a), input._dev))
+    return give(wrap(input._dev.backend.nonzero(input._a), input._dev), out, True)
 
 
 def argwhere(input: Tensor) -> Tensor:
@@ -512,7 +516,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
         raise IndexError("take(): tried to take from an empty tensor")
     _flat_index(input, index, "take")
     flat = getitem(reshape(input, -1), reshape(index, -1))
-    return _exact_out(out, reshape(flat, index._a.shape))
+    return give(reshape(flat, index._a.shape), out, True)
 
 
 @named("PutBackward0")

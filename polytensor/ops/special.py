@@ -9,8 +9,7 @@ from typing import Any
 from .. import dtypes
 from ..tensor import Tensor
 from . import pointwise as pw
-from .clamps import threshold_
-from .elementwise import strict, unattached, underived
+from .elementwise import strict, underived
 from .halves import is_half, scaled
 from .table import FLOAT, F, attach, binary, check_tensor, give, inplace, primitive, renamed, unary
 
@@ -89,7 +88,7 @@ _logaddexp2 = binary(
 logaddexp = strict(_logaddexp, "logaddexp", doc="log(exp(input) + exp(other)). Source: torch.logaddexp.")
 logaddexp2 = strict(_logaddexp2, "logaddexp2", doc="log2(2**input + 2**other). Source: torch.logaddexp2.")
 for _name in ("logaddexp", "logaddexp2"):
-    unattached(_name)
+    delattr(Tensor, _name + "_")
 
 # ---- products with logarithms -----------------------------------------------------------------------------------------
 xlogy = binary(
@@ -339,4 +338,4 @@ IN_PLACE = (
 )  # fmt: skip
 for _name in IN_PLACE:
     globals()[_name + "_"] = getattr(Tensor, _name + "_")
-__all__ += [_name + "_" for _name in IN_PLACE] + ["threshold_"]
+__all__ += [_name + "_" for _name in IN_PLACE]

@@ -17,7 +17,7 @@ from ..autograd.modes import InferenceCell, mode
 from ..autograd.node import Guarded, Node
 from ..autograd.watch import Packed
 from ..backends.base import DTYPE_OF, UFUNC
-from ..tensor import LEAF, Tensor, rebase, wrap
+from ..tensor import LEAF, Tensor, check_overlap, rebase, wrap
 from .halves import FLOAT32 as FLOAT32
 from .halves import WIDE, held, is_half, wide_number
 from .operands import NoOperandError, asked, foreign, operand
@@ -191,11 +191,6 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
 
 
 TYPE_NAME = dtypes.TYPE_NAMES
-CPP_NAME = {
-    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int", "int64": "long int",
-    "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
-    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
-}  # fmt: skip
 
 
 def type_name(x: Any) -> str:
@@ -203,18 +198,14 @@ def type_name(x: Any) -> str:
     return TYPE_NAME[(DTYPE_OF[x._a.dtype] if isinstance(x, Tensor) else x).name]
 
 
+def cpp_name(x: Any) -> str:
+    """The same in the words of other messages: float, long int, ..."""
+    return dtypes.CPP_NAMES[(DTYPE_OF[x._a.dtype] if isinstance(x, Tensor) else x).name]
+
+
 def no_kernel(kernel: str, x: Any) -> NotImplementedError:
     """The error of an op that has no kernel for a Tensor's dtype, or for a dtype."""
     return NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(x)}'")
-
-
-def check_overlap(a: Any) -> None:
-    """RuntimeError for a write to an array whose elements share memory."""
-    if 0 in a.strides and a.size > 1 and any(st == 0 and n > 1 for st, n in zip(a.strides, a.shape, strict=True)):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
-        )
 
 
 def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
@@ -228,10 +219,7 @@ def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
         )
     have, want = DTYPE_OF[r._a.dtype], DTYPE_OF[out._a.dtype]
     if exact and have is not want:
-        raise RuntimeError(
-            f"Expected out tensor to have dtype {CPP_NAME.get(have.name, have.name)}, but got "
-            f"{CPP_NAME.get(want.name, want.name)} instead"
-        )
+        raise RuntimeError(f"Expected out tensor to have dtype {cpp_name(have)}, but got {cpp_name(want)} instead")
     if not dtypes.can_cast(have, want):
         raise RuntimeError(
             f"result type {TYPE_NAME[have.name]} can't be cast to the desired output type {TYPE_NAME[want.name]}"

@@ -30,7 +30,7 @@ from .shape import (
     unsqueeze,
     view,
 )  # fmt: skip
-from .table import CPP_NAME, ROWS, F, attach, check_tensor, give, no_kernel, placed, primitive, renamed, write_out
+from .table import ROWS, F, attach, check_tensor, cpp_name, give, no_kernel, placed, primitive, renamed, write_out
 
 __all__ = [
     "adjoint",
@@ -347,9 +347,8 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
         if not tensor and not isinstance(source, UntypedStorage):
             raise TypeError(f"set_(): argument 'source' must be Tensor or Storage, not {type(source).__name__}")
         if getattr(source, "dtype", self.dtype) is not self.dtype:
-            name = CPP_NAME.get(self.dtype.name, self.dtype.name)
             raise RuntimeError(
-                f"Could not set tensor of type {CPP_NAME.get(source.dtype.name, source.dtype.name)} to a tensor of type {name}"
+                f"Could not set tensor of type {cpp_name(source.dtype)} to a tensor of type {cpp_name(self)}"
             )
         if source.device != dev:
             raise RuntimeError(f"set_: the source is on {source.device} and the tensor on {dev}")

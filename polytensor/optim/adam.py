@@ -105,7 +105,7 @@ class Adam(Optimizer):
             [p for p, _ in pairs], [g for _, g in pairs], [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states],
             [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else None, [s["step"] for s in states],
             self._rate_on_device(group), *group["betas"], group["eps"], group["weight_decay"],
-            group["decoupled_weight_decay"], group["maximize"], found=self._found(),
+            group["decoupled_weight_decay"], group["maximize"], found=self._found,
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from .. import dtypes, ops
 from ..autograd import enable_grad, no_grad, set_grad_enabled
 from ..autograd.modes import mode
-from ..autograd.node import Handle
+from ..autograd.node import Handle, add_to
 from ..ops.fused import scale_many, update, update_many
 from ..tensor import Parameter, Tensor
 
@@ -37,8 +37,7 @@ CAPTURABLE = ["cuda", "xpu", "hpu", "privateuseone", "xla"]
 
 
 def _add(table: OrderedDict[int, Any], hook: Any, prepend: bool = False) -> Handle:
-    handle = Handle(table)
-    table[handle.id] = hook
+    handle = add_to(table, hook)
     if prepend:
         table.move_to_end(handle.id, last=False)
     return handle
@@ -223,11 +222,13 @@ class Optimizer:
         try:
             if self.grad_scale is not None:
                 self._unscale()
-            if self.found_inf is None or self._leaves_out() or not bool(self.found_inf):
+            found = self.found_inf
+            self._found = found if found is not None and self._leaves_out() else None
+            if found is None or self._found is not None or not bool(found):
                 for group in self.param_groups:
                     self._update(group)
         finally:
-            mode.grad = before
+            mode.grad, self._found = before, None
         return loss
 
     step = _hooked(step)
@@ -238,6 +239,7 @@ class Optimizer:
     # set by a GradScaler for the time of a step
     grad_scale: Any = None  # what the gradients are to be divided by
     found_inf: Any = None  # not 0 where a gradient is not finite: nothing is to change then
+    _found: Any = None  # found_inf for the kernels of _update, or None where the host has decided
 
     def _unscale(self) -> None:
         grads: dict[Any, list[Tensor]] = {}
@@ -251,10 +253,6 @@ class Optimizer:
     def _leaves_out(self) -> bool:
         """Whether _update sees to found_inf on the device, so that the host need not wait to know it."""
         return False
-
-    def _found(self) -> Any:
-        """found_inf for the kernels of _update, or None where the host has decided."""
-        return self.found_inf if self.found_inf is not None and self._leaves_out() else None
 
     def _with_grad(self, group: dict[str, Any]) -> list[tuple[Tensor, Tensor]]:
         pairs = [(p, p._x.grad) for p in group["params"] if p._x is not None and p._x.grad is not None]

@@ -54,7 +54,7 @@ class SGD(Optimizer):
         return True
 
     def _update(self, group: dict[str, Any]) -> None:
-        pairs, found = self._with_grad(group), self._found()
+        pairs, found = self._with_grad(group), self._found
         momentum, differentiable = group["momentum"], group["differentiable"]
         captured = bool(pairs) and pairs[0][0]._dev.backend.capturing
         lr = self._rate_on_device(group) if captured else self._lr(group)

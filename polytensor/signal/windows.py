@@ -19,8 +19,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _window(name: str, formula: Any) -> Any:
+def _window(formula: Any) -> Any:
     """A public function: checks, the trivial lengths, then formula(M, sym, options, *parameters)."""
+    name = formula.__name__
 
     def window(
         M: int, *args: Any, sym: bool = True, dtype: Any = None, layout: Any = strided, device: Any = None,
@@ -38,8 +39,7 @@ def _window(name: str, formula: Any) -> Any:
         r = r if M else empty((0,), **options)
         return r.requires_grad_() if requires_grad else r
 
-    window.__name__ = name
-    window.__doc__ = formula.__doc__
+    window.__name__, window.__doc__ = name, formula.__doc__
     return window
 
 
@@ -49,45 +49,46 @@ def _angles(M: int, sym: bool, options: Any, top: float) -> Any:
     return arange(M, **options) * step
 
 
-def _centred(M: int, sym: bool, options: Any, scale: float = 1.0) -> Any:
-    """M points in steps of `scale`, around 0 (a periodic window is one point short)."""
-    middle = (M if not sym and M > 1 else M - 1) / 2
-    return (arange(M, **options) - middle) * scale
+def _middle(M: int, sym: bool) -> float:
+    """Of M points (a periodic window is one point short)."""
+    return (M if not sym and M > 1 else M - 1) / 2
 
 
-def _bartlett(M: int, sym: bool, options: Any) -> Any:
+@_window
+def bartlett(M: int, sym: bool, options: Any) -> Any:
     """A triangle: 1 - |2 n / (M - 1) - 1|."""
     if M == 1:
         return tensor([1.0], **options)
     return 1 - (_angles(M, sym, options, 2.0) - 1).abs()
 
 
-def _cosine(M: int, sym: bool, options: Any) -> Any:
+@_window
+def cosine(M: int, sym: bool, options: Any) -> Any:
     """sin(pi (n + 1/2) / M)."""
     start, step = 0.5, pi / (M + 1 if not sym and M > 1 else M)
     return ((arange(M, **options) + start) * step).sin()
 
 
-def _exponential(M: int, sym: bool, options: Any, *, center: float | None = None, tau: float = 1.0) -> Any:
+@_window
+def exponential(M: int, sym: bool, options: Any, *, center: float | None = None, tau: float = 1.0) -> Any:
     """exp(-|n - center| / tau)."""
     if tau <= 0:
         raise ValueError(f"Tau must be positive, got: {tau} instead.")
     if sym and center is not None:
         raise ValueError("Center must be None for symmetric windows")
-    if center is None:
-        center = (M if not sym and M > 1 else M - 1) / 2
+    center = _middle(M, sym) if center is None else center
     return (-(arange(M, **options) - center).abs() / tau).exp()
 
 
-def _gaussian(M: int, sym: bool, options: Any, *, std: float = 1.0) -> Any:
+@_window
+def gaussian(M: int, sym: bool, options: Any, *, std: float = 1.0) -> Any:
     """exp(-(n / std)^2 / 2) around the middle."""
     if std <= 0:
         raise ValueError(f"Standard deviation must be positive, got: {std} instead.")
-    return (-(_centred(M, sym, options, 1 / (std * 2**0.5)) ** 2)).exp()
+    return (-(((arange(M, **options) - _middle(M, sym)) * (1 / (std * 2**0.5))) ** 2)).exp()
 
 
-def _general_cosine(M: int, sym: bool, options: Any, a: Any) -> Any:
-    """A sum of cosines with the coefficients `a`, whose signs alternate."""
+def _cosines(M: int, sym: bool, options: Any, a: Any) -> Any:
     if M == 1:
         return tensor([1.0], **options)
     if not isinstance(a, (list, tuple)):
@@ -101,32 +102,44 @@ def _general_cosine(M: int, sym: bool, options: Any, a: Any) -> Any:
     return r
 
 
-def _general_hamming(M: int, sym: bool, options: Any, *, alpha: float = 0.54) -> Any:
+@_window
+def general_cosine(M: int, sym: bool, options: Any, a: Any) -> Any:
+    """A sum of cosines with the coefficients `a`, whose signs alternate."""
+    return _cosines(M, sym, options, a)
+
+
+@_window
+def general_hamming(M: int, sym: bool, options: Any, *, alpha: float = 0.54) -> Any:
     """alpha - (1 - alpha) cos(2 pi n / (M - 1))."""
-    return _general_cosine(M, sym, options, [alpha, 1.0 - alpha])
+    return _cosines(M, sym, options, [alpha, 1.0 - alpha])
 
 
-def _hamming(M: int, sym: bool, options: Any) -> Any:
+@_window
+def hamming(M: int, sym: bool, options: Any) -> Any:
     """general_hamming with alpha = 0.54."""
-    return _general_hamming(M, sym, options)
+    return _cosines(M, sym, options, [0.54, 1 - 0.54])
 
 
-def _hann(M: int, sym: bool, options: Any) -> Any:
+@_window
+def hann(M: int, sym: bool, options: Any) -> Any:
     """general_hamming with alpha = 0.5."""
-    return _general_hamming(M, sym, options, alpha=0.5)
+    return _cosines(M, sym, options, [0.5, 0.5])
 
 
-def _blackman(M: int, sym: bool, options: Any) -> Any:
+@_window
+def blackman(M: int, sym: bool, options: Any) -> Any:
     """Three cosines: 0.42, 0.5, 0.08."""
-    return _general_cosine(M, sym, options, [0.42, 0.5, 0.08])
+    return _cosines(M, sym, options, [0.42, 0.5, 0.08])
 
 
-def _nuttall(M: int, sym: bool, options: Any) -> Any:
+@_window
+def nuttall(M: int, sym: bool, options: Any) -> Any:
     """Four cosines, for the lowest side lobes (Nuttall, 1981)."""
-    return _general_cosine(M, sym, options, [0.3635819, 0.4891775, 0.1365995, 0.0106411])
+    return _cosines(M, sym, options, [0.3635819, 0.4891775, 0.1365995, 0.0106411])
 
 
-def _kaiser(M: int, sym: bool, options: Any, *, beta: float = 12.0) -> Any:
+@_window
+def kaiser(M: int, sym: bool, options: Any, *, beta: float = 12.0) -> Any:
     """I0(beta sqrt(1 - ((2 n - (M - 1)) / (M - 1))^2)) / I0(beta)."""
     if beta < 0:
         raise ValueError(f"beta must be non-negative, got: {beta} instead.")
@@ -136,16 +149,3 @@ def _kaiser(M: int, sym: bool, options: Any, *, beta: float = 12.0) -> Any:
     end = beta * (1 if sym else (M - 2) / M)
     k = linspace(-beta, end, M, **options) if n else tensor([0.0], **options)
     return i0((beta * beta - k * k).clamp(min=0).sqrt()) / i0(tensor(beta, **options))
-
-
-bartlett = _window("bartlett", _bartlett)
-blackman = _window("blackman", _blackman)
-cosine = _window("cosine", _cosine)
-exponential = _window("exponential", _exponential)
-gaussian = _window("gaussian", _gaussian)
-general_cosine = _window("general_cosine", _general_cosine)
-general_hamming = _window("general_hamming", _general_hamming)
-hamming = _window("hamming", _hamming)
-hann = _window("hann", _hann)
-kaiser = _window("kaiser", _kaiser)
-nuttall = _window("nuttall", _nuttall)

@@ -20,7 +20,8 @@ __all__ = [
     "set_return_type", "wrap",
 ]  # fmt: skip
 
-KEEP = frozenset([Tensor.clone, Tensor.to, Tensor.detach, Tensor.requires_grad_, Tensor.pin_memory])  # type: ignore[attr-defined]
+_KEPT = ("clone", "to", "detach", "requires_grad_", "pin_memory")
+KEEP = frozenset(getattr(Tensor, name) for name in _KEPT)
 _kept_everywhere = False
 
 
@@ -63,7 +64,7 @@ class TVTensor(Tensor, asks=False):
         return r.as_subclass(Tensor) if isinstance(r, cls) else r
 
     clone, to, detach, requires_grad_, pin_memory = map(
-        _keeping, ("clone", "to", "detach", "requires_grad_", "pin_memory")
+        _keeping, _KEPT
     )  # as __torch_function__ says it, also while functions do not ask
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:

@@ -89,6 +89,21 @@ def _colors(colors: Any, n: int) -> list[Any]:
     return [pillow("ImageColor").getrgb(c) if isinstance(c, str) else c for c in colors]
 
 
+def _check_picture(
+    image: Any, wanted: str = "The image must be a tensor", channels: tuple[int, ...] = (3,),
+    other: str = "Pass an RGB image. Other Image formats are not supported",
+) -> None:  # fmt: skip
+    """TypeError or ValueError for what is no picture (C, H, W)."""
+    if not isinstance(image, Tensor):
+        raise TypeError(f"{wanted}, got {type(image)}")
+    if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
+        raise ValueError(f"The image dtype must be uint8 or float, got {image.dtype}")
+    if image.ndim != 3:
+        raise ValueError("Pass individual images, not batches")
+    if image.shape[0] not in channels:
+        raise ValueError(other)
+
+
 @torch.no_grad()
 def draw_bounding_boxes(
     image: Tensor,
@@ -104,14 +119,7 @@ def draw_bounding_boxes(
     fill_labels: bool = False,
 ) -> Tensor:
     """A copy of the image (3, H, W) or (1, H, W) with boxes (N, 4) as (xmin, ymin, xmax, ymax), and labels."""
-    if not isinstance(image, Tensor):
-        raise TypeError(f"Tensor expected, got {type(image)}")
-    if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
-        raise ValueError(f"The image dtype must be uint8 or float, got {image.dtype}")
-    if image.ndim != 3:
-        raise ValueError("Pass individual images, not batches")
-    if image.shape[0] not in (1, 3):
-        raise ValueError("Only grayscale and RGB images are supported")
+    _check_picture(image, "Tensor expected", (1, 3), "Only grayscale and RGB images are supported")
     if ((boxes[:, 0] > boxes[:, 2]) | (boxes[:, 1] > boxes[:, 3])).any():
         raise ValueError(
             "Boxes need to be in (xmin, ymin, xmax, ymax) format. Use torchvision.ops.box_convert to convert them"
@@ -147,22 +155,10 @@ def draw_bounding_boxes(
     return to_dtype(pil_to_tensor(picture), dtype, scale=True)
 
 
-def _check_rgb(image: Any) -> None:
-    """TypeError or ValueError for what is no colour image (3, H, W)."""
-    if not isinstance(image, Tensor):
-        raise TypeError(f"The image must be a tensor, got {type(image)}")
-    if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
-        raise ValueError(f"The image dtype must be uint8 or float, got {image.dtype}")
-    if image.ndim != 3:
-        raise ValueError("Pass individual images, not batches")
-    if image.shape[0] != 3:
-        raise ValueError("Pass an RGB image. Other Image formats are not supported")
-
-
 @torch.no_grad()
 def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, colors: Any = None) -> Tensor:
     """The image (3, H, W) with masks (N, H, W) or (H, W) of bool laid over it in colours, black where they overlap."""
-    _check_rgb(image)
+    _check_picture(image)
     masks = masks[None] if masks.ndim == 2 else masks
     if masks.ndim != 3:
         raise ValueError("masks must be of shape (H, W) or (batch_size, H, W)")
@@ -196,7 +192,7 @@ def draw_keypoints(
 
     connectivity is a list of pairs of numbers below K; visibility (N, K) or (N, K, 1) leaves out what is False.
     """
-    _check_rgb(image)
+    _check_picture(image)
     if keypoints.ndim != 3:
         raise ValueError("keypoints must be of shape (num_instances, K, 2)")
     seen = torch.ones(keypoints.shape[:-1], dtype=torch.bool) if visibility is None else visibility

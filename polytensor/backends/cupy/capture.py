@@ -107,11 +107,15 @@ class CaptureKernels:
 
     def _beside(self, capture: Capture, host: Any) -> Any:
         """A copy of a host array, made at once and outside of the capture."""
-        cuda = self.xp.cuda
+        cuda, here = self.xp.cuda, self._current_stream()
         side = cuda.Stream(non_blocking=True)
-        with cuda.using_allocator(capture.outer), side:
-            out = capture_free(self.xp.ndarray, host)
-            out.set(host, stream=side)
+        side.use()
+        try:
+            with cuda.using_allocator(capture.outer):
+                out = self.xp.ndarray(host.shape, host.dtype)
+                out.set(host, stream=side)
+        finally:
+            here.use()  # `with side` would go back to the stream of the last `with`, not to the one in use
         side.synchronize()
         return out
 
@@ -197,8 +201,3 @@ class CaptureKernels:
 def holds(obj: Any, array: Any) -> bool:
     """Whether a list or tuple has arrays of the device in it."""
     return isinstance(obj, (list, tuple)) and any(isinstance(x, array) or holds(x, array) for x in obj)
-
-
-def capture_free(ndarray: Any, host: Any) -> Any:
-    """An uninitialised array like one of the host."""
-    return ndarray(host.shape, host.dtype)

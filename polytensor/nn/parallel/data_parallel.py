@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
-from ...cuda import device_count, is_available
+from ...cuda import device_count
+from ...devices import Device
 from ..module import Module
 from .parallel_apply import parallel_apply
 from .replicate import replicate
@@ -23,6 +24,16 @@ def _checked(module: Any, device: Any) -> None:
             )
 
 
+def _places(device_ids: Any) -> list[Device]:
+    """The devices that are named, or all CUDA devices."""
+    return [as_device(d) for d in (range(device_count()) if device_ids is None else device_ids)]
+
+
+def _number(device: Device) -> Any:
+    """A CUDA device by its index, as PyTorch keeps it; another one by itself."""
+    return device.index if device.type == "cuda" else device
+
+
 class DataParallel(Module):
     """Runs `module` on all devices at once, each with its part of the batch along `dim`.
 
@@ -31,16 +42,15 @@ class DataParallel(Module):
 
     def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0) -> None:
         super().__init__()
-        if device_ids is None:
-            device_ids = list(range(device_count())) if is_available() else []
+        places = _places(device_ids)
         self.module = module
         self.dim = dim
-        self.device_ids = [as_device(d) for d in device_ids]
-        if not self.device_ids:
+        self.device_ids = [_number(d) for d in places]
+        if not places:
             return
-        self.output_device = self.device_ids[0] if output_device is None else as_device(output_device)
-        self.src_device_obj = self.device_ids[0]
-        if len(self.device_ids) == 1:
+        self.src_device_obj = places[0]
+        self.output_device = _number(places[0] if output_device is None else as_device(output_device))
+        if len(places) == 1:
             module.to(self.src_device_obj)
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
@@ -73,4 +83,7 @@ def data_parallel(
 ) -> Any:
     """module(*inputs, **module_kwargs) over several devices; without CUDA devices, as it is."""
     inputs = inputs if isinstance(inputs, tuple) else () if inputs is None else (inputs,)
-    return DataParallel(module, device_ids, output_device, dim)(*inputs, **(module_kwargs or {}))
+    places = _places(device_ids)
+    if places:  # which the class would move the module to, where it is the only one
+        _checked(module, places[0])
+    return DataParallel(module, places, output_device, dim)(*inputs, **(module_kwargs or {}))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from typing import Any
 
 import polytensor as torch
 
 from ..pillow import pillow
-from .utils import check_integrity, download_and_extract_archive
-from .vision import VisionDataset
+from .utils import check_integrity
+from .vision import DownloadedDataset
 
 __all__ = ["CIFAR10", "CIFAR100"]
 
@@ -33,7 +32,7 @@ def _read(path: str) -> Any:
         return _ArraysOnly(f, encoding="latin1").load()
 
 
-class CIFAR10(VisionDataset):
+class CIFAR10(DownloadedDataset):
     """Pictures of 10 classes, 50000 for training and 10000 for testing: (PIL image 32x32, class).
 
     The files are in root/cifar-10-batches-py. data is an ndarray (N, 32, 32, 3). RuntimeError if they are not there and
@@ -59,17 +58,14 @@ class CIFAR10(VisionDataset):
     ) -> None:
         super().__init__(root, transform=transform, target_transform=target_transform)
         self.train = train
-        if download:
-            self.download()
-        if not self._check_integrity():
-            raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it")
+        self._require(download)
         batches, self.targets = [], []
         for name, _ in self.train_list if train else self.test_list:
-            batch = _read(os.path.join(self.root, self.base_folder, name))
+            batch = _read(self._path(name))
             batches.append(torch.from_numpy(batch["data"]))
             self.targets.extend(batch["labels"] if "labels" in batch else batch["fine_labels"])
         self.data = torch.cat(batches).view(-1, 3, 32, 32).permute(0, 2, 3, 1).numpy()
-        meta = os.path.join(self.root, self.base_folder, self.meta["filename"])
+        meta = self._path(self.meta["filename"])
         if not check_integrity(meta, self.meta["md5"]):
             raise RuntimeError("Dataset metadata file not found or corrupted. You can use download=True to download it")
         self.classes = _read(meta)[self.meta["key"]]
@@ -77,18 +73,6 @@ class CIFAR10(VisionDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         return self._transformed(pillow().fromarray(self.data[index]), self.targets[index])
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def _check_integrity(self) -> bool:
-        files = self.train_list + self.test_list
-        return all(check_integrity(os.path.join(self.root, self.base_folder, name), md5) for name, md5 in files)
-
-    def download(self) -> None:
-        """Download and unpack, unless all files are there."""
-        if not self._check_integrity():
-            download_and_extract_archive(self.url, self.root, filename=self.filename, md5=self.tgz_md5)
 
     def extra_repr(self) -> str:
         return f"Split: {'Train' if self.train is True else 'Test'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import string
@@ -31,9 +32,7 @@ def _read_idx(path: str, ndim: int) -> Tensor:
         raise ValueError(f"x should have {ndim} dimension instead of {data[3]}")
     start = 4 * (ndim + 1)
     shape = [int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4)]
-    count = 1
-    for n in shape:
-        count *= n
+    count = math.prod(shape)
     if len(data) != start + count:
         raise ValueError(f"{path} should have {start + count} bytes for the shape {shape}, but has {len(data)}")
     if not count:

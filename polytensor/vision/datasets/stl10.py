@@ -8,14 +8,13 @@ from typing import Any
 import polytensor as torch
 from polytensor import Tensor
 
-from ..pillow import pillow
-from .utils import check_integrity, download_and_extract_archive, verify_str_arg
-from .vision import VisionDataset
+from .utils import verify_str_arg
+from .vision import DownloadedDataset
 
 __all__ = ["STL10"]
 
 
-class STL10(VisionDataset):
+class STL10(DownloadedDataset):
     """Pictures of 10 classes, and unlabelled ones (class -1): (PIL image 96x96, class).
 
     data is an ndarray (N, 3, 96, 96). folds takes one of the ten folds of the training split.
@@ -51,10 +50,7 @@ class STL10(VisionDataset):
         if folds is not None and folds not in range(10):
             raise ValueError(f"Value for argument folds should be in the range [0, 10), but got {folds}.")
         self.folds = folds
-        if download:
-            self.download()
-        if not self._check_integrity():
-            raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it")
+        self._require(download)
         images, labels = [], []
         files = self.test_list if split == "test" else self.train_list
         if split != "unlabeled":
@@ -75,30 +71,9 @@ class STL10(VisionDataset):
             with open(self._path(self.class_names_file)) as f:
                 self.classes = f.read().splitlines()
 
-    def _path(self, name: str) -> str:
-        return os.path.join(self.root, self.base_folder, name)
-
     def _bytes(self, name: str) -> Tensor:
         with open(self._path(name), "rb") as f:
             return torch.frombuffer(bytearray(f.read()), dtype=torch.uint8)
 
     def _images(self, name: str) -> Tensor:
         return self._bytes(name).view(-1, 3, 96, 96).transpose(2, 3)  # stored column by column
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        img = pillow().fromarray(self.data[index].transpose(1, 2, 0))
-        return self._transformed(img, int(self.labels[index]))
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def _check_integrity(self) -> bool:
-        return all(check_integrity(self._path(name), md5) for name, md5 in self.train_list + self.test_list)
-
-    def download(self) -> None:
-        """Download and unpack, unless all files are there."""
-        if not self._check_integrity():
-            download_and_extract_archive(self.url, self.root, filename=self.filename, md5=self.tgz_md5)
-
-    def extra_repr(self) -> str:
-        return f"Split: {self.split}"

@@ -7,14 +7,13 @@ from typing import Any
 
 import polytensor as torch
 
-from ..pillow import pillow
 from .utils import check_integrity, download_url, verify_str_arg
-from .vision import VisionDataset
+from .vision import DownloadedDataset
 
 __all__ = ["SVHN"]
 
 
-class SVHN(VisionDataset):
+class SVHN(DownloadedDataset):
     """House numbers, one digit each: (PIL image 32x32, class). Splits train, test, extra; needs SciPy.
 
     data is an ndarray (N, 3, 32, 32), labels an int64 one (the file's class 10 is the digit 0 here).
@@ -40,10 +39,7 @@ class SVHN(VisionDataset):
         super().__init__(root, transform=transform, target_transform=target_transform)
         self.split = verify_str_arg(split, "split", tuple(self.split_list))
         self.url, self.filename, self.file_md5 = self.split_list[split]
-        if download:
-            self.download()
-        if not self._check_integrity():
-            raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it")
+        self._require(download)
         try:
             from scipy.io import loadmat
         except ImportError as error:
@@ -53,19 +49,9 @@ class SVHN(VisionDataset):
         labels[labels == 10] = 0
         self.data, self.labels = content["X"].transpose(3, 2, 0, 1), labels.numpy()
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        img = pillow().fromarray(self.data[index].transpose(1, 2, 0))
-        return self._transformed(img, int(self.labels[index]))
-
-    def __len__(self) -> int:
-        return len(self.data)
-
     def _check_integrity(self) -> bool:
         return check_integrity(os.path.join(self.root, self.filename), self.split_list[self.split][2])
 
     def download(self) -> None:
         """Download the split's file, unless it is there."""
         download_url(self.url, self.root, self.filename, self.split_list[self.split][2])
-
-    def extra_repr(self) -> str:
-        return f"Split: {self.split}"

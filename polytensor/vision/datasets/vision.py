@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ...data import Dataset
-from ..pillow import preload
+from ..pillow import pillow, preload
+from .utils import check_integrity, download_and_extract_archive
 
-__all__ = ["StandardTransform", "VisionDataset"]
+__all__ = ["DownloadedDataset", "StandardTransform", "VisionDataset"]
 
 
 class StandardTransform:
@@ -52,11 +53,7 @@ class VisionDataset(Dataset):
 
     def _transformed(self, img: Any, target: Any) -> tuple[Any, Any]:
         """The sample after transform and target_transform, as they are now."""
-        if self.transform is not None:
-            img = self.transform(img)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return img, target
+        return StandardTransform(self.transform, self.target_transform)(img, target)
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -73,3 +70,45 @@ class VisionDataset(Dataset):
     def extra_repr(self) -> str:
         """More lines of the repr."""
         return ""
+
+
+class DownloadedDataset(VisionDataset):
+    """Pictures `data` (N, C, H, W) with `labels`, of files with checksums: by default an archive's, in root/base_folder."""
+
+    base_folder: str
+    url: str
+    filename: str
+    tgz_md5: str
+    train_list: list[list[str]]
+    test_list: list[list[str]]
+    split: str
+    data: Any
+    labels: Any
+
+    def _require(self, download: bool) -> None:
+        """RuntimeError if the files are not there, or not whole."""
+        if download:
+            self.download()
+        if not self._check_integrity():
+            raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it")
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.root, self.base_folder, name)
+
+    def _check_integrity(self) -> bool:
+        return all(check_integrity(self._path(name), md5) for name, md5 in self.train_list + self.test_list)
+
+    def download(self) -> None:
+        """Download and unpack, unless all files are there."""
+        if not self._check_integrity():
+            download_and_extract_archive(self.url, self.root, filename=self.filename, md5=self.tgz_md5)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        img = pillow().fromarray(self.data[index].transpose(1, 2, 0))
+        return self._transformed(img, int(self.labels[index]))
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def extra_repr(self) -> str:
+        return f"Split: {self.split}"

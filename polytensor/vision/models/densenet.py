@@ -9,7 +9,7 @@ import polytensor as torch
 from polytensor import Tensor, nn
 from polytensor.utils.checkpoint import checkpoint
 
-from .weights import model, weights_enum
+from .weights import builder, weights_enum
 
 DenseNet121_Weights = weights_enum("DenseNet121_Weights", IMAGENET1K_V1=("densenet121-a639ec97.pth",))
 DenseNet161_Weights = weights_enum("DenseNet161_Weights", IMAGENET1K_V1=("densenet161-8d451a50.pth",))
@@ -114,25 +114,7 @@ class DenseNet(nn.Module):
         return self.classifier(nn.functional.adaptive_avg_pool2d(x, (1, 1)).flatten(1))
 
 
-@model(DenseNet121_Weights)
-def densenet121(**kwargs: Any) -> DenseNet:
-    """DenseNet with 121 layers."""
-    return DenseNet(32, (6, 12, 24, 16), 64, **kwargs)
-
-
-@model(DenseNet161_Weights)
-def densenet161(**kwargs: Any) -> DenseNet:
-    """DenseNet with 161 layers."""
-    return DenseNet(48, (6, 12, 36, 24), 96, **kwargs)
-
-
-@model(DenseNet169_Weights)
-def densenet169(**kwargs: Any) -> DenseNet:
-    """DenseNet with 169 layers."""
-    return DenseNet(32, (6, 12, 32, 32), 64, **kwargs)
-
-
-@model(DenseNet201_Weights)
-def densenet201(**kwargs: Any) -> DenseNet:
-    """DenseNet with 201 layers."""
-    return DenseNet(32, (6, 12, 48, 32), 64, **kwargs)
+densenet121 = builder(DenseNet121_Weights, "DenseNet with 121 layers.", DenseNet, 32, (6, 12, 24, 16), 64)
+densenet161 = builder(DenseNet161_Weights, "DenseNet with 161 layers.", DenseNet, 48, (6, 12, 36, 24), 96)
+densenet169 = builder(DenseNet169_Weights, "DenseNet with 169 layers.", DenseNet, 32, (6, 12, 32, 32), 64)
+densenet201 = builder(DenseNet201_Weights, "DenseNet with 201 layers.", DenseNet, 32, (6, 12, 48, 32), 64)

@@ -6,6 +6,7 @@ from typing import Any
 
 from polytensor import Tensor, nn
 
+from .vgg import start
 from .weights import model, weights_enum
 
 MobileNet_V2_Weights = weights_enum(
@@ -78,15 +79,7 @@ class MobileNetV2(nn.Module):
         features.append(_conv(channels, self.last_channel, 1, 1, 1, norm))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(nn.Dropout(p=dropout), nn.Linear(self.last_channel, num_classes))
-        for m in self.modules():
-            if isinstance(m, nn.Conv2d):
-                nn.init.kaiming_normal_(m.weight, mode="fan_out")
-            elif isinstance(m, (nn.BatchNorm2d, nn.GroupNorm)):
-                nn.init.ones_(m.weight)
-            elif isinstance(m, nn.Linear):
-                nn.init.normal_(m.weight, 0, 0.01)
-            if isinstance(getattr(m, "bias", None), Tensor):
-                nn.init.zeros_(m.bias)
+        start(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = nn.functional.adaptive_avg_pool2d(self.features(x), (1, 1))

@@ -7,49 +7,27 @@ from typing import Any
 from polytensor import Tensor, nn
 from polytensor.nn.fusing import norm_relu
 
-from .weights import model, weights_enum
-
-_OLD, _NEW = (224, 256), (224, 232)
+from .weights import builder, weights_enum
 
 
-def _enum(name: str, **files: Any) -> Any:
-    return weights_enum(name, max(files), **{v: (f, *(_NEW if v.endswith("2") else _OLD)) for v, f in files.items()})
+def _enum(name: str, *files: str) -> Any:
+    """The weights of the first recipe, and of the second, if any."""
+    members = {f"IMAGENET1K_V{i}": (file, 224, size) for i, (file, size) in enumerate(zip(files, (256, 232)), 1)}
+    return weights_enum(name, max(members), **members)
 
 
-ResNet18_Weights = _enum("ResNet18_Weights", IMAGENET1K_V1="resnet18-f37072fd.pth")
-ResNet34_Weights = _enum("ResNet34_Weights", IMAGENET1K_V1="resnet34-b627a593.pth")
-ResNet50_Weights = _enum(
-    "ResNet50_Weights", IMAGENET1K_V1="resnet50-0676ba61.pth", IMAGENET1K_V2="resnet50-11ad3fa6.pth"
-)
-ResNet101_Weights = _enum(
-    "ResNet101_Weights", IMAGENET1K_V1="resnet101-63fe2227.pth", IMAGENET1K_V2="resnet101-cd907fc2.pth"
-)
-ResNet152_Weights = _enum(
-    "ResNet152_Weights", IMAGENET1K_V1="resnet152-394f9c45.pth", IMAGENET1K_V2="resnet152-f82ba261.pth"
-)
-ResNeXt50_32X4D_Weights = _enum(
-    "ResNeXt50_32X4D_Weights",
-    IMAGENET1K_V1="resnext50_32x4d-7cdf4587.pth",
-    IMAGENET1K_V2="resnext50_32x4d-1a0047aa.pth",
-)
-ResNeXt101_32X8D_Weights = _enum(
-    "ResNeXt101_32X8D_Weights",
-    IMAGENET1K_V1="resnext101_32x8d-8ba56ff5.pth",
-    IMAGENET1K_V2="resnext101_32x8d-110c445d.pth",
-)
-ResNeXt101_64X4D_Weights = weights_enum(
-    "ResNeXt101_64X4D_Weights", IMAGENET1K_V1=("resnext101_64x4d-173b62eb.pth", *_NEW)
-)
-Wide_ResNet50_2_Weights = _enum(
-    "Wide_ResNet50_2_Weights",
-    IMAGENET1K_V1="wide_resnet50_2-95faca4d.pth",
-    IMAGENET1K_V2="wide_resnet50_2-9ba9bcbe.pth",
-)
-Wide_ResNet101_2_Weights = _enum(
-    "Wide_ResNet101_2_Weights",
-    IMAGENET1K_V1="wide_resnet101_2-32ee1156.pth",
-    IMAGENET1K_V2="wide_resnet101_2-d733dc28.pth",
-)
+# fmt: off
+ResNet18_Weights = _enum("ResNet18_Weights", "resnet18-f37072fd.pth")
+ResNet34_Weights = _enum("ResNet34_Weights", "resnet34-b627a593.pth")
+ResNet50_Weights = _enum("ResNet50_Weights", "resnet50-0676ba61.pth", "resnet50-11ad3fa6.pth")
+ResNet101_Weights = _enum("ResNet101_Weights", "resnet101-63fe2227.pth", "resnet101-cd907fc2.pth")
+ResNet152_Weights = _enum("ResNet152_Weights", "resnet152-394f9c45.pth", "resnet152-f82ba261.pth")
+ResNeXt50_32X4D_Weights = _enum("ResNeXt50_32X4D_Weights", "resnext50_32x4d-7cdf4587.pth", "resnext50_32x4d-1a0047aa.pth")
+ResNeXt101_32X8D_Weights = _enum("ResNeXt101_32X8D_Weights", "resnext101_32x8d-8ba56ff5.pth", "resnext101_32x8d-110c445d.pth")
+ResNeXt101_64X4D_Weights = weights_enum("ResNeXt101_64X4D_Weights", IMAGENET1K_V1=("resnext101_64x4d-173b62eb.pth", 224, 232))
+Wide_ResNet50_2_Weights = _enum("Wide_ResNet50_2_Weights", "wide_resnet50_2-95faca4d.pth", "wide_resnet50_2-9ba9bcbe.pth")
+Wide_ResNet101_2_Weights = _enum("Wide_ResNet101_2_Weights", "wide_resnet101_2-32ee1156.pth", "wide_resnet101_2-d733dc28.pth")
+# fmt: on
 
 
 def conv3x3(in_planes: int, out_planes: int, stride: int = 1, groups: int = 1, dilation: int = 1) -> nn.Conv2d:
@@ -194,61 +172,19 @@ class ResNet(nn.Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
-@model(ResNet18_Weights)
-def resnet18(**kwargs: Any) -> ResNet:
-    """ResNet with 18 layers."""
-    return ResNet(BasicBlock, [2, 2, 2, 2], **kwargs)
+def _built(enum: Any, about: str, layers: list[int], block: Any = Bottleneck, **options: Any) -> Any:
+    return builder(enum, f"ResNet with {about}.", ResNet, block, layers, **options)
 
 
-@model(ResNet34_Weights)
-def resnet34(**kwargs: Any) -> ResNet:
-    """ResNet with 34 layers."""
-    return ResNet(BasicBlock, [3, 4, 6, 3], **kwargs)
-
-
-@model(ResNet50_Weights)
-def resnet50(**kwargs: Any) -> ResNet:
-    """ResNet with 50 layers."""
-    return ResNet(Bottleneck, [3, 4, 6, 3], **kwargs)
-
-
-@model(ResNet101_Weights)
-def resnet101(**kwargs: Any) -> ResNet:
-    """ResNet with 101 layers."""
-    return ResNet(Bottleneck, [3, 4, 23, 3], **kwargs)
-
-
-@model(ResNet152_Weights)
-def resnet152(**kwargs: Any) -> ResNet:
-    """ResNet with 152 layers."""
-    return ResNet(Bottleneck, [3, 8, 36, 3], **kwargs)
-
-
-@model(ResNeXt50_32X4D_Weights)
-def resnext50_32x4d(**kwargs: Any) -> ResNet:
-    """ResNet with 50 layers in 32 groups of width 4."""
-    return ResNet(Bottleneck, [3, 4, 6, 3], groups=32, width_per_group=4, **kwargs)
-
-
-@model(ResNeXt101_32X8D_Weights)
-def resnext101_32x8d(**kwargs: Any) -> ResNet:
-    """ResNet with 101 layers in 32 groups of width 8."""
-    return ResNet(Bottleneck, [3, 4, 23, 3], groups=32, width_per_group=8, **kwargs)
-
-
-@model(ResNeXt101_64X4D_Weights)
-def resnext101_64x4d(**kwargs: Any) -> ResNet:
-    """ResNet with 101 layers in 64 groups of width 4."""
-    return ResNet(Bottleneck, [3, 4, 23, 3], groups=64, width_per_group=4, **kwargs)
-
-
-@model(Wide_ResNet50_2_Weights)
-def wide_resnet50_2(**kwargs: Any) -> ResNet:
-    """ResNet with 50 layers, the 3x3 ones twice as wide."""
-    return ResNet(Bottleneck, [3, 4, 6, 3], width_per_group=128, **kwargs)
-
-
-@model(Wide_ResNet101_2_Weights)
-def wide_resnet101_2(**kwargs: Any) -> ResNet:
-    """ResNet with 101 layers, the 3x3 ones twice as wide."""
-    return ResNet(Bottleneck, [3, 4, 23, 3], width_per_group=128, **kwargs)
+# fmt: off
+resnet18 = _built(ResNet18_Weights, "18 layers", [2, 2, 2, 2], block=BasicBlock)
+resnet34 = _built(ResNet34_Weights, "34 layers", [3, 4, 6, 3], block=BasicBlock)
+resnet50 = _built(ResNet50_Weights, "50 layers", [3, 4, 6, 3])
+resnet101 = _built(ResNet101_Weights, "101 layers", [3, 4, 23, 3])
+resnet152 = _built(ResNet152_Weights, "152 layers", [3, 8, 36, 3])
+resnext50_32x4d = _built(ResNeXt50_32X4D_Weights, "50 layers in 32 groups of width 4", [3, 4, 6, 3], groups=32, width_per_group=4)
+resnext101_32x8d = _built(ResNeXt101_32X8D_Weights, "101 layers in 32 groups of width 8", [3, 4, 23, 3], groups=32, width_per_group=8)
+resnext101_64x4d = _built(ResNeXt101_64X4D_Weights, "101 layers in 64 groups of width 4", [3, 4, 23, 3], groups=64, width_per_group=4)
+wide_resnet50_2 = _built(Wide_ResNet50_2_Weights, "50 layers, the 3x3 ones twice as wide", [3, 4, 6, 3], width_per_group=128)
+wide_resnet101_2 = _built(Wide_ResNet101_2_Weights, "101 layers, the 3x3 ones twice as wide", [3, 4, 23, 3], width_per_group=128)
+# fmt: on

@@ -6,7 +6,7 @@ from typing import Any
 
 from polytensor import Tensor, nn
 
-from .weights import model, weights_enum
+from .weights import builder, weights_enum
 
 # layers of 64, 128, 256, 512 and 512 channels, a pooling after each
 _DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -14,6 +14,19 @@ cfgs: dict[str, list[int | str]] = {
     letter: [v for n, width in zip(_DEPTHS[depth], (64, 128, 256, 512, 512)) for v in [*[width] * n, "M"]]
     for letter, depth in zip("ABDE", _DEPTHS)
 }
+
+
+def start(net: nn.Module) -> None:
+    """The first weights of convolutions, norms and linear layers; no biases."""
+    for m in net.modules():
+        if isinstance(m, nn.Conv2d):
+            nn.init.kaiming_normal_(m.weight, mode="fan_out")
+        elif isinstance(m, (nn.BatchNorm2d, nn.GroupNorm)):
+            nn.init.ones_(m.weight)
+        elif isinstance(m, nn.Linear):
+            nn.init.normal_(m.weight, 0, 0.01)
+        if isinstance(getattr(m, "bias", None), Tensor):
+            nn.init.zeros_(m.bias)
 
 
 class VGG(nn.Module):
@@ -30,15 +43,8 @@ class VGG(nn.Module):
             nn.Linear(4096, 4096), nn.ReLU(True), nn.Dropout(p=dropout),
             nn.Linear(4096, num_classes),
         )  # fmt: skip
-        for m in self.modules() if init_weights else ():
-            if isinstance(m, nn.Conv2d):
-                nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
-            elif isinstance(m, nn.BatchNorm2d):
-                nn.init.ones_(m.weight)
-            elif isinstance(m, nn.Linear):
-                nn.init.normal_(m.weight, 0, 0.01)
-            if isinstance(getattr(m, "bias", None), Tensor):
-                nn.init.zeros_(m.bias)
+        if init_weights:
+            start(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
@@ -68,16 +74,15 @@ VGG19_Weights = weights_enum("VGG19_Weights", IMAGENET1K_V1=("vgg19-dcbb9e9d.pth
 VGG19_BN_Weights = weights_enum("VGG19_BN_Weights", IMAGENET1K_V1=("vgg19_bn-c79401a0.pth",))
 
 
-def _builder(name: str, letter: str, batch_norm: bool, enum: Any) -> Any:
-    def build(**kwargs: Any) -> VGG:
-        return VGG(make_layers(cfgs[letter], batch_norm), **kwargs)
-
-    build.__name__ = build.__qualname__ = name
-    build.__doc__ = f"VGG, configuration {letter}{', with batch normalization' if batch_norm else ''}."
-    return model(enum)(build)
+def _vgg(letter: str, batch_norm: bool = False, **kwargs: Any) -> VGG:
+    return VGG(make_layers(cfgs[letter], batch_norm), **kwargs)
 
 
-vgg11, vgg11_bn = _builder("vgg11", "A", False, VGG11_Weights), _builder("vgg11_bn", "A", True, VGG11_BN_Weights)
-vgg13, vgg13_bn = _builder("vgg13", "B", False, VGG13_Weights), _builder("vgg13_bn", "B", True, VGG13_BN_Weights)
-vgg16, vgg16_bn = _builder("vgg16", "D", False, VGG16_Weights), _builder("vgg16_bn", "D", True, VGG16_BN_Weights)
-vgg19, vgg19_bn = _builder("vgg19", "E", False, VGG19_Weights), _builder("vgg19_bn", "E", True, VGG19_BN_Weights)
+vgg11 = builder(VGG11_Weights, "VGG, configuration A.", _vgg, "A")
+vgg11_bn = builder(VGG11_BN_Weights, "VGG, configuration A, with batch normalization.", _vgg, "A", True)
+vgg13 = builder(VGG13_Weights, "VGG, configuration B.", _vgg, "B")
+vgg13_bn = builder(VGG13_BN_Weights, "VGG, configuration B, with batch normalization.", _vgg, "B", True)
+vgg16 = builder(VGG16_Weights, "VGG, configuration D.", _vgg, "D")
+vgg16_bn = builder(VGG16_BN_Weights, "VGG, configuration D, with batch normalization.", _vgg, "D", True)
+vgg19 = builder(VGG19_Weights, "VGG, configuration E.", _vgg, "E")
+vgg19_bn = builder(VGG19_BN_Weights, "VGG, configuration E, with batch normalization.", _vgg, "E", True)

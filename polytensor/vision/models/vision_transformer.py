@@ -9,7 +9,7 @@ from typing import Any
 import polytensor as torch
 from polytensor import Tensor, nn
 
-from .weights import model, weights_enum
+from .weights import builder, weights_enum
 
 _NORM = partial(nn.LayerNorm, eps=1e-6)
 
@@ -170,31 +170,8 @@ def _vit(
     return VisionTransformer(image_size, patch, layers, heads, hidden, mlp, **kwargs)
 
 
-@model(ViT_B_16_Weights)
-def vit_b_16(**kwargs: Any) -> VisionTransformer:
-    """The base size, patches of 16 pixels."""
-    return _vit(16, 12, 12, 768, 3072, **kwargs)
-
-
-@model(ViT_B_32_Weights)
-def vit_b_32(**kwargs: Any) -> VisionTransformer:
-    """The base size, patches of 32 pixels."""
-    return _vit(32, 12, 12, 768, 3072, **kwargs)
-
-
-@model(ViT_L_16_Weights)
-def vit_l_16(**kwargs: Any) -> VisionTransformer:
-    """The large size, patches of 16 pixels."""
-    return _vit(16, 24, 16, 1024, 4096, **kwargs)
-
-
-@model(ViT_L_32_Weights)
-def vit_l_32(**kwargs: Any) -> VisionTransformer:
-    """The large size, patches of 32 pixels."""
-    return _vit(32, 24, 16, 1024, 4096, **kwargs)
-
-
-@model(ViT_H_14_Weights)
-def vit_h_14(**kwargs: Any) -> VisionTransformer:
-    """The huge size, patches of 14 pixels."""
-    return _vit(14, 32, 16, 1280, 5120, **kwargs)
+vit_b_16 = builder(ViT_B_16_Weights, "The base size, patches of 16 pixels.", _vit, 16, 12, 12, 768, 3072)
+vit_b_32 = builder(ViT_B_32_Weights, "The base size, patches of 32 pixels.", _vit, 32, 12, 12, 768, 3072)
+vit_l_16 = builder(ViT_L_16_Weights, "The large size, patches of 16 pixels.", _vit, 16, 24, 16, 1024, 4096)
+vit_l_32 = builder(ViT_L_32_Weights, "The large size, patches of 32 pixels.", _vit, 32, 24, 16, 1024, 4096)
+vit_h_14 = builder(ViT_H_14_Weights, "The huge size, patches of 14 pixels.", _vit, 14, 32, 16, 1280, 5120)

@@ -174,6 +174,17 @@ def model(enum_: Any = None) -> Callable[[Callable[..., Module]], Callable[..., 
     return decorate
 
 
+def builder(enum_: Any, doc: str, make: Callable[..., Module], *args: Any, **options: Any) -> Any:
+    """A builder `make(*args, **options, **kwargs)`, registered under the name of its weights."""
+
+    def build(**kwargs: Any) -> Module:
+        return make(*args, **options, **kwargs)
+
+    build.__name__ = build.__qualname__ = enum_.__name__.removesuffix("_Weights").lower()
+    build.__doc__, build.__module__ = doc, make.__module__
+    return model(enum_)(build)
+
+
 def list_models(module: Any = None, include: Any = None, exclude: Any = None) -> list[str]:
     """The names of the models, sorted; include and exclude are patterns such as 'vgg*'."""
     from fnmatch import fnmatch

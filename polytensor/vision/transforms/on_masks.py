@@ -25,16 +25,24 @@ def _one(fill: Any) -> Any:
     return [float(fill[0])] if isinstance(fill, (list, tuple)) else fill
 
 
-def hflip(img: Any) -> Any:
-    return _planes(on_tensors.hflip, img)
+def _as_image(name: str) -> Any:
+    fn = getattr(on_tensors, name)
+    return lambda img, *args: _planes(lambda x: fn(x, *args), img)
 
 
-def vflip(img: Any) -> Any:
-    return _planes(on_tensors.vflip, img)
+def _nearest(name: str) -> Any:
+    """A warp: of what it moves by, the mode, and last the fill."""
+    fn = getattr(on_tensors, name)
+
+    def warp(img: Any, by: Any, mode: str, *args: Any) -> Any:
+        *others, fill = args
+        return _planes(lambda x: fn(x, by, "nearest", *others, _one(fill)), img)
+
+    return warp
 
 
-def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
-    return _planes(lambda x: on_tensors.crop(x, top, left, height, width), img)
+crop, hflip, vflip = map(_as_image, ("crop", "hflip", "vflip"))
+affine, elastic_transform, perspective, rotate = map(_nearest, ("affine", "elastic_transform", "perspective", "rotate"))
 
 
 def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> Any:
@@ -45,19 +53,3 @@ def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -
 
 def resize(img: Any, size: Any, mode: str, antialias: Any) -> Any:
     return _planes(lambda x: on_tensors.resize(x, size, "nearest", False), img)
-
-
-def affine(img: Any, matrix: Any, mode: str, fill: Any = None) -> Any:
-    return _planes(lambda x: on_tensors.affine(x, matrix, "nearest", _one(fill)), img)
-
-
-def rotate(img: Any, matrix: Any, mode: str, expand: bool = False, fill: Any = None) -> Any:
-    return _planes(lambda x: on_tensors.rotate(x, matrix, "nearest", expand, _one(fill)), img)
-
-
-def perspective(img: Any, coefficients: Any, mode: str, fill: Any = None) -> Any:
-    return _planes(lambda x: on_tensors.perspective(x, coefficients, "nearest", _one(fill)), img)
-
-
-def elastic_transform(img: Any, displacement: Tensor, mode: str, fill: Any = None) -> Any:
-    return _planes(lambda x: on_tensors.elastic_transform(x, displacement, "nearest", _one(fill)), img)

@@ -113,20 +113,16 @@ def resize(img: Any, size: Sequence[int], code: int) -> Any:
     return checked(img).resize((size[1], size[0]), code)
 
 
-def adjust_brightness(img: Any, factor: float) -> Any:
-    return pillow("ImageEnhance").Brightness(checked(img)).enhance(factor)
+def _enhanced(name: str) -> Any:
+    def adjust(img: Any, factor: float) -> Any:
+        return getattr(pillow("ImageEnhance"), name)(checked(img)).enhance(factor)
+
+    return adjust
 
 
-def adjust_contrast(img: Any, factor: float) -> Any:
-    return pillow("ImageEnhance").Contrast(checked(img)).enhance(factor)
-
-
-def adjust_saturation(img: Any, factor: float) -> Any:
-    return pillow("ImageEnhance").Color(checked(img)).enhance(factor)
-
-
-def adjust_sharpness(img: Any, factor: float) -> Any:
-    return pillow("ImageEnhance").Sharpness(checked(img)).enhance(factor)
+adjust_brightness, adjust_contrast, adjust_saturation, adjust_sharpness = map(
+    _enhanced, ("Brightness", "Contrast", "Color", "Sharpness")
+)
 
 
 def adjust_hue(img: Any, factor: float) -> Any:
@@ -167,21 +163,10 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     return grey if num_output_channels == 1 else pillow().merge("RGB", (grey, grey, grey))
 
 
-def invert(img: Any) -> Any:
-    return pillow("ImageOps").invert(checked(img))
+def _by_pillow(name: str) -> Any:
+    return lambda img, *args: getattr(pillow("ImageOps"), name)(checked(img), *args)
 
 
-def posterize(img: Any, bits: int) -> Any:
-    return pillow("ImageOps").posterize(checked(img), bits)
-
-
-def solarize(img: Any, threshold: float) -> Any:
-    return pillow("ImageOps").solarize(checked(img), threshold)
-
-
-def autocontrast(img: Any) -> Any:
-    return pillow("ImageOps").autocontrast(checked(img))
-
-
-def equalize(img: Any) -> Any:
-    return pillow("ImageOps").equalize(checked(img))
+autocontrast, equalize, invert, posterize, solarize = map(
+    _by_pillow, ("autocontrast", "equalize", "invert", "posterize", "solarize")
+)

@@ -9,6 +9,7 @@ from polytensor import Tensor
 from polytensor.nn import Module
 
 from . import functional as F
+from .bases import lines
 from .modes import InterpolationMode
 
 __all__ = ["ImageClassification"]
@@ -39,4 +40,4 @@ class ImageClassification(Module):
 
     def __repr__(self) -> str:
         names = ("crop_size", "resize_size", "mean", "std", "interpolation")
-        return f"{type(self).__name__}(" + "".join(f"\n    {n}={getattr(self, n)}" for n in names) + "\n)"
+        return lines(type(self).__name__, [f"{n}={getattr(self, n)}" for n in names])

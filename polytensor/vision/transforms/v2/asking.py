@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from polytensor import Tensor
@@ -11,7 +11,7 @@ from ... import tv_tensors
 from ...pillow import is_pil_image
 from .functional import get_dimensions
 
-__all__ = ["check_type", "get_bounding_boxes", "has_all", "has_any", "query_chw", "query_size"]
+__all__ = ["check_type", "get_bounding_boxes", "has_all", "has_any", "labels_by", "query_chw", "query_size"]
 
 
 def check_type(obj: Any, types_or_checks: Sequence[Any]) -> bool:
@@ -60,3 +60,39 @@ def query_chw(flat_inputs: Sequence[Any]) -> tuple[int, int, int]:
         if is_pil_image(x) or (isinstance(x, Tensor) and not isinstance(x, (tv_tensors.Mask, tv_tensors.BoundingBoxes)))
     )
     return _one({tuple(get_dimensions(x)) for x in images}, "image or video", "CxHxW")  # type: ignore[no-any-return]
+
+
+def _labels_of(sample: Any) -> Any:
+    """The labels of (images, labels), or of a dict, itself or the second part, in which their name holds "label"."""
+    found = sample
+    if isinstance(sample, (tuple, list)):
+        found = sample[1] if len(sample) > 1 else None
+    if isinstance(found, Tensor) and not isinstance(found, tv_tensors.TVTensor):
+        return found
+    if not isinstance(found, Mapping):
+        raise ValueError(
+            "When using the default labels_getter, the input passed to forward must be a dictionary or a two-tuple whose "
+            f"second item is a dictionary or a tensor, but got {sample} instead."
+        )
+    names = sorted(
+        (k for k in found if isinstance(k, str) and "label" in k.lower()), key=lambda k: k.lower() != "labels"
+    )
+    if not names:
+        raise ValueError(
+            "Could not infer where the labels are in the sample. Try passing a callable as the labels_getter parameter?"
+            "If there are no labels in the sample by design, pass labels_getter=None."
+        )
+    return found[names[0]]
+
+
+def _no_labels(sample: Any) -> None:
+    return None
+
+
+def labels_by(getter: Any) -> Callable[[Any], Any]:
+    """The function of a sample that "default", a callable or None stands for. ValueError for anything else."""
+    if getter == "default":
+        return _labels_of
+    if getter is not None and not callable(getter):
+        raise ValueError(f"labels_getter should either be 'default', a callable, or None, but got {getter}.")
+    return getter or _no_labels

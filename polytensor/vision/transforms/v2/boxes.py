@@ -13,7 +13,7 @@ from ... import tv_tensors
 from ...ops.boxes import box_iou
 from ..draws import choice, unit
 from . import functional as F
-from .asking import get_bounding_boxes
+from .asking import get_bounding_boxes, labels_by
 from .samples import OnSamples, images_of
 
 __all__ = ["ClampBoundingBoxes", "ConvertBoundingBoxFormat", "RandomIoUCrop", "SanitizeBoundingBoxes"]
@@ -50,25 +50,6 @@ def _boxes_of(leaves: Sequence[Any]) -> Any:
     return next((x for x in leaves if isinstance(x, tv_tensors.BoundingBoxes)), None)
 
 
-def _labels_of(sample: Any) -> Any:
-    """What a dict in the sample, itself or the second part of it, has under "labels" or a name with "label" in it."""
-    if isinstance(sample, (tuple, list)):
-        sample = sample[1] if len(sample) > 1 else None
-    if isinstance(sample, Tensor) and not isinstance(sample, tv_tensors.TVTensor):
-        return sample
-    if not isinstance(sample, dict):
-        raise ValueError(
-            "The default labels_getter takes a dictionary, or a tuple of two of which the second is a dictionary or a tensor: "
-            f"got {type(sample).__name__}. Pass a callable as the labels_getter parameter"
-        )
-    names = sorted(
-        (k for k in sample if isinstance(k, str) and "label" in k.lower()), key=lambda k: k.lower() != "labels"
-    )
-    if not names:
-        raise ValueError("Could not infer where the labels are in the sample. Try passing a callable as labels_getter?")
-    return sample[names[0]]
-
-
 class SanitizeBoundingBoxes(OnSamples):
     """Drop boxes that are small or leave the picture, with their labels and masks.
 
@@ -84,14 +65,12 @@ class SanitizeBoundingBoxes(OnSamples):
             raise ValueError(f"min_size must be >= 1, got {min_size}.")
         if min_area < 1:
             raise ValueError(f"min_area must be >= 1, got {min_area}.")
-        if labels_getter not in ("default", None) and not callable(labels_getter):
-            raise ValueError(f"labels_getter should either be 'default', a callable, or None, but got {labels_getter}.")
+        self._labels = labels_by(labels_getter)
         self.min_size, self.min_area, self.labels_getter = min_size, min_area, labels_getter
 
     def forward(self, *inputs: Any) -> Any:
         sample = inputs if len(inputs) > 1 else inputs[0]
-        get: Any = _labels_of if self.labels_getter == "default" else self.labels_getter
-        labels = None if get is None else get(sample)
+        labels = self._labels(sample)
         found = [*labels] if isinstance(labels, (tuple, list)) else [] if labels is None else [labels]
         leaves, spec = tree_flatten(sample)
         boxes = get_bounding_boxes(leaves)

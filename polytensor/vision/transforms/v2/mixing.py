@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from polytensor import Tensor
@@ -12,28 +12,10 @@ from polytensor.utils._pytree import tree_flatten, tree_unflatten
 
 from ...pillow import is_pil_image
 from ..draws import below, dirichlet
+from .asking import labels_by
 from .samples import OnSamples, images_of
 
 __all__ = ["CutMix", "MixUp"]
-
-
-def _labels(sample: Any) -> Any:
-    """The labels of (images, labels), or of a dict (in which their name holds 'label'). ValueError if there are none."""
-    found = sample[1] if isinstance(sample, (tuple, list)) else sample
-    if isinstance(found, Tensor):
-        return found
-    if not isinstance(found, Mapping):
-        raise ValueError(
-            "When using the default labels_getter, the input passed to forward must be a dictionary or a two-tuple whose "
-            f"second item is a dictionary or a tensor, but got {sample} instead."
-        )
-    names = [k for k in found if k.lower() == "labels"] + [k for k in found if "label" in k.lower()]
-    if not names:
-        raise ValueError(
-            "Could not infer where the labels are in the sample. Try passing a callable as the labels_getter parameter?"
-            "If there are no labels in the sample by design, pass labels_getter=None."
-        )
-    return found[names[0]]
 
 
 class _Mixing(OnSamples):
@@ -50,9 +32,7 @@ class _Mixing(OnSamples):
         if alpha <= 0:
             raise ValueError(f"alpha must be positive, but got {alpha}")
         self.alpha, self.num_classes = float(alpha), num_classes
-        if labels_getter != "default" and not callable(labels_getter) and labels_getter is not None:
-            raise ValueError(f"labels_getter should either be 'default', a callable, or None, but got {labels_getter}.")
-        self._getter = _labels if labels_getter == "default" else labels_getter or (lambda sample: None)
+        self._labels = labels_by(labels_getter)
 
     def forward(self, *inputs: Any) -> Any:
         sample = inputs if len(inputs) > 1 else inputs[0]
@@ -61,7 +41,7 @@ class _Mixing(OnSamples):
             raise ValueError(
                 f"{type(self).__name__}() does not support PIL images, bounding boxes, keypoints and masks."
             )
-        labels = self._getter(sample)
+        labels = self._labels(sample)
         if not isinstance(labels, Tensor):
             raise ValueError(f"The labels must be a tensor, but got {type(labels)} instead.")
         if labels.ndim not in (1, 2):
