@@ -347,7 +347,8 @@ def resolve(spec: Any = None, index: int | None = None) -> Device:
         index = backend.current_index() if index is None else index
         count = backend.device_count()
         if index >= count:
-            raise RuntimeError(f"CUDA error: invalid device ordinal {index}: there are {count} CUDA devices")
+            reason = f"CUDA error: invalid device ordinal {index}: there are {count} CUDA devices"
+            return _absent(kind, index, AcceleratorError, reason)
         return _intern(backend, index)
     if kind == "meta":
         return _intern(_meta(), index)

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import io
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,8 +92,16 @@ def test_devices(machine):
     assert cuda.current_device() == 1 and cuda.get_device_name() == "Fake 1"
     cuda.set_device(torch.device("cuda:0"))
     assert cuda.get_device_capability(1) == (9, 0) and cuda.can_device_access_peer(0, 1)
+    far = torch.device("cuda:2")  # may be named, but not used
+    assert repr(far) == "device(type='cuda', index=2)" and far != torch.device("cuda:1")
+    file = io.BytesIO()
+    torch.save(x, file)
+    for use in (lambda: torch.ones(1, device=far), lambda: torch.load(file, map_location=far)):
+        file.seek(0)
+        with pytest.raises(RuntimeError, match="invalid device ordinal"):
+            use()
     with pytest.raises(RuntimeError, match="invalid device ordinal"):
-        torch.device("cuda:2")
+        cuda.set_device(far)
     with pytest.raises(ValueError, match="Expected a cuda device"):
         cuda.get_device_name("cpu")
     cuda.synchronize("cuda:1")
