@@ -9,7 +9,8 @@ from ..tensor import Tensor, check_dim
 from . import pointwise as pw
 from .halves import rounded_once
 from .joining import cat
-from .reduce import _to, give_packed, numpy_names, pair_out
+from .operands import numpy_names
+from .reduce import _to, give_packed, pair_out
 from .table import F, attach, check_tensor, cpp_name, inplace, is_complex, named, no_kernel, primitive
 
 __all__ = [

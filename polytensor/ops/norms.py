@@ -14,6 +14,7 @@ from . import shape as sh
 from .factors import as_scalars, dtype_of
 from .halves import is_half, widened
 from .joining import stack
+from .operands import numpy_names
 from .table import F, attach, check_tensor, named, no_kernel, placed, primitive, shape_error, type_name, write_out
 
 __all__ = ["cdist", "cross", "dist", "norm", "renorm"]
@@ -223,7 +224,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 
 @named("RenormBackward0")
-@red.numpy_names
+@numpy_names
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
     """Scale each slice along `dim` whose p-norm is above `maxnorm` down to it. Source: torch.renorm."""
     x = check_tensor(input, "renorm")
