@@ -46,21 +46,17 @@ def _limit_forked(found: Any) -> None:
 
 def select(mask: Any, a: Any, b: Any) -> Any:
     """np.where; by bits for large arrays, since a branch for each element costs ten times as much where masks are random."""
-    if mask.size <= 8192 or mask.__class__ is not np.ndarray or mask.dtype.char != "?":
-        return np.where(mask, a, b)
     if (
-        a.__class__ is not np.ndarray
-        or b.__class__ is not np.ndarray
-        or a.dtype != b.dtype
-        or a.dtype.kind not in "fiu"
-    ):
+        mask.size <= 8192 or not (mask.__class__ is a.__class__ is b.__class__ is np.ndarray)
+        or mask.dtype.char != "?" or not mask.flags.c_contiguous
+        or a.dtype != b.dtype or a.dtype.kind not in "fiu" or a.itemsize not in BITS
+        or not all(  # of one element, or of mask's layout, or expanded
+            x.size == 1 and x.ndim <= mask.ndim or x.shape == mask.shape and (x.flags.c_contiguous or 0 in x.strides)
+            for x in (a, b)
+        )
+    ):  # fmt: skip
         return np.where(mask, a, b)
-    bits, shape = BITS.get(a.itemsize), mask.shape
-    if bits is None or not mask.flags.c_contiguous:
-        return np.where(mask, a, b)
-    for x in (a, b):  # of one element, or of mask's layout, or expanded
-        if not (x.size == 1 and x.ndim <= mask.ndim or x.shape == shape and (x.flags.c_contiguous or 0 in x.strides)):
-            return np.where(mask, a, b)
+    bits = BITS[a.itemsize]
     ones: Any = mask.astype(bits)
     np.negative(ones, out=ones)
     first: Any = a.view(bits)

@@ -207,6 +207,8 @@ class SpecialKernels:
         return self.xp.fmod(x, y)
 
     def lerp(self, x: Array, y: Array, w: Array) -> Array:
+        if x.dtype.itemsize == 2:
+            return self.lerp(*(a.astype(np.float32) for a in (x, y, w))).astype(x.dtype)
         d = y - x
         return self.xp.where(self.xp.abs(w) < 0.5, x + w * d, y - d * (1 - w))
 
