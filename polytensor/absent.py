@@ -17,6 +17,17 @@ def missing(module: str, instead: str) -> Callable[[str], Any]:
     return getattr_
 
 
+def raising(name: str, error: type[Exception], text: str, doc: str = "") -> Callable[..., Any]:
+    """A function whose call raises error(text)."""
+
+    def raises(*args: Any, **kwargs: Any) -> Any:
+        raise error(text)
+
+    raises.__name__ = raises.__qualname__ = name
+    raises.__doc__ = f"{error.__name__}: {doc or text}."
+    return raises
+
+
 def lacks(module: str, name: str) -> AttributeError:
     """The error of a name that a module does not have."""
     said = "" if name.startswith("__") else ": PolyTensor does not have it"
@@ -47,13 +58,7 @@ class Lack:
 
 def refuse(what: str, instead: str) -> Callable[..., Any]:
     """A function whose call raises NotImplementedError."""
-
-    def refused(*args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"PolyTensor has no {what}: {instead}")
-
-    refused.__name__ = refused.__qualname__ = what.rpartition(".")[2]
-    refused.__doc__ = f"NotImplementedError: {instead}."
-    return refused
+    return raising(what.rpartition(".")[2], NotImplementedError, f"PolyTensor has no {what}: {instead}", instead)
 
 
 def refuse_class(what: str, instead: str, base: type = object, **how: Any) -> Any:

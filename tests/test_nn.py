@@ -177,8 +177,8 @@ def test_averaged_model_and_its_norms(oracle, device, average):
             opt.step()
             averaged.update_parameters(net)
             schedule.step()
-        swa.update_bn(data, averaged)
         averaged.eval()
+        swa.update_bn(data, averaged)
         with t.no_grad():
             found.append([averaged(data[0][0]).numpy(), *(v.numpy() for v in averaged.state_dict().values())])
     assert list(nets[0].state_dict()) == list(nets[1].state_dict())
