@@ -7,6 +7,7 @@ from typing import Any
 from .. import dtypes, return_types
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
+from .halves import rounded_once
 from .joining import cat
 from .operands import numpy_names
 from .reduce import _to, give_packed, pair_out
@@ -34,7 +35,7 @@ def _cumprod_backward(g: Tensor, x: Tensor, out: Tensor, dim: int) -> Tensor:
     return pw.mul(left, F.conj(F.shift(out, dim, 1, 1)))
 
 
-F.cumprod_backward = _cumprod_backward
+F.cumprod_backward = rounded_once(_cumprod_backward)
 
 
 def _logcumsumexp_rule(F: Any, g: Any, x: Any, out: Any, dim: int) -> Any:

@@ -12,6 +12,7 @@ from . import pointwise as pw
 from . import reduce as red
 from . import shape as sh
 from .factors import as_scalars
+from .halves import is_half, widened
 from .joining import stack
 from .operands import numpy_names
 from .rows import placed, primitive, raw_dtype
@@ -46,6 +47,8 @@ def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, ord: float, dim: 
     if ord == 0:
         return None
     if ord == 2:
+        if is_half(dtype):  # as PyTorch's steps round
+            return F.mul(g, F.div(x, _safe(F, size)))
         return F.mul(x, F.cast(F.div(g, _safe(F, size)), dtype))
     length = F.abs(x)
     if ord == 1:
@@ -234,8 +237,9 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
     if ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
     d = check_dim(dim, ndim)
-    size = vector_norm(x, p, tuple(i for i in range(ndim) if i != d), True)
+    size = vector_norm(widened(x), p, tuple(i for i in range(ndim) if i != d), True)
     factor = pw.where(pw.gt(size, maxnorm), pw.div(maxnorm, pw.add(size, 1e-7)), 1.0)
+    factor = F.cast(factor, x._a.dtype) if is_half(x._a.dtype) else factor
     return red.give_packed(pw.mul(x, factor).contiguous(), out)  # type: ignore[attr-defined]
 
 

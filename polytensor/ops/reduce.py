@@ -10,7 +10,7 @@ from .. import dtypes, return_types
 from ..autograd.modes import mode
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
-from .halves import scaled
+from .halves import rounded_once, scaled
 from .operands import NUMPY_NAMES, asked, numpy_names
 from .table import (
     FLOAT,
@@ -155,7 +155,7 @@ def _prod_backward(g: Tensor, x: Tensor, out: Tensor, dim: int) -> Tensor:
     return pw.mul(g, F.conj(pw.mul(before, after)))
 
 
-F.prod_backward = _prod_backward
+F.prod_backward = rounded_once(_prod_backward)
 _prod = primitive("prod", "x", (_prod_rule,), "dim keepdim")
 
 
