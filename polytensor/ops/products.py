@@ -13,6 +13,7 @@ from ..tensor import Tensor, check_overlap
 from . import pointwise as pw
 from . import shape as sh
 from .arguments import checked, number
+from .halves import scaled
 from .operands import NoOperandError, asked, foreign, operand
 from .table import (
     FLOAT32,
@@ -105,7 +106,7 @@ for _name in ("linear_bias", "linear_plain"):
 
 
 def _times(F: Any, x: Any, factor: Any) -> Any:
-    return x if factor == 1 else F.mul(x, factor.conjugate())
+    return x if factor == 1 else scaled(F, x, factor.conjugate())
 
 
 def _adding(name: str, left: Any, right: Any) -> Any:
@@ -115,8 +116,8 @@ def _adding(name: str, left: Any, right: Any) -> Any:
         "b x y",
         (
             lambda F, g, b_shape, beta: F.sum_to(_times(F, g, beta), b_shape),
-            lambda F, g, y, alpha: left(F, _times(F, g, alpha), y),
-            lambda F, g, x, alpha: right(F, _times(F, g, alpha), x),
+            lambda F, g, y, alpha: _times(F, left(F, g, y), alpha),
+            lambda F, g, x, alpha: _times(F, right(F, g, x), alpha),
         ),
         "beta alpha",
     )

@@ -174,6 +174,10 @@ class NumbaBackend(LargeKernels):
         single = x.dtype == np.float32 and fits(x)
         return self._pointwise.normal_cdf(x, False) if single else super().normal_cdf(x)
 
+    def erf(self, x: Array) -> Array:
+        single = x.dtype == np.float32 and fits(x)
+        return self._pointwise.unary(self._pointwise.erf_kernel, 0.3, x) if single else super().erf(x)
+
     def gelu_backward(self, g: Array, x: Array) -> Array:
         if fits(x) and fits(g) and g.shape == x.shape:
             return self._gelu.gelu_backward(g, x)
@@ -294,21 +298,6 @@ class NumbaBackend(LargeKernels):
         return self._norms.backward(g, y, square, form, eps, False)
 
     # ---- reductions -------------------------------------------------------------------------------------------
-    def _trailing(self, x: Array, dim: Any) -> tuple[tuple[int, ...], int]:
-        """(the reduced dimensions, sorted; how many of them close x's shape)."""
-        if dim.__class__ is int:
-            dim = (dim,)
-        dims = tuple(range(x.ndim)) if dim is None else tuple(sorted(d % x.ndim for d in dim))
-        k = 0
-        while k < len(dims) and dims[-1 - k] == x.ndim - 1 - k:
-            k += 1
-        return dims, k
-
-    def _shape(self, x: Array, dims: tuple[int, ...], keepdim: bool) -> tuple[int, ...]:
-        if keepdim:
-            return tuple(1 if i in dims else n for i, n in enumerate(x.shape))
-        return tuple(n for i, n in enumerate(x.shape) if i not in dims)
-
     def _reduce_add(self, x: Array, dim: Any, keepdim: bool) -> Array:
         if x.size <= TINY:
             return np.add.reduce(x, axis=dim, keepdims=keepdim)
