@@ -24,6 +24,7 @@ from .table import (
     no_kernel,
     prepare,
     primitive,
+    raw,
     raw_dtype,
     renamed,
     type_name,
@@ -82,7 +83,7 @@ _mean = primitive(
 
 def _share(F: Any, g: Any, x: Any, hit: Any, x_shape: Any, dim: Any) -> Any:
     """g, spread evenly over the elements in `hit`."""
-    hit = F.cast(hit, x._a.dtype if isinstance(x, Tensor) else x.dtype)
+    hit = F.cast(hit, raw_dtype(x))
     return F.div(F.mul(hit, F.reshape(g, keep_shape(x_shape, dim))), F.sum(hit, dim, True))
 
 
@@ -107,7 +108,7 @@ _min_all = primitive("min_all", "x", (_extreme_rule,), "dim keepdim", node="MinB
 
 def at_index_rule(F: Any, g: Any, need: Any, x_shape: Any, out1: Any, dim: int, keepdim: bool) -> Any:
     """Of (values, indices) along a dimension."""
-    g, out1 = g[0], out1._a if isinstance(out1, Tensor) else out1
+    g, out1 = g[0], raw(out1)
     if not keepdim:
         kept = keep_shape(x_shape, (dim,))
         g, out1 = F.reshape(g, kept), out1.reshape(kept)

@@ -10,7 +10,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .indexing import _index_put, getitem, index_put
 from .pointwise import remainder
 from .pointwise import where as where_
-from .rows import together
+from .rows import raw_dtype, together
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
 from .table import (
     TYPE_NAME,
@@ -60,7 +60,7 @@ def _reduce_rule(
 ) -> Any:
     """PyTorch's formulas; ties of extremes share evenly, products divide out the factor (zeros apart)."""
     gx = gsrc = None
-    dtype = (x._a if isinstance(x, Tensor) else x).dtype
+    dtype = raw_dtype(x)
 
     def scatter_sum(base: Any, values: Any) -> Any:
         return F.scatter_copy(base, values, index, dim, True)

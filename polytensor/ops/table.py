@@ -29,6 +29,7 @@ from .rows import apart
 from .rows import is_complex as is_complex
 from .rows import placed as placed
 from .rows import primitive as primitive
+from .rows import raw as raw
 from .rows import raw_dtype as raw_dtype
 
 PROMOTE, FLOAT, COMPARE = range(3)  # of unary and binary: the dtype that a kernel computes in
