@@ -11,11 +11,12 @@ from . import linalg as la
 from . import pointwise as pw
 from . import reduce as red
 from . import shape as sh
-from .factors import as_scalars, dtype_of
+from .factors import as_scalars
 from .halves import is_half, widened
 from .joining import stack
 from .operands import numpy_names
-from .table import F, attach, check_tensor, named, no_kernel, placed, primitive, shape_error, type_name, write_out
+from .rows import placed, primitive, raw_dtype
+from .table import F, attach, check_tensor, named, no_kernel, shape_error, type_name, write_out
 
 __all__ = ["cdist", "cross", "dist", "norm", "renorm"]
 
@@ -23,7 +24,7 @@ __all__ = ["cdist", "cross", "dist", "norm", "renorm"]
 # ---- vector norms -----------------------------------------------------------------------------------------------------
 def _is_zero(F: Any, x: Any) -> Any:
     """1 where x is 0, else 0, in its dtype."""
-    return F.cast(F.eq(x, 0), dtype_of(x))
+    return F.cast(F.eq(x, 0), raw_dtype(x))
 
 
 def _safe(F: Any, x: Any) -> Any:
@@ -33,14 +34,14 @@ def _safe(F: Any, x: Any) -> Any:
 
 def _direction(F: Any, x: Any, size: Any) -> Any:
     """sign(x), or x / |x| if complex."""
-    dtype = dtype_of(x)
+    dtype = raw_dtype(x)
     return F.div(x, F.cast(_safe(F, size), dtype)) if dtype.kind == "c" else F.sign(x)
 
 
 def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, ord: float, dim: Any) -> Any:
     """PyTorch's choices at 0: a subgradient, never NaN."""
-    dtype = dtype_of(x)
-    real = dtype_of(g)
+    dtype = raw_dtype(x)
+    real = raw_dtype(g)
     shape = red.keep_shape(x_shape, dim)
     g, size = F.reshape(g, shape), F.reshape(out, shape)
     if ord == 0:

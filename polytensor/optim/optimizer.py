@@ -438,10 +438,10 @@ class RuleOptimizer(Optimizer):
         self.rule(F, p, g, s, lr, group, *numbers)
 
 
-def scalar(value: float) -> Tensor:
-    """A counter: 0-dim on the CPU, float64 where that is the default dtype, else float32."""
+def scalar(value: float, device: Any = "cpu") -> Tensor:
+    """A counter: 0-dim, float64 where that is the default dtype, else float32."""
     dtype = dtypes.float64 if dtypes.get_default_dtype() is dtypes.float64 else dtypes.float32
-    return ops.tensor(value, dtype=dtype, device="cpu")
+    return ops.full((), value, dtype=dtype, device=device)
 
 
 def check_common(lr: Any, foreach: Any = None, fused: Any = None, differentiable: bool = False) -> None:
