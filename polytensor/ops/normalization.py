@@ -16,7 +16,7 @@ from . import pointwise as pw
 from .halves import is_half, widened
 from .rows import raw_dtype, together
 from .shape import contiguous, reshape
-from .table import TYPE_NAME, F, check_tensor, is_complex, named, no_kernel, primitive, type_name
+from .table import F, check_tensor, is_complex, named, no_kernel, primitive, type_name
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -205,7 +205,7 @@ F.batch_normalize_backward = _batch_normalize_backward
 
 def _refuse_complex(x: Tensor) -> None:
     if x._a.dtype.kind == "c":
-        raise NotImplementedError(f"the norm is not implemented for '{TYPE_NAME[x.dtype.name]}'")
+        raise NotImplementedError(f"the norm is not implemented for '{type_name(x)}'")
 
 
 def _affine(

@@ -19,7 +19,6 @@ from .table import (
     FLOAT32,
     PROMOTE,
     ROWS,
-    TYPE_NAME,
     F,
     attach,
     check_tensor,
@@ -304,8 +303,8 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     r = sh.reshape(mm(x, sh.t(y)), (*a.shape[:-1], *b.shape[:-1]))
     if out is not None and out._a.dtype != a.dtype:
         raise RuntimeError(
-            f"tensordot: Expected the output tensor to have dtype {TYPE_NAME[input.dtype.name]}, but got an output tensor "
-            f"with dtype {TYPE_NAME[out.dtype.name]}"
+            f"tensordot: Expected the output tensor to have dtype {type_name(input)}, but got an output tensor "
+            f"with dtype {type_name(out)}"
         )
     return r if out is None else write_out(out, r)
 

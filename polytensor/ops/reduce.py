@@ -15,7 +15,6 @@ from .operands import NUMPY_NAMES, asked, numpy_names
 from .table import (
     FLOAT,
     FLOAT32,
-    TYPE_NAME,
     F,
     attach,
     check_tensor,
@@ -214,7 +213,7 @@ def _to(x: Tensor, dtype: Any) -> Tensor:
     if dtype is None or x._a.dtype == dtype.array:
         return x
     if x._fn is not None and mode.grad and dtype.array.kind in "biu":
-        raise RuntimeError(f"Autograd not support dtype: {TYPE_NAME[dtype.name]}")
+        raise RuntimeError(f"Autograd not support dtype: {type_name(dtype)}")
     return F.cast(x, dtype.array)  # type: ignore[no-any-return]
 
 
@@ -303,7 +302,7 @@ def nanmean(
     if dtype is not None and dtype.array.kind in "biu":
         raise RuntimeError(
             "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
-            f"Got: {TYPE_NAME[dtype.name]}"
+            f"Got: {type_name(dtype)}"
         )
     if out is not None and out._a.dtype.kind in "biu":
         raise no_kernel("nansum_cpu", out)

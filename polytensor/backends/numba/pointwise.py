@@ -128,6 +128,26 @@ def _relu_within(x: Any) -> None:
             xs[i] = zero if v <= zero else v
 
 
+def _clamp(x: Any, low: Any, high: Any, out: Any) -> None:
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        xs, o = x[s], out[s]
+        for i in range(o.size):
+            v = xs[i]
+            v = low if v < low else v  # NaN stays
+            o[i] = high if v > high else v
+
+
+def _leaky_relu(x: Any, slope: Any, out: Any) -> None:
+    zero = x.dtype.type(0)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        xs, o = x[s], out[s]
+        for i in range(o.size):
+            v = xs[i]
+            o[i] = v if v > zero else v * slope
+
+
 def _relu_backward(g: Any, y: Any, out: Any) -> None:
     zero = y.dtype.type(0)
     for b in prange((y.size + BLOCK - 1) // BLOCK):
@@ -234,6 +254,8 @@ def _mse_backward(g: Any, x: Any, t: Any, scale: Any, out: Any) -> None:
 
 relu_kernel = Kernel(_relu)
 relu_within_kernel = Kernel(_relu_within)
+clamp_kernel = Kernel(_clamp)
+leaky_relu_kernel = Kernel(_leaky_relu)
 silu_kernel = Kernel(_silu)
 gelu_tanh_kernel = Kernel(_gelu_tanh)
 normal_cdf_kernel = Kernel(_normal_cdf)
@@ -245,16 +267,10 @@ tanh_backward_kernel = Kernel(_tanh_backward)
 mse_backward_kernel = Kernel(_mse_backward)
 
 
-def unary(k: Kernel, cost: float, x: Any) -> Any:
-    """Run a kernel of one array; `cost` in nanoseconds an element."""
+def unary(k: Kernel, cost: float, x: Any, *numbers: Any) -> Any:
+    """Run a kernel of one array and numbers; `cost` in nanoseconds an element."""
     out = np.empty(x.shape, x.dtype)
-    k(cost * x.size, x.reshape(-1), out.reshape(-1))
-    return out
-
-
-def normal_cdf(x: Any, times: bool) -> Any:
-    out = np.empty(x.shape, x.dtype)
-    normal_cdf_kernel(0.2 * x.size, x.reshape(-1), times, out.reshape(-1))
+    k(cost * x.size, x.reshape(-1), *numbers, out.reshape(-1))
     return out
 
 

@@ -25,6 +25,8 @@ def _run(backend: Any, dtype: Any) -> None:
         for f in (backend.silu, backend.gelu, backend.gelu_tanh, backend.normal_cdf, backend.erf):
             f(y)
     backend.relu(x)
+    backend.clamp(x, 0, 1)
+    backend.leaky_relu(x, 0.1)
     backend.gelu_backward(x, x)
     w = x[0].copy()
     backend.embedding_sum(x, 2, np.zeros(len(x), np.int64), -1, False)
