@@ -12,7 +12,7 @@ from typing import Any as _Any
 
 
 class _NoCollection:
-    """No garbage collection while the package is imported: its runs find nothing and cost a fifth of the time."""
+    """No garbage collection while the package is imported: its runs find nothing and cost a tenth of the time."""
 
     def __init__(self) -> None:
         self.usual = _gc.isenabled()

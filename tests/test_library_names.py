@@ -156,7 +156,9 @@ P.tree_is_leaf([1]), P.tree_is_leaf(None), P.tree_all_only(int, lambda x: x > 1,
 [f(P.tree_structure({'a': [1, 2]})) for f in (lambda s: s.type, lambda s: s.num_leaves, lambda s: s.num_nodes, lambda s: s.is_leaf())]
 P._dict_flatten({'a': 1}), P._list_flatten([1, 2]), P._dict_unflatten([1], ['a'])
 P.register_pytree_node(dict, None, None)
-dict in P.SUPPORTED_NODES, P.LeafSpec()
+dict in P.SUPPORTED_NODES, P.LeafSpec(), P.LeafSpec() == P.tree_structure(1)
+[isinstance(P.tree_structure(x), P.LeafSpec) for x in (1, [1])]
+isinstance(1, torch.library.Library | None)
 sorted((str(k), i) for k, (_, i) in O.Optimizer._group_tensors_by_device_and_dtype([[xs[0], xs[1].double(), xs[1]]], with_indices=True).items())
 O.required
 torch.hub.HASH_REGEX.pattern

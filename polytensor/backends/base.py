@@ -350,6 +350,8 @@ class Backend(
         if abs(p) == 0.5 and x.dtype.kind in "fV":  # roots as PyTorch takes them: of -inf it is NaN, of -0 it is -0
             root = self.xp.sqrt(x)
             return root if p > 0 else self.rsqrt(x)
+        if p == 3 and x.dtype.kind == "V":
+            return x * x * x  # of bfloat16 PyTorch rounds both products
         return self.xp.power(x, self.scalar(p, x.dtype))
 
     def fill(self, x: Array, value: Any) -> Array:
@@ -435,9 +437,14 @@ class Backend(
         if dim is not None and x.size > BLOCK and x.ndim > 1 and x.dtype.kind == "f":
             for axis in dim:
                 n = x.shape[axis]
-                if n > BLOCK and axis % x.ndim != x.ndim - 1:
-                    starts = self.xp.arange(0, n, BLOCK)
-                    x = self.xp.add.reduceat(x, starts, axis=axis)
+                axis %= x.ndim
+                if n > BLOCK and axis != x.ndim - 1:
+                    before, whole = x.shape[:axis], n // BLOCK * BLOCK
+                    blocks = x[(slice(None),) * axis + (slice(whole),)].reshape(
+                        *before, -1, BLOCK, *x.shape[axis + 1 :]
+                    )
+                    rest = self.xp.add.reduce(x[(slice(None),) * axis + (slice(whole, n),)], axis=axis, keepdims=True)
+                    x = self.xp.concatenate((self.xp.add.reduce(blocks, axis=axis + 1), rest), axis)
         return self.xp.add.reduce(x, axis=dim, keepdims=keepdim)
 
     def sum(self, x: Array, dim: Any, keepdim: bool) -> Array:
@@ -542,6 +549,8 @@ class Backend(
         return self.linear(x, w, None)
 
     def linear(self, x: Array, w: Array, b: Array | None) -> Array:
+        if x.dtype in FLOAT16 and b is not None:  # rounded once
+            return self.linear(*(a.astype(np.float32) for a in (x, w, b))).astype(x.dtype)
         if x.ndim > 2 and w.ndim == 2 and x.size:  # one product instead of one for each of the leading dimensions
             y = self.matmul(x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], w.shape[0])
         else:
@@ -613,6 +622,9 @@ class Backend(
         return loss, logp
 
     def cross_entropy_backward(self, g: Array, logp: Array, t: Array, ignore_index: int, reduction: int) -> Array:
+        if logp.dtype in FLOAT16:
+            wide = g.astype(np.float32), logp.astype(np.float32)
+            return self.cross_entropy_backward(*wide, t, ignore_index, reduction).astype(logp.dtype)
         t, keep = self._targets(t, logp.shape[1], ignore_index)
         dx = self.xp.exp(logp)
         dx[self.xp.arange(len(t)), t] -= 1

@@ -23,6 +23,10 @@ class LossKernels:
         xp, y = self.xp, self._single(x)
         return (xp.log1p(xp.exp(-xp.abs(y))) + xp.maximum(-y, 0)).astype(x.dtype)
 
+    def bce_logits(self, x: Array, t: Array) -> Array:
+        """Binary cross-entropy of sigmoid(x), without overflow."""
+        return (1 - t) * x + self.soft_hinge(x)
+
     def smooth_l1(self, d: Array, beta: float) -> Array:
         """d ** 2 / (2 beta) where |d| < beta, else |d| - beta / 2."""
         a = self.xp.abs(self._single(d))

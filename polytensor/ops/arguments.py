@@ -8,9 +8,7 @@ from typing import Any
 from .. import devices, dtypes
 from ..backends.base import DTYPE_OF, SCALARS
 from ..tensor import Tensor, wrap
-from .convert import (
-    to,
-)
+from .convert import to
 from .table import write_out
 
 LARGE = 1 << 28  # a size that is looked at more closely

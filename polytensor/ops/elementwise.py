@@ -294,7 +294,7 @@ _fmin = binary(
 )
 _hypot = binary(
     "hypot",
-    (lambda F, g, x, out: F.mul(g, F.div(x, out)), lambda F, g, y, out: F.mul(g, F.div(y, out))),
+    (lambda F, g, x, out: F.div(F.mul(g, x), out), lambda F, g, y, out: F.div(F.mul(g, y), out)),
     refuse="biuc",
 )
 _nextafter = binary(

@@ -72,9 +72,18 @@ class GetAttrKey:
         return getattr(obj, self.name)
 
 
-def LeafSpec() -> TreeSpec:  # noqa: N802
-    """The structure of a leaf."""
-    return TreeSpec(None, None, [])
+class _LeafSpecs(type):
+    def __instancecheck__(cls, spec: Any) -> bool:
+        return isinstance(spec, TreeSpec) and spec.is_leaf()
+
+
+class LeafSpec(TreeSpec, metaclass=_LeafSpecs):
+    """The structure of a leaf, and the class of all such."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(None, None, [])
 
 
 def _keyed(flatten: Callable[[Any], Any], tree: Any) -> tuple[list[tuple[Any, Any]], Any]:

@@ -431,10 +431,13 @@ class GemmKernels:
 
     def linear(self, x: Array, w: Array, b: Array | None) -> Array:
         y = None if b is None else self._biased(x, w.T, b)
-        if y is None:
-            y = self.product(x, w.T)
-            if b is not None:
-                y += b
+        if y is not None:
+            return y
+        if b is not None and x.dtype.itemsize == 2 and x.ndim > 1 == b.ndim:  # rounded once
+            return self.addmm(b, x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], len(w))
+        y = self.product(x, w.T)
+        if b is not None:
+            y += b
         return y
 
     def _biased(self, x: Array, w: Array, b: Array) -> Array | None:

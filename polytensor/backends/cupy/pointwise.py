@@ -119,6 +119,7 @@ TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "softshrink": ("x", "lambd", "x > lambd ? x - lambd : x < -lambd ? x + lambd : x * 0", SINGLE),
     "threshold_": ("x", "limit value", "x <= limit ? value : x", SINGLE),
     "soft_hinge": ("x", "", "soft_plus(-x)", FLOATS),
+    "bce_logits": ("x t", "", "(1 - t) * x + soft_plus(-x)", FLOATS),
     "smooth_l1": ("d", "beta", "fabs(d) < beta ? (A)0.5 * d * d / beta : fabs(d) - (A)0.5 * beta", FLOATS),
     "binary_cross_entropy": (
         "x t", "", "(t - 1) * (log1p(-x) < -100 ? (A)-100 : log1p(-x)) - t * (log(x) < -100 ? (A)-100 : log(x))", FLOATS,
@@ -338,7 +339,7 @@ class CudaPointwise:
     leaky_relu, softplus, log_sigmoid = _method("leaky_relu"), _method("softplus"), _method("log_sigmoid")
     hardtanh, hardsigmoid, hardswish = _method("hardtanh"), _method("hardsigmoid"), _method("hardswish")
     hardshrink, softshrink, threshold_ = _method("hardshrink"), _method("softshrink"), _method("threshold_")
-    soft_hinge, smooth_l1 = _method("soft_hinge"), _method("smooth_l1")
+    soft_hinge, bce_logits, smooth_l1 = _method("soft_hinge"), _method("bce_logits"), _method("smooth_l1")
     binary_cross_entropy = _method("binary_cross_entropy")
     remainder, floor_divide = _division("remainder"), _division("floor_divide")
     div_floor = floor_divide
