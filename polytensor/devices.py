@@ -19,6 +19,7 @@ BUILTIN = {
     "numba": "polytensor.backends.numba:NumbaBackend",
     "cupy": "polytensor.backends.cupy:CupyBackend",
 }
+FORKED = "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the 'spawn' start method"
 _factories: dict[str, str | Callable[[], Any]] = dict(BUILTIN)
 _instances: dict[str, Any] = {}
 _current: Any = None  # the Device where new tensors live; None until first use
@@ -178,7 +179,17 @@ def get_backend(name: str) -> Any:
             + f" (usable now: {', '.join(available_backends())})"
         )
     _instances[name] = backend = factory()
+    if backend.device_type == "cuda" and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: _lose(backend))
     return backend
+
+
+def _lose(backend: Any) -> None:
+    """Let the backends of CUDA devices, which a forked child cannot use, say so wherever they are used."""
+    for b in (backend, *vars(backend).get("_placed", {}).values()):
+        b.__class__ = _Absent
+        vars(b).clear()
+        b.__init__("cuda", RuntimeError, FORKED)
 
 
 def current_device() -> Device:

@@ -437,9 +437,14 @@ class Backend(
         if dim is not None and x.size > BLOCK and x.ndim > 1 and x.dtype.kind == "f":
             for axis in dim:
                 n = x.shape[axis]
-                if n > BLOCK and axis % x.ndim != x.ndim - 1:
-                    starts = self.xp.arange(0, n, BLOCK)
-                    x = self.xp.add.reduceat(x, starts, axis=axis)
+                axis %= x.ndim
+                if n > BLOCK and axis != x.ndim - 1:
+                    before, whole = x.shape[:axis], n // BLOCK * BLOCK
+                    blocks = x[(slice(None),) * axis + (slice(whole),)].reshape(
+                        *before, -1, BLOCK, *x.shape[axis + 1 :]
+                    )
+                    rest = self.xp.add.reduce(x[(slice(None),) * axis + (slice(whole, n),)], axis=axis, keepdims=True)
+                    x = self.xp.concatenate((self.xp.add.reduce(blocks, axis=axis + 1), rest), axis)
         return self.xp.add.reduce(x, axis=dim, keepdims=keepdim)
 
     def sum(self, x: Array, dim: Any, keepdim: bool) -> Array:

@@ -12,7 +12,7 @@ from .products import matmul
 from .reduce import sum as _sum
 from .scattering import index_select
 from .shape import broadcast_tensors, permute, reshape
-from .table import TYPE_NAME, F, check_tensor, placed, result_type, shape_error, write_out
+from .table import F, check_tensor, placed, result_type, shape_error, type_name, write_out
 
 __all__ = ["bilinear", "cosine_similarity", "pairwise_distance", "pdist"]
 
@@ -28,7 +28,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) 
     a, b = check_tensor(x1, "cosine_similarity", "x1"), check_tensor(x2, "cosine_similarity", "x2")
     dtype = result_type(a, b)
     if not dtype.is_floating_point:
-        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {TYPE_NAME[dtype.name]}")
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {type_name(dtype)}")
     try:
         a, b = broadcast_tensors(F.cast(a, dtype.array), F.cast(b, dtype.array))
     except RuntimeError:

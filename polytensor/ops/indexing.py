@@ -13,7 +13,7 @@ from ..tensor import Tensor
 from .arguments import checked
 from .convert import to_device
 from .shape import _select, _slice
-from .table import TYPE_NAME, F, attach, finish_inplace, guard, primitive, renamed
+from .table import F, attach, finish_inplace, guard, primitive, renamed, type_name
 
 INT64, BOOL = dtypes.int64.array, dtypes.bool_.array
 
@@ -293,8 +293,8 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
 
 def _mismatch(self: Tensor, values: Tensor) -> RuntimeError:
     return RuntimeError(
-        f"Index put requires the source and destination dtypes match, got {TYPE_NAME[self.dtype.name]} for the "
-        f"destination and {TYPE_NAME[values.dtype.name]} for the source."
+        f"Index put requires the source and destination dtypes match, got {type_name(self)} for the "
+        f"destination and {type_name(values)} for the source."
     )
 
 

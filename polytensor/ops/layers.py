@@ -7,7 +7,7 @@ from typing import Any
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
 from .halves import rounded_once
-from .rows import together
+from .rows import raw, together
 from .shape import broadcast_tensors
 from .table import FLOAT32, F, attach, check_tensor, guard, no_kernel, primitive
 
@@ -27,7 +27,7 @@ def _pool_rule(
     F: Any, g: Any, need: Any, x_shape: Any, out1: Any, kernel: Any, stride: Any, padding: Any, dilation: Any
 ) -> Any:
     window = (kernel, stride, padding, dilation)
-    return [F.max_pool2d_grad(g[0], out1._a if isinstance(out1, Tensor) else out1, x_shape, window)]
+    return [F.max_pool2d_grad(g[0], raw(out1), x_shape, window)]
 
 
 _pool = primitive(

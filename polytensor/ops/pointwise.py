@@ -346,7 +346,8 @@ def round(input: Tensor, *, decimals: int | None = None, out: Tensor | None = No
     if decimals == 0:
         return _round(input, out=out)
     scale = 10.0**decimals
-    return renamed(_div(_round(mul(input, scale)), scale, out=out), "RoundBackward1")
+    r = rounded_once(lambda x: _div(_round(mul(x, scale)), scale))(check_tensor(input, "round"))
+    return renamed(r if out is None else write_out(out, r), "RoundBackward1")
 
 
 def _clamp_rule(F: Any, g: Any, x: Any, lo: Any, hi: Any) -> Any:

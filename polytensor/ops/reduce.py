@@ -15,7 +15,6 @@ from .operands import NUMPY_NAMES, asked, numpy_names
 from .table import (
     FLOAT,
     FLOAT32,
-    TYPE_NAME,
     F,
     attach,
     check_tensor,
@@ -24,6 +23,7 @@ from .table import (
     no_kernel,
     prepare,
     primitive,
+    raw,
     raw_dtype,
     renamed,
     type_name,
@@ -82,7 +82,7 @@ _mean = primitive(
 
 def _share(F: Any, g: Any, x: Any, hit: Any, x_shape: Any, dim: Any) -> Any:
     """g, spread evenly over the elements in `hit`."""
-    hit = F.cast(hit, x._a.dtype if isinstance(x, Tensor) else x.dtype)
+    hit = F.cast(hit, raw_dtype(x))
     return F.div(F.mul(hit, F.reshape(g, keep_shape(x_shape, dim))), F.sum(hit, dim, True))
 
 
@@ -107,7 +107,7 @@ _min_all = primitive("min_all", "x", (_extreme_rule,), "dim keepdim", node="MinB
 
 def at_index_rule(F: Any, g: Any, need: Any, x_shape: Any, out1: Any, dim: int, keepdim: bool) -> Any:
     """Of (values, indices) along a dimension."""
-    g, out1 = g[0], out1._a if isinstance(out1, Tensor) else out1
+    g, out1 = g[0], raw(out1)
     if not keepdim:
         kept = keep_shape(x_shape, (dim,))
         g, out1 = F.reshape(g, kept), out1.reshape(kept)
@@ -213,7 +213,7 @@ def _to(x: Tensor, dtype: Any) -> Tensor:
     if dtype is None or x._a.dtype == dtype.array:
         return x
     if x._fn is not None and mode.grad and dtype.array.kind in "biu":
-        raise RuntimeError(f"Autograd not support dtype: {TYPE_NAME[dtype.name]}")
+        raise RuntimeError(f"Autograd not support dtype: {type_name(dtype)}")
     return F.cast(x, dtype.array)  # type: ignore[no-any-return]
 
 
@@ -302,7 +302,7 @@ def nanmean(
     if dtype is not None and dtype.array.kind in "biu":
         raise RuntimeError(
             "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
-            f"Got: {TYPE_NAME[dtype.name]}"
+            f"Got: {type_name(dtype)}"
         )
     if out is not None and out._a.dtype.kind in "biu":
         raise no_kernel("nansum_cpu", out)

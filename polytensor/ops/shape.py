@@ -10,7 +10,7 @@ from ..layouts import axis_order, contiguous_format, preserve_format
 from ..size import Size
 from ..tensor import Tensor, check_dim
 from .operands import check_tensors
-from .table import ROWS, TYPE_NAME, F, attach, check_tensor, primitive, raw_dtype, renamed, shape_error
+from .table import ROWS, F, attach, check_tensor, primitive, raw_dtype, renamed, shape_error, type_name
 
 _view, _ = (
     primitive(name, "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True)
@@ -278,7 +278,7 @@ def _check_item_sizes(a: Any, d: Any) -> None:
     have, want = a.dtype.itemsize, d.itemsize
     if have == want:
         return
-    what = f"to view {TYPE_NAME[DTYPE_OF[a.dtype].name]} as {TYPE_NAME[d.name]} (different element sizes)"
+    what = f"to view {type_name(DTYPE_OF[a.dtype])} as {type_name(d)} (different element sizes)"
     if a.ndim == 0:
         raise RuntimeError(f"self.dim() cannot be 0 {what}")
     if a.strides[-1] != have and a.shape[-1] != 1:
