@@ -295,7 +295,7 @@ for name, index in {
     "numpy i8": lambda t, m: np.array([1, 0], np.int8), "numpy u8": lambda t, m: np.array([1, 0], np.uint8),
     "out of range": lambda t, m: ([0, 5],), "apart": lambda t, m: ([0, 1], [0, 1, 2]), "mask": lambda t, m: m[:1].bool(),
 }.items():  # fmt: skip
-    family(f"index.{name}", lambda t, x, m, index=index: x[index(t, m)], {"c": (INDEXED, BYTES)}, grad=False)
+    family(f"index.found.{name}", lambda t, x, m, index=index: x[index(t, m)], {"c": (INDEXED, BYTES)}, grad=False)
 for name, index, value in (
     ("wide", slice(None), lambda t: t.ones(2, 5)), ("deep", 0, lambda t: t.ones(2, 3)), ("complex", 0, lambda t: 1j),
     ("complex mask", None, lambda t: 1j), ("text", 0, lambda t: "a"), ("None", 0, lambda t: None), ("rows", [0, 1], lambda t: t.ones(2)),
