@@ -46,7 +46,9 @@ WORK = {"Module": "forward", "Optimizer": "step", "LRScheduler": "step", "BasePr
 METHODS = {"__init__", "__new__", *WORK.values()}
 # tests that have nothing to say about layers, or run elsewhere
 OTHERS = re.compile(
-    "gradcheck|cupy|numba|views|examples|tutorials|special|promotion|package|autograd|func|data|inplace|random|reference"
+    "gradcheck|cupy|cuda|cublas|cudnn|gpu|numba|views|examples|tutorials|documents|special|promotion|package|autograd|func|data"
+    "|inplace|random|reference|vision|files|sharing|tensorboard|benchmark|hub|safetensors|snapshots|namespaces|library|surface"
+    "|signatures|distributions|capabilities|overrides|subclasses|printing|progress|serialization|testing|lifetimes|meta"
 )
 
 

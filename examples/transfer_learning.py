@@ -168,7 +168,8 @@ def main() -> None:
         out / "transfer_learning_loss.png", curves, title=f"Training loss, {options.images} images"
     )
     shown = range(min(18, len(test)))
-    plain = [test[i][0] * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1) for i in shown]
+    scale, shift = (torch.tensor(v, device="cpu").view(3, 1, 1) for v in (STD, MEAN))  # images are on the CPU
+    plain = [test[i][0] * scale + shift for i in shown]
     titles = [NEW[predictions[i]] for i in shown]
     right = [bool(predictions[i] == truth[i]) for i in shown]
     reporting.save_sample_grid(

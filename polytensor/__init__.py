@@ -7,11 +7,12 @@ from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
+from sys import modules as _modules
 from typing import Any as _Any
 
 
 class _NoCollection:
-    """No garbage collection while the package is imported: its runs find nothing and cost a fifth of the time."""
+    """No garbage collection while the package is imported: its runs find nothing and cost a tenth of the time."""
 
     def __init__(self) -> None:
         self.usual = _gc.isenabled()
@@ -27,6 +28,8 @@ class _NoCollection:
 
 _importing = _NoCollection()
 
+from .absent import explain as _explain
+from .absent import lacks as _lacks
 from .dtypes import bfloat16 as bfloat16
 from .dtypes import bool_ as bool
 from .dtypes import can_cast as can_cast
@@ -186,18 +189,21 @@ _HOMES = {  # where names that few ask for are, by how they begin
 
 def __getattr__(name: str) -> _Any:
     if name == "torch":  # PyTorch's module holds itself
-        from sys import modules
-
-        return modules[__name__]
+        return _modules[__name__]
     from importlib import import_module
 
     if name in _LAZY:
-        return import_module(f"{__name__}.{name}")
+        module = import_module(f"{__name__}.{name}")
+        _explain(module)
+        return module
     for home, starts in _HOMES.items():
         if name.startswith(starts) and (found := getattr(import_module(f"{__name__}.{home}"), name, None)) is not None:
             return found
-    raise AttributeError(f"module 'torch' has no attribute {name!r}: PolyTensor does not have it")
+    raise _lacks("torch", name)
 
 
+for _name, _module in list(_modules.items()):
+    if _name.startswith(__name__):
+        _explain(_module)
 del annotations  # PyTorch has no such name
 del _importing

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from .absent import explain
 from .version import FOLLOWED as _TORCH
 from .version import FOLLOWED_VISION as _VISION
 
@@ -63,6 +64,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module = importlib.import_module(ours)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"No module named {name!r}: PolyTensor does not have it", name=name) from error
+        explain(module)
         if ours == "polytensor.vision":
             module.__version__ = _VISION
         self._kept = (module.__spec__, module.__loader__, module.__package__)

@@ -19,6 +19,7 @@ BUILTIN = {
     "numba": "polytensor.backends.numba:NumbaBackend",
     "cupy": "polytensor.backends.cupy:CupyBackend",
 }
+FORKED = "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the 'spawn' start method"
 _factories: dict[str, str | Callable[[], Any]] = dict(BUILTIN)
 _instances: dict[str, Any] = {}
 _current: Any = None  # the Device where new tensors live; None until first use
@@ -178,7 +179,17 @@ def get_backend(name: str) -> Any:
             + f" (usable now: {', '.join(available_backends())})"
         )
     _instances[name] = backend = factory()
+    if backend.device_type == "cuda" and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: _lose(backend))
     return backend
+
+
+def _lose(backend: Any) -> None:
+    """Let the backends of CUDA devices, which a forked child cannot use, say so wherever they are used."""
+    for b in (backend, *vars(backend).get("_placed", {}).values()):
+        b.__class__ = _Absent
+        vars(b).clear()
+        b.__init__("cuda", RuntimeError, FORKED)
 
 
 def current_device() -> Device:
@@ -347,7 +358,8 @@ def resolve(spec: Any = None, index: int | None = None) -> Device:
         index = backend.current_index() if index is None else index
         count = backend.device_count()
         if index >= count:
-            raise RuntimeError(f"CUDA error: invalid device ordinal {index}: there are {count} CUDA devices")
+            reason = f"CUDA error: invalid device ordinal {index}: there are {count} CUDA devices"
+            return _absent(kind, index, AcceleratorError, reason)
         return _intern(backend, index)
     if kind == "meta":
         return _intern(_meta(), index)

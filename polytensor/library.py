@@ -9,7 +9,7 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
-from .absent import missing, refuse
+from .absent import missing, refuse, refuse_class
 from .autograd import Function
 from .autograd.modes import is_grad_enabled, no_grad
 from .autograd.pytree import tree_leaves, tree_map
@@ -273,5 +273,5 @@ def _check_fake(op: CustomOpDef, args: Any, kwargs: Any) -> None:
 _INSTEAD = "torch.library.custom_op makes an op of a Python function"
 define = refuse("torch.library.define", _INSTEAD)
 impl = refuse("torch.library.impl", _INSTEAD)
-Library = refuse("torch.library.Library", _INSTEAD)
+Library = refuse_class("torch.library.Library", _INSTEAD)
 __getattr__ = missing("torch.library", _INSTEAD)

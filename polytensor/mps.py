@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from .absent import raising
 
 
 def is_available() -> bool:
@@ -13,15 +13,12 @@ def device_count() -> int:
     return 0
 
 
-def __getattr__(name: str) -> Any:
-    names = (
-        "compile_shader", "current_allocated_memory", "driver_allocated_memory", "empty_cache", "get_rng_state",
-        "manual_seed", "recommended_max_memory", "seed", "set_per_process_memory_fraction", "set_rng_state", "synchronize",
-    )  # fmt: skip
-    if name not in names:
-        raise AttributeError(f"module 'torch.mps' has no attribute {name!r}")
-
-    def missing(*args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError(f"Cannot execute torch.mps.{name}() without MPS backend.")
-
-    return missing
+globals().update(
+    {
+        name: raising(name, RuntimeError, f"Cannot execute torch.mps.{name}() without MPS backend.", "no MPS backend")
+        for name in (
+            "compile_shader", "current_allocated_memory", "driver_allocated_memory", "empty_cache", "get_rng_state",
+            "manual_seed", "recommended_max_memory", "seed", "set_per_process_memory_fraction", "set_rng_state", "synchronize",
+        )
+    }
+)  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .ops.reduce import numpy_names
+from .ops.operands import numpy_names
 from .tensor import Tensor
 
 __all__ = ["install"]

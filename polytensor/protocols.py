@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import devices, dtypes
-from .absent import refuse
+from .absent import Lack, refuse
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -128,13 +128,13 @@ class Protocols:
             raise RuntimeError(
                 f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}."
             )
-        return bool((self == value).any().item())  # type: ignore[attr-defined]
+        return bool((value == self).any().item())  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
         return id(self)
 
     def __dir__(self) -> list[str]:
-        names = set(object.__dir__(self))
+        names = {name for name in object.__dir__(self) if name in self.__dict__ or hasattr(type(self), name)}
         if self._dev.type != "cuda":
             names.discard("__cuda_array_interface__")
         return sorted(names)
@@ -405,3 +405,17 @@ def rebuild(
     r._a = backend.strided_view(backend.bytes_of(backend.from_numpy(owner)), shape, strides, offset, d)
     r._dev, r._s, r._fn, r._nr, r._v, r._x = dev, None, None, 0, None, None
     return r.requires_grad_() if requires_grad else r
+
+
+for _why, _names in {
+    "sparse tensors": "ccol_indices col_indices crow_indices dense_dim indices is_coalesced resize_as_sparse_ row_indices smm "
+    "sparse_dim sparse_mask sparse_resize_ sparse_resize_and_clear_ sspaddmm values",
+    "nested tensors": "to_padded_tensor",
+    "quantized tensors": "dequantize int_repr q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale "
+    "q_zero_point qscheme",
+    "such device or dtype": "chalf ipu mtia to_mkldnn xpu",
+    "such method, as PyTorch itself no more": "align_as align_to eig has_names lstsq names refine_names reinforce "
+    "rename resize resize_as solve symeig volatile",
+}.items():
+    for _name in _names.split():
+        setattr(Protocols, _name, Lack(_name, _why))

@@ -62,6 +62,8 @@ def block_of(x: Tensor) -> Block | None:
 
 def _lay(block: Block, dtype: Any, offset: int, shape: Any, strides: Any) -> Tensor:
     flat = frombuffer(block, dtype=dtype)
+    if 0 in shape:
+        return flat[:0].view(shape)  # type: ignore[index, no-any-return]
     return flat.as_strided(shape, strides, offset)  # type: ignore[attr-defined, no-any-return]
 
 

@@ -31,12 +31,13 @@ def spmm(input: Any, mat2: Any) -> Any:
     return ops.mm(input, mat2)
 
 
-def _refused(*names: str) -> None:
-    globals().update({name: refuse(f"torch.{name}", _INSTEAD) for name in names})
-
-
-_refused(
-    "sparse_coo_tensor", "sparse_csr_tensor", "sparse_csc_tensor", "sparse_bsr_tensor", "sparse_bsc_tensor",
-    "sparse_compressed_tensor",
+globals().update(
+    {
+        name: refuse(f"torch.{name}", _INSTEAD)
+        for name in (
+            "sparse_coo_tensor", "sparse_csr_tensor", "sparse_csc_tensor", "sparse_bsr_tensor", "sparse_bsc_tensor",
+            "sparse_compressed_tensor",
+        )
+    }
 )  # fmt: skip
 __getattr__ = missing("torch.sparse", _INSTEAD)

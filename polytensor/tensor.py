@@ -63,6 +63,9 @@ class TensorMeta(type):
             enable()
         return made
 
+    def __dir__(cls) -> list[str]:
+        return [name for name in super().__dir__() if hasattr(cls, name)]  # not those that PolyTensor lacks
+
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(*args, **kwargs) if cls.__new__ is not new else _legacy(*args, **kwargs)
 

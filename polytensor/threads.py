@@ -20,7 +20,9 @@ def get_num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Limit the threads of BLAS and of jitted kernels alike. Source: torch.set_num_threads."""
     global _chosen
-    if not isinstance(n, int) or n <= 0:
+    if not isinstance(n, int):
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(n).__name__}")
+    if n <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
     _chosen = n
     devices.current_device().backend.set_num_threads(n)
@@ -37,7 +39,9 @@ def get_num_interop_threads() -> int:
 def set_num_interop_threads(n: int) -> None:
     """Kept and reported: ops never run side by side on their own. Source: torch.set_num_interop_threads."""
     global _interop
-    if not isinstance(n, int) or n <= 0:
+    if not isinstance(n, int):
+        raise RuntimeError(f"set_num_interop_threads expects an int, but got {type(n).__name__}")
+    if n <= 0:
         raise RuntimeError("set_num_interop_threads expects a positive integer")
     if _interop is not None:
         raise RuntimeError("Error: cannot set number of interop threads after set_num_interop_threads was called")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from .absent import lacks
+
 
 class TorchVersion(str):
     """A version that compares by its numbers, with strings and tuples: __version__ >= (1, 2).
@@ -63,4 +65,4 @@ def __getattr__(name: str) -> Any:
         from . import devices
 
         return import_module("polytensor.backends.cupy.runtime").version() if devices.cuda_allowed() else None
-    raise AttributeError(f"module 'torch.version' has no attribute {name!r}")
+    raise lacks(__name__, name)

@@ -23,6 +23,10 @@ from polytensor.backends.cupy import CupyBackend
 class CudaError(RuntimeError):
     """Stands for CUDARuntimeError."""
 
+    def __init__(self, text, status=101):
+        super().__init__(text)
+        self.status = status
+
 
 class Full(MemoryError):
     """Stands for cupy.cuda.memory.OutOfMemoryError."""
@@ -129,39 +133,55 @@ class Memory:
         self.pool.free(self)
 
 
+class Fresh:
+    """Stands for cupy.cuda.memory.Memory: a block of the driver's."""
+
+    machine = None
+
+    def __init__(self, size):
+        self.size, self.device_id = size, self.machine.current
+        if self.machine.taken[self.device_id] + size > self.machine.room:
+            raise CudaError("cudaErrorMemoryAllocation: out of memory", 2)
+        self.machine.taken[self.device_id] += size
+        self.ptr = next(self.machine.addresses)
+
+
 class Pointer:
     """Stands for cupy.cuda.MemoryPointer."""
 
-    def __init__(self, mem):
-        self.mem, self.ptr, self.device_id = mem, mem.ptr, mem.device_id
+    def __init__(self, mem, offset=0):
+        self.mem, self.ptr, self.device_id = mem, mem.ptr + offset, mem.device_id
 
 
 class Pool:
     """Stands for cupy.cuda.MemoryPool."""
 
-    def __init__(self, machine):
-        self.machine = machine
+    def __init__(self, machine, allocator=None):
+        self.machine, self.allocator = machine, allocator or (lambda size: Pointer(machine.cuda.memory.Memory(size)))
         self.used, self.held, self.limits = Counter(), Counter(), Counter()
         self.blocks = defaultdict(list)
-        self.addresses = count(1 << 20, 1 << 12)
 
     def malloc(self, size):
         device, size = self.machine.current, -(-size // 512) * 512
         blocks = self.blocks[device, size]
-        if blocks:
-            ptr = blocks.pop()
-        else:
-            for _ in range(2):
-                room = min(self.limits[device] or self.machine.room, self.machine.room)
-                if self.held[device] + size <= room:
-                    break
-                self.free_all_blocks()
-            else:
-                raise Full(f"Out of memory allocating {size:,} bytes")
-            self.held[device] += size
-            ptr = next(self.addresses)
+        ptr = blocks.pop() if blocks else self.fresh(device, size)
         self.used[device] += size
         return Pointer(Memory(self, ptr, size, device))
+
+    def fresh(self, device, size):
+        """A block from the driver; where it has none, or the limit is reached, free ones go back first."""
+        for _ in range(2):
+            if self.held[device] + size <= (self.limits[device] or float("inf")):
+                try:
+                    made = self.allocator(size)
+                except CudaError as error:
+                    if error.status != 2:
+                        raise
+                else:
+                    self.held[device] += size
+                    return made.ptr
+            self.free_all_blocks()
+        raise Full(f"Out of memory allocating {size:,} bytes")
 
     def free(self, memory):
         self.used[memory.device_id] -= memory.size
@@ -171,6 +191,7 @@ class Pool:
         for (device, size), blocks in self.blocks.items():
             if device == self.machine.current:
                 self.held[device] -= size * len(blocks)
+                self.machine.taken[device] -= size * len(blocks)
                 blocks.clear()
 
     def used_bytes(self):
@@ -233,11 +254,12 @@ class Machine:
         stream = type("Stream", (Stream,), machine)
         stream.null = stream(null=True)
         self.local = Local(stream.null)
+        self.taken, self.addresses = Counter(), count(1 << 20, 1 << 12)  # what pools have of each device, by address
         self.pool = Pool(self)
         self.allocator = self.pool.malloc
         runtime = SimpleNamespace(
             getDevice=lambda: self.current, setDevice=self.set_device, getDeviceCount=lambda: self.devices,
-            memGetInfo=lambda: (self.room - self.pool.held[self.current], self.room),
+            memGetInfo=lambda: (self.room - self.taken[self.current], self.room), CUDARuntimeError=CudaError,
             pointerGetMemoryType=lambda p: 1 if any(a.ctypes.data <= p < a.ctypes.data + a.nbytes for a in self.pinned) else 0,
             memoryTypeHost=1, deviceCanAccessPeer=lambda a, b: int(a != b), runtimeGetVersion=lambda: 13000,
             driverGetVersion=lambda: 13010, getDeviceProperties=self.properties,
@@ -245,9 +267,10 @@ class Machine:
         self.cuda = SimpleNamespace(
             runtime=runtime, Device=type("Device", (Device,), machine), Stream=stream, Event=type("Event", (Event,), machine),
             get_current_stream=lambda device_id=-1: self.stream(device_id), get_elapsed_time=lambda a, b: b.time - a.time,
-            MemoryPool=type("MemoryPool", (Pool,), {"__init__": lambda pool: Pool.__init__(pool, self)}),
+            MemoryPool=type("MemoryPool", (Pool,), {"__init__": lambda pool, allocator=None: Pool.__init__(pool, self, allocator)}),
             using_allocator=self.using_allocator, get_allocator=lambda: self.allocator, set_allocator=self.set_allocator, is_available=lambda: True,
-            memory=SimpleNamespace(OutOfMemoryError=Full), nvrtc=SimpleNamespace(getVersion=lambda: (13, 5)), get_cublas_handle=lambda: 7,
+            memory=SimpleNamespace(OutOfMemoryError=Full, MemoryPointer=Pointer, Memory=type("Memory", (Fresh,), machine)),
+            nvrtc=SimpleNamespace(getVersion=lambda: (13, 5)), get_cublas_handle=lambda: 7,
             device=SimpleNamespace(get_cusolver_handle=lambda: 8),
             profiler=SimpleNamespace(start=lambda: self.calls.update(["start"]), stop=lambda: self.calls.update(["stop"])),
         )  # fmt: skip

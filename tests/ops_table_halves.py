@@ -36,10 +36,32 @@ FUNCTIONS = {
     "log2": lambda t, x, y, n: (x.abs() + 0.1).log2(), "log10": lambda t, x, y, n: (x.abs() + 0.1).log10(), "erf": lambda t, x, y, n: x.erf(),
     "tanh": lambda t, x, y, n: x.tanh(), "mean": lambda t, x, y, n: x.mean(), "mean_dim": lambda t, x, y, n: x.reshape(3, 64)[:, :50].mean(1),
     "deg2rad": lambda t, x, y, n: x.deg2rad(), "rad2deg": lambda t, x, y, n: x.detach().rad2deg(),
+    "div_of_two": lambda t, x, y, n: x / (y.abs() + 0.1), "atan2": lambda t, x, y, n: t.atan2(x, y), "hypot": lambda t, x, y, n: t.hypot(x, y),
+    "exp2": lambda t, x, y, n: x.exp2(), "erfinv": lambda t, x, y, n: (x * 0.25).erfinv(), "cube": lambda t, x, y, n: x**3,
+    "rsqrt": lambda t, x, y, n: (x.abs() + 0.1).rsqrt(), "sinc_of": lambda t, x, y, n: x.detach().sinc(),
+    "norm": lambda t, x, y, n: x.reshape(12, 16).norm(dim=1), "dist": lambda t, x, y, n: t.dist(x, y),
+    "cosine": lambda t, x, y, n: t.cosine_similarity(x.reshape(12, 16), y.reshape(12, 16)),
+    "normalize": lambda t, x, y, n: t.nn.functional.normalize(x.reshape(12, 16)),
+    "pairwise": lambda t, x, y, n: t.pairwise_distance(x.reshape(12, 16), y.reshape(12, 16)),
+    "renorm_of": lambda t, x, y, n: x.detach().reshape(12, 16).renorm(2, 0, 1.3), "glu_of": lambda t, x, y, n: t.nn.functional.glu(x.detach()),
+    "lerp_by": lambda t, x, y, n: t.lerp(x, y, x.detach().abs() / 4),
+    "addmm": lambda t, x, y, n: t.addmm(x[:4], x.reshape(12, 16), y[:64].reshape(16, 4), beta=n),
+    "linear": lambda t, x, y, n: t.nn.functional.linear(x.reshape(2, 6, 16), y[:64].reshape(4, 16), x[:4]),
+    "index_add": lambda t, x, y, n: x.reshape(12, 16).index_add(0, t.arange(24) % 5, t.cat([y, x]).reshape(24, 16)),
+    "bce_logits": lambda t, x, y, n: t.nn.functional.binary_cross_entropy_with_logits(x, y.sigmoid().detach(), reduction="none"),
+    "matmul_right": lambda t, x, y, n: x.reshape(3, 8, 8) @ y[:64].reshape(8, 8),
+    "matmul_left": lambda t, x, y, n: y[:64].reshape(8, 8) @ x.reshape(3, 8, 8),
+    "round_of": lambda t, x, y, n: x.detach().round(decimals=1),
     "sigmoid_of": lambda t, x, y, n: x.detach().sigmoid(), "rsqrt_of": lambda t, x, y, n: x.detach().abs().rsqrt(),
 }  # fmt: skip
 # whose derivative's steps in float16 PyTorch rounds in another place
-BFLOAT16_ONLY = {"sigmoid": lambda t, x, y, n: x.sigmoid(), "rsqrt": lambda t, x, y, n: (x.abs() + 0.1).rsqrt()}
+BFLOAT16_ONLY = {
+    "sigmoid": lambda t, x, y, n: x.sigmoid(),
+    "smooth_l1": lambda t, x, y, n: t.nn.functional.smooth_l1_loss(x, y, reduction="none", beta=abs(n)),
+}
+FLOAT16_ONLY = {
+    "huber_of": lambda t, x, y, n: t.nn.functional.huber_loss(x.detach(), y.detach(), reduction="none", delta=abs(n))
+}
 
 
 def _bits(t, fn, x, y, dtype):
@@ -55,8 +77,8 @@ def _bits(t, fn, x, y, dtype):
     return found
 
 
-for _name, _fn in {**OPS, **FUNCTIONS, **BFLOAT16_ONLY}.items():
-    for _dtype in ("bfloat16",) if _name in BFLOAT16_ONLY else ("float16", "bfloat16"):
+for _name, _fn in {**OPS, **FUNCTIONS, **BFLOAT16_ONLY, **FLOAT16_ONLY}.items():
+    for _dtype in ("bfloat16",) * (_name not in FLOAT16_ONLY) + ("float16",) * (_name not in BFLOAT16_ONLY):
         add(
             f"halves.{_name}.{_dtype}",
             lambda t, x, y, fn=_fn, dtype=_dtype: _bits(t, fn, x, y, getattr(t, dtype)),
@@ -94,3 +116,41 @@ for _dtype in ("float16", "bfloat16"):
         ],
         arr(8, 32, lo=1, hi=2), arr(8, 32, lo=1, hi=2), grad=False,
     )  # fmt: skip
+
+CREATED = {  # the derivatives that PyTorch has a kernel for round once, recorded or not
+    "tanh": lambda t, x: x.tanh(), "sigmoid": lambda t, x: x.sigmoid(), "softmax": lambda t, x: x.reshape(12, 16).softmax(1),
+    "log_softmax": lambda t, x: x.reshape(12, 16).log_softmax(0), "gelu": lambda t, x: t.nn.functional.gelu(x),
+    "huber": lambda t, x: t.nn.functional.huber_loss(x, x.detach() + 0.7, reduction="none", delta=0.8),
+}  # fmt: skip
+
+
+def _apart(t, fn, x):
+    """The gradient beside that recorded for derivatives of it."""
+    g = t.linspace(-1, 1, x.numel()).to(x.dtype)
+    plain, recorded = (
+        t.autograd.grad(r, x, g.reshape(r.shape), create_graph=created)[0]
+        for created in (False, True)
+        for r in (fn(t, x),)
+    )
+    return (plain - recorded).float().detach()
+
+
+for _name, _fn in CREATED.items():
+    for _dtype in ("float16", "bfloat16"):
+        add(
+            f"halves.created.{_name}.{_dtype}",
+            lambda t, x, fn=_fn, dtype=_dtype: _apart(t, fn, x.to(getattr(t, dtype)).detach().requires_grad_()),
+            arr(192), grad=False, layout=False, host=True,
+        )  # fmt: skip
+for _dtype in ("float16", "bfloat16"):  # a product of matrices in float32, where PyTorch's steps are of the dtype
+    add(
+        f"halves.cdist.{_dtype}",
+        lambda t, x, y, d=_dtype: t.cdist(x.to(getattr(t, d)), y.to(getattr(t, d))).sub(t.cdist(x, y)).abs().max() < 0.05,
+        arr(40, 4), arr(3, 4), grad=False,
+    )  # fmt: skip
+    add(
+        f"halves.cdist.few.{_dtype}",
+        lambda t, x, d=_dtype: t.cdist(x.to(getattr(t, d)), x.to(getattr(t, d))),
+        arr(3, 4),
+        grad=False,
+    )

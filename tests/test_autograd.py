@@ -108,6 +108,14 @@ def test_node_names(both, name, expected):
         assert eval(name, scope).grad_fn.name() == expected
 
 
+def test_backward_from_one_tensor_twice(both):
+    x = both.leaf([1.0, 2.0])
+    y = x * x
+    z = y * 5
+    both.autograd.backward([y.sum(), z, z], [None, both.ones(2), both.ones(2) * 2])
+    assert x.grad.tolist() == [32, 64]
+
+
 def test_retain_graph(t):
     x = t.leaf([1.0, 2.0])
     y = (x * x).sum()

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import io
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,8 +92,16 @@ def test_devices(machine):
     assert cuda.current_device() == 1 and cuda.get_device_name() == "Fake 1"
     cuda.set_device(torch.device("cuda:0"))
     assert cuda.get_device_capability(1) == (9, 0) and cuda.can_device_access_peer(0, 1)
+    far = torch.device("cuda:2")  # may be named, but not used
+    assert repr(far) == "device(type='cuda', index=2)" and far != torch.device("cuda:1")
+    file = io.BytesIO()
+    torch.save(x, file)
+    for use in (lambda: torch.ones(1, device=far), lambda: torch.load(file, map_location=far)):
+        file.seek(0)
+        with pytest.raises(RuntimeError, match="invalid device ordinal"):
+            use()
     with pytest.raises(RuntimeError, match="invalid device ordinal"):
-        torch.device("cuda:2")
+        cuda.set_device(far)
     with pytest.raises(ValueError, match="Expected a cuda device"):
         cuda.get_device_name("cpu")
     cuda.synchronize("cuda:1")
@@ -154,6 +163,7 @@ APART = {
     "segment_reduce": lambda t, F, x, w, i: t.segment_reduce(x, "sum", lengths=i),
     "histogram": lambda t, F, x, w, i: t.histogram(w, x[0]), "meshgrid": lambda t, F, x, w, i: t.meshgrid(x[0], w[0]),
     "bernoulli_": lambda t, F, x, w, i: x.bernoulli_(w), "mse_loss, CPU first": lambda t, F, x, w, i: F.mse_loss(w, x),
+    "pinv": lambda t, F, x, w, i: t.linalg.pinv(x[None], atol=w[0, :1]), "rank": lambda t, F, x, w, i: t.linalg.matrix_rank(x[None], atol=w[0, :1]),
     "bincount": lambda t, F, x, w, i: t.bincount(x[0].long(), w[0]), "index": lambda t, F, x, w, i: w[x[0].long() * 0],
 }  # fmt: skip
 
@@ -164,6 +174,15 @@ def test_tensors_of_two_devices_are_told_of(machine, name):
     with pytest.raises(RuntimeError, match="same device") as told:
         APART[name](torch, torch.nn.functional, x, w, i)
     assert name == "meshgrid" or "cpu" in str(told.value)
+
+
+def test_numbers_of_the_cpu_go_along(machine):
+    x = torch.eye(3, device="cuda")
+    assert (
+        torch.linalg.matrix_rank(x, atol=torch.tensor(0.5)).item()
+        == 3
+        == torch.linalg.pinv(x, atol=torch.tensor(0.5)).sum().item()
+    )
 
 
 def test_gradients_of_another_device(machine):
@@ -282,6 +301,25 @@ def test_constants_of_a_graph_leave_the_stream_that_is_in_use(machine):
             SimpleNamespace(xp=xp, _current_stream=machine.stream), SimpleNamespace(outer=None), np.ones(2)
         )
         assert made is out and machine.stream() is here and streams != [here]
+
+
+def test_a_forked_child_is_told_of_the_fork(machine, monkeypatch):
+    children = []
+    monkeypatch.setattr("os.register_at_fork", lambda *, after_in_child: children.append(after_in_child))
+    x, y = torch.ones(2, device="cuda:0"), torch.ones(2, device="cuda:1")
+    assert len(children) == 1
+    children[0]()  # as in a child
+    for use in (
+        lambda: x * 2,
+        lambda: y.cpu(),
+        lambda: torch.ones(2, device="cuda"),
+        lambda: torch.cuda.device_count(),
+    ):
+        with pytest.raises(
+            RuntimeError, match="^Cannot re-initialize CUDA in forked subprocess. To use CUDA with multipro"
+        ):
+            use()
+    assert torch.ones(2).sum().item() == 2.0
 
 
 def test_a_default_stream_for_each_device(machine):

@@ -57,6 +57,9 @@ HOOKS = {
     "hook and capture": lambda T, x: (
         lambda y: (y.register_hook(lambda g: g * 5) and None, T.autograd.grad(y.sum(), [y, x]))
     )(x * 2),
+    "hook and capture alone": lambda T, x: (
+        lambda y: (y.register_hook(lambda g: g * 5) and None, T.autograd.grad(y.sum(), [y]))
+    )(x * 2),
     "post": lambda T, x: (
         lambda y: (y.grad_fn.register_hook(lambda i, o: (i[0] * 7, *i[1:])) and None, after(T, x, y))
     )(x * 2),

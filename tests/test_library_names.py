@@ -156,7 +156,9 @@ P.tree_is_leaf([1]), P.tree_is_leaf(None), P.tree_all_only(int, lambda x: x > 1,
 [f(P.tree_structure({'a': [1, 2]})) for f in (lambda s: s.type, lambda s: s.num_leaves, lambda s: s.num_nodes, lambda s: s.is_leaf())]
 P._dict_flatten({'a': 1}), P._list_flatten([1, 2]), P._dict_unflatten([1], ['a'])
 P.register_pytree_node(dict, None, None)
-dict in P.SUPPORTED_NODES, P.LeafSpec()
+dict in P.SUPPORTED_NODES, P.LeafSpec(), P.LeafSpec() == P.tree_structure(1)
+[isinstance(P.tree_structure(x), P.LeafSpec) for x in (1, [1])]
+isinstance(1, torch.library.Library | None)
 sorted((str(k), i) for k, (_, i) in O.Optimizer._group_tensors_by_device_and_dtype([[xs[0], xs[1].double(), xs[1]]], with_indices=True).items())
 O.required
 torch.hub.HASH_REGEX.pattern
@@ -235,6 +237,39 @@ def test_dtypes_that_are_only_names(name):
 def test_what_is_not_here_says_so(use):
     with pytest.raises(NotImplementedError, match="PolyTensor has no torch"):
         use()
+
+
+LACKED = """nn.quantized nn.Nothing nn.functional.scaled_mm nn.utils.nothing optim.nothing linalg.nothing special.nothing
+autograd.nothing cuda.nothing utils.nothing utils.data.IterDataPipe backends.nothing distributions.nothing nested ao sparse.sum
+profiler.nothing utils.checkpoint.nothing jit.nothing amp.nothing cuda.amp.nothing compiler.config nn.attention.nothing"""
+
+
+def test_what_a_module_lacks(tmp_path):
+    """The error names PyTorch's module, and PolyTensor; in modules that are imported late, too."""
+    (tmp_path / "program.py").write_text(f"""
+import importlib
+for name in {LACKED!r}.split():
+    home, _, last = ("torch." + name).rpartition(".")
+    home = importlib.import_module(home)
+    assert not hasattr(home, last)
+    try:
+        getattr(home, last)
+    except AttributeError as error:
+        said = str(error)
+        assert "PolyTensor" in said and "polytensor" not in said and ("torch." + name).rpartition(".")[0] in said, error
+""")
+    subprocess.run([sys.executable, "-m", "polytensor", "run", str(tmp_path / "program.py")], check=True)
+
+
+def test_what_a_tensor_lacks():
+    x = pt.ones(2)
+    with pytest.raises(AttributeError, match="no attribute 'q_scale': PolyTensor has no quantized tensors"):
+        x.q_scale()
+    x.values = 3  # the name is free
+    assert x.values == 3 and "values" in dir(x) and "indices" not in dir(x)
+    for n in ("a", 1.5):
+        with pytest.raises(RuntimeError, match="expects an int, but got"):
+            pt.set_num_interop_threads(n)
 
 
 def test_names_alone_make_no_function_ask():

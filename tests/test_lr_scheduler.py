@@ -154,11 +154,13 @@ def test_tensor_rates(oracle):
             lr = t.tensor(0.1)
             opt = t.optim.Adam([t.ones(1, requires_grad=True)], lr=lr)
             s = MAKERS[name](t.optim.lr_scheduler, opt)
+            last = []
             for _ in range(12):
                 opt.step()
                 s.step()
+                last += s.get_last_lr()
             assert opt.param_groups[0]["lr"] is lr
-            found.append(lr.item())
+            found.append([rate.item() for rate in last])
         assert found[0] == pytest.approx(found[1], rel=1e-6)
 
 
@@ -179,6 +181,9 @@ def test_swalr(oracle):
             assert found[0] == found[1]
     with pytest.raises(ValueError, match="anneal_strategy"):
         pt.optim.swa_utils.SWALR(optimizer(pt), 0.1, anneal_strategy="no")
+    for epochs in (-1, 1.5):
+        with pytest.raises(ValueError, match="anneal_epochs"):
+            pt.optim.swa_utils.SWALR(optimizer(pt), 0.1, epochs)
 
 
 def test_warnings(both):
@@ -203,6 +208,20 @@ def test_warnings(both):
         s.step()
 
 
+def test_state_of_a_callable_scale(both):
+    class Scale:
+        def __init__(self, factor):
+            self.factor = factor
+
+        def __call__(self, x):
+            return self.factor
+
+    half, twice = (both.optim.lr_scheduler.CyclicLR(optimizer(both), 0.01, 0.1, scale_fn=Scale(f)) for f in (0.5, 2.0))
+    assert half.state_dict()["_scale_fn_custom"] == {"factor": 0.5}
+    twice.load_state_dict(half.state_dict())
+    assert twice.scale_fn(1) == 0.5
+
+
 def test_errors(both):
     t, s = both, both.optim.lr_scheduler
     opt = optimizer(t)
@@ -215,6 +234,7 @@ def test_errors(both):
         (TypeError, lambda: s.MultiplicativeLR(opt, 3)),
         (ValueError, lambda: s.ConstantLR(opt, 2.0)),
         (ValueError, lambda: s.LinearLR(opt, 0.0)),
+        (ValueError, lambda: s.LinearLR(opt, 1.5)),
         (ValueError, lambda: s.LinearLR(opt, 0.5, 2.0)),
         (ValueError, lambda: s.CosineAnnealingWarmRestarts(opt, 0)),
         (ValueError, lambda: s.CosineAnnealingWarmRestarts(opt, 2, 0)),

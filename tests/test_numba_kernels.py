@@ -142,9 +142,30 @@ def test_gelu(mode, dtype):
             np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol if name == "gelu_backward" else np.finfo(dtype).tiny)
 
 
+@pytest.mark.parametrize("bounds", [(0, 1), (None, 0.5), (-1.5, None), (1, -1), (float("nan"), 1), (0, float("nan"))])
+def test_clamp_and_leaky_relu(mode, dtype, bounds):
+    for x in layouts(values((40, 300), dtype, special=True) * 4):
+        np.testing.assert_array_equal(NUMBA.clamp(x, *bounds), NUMPY.clamp(x, *bounds))
+        for slope in (0.1, -0.5, 3):
+            np.testing.assert_array_equal(NUMBA.leaky_relu(x, slope), NUMPY.leaky_relu(x, slope))
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 200])
+def test_added_rows(mode, dtype, n):
+    """Equal places add up, in order: the same bits."""
+    rows, places = values((500, n), dtype), np.random.default_rng(1).integers(0, 40, 500)
+    for x in layouts(rows):
+        results = []
+        for backend in (NUMPY, NUMBA):
+            out = values((40, n), dtype, 2)
+            backend._add_at_rows(out, 1, places, x)
+            results.append(out)
+        np.testing.assert_array_equal(*results)
+
+
 @pytest.mark.parametrize("special", [False, True])
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (64, 10), (5, 33, 17), (300, 300)])
-@pytest.mark.parametrize("name", ["silu", "gelu", "gelu_tanh", "normal_cdf"])
+@pytest.mark.parametrize("name", ["silu", "gelu", "gelu_tanh", "normal_cdf", "erf"])
 def test_activations(mode, dtype, name, shape, special):
     for x in layouts(np.asarray(values(shape, dtype, special=special) * 4)):
         actual, expected = getattr(NUMBA, name)(x), getattr(NUMPY, name)(x)
@@ -153,7 +174,7 @@ def test_activations(mode, dtype, name, shape, special):
         np.testing.assert_allclose(actual, expected, rtol, atol)
 
 
-@pytest.mark.parametrize("name", ["silu", "gelu", "gelu_tanh", "normal_cdf"])
+@pytest.mark.parametrize("name", ["silu", "gelu", "gelu_tanh", "normal_cdf", "erf"])
 def test_activations_at_the_ends(mode, dtype, name):
     x = np.array([1e30, -1e30, 30, -30, 0.0, -0.0, 1e-30, 5, -5], dtype)
     actual, expected = getattr(NUMBA, name)(x), getattr(NUMPY, name)(x)
@@ -182,8 +203,10 @@ def test_erf_and_sigmoid_over_the_whole_range():
     with np.errstate(all="ignore"):
         assert units(NUMBA.sigmoid(x), 1 / (1 + np.exp(-wide))) <= 2.5
         tiny = abs(x) < 1e-4  # erf(x) = 2 x / sqrt(pi) there
-        assert units(NUMPY.erf(x[tiny]), wide[tiny] * 1.1283791670955126) <= 2
-        assert units(NUMPY.erf(x[~tiny]), np.array([math.erf(v) for v in wide[~tiny]])) <= 2
+        for backend in (NUMPY, NUMBA):
+            assert units(backend.erf(x[tiny]), wide[tiny] * 1.1283791670955126) <= 2
+        exact = np.array([math.erf(v) for v in wide[~tiny]])
+        assert units(NUMPY.erf(x[~tiny]), exact) <= 2 and units(NUMBA.erf(x[~tiny]), exact) <= 2
         for name in ("exp", "erf", "sigmoid"):
             special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0], np.float32)
             want = {

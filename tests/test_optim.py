@@ -421,15 +421,17 @@ def test_copies(both):
 
 
 def test_swa(oracle):
-    for kind in ("swa", "ema", "ema_fn", "own", "buffers"):
+    for kind in ("swa", "ema", "ema_fn", "own", "buffers", "ema buffers"):
         results = []
         for t in (pt, oracle):
             u = t.optim.swa_utils
             net = t.nn.Linear(2, 2).to(t.float64)
             net.register_buffer("count", t.zeros(1, dtype=t.float64))
+            net.register_buffer("whole", t.zeros(1, dtype=t.int64))
             kw = {
                 "swa": {}, "ema": {"multi_avg_fn": u.get_ema_multi_avg_fn(0.9)}, "ema_fn": {"avg_fn": u.get_ema_avg_fn(0.8)},
                 "own": {"avg_fn": lambda a, b, n: a * 0.3 + b * 0.7}, "buffers": {"use_buffers": True},
+                "ema buffers": {"multi_avg_fn": u.get_ema_multi_avg_fn(0.5), "use_buffers": True},
             }[kind]  # fmt: skip
             mean = u.AveragedModel(net, **kw)
             for i in range(4):
@@ -437,6 +439,7 @@ def test_swa(oracle):
                     net.weight.fill_(i * i)
                     net.bias.fill_(-i)
                     net.count.fill_(i)
+                    net.whole.fill_(7 * i)
                 mean.update_parameters(net)
             results.append({k: v.tolist() for k, v in mean.state_dict().items()})
             assert mean(t.ones(1, 2, dtype=t.float64)).shape == (1, 2)
@@ -512,3 +515,26 @@ def test_a_wrapper_that_is_an_optimizer_but_was_never_made_one():
     w.sum().backward()
     Wrapper(inner).step()
     assert w.tolist() == [0.5, 0.5] and len(calls) == 1
+
+
+@pytest.mark.parametrize("name", ["adam.amsgrad", "rmsprop.centered"])
+def test_a_first_step_that_found_no_memory_is_made_again(monkeypatch, name):
+    zeros, calls, params = pt.ops.zeros_like, [], []
+
+    def scarce(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 2:
+            raise pt.OutOfMemoryError("CUDA out of memory.")
+        return zeros(*args, **kwargs)
+
+    for fails in (True, False):
+        p = pt.ones(2, requires_grad=True)
+        p.grad, opt = pt.ones(2), MAKERS[name](pt.optim, [p])
+        if fails:
+            with monkeypatch.context() as patch:
+                patch.setattr(pt.ops, "zeros_like", scarce)
+                with pytest.raises(pt.OutOfMemoryError):
+                    opt.step()
+        opt.step()
+        params.append(p.tolist())
+    assert params[0] == params[1]

@@ -40,6 +40,18 @@ def test_array_libraries_stay_in_the_backends():
     assert {name for name, *_ in names} == NAMING, names
 
 
+def test_no_kernel_of_the_backend_hides_another():
+    """Its families are mixed into one class, where the second of two methods of a name would never run."""
+    from polytensor.backends.base import Backend
+
+    places = {}
+    for family in (Backend, *Backend.__bases__):
+        for name in vars(family):
+            if not name.startswith("__"):
+                places.setdefault(name, []).append(family.__name__)
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
 def test_tests_do_without_what_is_optional():
     """Their modules import no PyTorch by themselves: without it the tests that need it are skipped (importorskip, `oracle`)."""
     wrong = []
@@ -72,10 +84,10 @@ def test_import_leaves_the_garbage_collector_as_it_was(before):
         f"import gc; gc.{before}(); frozen = gc.get_freeze_count() > 0; on = gc.isenabled(); import numpy; gc.collect(); runs = []\n"
         "gc.callbacks.append(lambda phase, info: runs.append(len(gc.get_objects(generation=0))))\n"
         "import polytensor\nfound = gc.isenabled(), gc.get_freeze_count() > 0\n[[] for _ in range(2000)]\n"
-        "print(found == (on, frozen), max(runs, default=0) < 5000)"
+        "print(found == (on, frozen), frozen or max(runs, default=0) < 5000)"  # Python 3.12 begins with frozen objects
     )
     done = python("-c", code)
-    assert done.stdout.split() == ["True", "True" if before != "freeze" else "False"], done.stdout + done.stderr
+    assert done.stdout.split() == ["True", "True"], done.stdout + done.stderr
 
 
 def test_programs_in_the_texts_run():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 __all__ = ["TransformGetItemToIndex"]
 
 
-class TransformGetItemToIndex:
+class TransformGetItemToIndex(nullcontext[None]):
     """Nothing, for the length of a block."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *error: object) -> None: ...

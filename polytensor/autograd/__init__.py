@@ -8,6 +8,7 @@ from importlib import import_module
 from math import prod
 from typing import Any
 
+from ..absent import lacks
 from ..backends.base import DTYPE_OF
 from ..size import Size
 from . import engine
@@ -292,4 +293,4 @@ _LAZY = ("functional", "forward_ad", "profiler")
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'polytensor.autograd' has no attribute {name!r}")
+    raise lacks(__name__, name)

@@ -15,7 +15,29 @@ class NodeDef(NamedTuple):
     flatten_with_keys_fn: Callable[[Any], tuple[list[tuple[Any, Any]], Any]] | None = None
 
 
-REGISTERED: dict[Any, NodeDef] = {}
+def _list_flatten(d: Any) -> tuple[list[Any], Any]:
+    return list(d), None
+
+
+def _dict_flatten(d: Any) -> tuple[list[Any], Any]:
+    return list(d.values()), list(d)
+
+
+def _dict_unflatten(values: Any, context: Any) -> Any:
+    return dict(zip(context, values, strict=True))
+
+
+REGISTERED: dict[Any, NodeDef] = {
+    tuple: NodeDef(_list_flatten, lambda values, _: tuple(values)),
+    list: NodeDef(_list_flatten, lambda values, _: list(values)),
+    dict: NodeDef(_dict_flatten, _dict_unflatten),
+    OrderedDict: NodeDef(_dict_flatten, lambda values, keys: OrderedDict(zip(keys, values, strict=True))),
+    defaultdict: NodeDef(
+        lambda d: (list(d.values()), [d.default_factory, list(d)]),
+        lambda values, context: defaultdict(context[0], zip(context[1], values, strict=True)),
+    ),
+    deque: NodeDef(lambda d: (list(d), d.maxlen), lambda values, maxlen: deque(values, maxlen=maxlen)),
+}
 
 
 class TreeSpec:
@@ -111,16 +133,9 @@ class _Star:
 def _open(tree: Any) -> tuple[Any, Any, list[Any]] | None:
     """Container type, context and children; None for a leaf."""
     kind = type(tree)
-    if kind in (tuple, list):
-        return kind, None, list(tree)
-    if kind in (dict, OrderedDict):
-        return kind, list(tree), list(tree.values())
-    if kind is defaultdict:
-        return kind, [tree.default_factory, list(tree)], list(tree.values())
-    if kind is deque:
-        return kind, tree.maxlen, list(tree)
-    if kind in REGISTERED:
-        children, context = REGISTERED[kind].flatten_fn(tree)
+    how = REGISTERED.get(kind)
+    if how is not None:
+        children, context = how.flatten_fn(tree)
         return kind, context, list(children)
     if isinstance(tree, tuple):  # named tuples and return types
         return kind, None, list(tree)
@@ -156,14 +171,6 @@ def _build(s: TreeSpec, leaves: Iterator[Any]) -> Any:
     if s.kind is None:
         return next(leaves)
     children = [_build(c, leaves) for c in s.children]
-    if s.kind in (tuple, list):
-        return s.kind(children)
-    if s.kind in (dict, OrderedDict):
-        return s.kind(zip(s.context, children, strict=True))
-    if s.kind is defaultdict:
-        return defaultdict(s.context[0], zip(s.context[1], children, strict=True))
-    if s.kind is deque:
-        return deque(children, maxlen=s.context)
     if s.kind in REGISTERED:
         return REGISTERED[s.kind].unflatten_fn(children, s.context)
     try:

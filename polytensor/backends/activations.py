@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import Any
 
-from .special import ERFC32, ERFC64, poly
+from .special import FARTHEST
 
 Array = Any
 TANH_GELU = 0.044715
 ROOT_2_OVER_PI = 0.7978845608028654
 ROOT_HALF = 0.7071067811865476
-# erfc's polynomials of 2 t - 1 as half of that of t - 1/2 (powers of two: exact), the highest power first
-TAIL32, TAIL64 = (tuple(c * 2.0 ** (k - 1) for k, c in enumerate(cs))[::-1] for cs in (ERFC32, ERFC64))
 
 
 class ActivationKernels:
@@ -24,24 +21,34 @@ class ActivationKernels:
         """The probability that a standard normal number is below x: erfc(-x / sqrt(2)) / 2, exact in the tails."""
         return self.in_spans(self._normal_cdf, x)  # type: ignore[attr-defined, no-any-return]
 
+    def _to_mills(self, x: Array) -> Array:
+        """|x| as `mills` takes it."""
+        a = self.xp.absolute(x)
+        return self.clamp(a, None, FARTHEST) if x.dtype.itemsize == 4 else a  # type: ignore[attr-defined]
+
     def _normal_cdf(self, x: Array) -> Array:
-        c = 3 * sqrt(2)
-        t = self.xp.absolute(x)
-        t += c
-        t = c / t  # 3 / (3 + |x| / sqrt(2)), see erfc_tail
-        tail = poly(TAIL32 if x.dtype.itemsize == 4 else TAIL64, t - 0.5)
-        tail *= t
-        t = x * x
-        t *= -0.5
-        tail *= self.xp.exp(t)
-        return self.xp.absolute((x > 0) - tail)  # `where` guesses a branch an element
+        tail = self.upper_tail(self._to_mills(x))  # type: ignore[attr-defined]
+        return self.xp.absolute((x > 0).astype(x.dtype) - tail)  # `where` guesses a branch an element
 
     def gelu(self, x: Array) -> Array:
         return self.in_spans(lambda x: x * self._normal_cdf(x), x)  # type: ignore[attr-defined, no-any-return]
 
     def gelu_backward(self, g: Array, x: Array) -> Array:
-        density = self.xp.exp(x * x * -0.5) * 0.3989422804014327  # 1 / sqrt(2 pi)
-        return g * (self.normal_cdf(x) + x * density)
+        return self.in_spans(self._gelu_backward, g, x)  # type: ignore[attr-defined, no-any-return]
+
+    def _gelu_backward(self, g: Array, x: Array) -> Array:
+        a = self._to_mills(x)
+        y = a * a
+        y *= -0.5
+        a, r = a * 0.3989422804014327, self.mills(a)  # type: ignore[attr-defined]
+        r -= a  # a / sqrt(2 pi)
+        y = self.xp.exp(y) * r  # the derivative below 0, and 1 less it above
+        above = (x > 0).astype(x.dtype)
+        y -= above
+        above *= -2
+        above += 1
+        y *= above
+        return g * y
 
     def gelu_tanh(self, x: Array) -> Array:
         y = x * x
@@ -90,13 +97,13 @@ class ActivationKernels:
         return x * self.xp.tanh(self.xp.logaddexp(x, 0))
 
     def hardtanh(self, x: Array, lo: float, hi: float) -> Array:
-        return self.xp.minimum(self.xp.maximum(x, lo), hi)
+        return self.clamp(x, lo, hi)  # type: ignore[attr-defined, no-any-return]
 
     def hardsigmoid(self, x: Array) -> Array:
-        return self.xp.minimum(self.xp.maximum(x + 3, 0), 6) / 6
+        return self.hardtanh(x + 3, 0, 6) / 6
 
     def hardswish(self, x: Array) -> Array:
-        return x * self.xp.minimum(self.xp.maximum(x + 3, 0), 6) / 6
+        return x * self.hardtanh(x + 3, 0, 6) / 6
 
     def hardshrink(self, x: Array, lambd: float) -> Array:
         return self.where((x >= -lambd) & (x <= lambd), self.xp.zeros_like(x), x)

@@ -18,6 +18,9 @@ def out_size(n: int, kernel: int, stride: int, padding: int, dilation: int, ceil
     return size
 
 
+SHORT = 8  # outputs in a row, below which padding in the columns costs more than their copies in short runs
+
+
 class ConvKernels:
     """Mixed into Backend."""
 
@@ -50,11 +53,27 @@ class ConvKernels:
             cols[:, :, k] = tap
         return cols.reshape(n, groups, c // groups * kernel[0] * kernel[1], oh * ow)
 
-    def _columns(self, x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
-        """_im2col, or a view: a 1 x 1 kernel reads x itself."""
+    def _columns(
+        self, x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int, exact: bool = False
+    ) -> tuple[Array, int]:
+        """The columns (N, groups, C/groups * kh * kw, OH * width) of a product, and the width of their rows.
+
+        Without a stride, rows keep the padding (unless `exact`): a column is then one run of a padded plane, and what is
+        beyond OW in a row belongs to no window. A 1 x 1 kernel reads x itself.
+        """
+        n, c, h, w = x.shape
         if (*kernel, *stride, *padding) == (1, 1, 1, 1, 0, 0):
-            return x.reshape(x.shape[0], groups, x.shape[1] // groups, x.shape[2] * x.shape[3])
-        return self._im2col(x, kernel, stride, padding, dilation, groups)
+            return x.reshape(n, groups, c // groups, h * w), w
+        oh, ow = (out_size(*a) for a in zip((h, w), kernel, stride, padding, dilation, strict=True))
+        if stride != (1, 1) or ow < SHORT or exact:
+            return self._im2col(x, kernel, stride, padding, dilation, groups), ow
+        wide = w + 2 * padding[1]
+        planes = self._pad(x, padding, 0, (1, 0)).reshape(n, c, (h + 2 * padding[0] + 1) * wide)
+        cols = self.xp.empty((n, c, kernel[0] * kernel[1], oh * wide), x.dtype)
+        for k in range(kernel[0] * kernel[1]):
+            start = k // kernel[1] * dilation[0] * wide + k % kernel[1] * dilation[1]
+            cols[:, :, k] = planes[:, :, start : start + oh * wide]
+        return cols.reshape(n, groups, c // groups * kernel[0] * kernel[1], oh * wide), wide
 
     def _parts(self, x: Array, area: int) -> list[Array]:
         """x in batches whose columns (`area` elements per channel) fit the workspace; at least one."""
@@ -69,11 +88,17 @@ class ConvKernels:
         oh = out_size(x.shape[2], kh, stride[0], padding[0], dilation[0])
         ow = out_size(x.shape[3], kw, stride[1], padding[1], dilation[1])
         wm = w.reshape(groups, o // groups, w.shape[1] * kh * kw)
-        parts = [
-            self.matmul(wm, self._columns(part, (kh, kw), stride, padding, dilation, groups))  # type: ignore[attr-defined]
-            for part in self._parts(x, kh * kw * oh * ow)
-        ]
-        y = (parts[0] if len(parts) == 1 else self.xp.concatenate(parts)).reshape(x.shape[0], o, oh, ow)
+        y, start = None, 0
+        for part in self._parts(x, kh * kw * oh * ow):
+            m = len(part)
+            cols, wide = self._columns(part, (kh, kw), stride, padding, dilation, groups)
+            made = self.matmul(wm, cols).reshape(m, o, oh, wide)  # type: ignore[attr-defined]
+            if m == len(x) and wide == ow:
+                y = made
+                break
+            y = self.xp.empty((len(x), o, oh, ow), made.dtype) if y is None else y
+            y[start : start + m] = made[..., :ow]
+            start += m
         if b is not None:
             y += b[:, None, None]
         return y
@@ -88,6 +113,15 @@ class ConvKernels:
         n, c, h, width = shape
         o, _, kh, kw = w.shape
         size = (g.shape[2], g.shape[3])
+        around = tuple(d * (k - 1) - p for d, k, p in zip(dilation, (kh, kw), padding, strict=True))
+        back = [m + 2 * a - d * (k - 1) for m, a, d, k in zip(size, around, dilation, (kh, kw), strict=True)]
+        turned = stride == (1, 1) != (kh, kw) and min(around) >= 0 and back == [h, width]
+        if (
+            turned and width >= SHORT and o <= 2 * c
+        ):  # the convolution of g, unless its columns are many, with the kernel turned
+            wt = w.reshape(groups, o // groups, c // groups, kh, kw).swapaxes(1, 2)[..., ::-1, ::-1]
+            wt = self.xp.ascontiguousarray(wt).reshape(c, o // groups, kh, kw)
+            return ConvKernels.conv2d(self, g, wt, None, stride, around, dilation, groups)
         wt = w.reshape(groups, o // groups, w.shape[1] * kh * kw).swapaxes(1, 2)
         # a last window may reach past the padding where a transposed convolution asks for more room
         reach = [(m - 1) * s + d * (k - 1) + 1 for m, s, d, k in zip(size, stride, dilation, (kh, kw), strict=True)]
@@ -113,14 +147,34 @@ class ConvKernels:
         self, g: Array, x: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
     ) -> Array:
         """The gradient of conv2d with respect to a weight of `shape`."""
-        o, _, kh, kw = shape
         if g.shape[0] == 0:
             return self.xp.zeros(shape, g.dtype)
+        exact = self.asynchronous  # type: ignore[attr-defined]
+        dw = self._weight_products(g, x, shape, stride, padding, dilation, groups, exact)
+        if (
+            not exact and not self.xp.isfinite(dw).all()
+        ):  # rows with padding meet 0, which is not nothing where x is infinite
+            dw = self._weight_products(g, x, shape, stride, padding, dilation, groups, True)
+        return dw
+
+    def _weight_products(
+        self,
+        g: Array,
+        x: Array,
+        shape: tuple[int, ...],
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
+        exact: bool,
+    ) -> Array:
+        o, _, kh, kw = shape
         # windows of exactly g's size: an output size that the stride does not divide leaves some input unread
         total, start = None, 0
         for part in self._parts(x, kh * kw * g.shape[2] * g.shape[3]):
-            cols = self._columns(part, (kh, kw), stride, padding, dilation, groups)
-            gs = g[start : start + part.shape[0]].reshape(part.shape[0], groups, o // groups, -1)
+            cols, wide = self._columns(part, (kh, kw), stride, padding, dilation, groups, exact)
+            gs = self._pad(g[start : start + part.shape[0]], (0, 0), 0, (0, wide - g.shape[3]))
+            gs = gs.reshape(part.shape[0], groups, o // groups, -1)
             if (
                 gs.shape[3] < o // groups
             ):  # one product over all images: a sum of large products of short rows takes longer

@@ -264,12 +264,12 @@ class IndexKernels:
         sums = self._sum_runs(value[order], starts)
         rows = rows[starts]
         where = rows if n == 1 else self.xp.unravel_index(rows, target.shape[:n])
-        target[where] += sums
+        target[where] = (target[where].astype(sums.dtype) + sums).astype(target.dtype)
 
     def _sum_runs(self, x: Array, starts: Array) -> Array:
-        """Sums of runs of rows, each from one of `starts` to the next, in the dtype of x."""
+        """Sums of runs of rows, each from one of `starts` to the next, in the dtype of x; of 16-bit floats in float32."""
         if x.dtype.itemsize == 2 and x.dtype.kind not in "iu":
-            return self._sum_runs(x.astype("float32"), starts).astype(x.dtype)
+            return self._sum_runs(x.astype("float32"), starts)
         return self.xp.add.reduceat(x, starts, axis=0, dtype=x.dtype)
 
     def index_backward(self, g: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:

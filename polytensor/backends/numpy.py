@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,15 @@ _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 _F4 = np.dtype("f4")
 PIECE = 1 << 16  # elements that an optimizer updates at once
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
+LARGE = 1 << 15  # elements from which an order of their own pays for copies of transposed arrays
+LINE, SETS, WAYS = (
+    64,
+    4096,
+    12,
+)  # the nearest cache: bytes of a line, bytes after which lines share a set, lines of a set
+RUN = 8192  # elements of a row of one number
+RUN_SUM = 1024  # elements added in float32 without a sum of their own
+LEAST_SUM = 8192  # elements from which such sums beat np.add.reduce
 _LAST = (1,)
 _ZERO: Any = np.zeros((), _F4)
 
@@ -36,21 +46,17 @@ def _limit_forked(found: Any) -> None:
 
 def select(mask: Any, a: Any, b: Any) -> Any:
     """np.where; by bits for large arrays, since a branch for each element costs ten times as much where masks are random."""
-    if mask.size <= 8192 or mask.__class__ is not np.ndarray or mask.dtype.char != "?":
-        return np.where(mask, a, b)
     if (
-        a.__class__ is not np.ndarray
-        or b.__class__ is not np.ndarray
-        or a.dtype != b.dtype
-        or a.dtype.kind not in "fiu"
-    ):
+        mask.size <= 8192 or not (mask.__class__ is a.__class__ is b.__class__ is np.ndarray)
+        or mask.dtype.char != "?" or not mask.flags.c_contiguous
+        or a.dtype != b.dtype or a.dtype.kind not in "fiu" or a.itemsize not in BITS
+        or not all(  # of one element, or of mask's layout, or expanded
+            x.size == 1 and x.ndim <= mask.ndim or x.shape == mask.shape and (x.flags.c_contiguous or 0 in x.strides)
+            for x in (a, b)
+        )
+    ):  # fmt: skip
         return np.where(mask, a, b)
-    bits, shape = BITS.get(a.itemsize), mask.shape
-    if bits is None or not mask.flags.c_contiguous:
-        return np.where(mask, a, b)
-    for x in (a, b):  # of one element, or of mask's layout, or expanded
-        if not (x.size == 1 and x.ndim <= mask.ndim or x.shape == shape and (x.flags.c_contiguous or 0 in x.strides)):
-            return np.where(mask, a, b)
+    bits = BITS[a.itemsize]
     ones: Any = mask.astype(bits)
     np.negative(ones, out=ones)
     first: Any = a.view(bits)
@@ -58,6 +64,57 @@ def select(mask: Any, a: Any, b: Any) -> Any:
     ones &= first ^ second
     ones ^= second
     return ones.view(a.dtype)
+
+
+def dense(x: Any) -> Any:
+    """A C-contiguous copy. NumPy goes along the last axis; where that touches more lines than the nearest cache holds
+    before it comes back to the first of them, a few elements of it at a time are copied for all places of the others."""
+    n, step = (x.shape[-1], abs(x.strides[-1])) if x.ndim > 1 else (0, 0)
+    apart = max(step & -step, LINE)  # lines that far from each other fall on SETS / apart sets
+    few = x.size < max(LARGE, FEW * n) or n * apart <= SETS * WAYS
+    if few or step < LINE or min(x.strides[:-1]) >= LINE:
+        return np.array(x, order="C", copy=True)
+    out, wide = np.empty(x.shape, x.dtype), 8 if apart >= SETS else 16
+    for i in range(0, n, wide):
+        out[..., i : i + wide] = x[..., i : i + wide]
+    return out
+
+
+def bounded(x: Any, low: Any, high: Any) -> Any:
+    """x, but at least `low` and at most `high`: 0-d arrays or None.
+
+    np.maximum and np.minimum do not run in vectors where one operand has no steps: large arrays meet rows of that number.
+    """
+    out = None
+    for ufunc, bound in ((np.maximum, low), (np.minimum, high)):
+        if bound is None:
+            continue
+        if x.size < 4 * RUN or not x.flags.c_contiguous or x.dtype != bound.dtype:
+            x = ufunc(x, bound)
+            continue
+        out = np.empty(x.shape, x.dtype) if out is None else out
+        flat, to, row, whole = x.reshape(-1), out.reshape(-1), np.full(RUN, bound), x.size // RUN * RUN
+        ufunc(flat[:whole].reshape(-1, RUN), row, out=to[:whole].reshape(-1, RUN))
+        if whole < x.size:
+            ufunc(flat[whole:], row[: x.size - whole], out=to[whole:])
+        x = out
+    return x
+
+
+def run_sums(x: Any, n: int) -> Any:
+    """The sums of runs of n elements of a contiguous array, or None where that does not pay.
+
+    np.einsum adds in vectors, np.add.reduce eight numbers at a time. What it adds in one go is short enough to be as exact as pairs.
+    """
+    short = n if n <= RUN_SUM else gcd(n, RUN_SUM)
+    if short < RUN_SUM >> 4 and short < n:
+        whole = n // RUN_SUM * RUN_SUM
+        if n != x.size:
+            return None
+        flat = x.reshape(-1)
+        return run_sums(flat[:whole], whole) + np.add.reduce(flat[whole:])
+    sums = np.einsum("ij->i", x.reshape(-1, short))
+    return sums if short == n else np.add.reduce(sums.reshape(-1, n // short), 1)
 
 
 class _Zeros(dict[Any, Any]):
@@ -89,6 +146,12 @@ class NumpyBackend(Backend):
 
     def from_numpy(self, a: Any) -> Any:
         return a
+
+    def copy(self, a: Any) -> Any:
+        return dense(a)
+
+    def contiguous(self, x: Any) -> Any:
+        return x if x.flags.c_contiguous else dense(x)
 
     def expand(self, x: Any, shape: tuple[int, ...]) -> Any:
         # np.broadcast_to costs ten times as much
@@ -158,17 +221,10 @@ class NumpyBackend(Backend):
             r = np.subtract(x, times, out=times).astype("f4")
             return ufunc(x, y) if np.isnan(r).any() else r  # where y is infinite
 
-        alone = y.size == 1 and y.ndim <= x.ndim
-        if (
-            x.size <= self.span
-            or not x.flags.c_contiguous
-            or not (alone or y.shape == x.shape and y.flags.c_contiguous)
-        ):
-            return rest(x, y)
-        out, flat, by = np.empty(x.size, "f4"), x.reshape(-1), y.reshape(-1)
-        for i in range(0, x.size, self.span):
-            out[i : i + self.span] = rest(flat[i : i + self.span], by if alone else by[i : i + self.span])
-        return out.reshape(x.shape)
+        if y.size == 1 and y.ndim <= x.ndim:
+            number = y.reshape(())
+            return self.in_spans(lambda x: rest(x, number), x, itemsize=8)
+        return self.in_spans(rest, x, y, itemsize=8)
 
     def pieces(self, *arrays: Any) -> Any:
         # temporary arrays of the whole size would leave the caches, and the largest come from the system page by page
@@ -223,6 +279,32 @@ class NumpyBackend(Backend):
             return _add(x, dim, None, None, keepdim)
         return super().sum(x, dim, keepdim)
 
+    def _trailing(self, x: Any, dim: Any) -> tuple[tuple[int, ...], int]:
+        """(the reduced dimensions, sorted; how many of them close x's shape)."""
+        if dim.__class__ is int:
+            dim = (dim,)
+        dims = tuple(range(x.ndim)) if dim is None else tuple(sorted(d % x.ndim for d in dim))
+        k = 0
+        while k < len(dims) and dims[-1 - k] == x.ndim - 1 - k:
+            k += 1
+        return dims, k
+
+    def _shape(self, x: Any, dims: tuple[int, ...], keepdim: bool) -> tuple[int, ...]:
+        if keepdim:
+            return tuple(1 if i in dims else n for i, n in enumerate(x.shape))
+        return tuple(n for i, n in enumerate(x.shape) if i not in dims)
+
+    def _reduce_add(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        if x.size < LEAST_SUM or x.dtype.char not in "fd" or not x.flags.c_contiguous:
+            return super()._reduce_add(x, dim, keepdim)
+        dims, k = self._trailing(x, dim)
+        sums = run_sums(x, prod(x.shape[x.ndim - k :])) if k else None
+        if sums is None:
+            return super()._reduce_add(x, dim, keepdim)
+        if len(dims) > k:
+            sums = self._reduce_add(sums.reshape(x.shape[: x.ndim - k]), dims[:-k], False)
+        return sums.reshape(self._shape(x, dims, keepdim))
+
     def mean(self, x: Any, dim: Any, keepdim: bool) -> Any:
         if dim is None and 0 < x.size <= FEW and not keepdim and x.dtype in self._ones:
             return x.ravel().dot(self._ones[x.dtype][x.size]) / x.size
@@ -269,7 +351,12 @@ class NumpyBackend(Backend):
     select = slice
 
     def relu(self, x: Any) -> Any:
-        return np.maximum(x, _ZERO if x.dtype is _F4 else self._zeros[x.dtype])
+        zero = _ZERO if x.dtype is _F4 else self._zeros[x.dtype]
+        return np.maximum(x, zero) if x.size < LARGE else bounded(x, zero, None)
+
+    def clamp(self, x: Any, lo: Any, hi: Any) -> Any:
+        low, high = (None if v is None else self.scalar(v, x.dtype) for v in (lo, hi))
+        return bounded(x, low, high)
 
     def sigmoid(self, x: Any) -> Any:
         if x.dtype is not _F4 and x.dtype in FLOAT16:

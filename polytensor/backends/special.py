@@ -36,17 +36,16 @@ R = (5.64189583547755073984e-1, 1.27536670759978104416e0, 5.01905042251180477414
      7.40974269950448939160e0, 2.97886665372100240670e0)  # fmt: skip
 S = (1.0, 2.26052863220117276590e0, 9.39603524938001434673e0, 1.20489539808096656605e1, 1.70814450747565897222e1,
      9.60896809063285878198e0, 3.36907645100081516050e0)  # fmt: skip
-# erf in float32 is x P(x*x) / Q(x*x) up to where it rounds to 1
 # erf(x) / x - 1 on [0, 1] in powers of x*x, fitted at Chebyshev points to 3e-11
 ERF32 = (-9.673590933288519e-06, 1.1268253922765979e-04, -8.484396552407929e-04, 5.221053412497092e-03,
          -2.6865438310430867e-02, 1.1283782622058981e-01, -3.7612638475990834e-01, 1.2837916706236066e-01)  # fmt: skip
-# erfc(z) = t exp(-z^2) p(2t - 1) with t = 3 / (3 + z), z >= 0: polynomials fitted at Chebyshev points; the relative
-# error is 9e-9 (for float32) and 5e-15
-ERFC32 = (
-    0.3580023041693937, 0.29446481728053786, 0.1967426553349005, 0.10348911926337763, 0.03984412559695549,
-    0.008942033506617264, -0.0004108609182935654, -0.001009694562426944, -0.00016920325992468105,
-    8.88782575903709e-05, 2.257789131476784e-05, -6.751377668479108e-06,
-)  # fmt: skip
+# Mills' ratio: a normal number is above a >= 0 with probability exp(-a*a/2) N(a) / D(a). A minimax fit (tests/test_fits.py
+# makes it) for float32: the relative error is at most 7.5e-8 (1 + a*a/2), with these coefficients, of which the second term
+# is what rounding a*a costs anyway. All are positive: nothing cancels.
+MILLS_N = (0.3988184928894043, 2.990905284881592, 9.441908836364746, 13.77364730834961)
+MILLS_D = (1.0, 7.486617565155029, 24.813390731811523, 40.863277435302734, 27.54729652404785)
+FARTHEST = 15.0  # from where on that probability is 0 in float32
+# erfc(z) = t exp(-z^2) p(2t - 1) with t = 3 / (3 + z), z >= 0: fitted at Chebyshev points to 5e-15
 ERFC64 = (
     0.3580023023627795, 0.2944648177232715, 0.19674278570148793, 0.10348908730197415, 0.03984258709138296,
     0.008942411501476275, -0.0004041388155356895, -0.0010113535886585113, -0.00018277031486702139,
@@ -54,6 +53,8 @@ ERFC64 = (
     1.5657278174605084e-06, 9.279753552092602e-07, -3.089795566782031e-07, -1.4194534748811066e-07,
     5.7046798787668884e-08, 1.8923107149585507e-08, -6.229837358886929e-09, -1.6480344637551011e-09,
 )  # fmt: skip
+# the same of t - 1/2, and half of it (powers of two: exact), the highest power first
+HALF_ERFC64 = tuple(c * 2.0 ** (k - 1) for k, c in enumerate(ERFC64))[::-1]
 # a first guess of the inverse of erf: x A(x*x) / B(x*x) for |x| <= 0.7, C(z) / D(z), z = sqrt(-log((1 - |x|) / 2)) above
 INV_A = (-0.140543331, 0.914624893, -1.645349621, 0.886226899)
 INV_B = (0.012229801, -0.329097515, 1.442710462, -2.118377725, 1.0)
@@ -95,8 +96,11 @@ HANKELS = {n: _hankel(n) for n in (0, 1)}
 
 def poly(coefs: tuple[float, ...], x: Array) -> Array:
     """Horner's scheme, the highest power first."""
-    y = x * coefs[0]
-    for c in coefs[1:-1]:
+    one = coefs[0] == 1
+    y = x + coefs[1] if one else x * coefs[0]
+    if one:
+        y *= x
+    for c in coefs[1 + one : -1]:
         y += c
         y *= x
     y += coefs[-1]
@@ -203,6 +207,8 @@ class SpecialKernels:
         return self.xp.fmod(x, y)
 
     def lerp(self, x: Array, y: Array, w: Array) -> Array:
+        if x.dtype.itemsize == 2:
+            return self.lerp(*(a.astype(np.float32) for a in (x, y, w))).astype(x.dtype)
         d = y - x
         return self.xp.where(self.xp.abs(w) < 0.5, x + w * d, y - d * (1 - w))
 
@@ -221,12 +227,6 @@ class SpecialKernels:
     def heaviside(self, x: Array, y: Array) -> Array:
         """0 at NaN, as in PyTorch."""
         return self.xp.where(x == 0, y, (x > 0).astype(x.dtype))
-
-    def threshold(self, x: Array, threshold: float, value: float) -> Array:
-        return self.xp.where(x <= self.scalar(threshold, x.dtype), self.scalar(value, x.dtype), x)
-
-    def threshold_backward(self, g: Array, x: Array, threshold: float) -> Array:
-        return self.xp.where(x <= self.scalar(threshold, x.dtype), self.scalar(0, g.dtype), g)
 
     def nan_to_num(self, x: Array, nan: float, posinf: float, neginf: float) -> Array:
         inf = float("inf")
@@ -308,27 +308,46 @@ class SpecialKernels:
         return self.in_spans(self._erf32, x) if x.dtype == np.float32 else self._erf64(x)
 
     def _erf32(self, x: Array) -> Array:
-        """Good to 1 unit in the last place: a polynomial below 1, and 1 - erfc above."""
-        xp = self.xp
-        a = xp.abs(x)
-        near = poly(ERF32, xp.minimum(a * a, 1)) * x + x
-        far = xp.copysign(1 - self.erfc_tail(xp.minimum(a, 4)), x)
-        return xp.where(a < 1, near, far)
+        """Good to 1 unit in the last place: a polynomial below 1, and from the tail of the normal distribution above."""
+        a = self.xp.abs(x)
+        near = poly(ERF32, a * a)
+        near *= a
+        near += a
+        far = self.upper_tail(self.clamp(a, None, 8.0) * sqrt(2))
+        far *= -2
+        far += 1
+        y = self.where(a < 1, near, far)
+        return (y.view("int32") | (x.view("int32") & -(2**31))).view(x.dtype)
 
-    def erfc_tail(self, z: Array) -> Array:
-        """erfc(z) of z >= 0, also far out: t exp(-z*z) p(2 t - 1) with t = 3 / (3 + z)."""
-        t = 3 / (z + 3)
-        p = poly((ERFC32 if z.dtype.itemsize == 4 else ERFC64)[::-1], 2 * t - 1)
-        return t * p * self.xp.exp(-z * z)
+    def mills(self, a: Array) -> Array:
+        """exp(a*a/2) times the probability that a standard normal number is above a, for a >= 0; float32: <= FARTHEST."""
+        if a.dtype.itemsize == 4:
+            y = poly(MILLS_N, a)
+            y /= poly(MILLS_D, a)
+            return y
+        t = 3 * sqrt(2) / (a + 3 * sqrt(2))
+        y = poly(HALF_ERFC64, t - 0.5)
+        y *= t
+        return y
 
-    def in_spans(self, fn: Callable[[Array], Array], x: Array) -> Array:
-        """fn(x), element by element, a span at a time: its temporaries stay in the cache."""
-        span = self.span * 8 // x.itemsize
-        if x.size <= span or not x.flags.c_contiguous:
-            return fn(x)
-        flat, out = x.reshape(-1), self.empty(x.size, x.dtype)
+    def upper_tail(self, a: Array) -> Array:
+        """The probability that a standard normal number is above a; see mills."""
+        y = a * a
+        y *= -0.5
+        return self.xp.exp(y) * self.mills(a)
+
+    def in_spans(self, fn: Callable[..., Array], *xs: Array, itemsize: int = 0) -> Array:
+        """fn(*xs) of arrays of one shape, element by element, a span at a time: its temporaries stay in the cache.
+
+        `itemsize`: that of the temporaries, if it is another one.
+        """
+        x = xs[0]
+        span = self.span * 8 // (itemsize or x.itemsize)
+        if x.size <= span or not all(y.flags.c_contiguous and y.shape == x.shape for y in xs):
+            return fn(*xs)
+        flat, out = [y.reshape(-1) for y in xs], self.empty(x.size, x.dtype)
         for i in range(0, x.size, span):
-            out[i : i + span] = fn(flat[i : i + span])
+            out[i : i + span] = fn(*[y[i : i + span] for y in flat])
         return out.reshape(x.shape)
 
     @blocked

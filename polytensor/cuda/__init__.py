@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from .. import devices, random
+from ..absent import lacks
 from ..devices import AcceleratorError as AcceleratorError
 from ..devices import OutOfMemoryError as OutOfMemoryError
 from ..ops.convert import LEGACY
@@ -301,7 +302,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         found = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
         return found
-    raise AttributeError(f"module 'torch.cuda' has no attribute {name!r}: PolyTensor does not have it")
+    raise lacks(__name__, name)
 
 
 def __dir__() -> list[str]:

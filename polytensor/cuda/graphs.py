@@ -120,7 +120,7 @@ class CUDAGraph:
 
     def reset(self) -> None:
         """Let go of the graph and its memory."""
-        self._made = self._at = None
+        self._made = self._at = self._pool = None
         self._blocks = 0
 
     def pool(self) -> Any:
@@ -174,6 +174,7 @@ class graph:
 
         synchronize()
         gc.collect()
+        _backend().empty_cache()  # the warm-up's blocks are of no use to the graph, whose pool takes as much again
         self._stream = stream(self.capture_stream)
         self._stream.__enter__()
         try:

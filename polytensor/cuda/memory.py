@@ -169,7 +169,7 @@ class MemPool:
             raise NotImplementedError("PolyTensor's MemPool takes neither an allocator nor use_on_oom nor no_split")
         if not is_available():
             raise RuntimeError("torch.cuda.MemPool requires CUDA support")
-        self.base = _runtime().private_pool()
+        self.base = _runtime().PrivatePool()
         self.id = (0, next(self._ids))
         self._known[self.id] = self
 

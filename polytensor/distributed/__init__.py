@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ..absent import missing, refuse, refuse_class
+from ..absent import missing, raising, refuse, refuse_class
 
 
 def is_available() -> bool:
@@ -25,12 +25,8 @@ is_torchelastic_launched = is_backend_available = lambda *args: False
 
 
 def _needs_group(name: str) -> Any:
-    def needs_group(*args: Any, **kwargs: Any) -> Any:
-        raise ValueError("Default process group has not been initialized, please make sure to call init_process_group.")
-
-    needs_group.__name__ = needs_group.__qualname__ = name
-    needs_group.__doc__ = "ValueError: there is no process group."
-    return needs_group
+    text = "Default process group has not been initialized, please make sure to call init_process_group."
+    return raising(name, ValueError, text, "there is no process group")
 
 
 _COLLECTIVES = (

@@ -279,6 +279,12 @@ class Builder:
             dev.backend.empty  # noqa: B018 an absent device raises here
             return dev
         except (RuntimeError, AssertionError, NotImplementedError) as error:
+            if str(target).startswith("cuda:") and devices.cuda_allowed():
+                raise Clear(
+                    f"Attempting to deserialize object on CUDA device {str(target)[5:]} but torch.cuda.device_count() is "
+                    f"{devices.get_backend('cupy').device_count()}. Please use torch.load with map_location to map your "
+                    f"storages to an existing device. ({self.name}, storage of {location}: {error})"
+                ) from None
             if str(target).startswith("cuda"):
                 raise Clear(
                     "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are "

@@ -9,7 +9,7 @@ import builtins
 import typing
 import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 from typing import Final as Final
 
@@ -126,12 +126,8 @@ def optimized_execution(should_optimize: bool) -> typing.Iterator[None]:
     yield
 
 
-class strict_fusion:  # noqa: N801
+class strict_fusion(nullcontext[None]):  # noqa: N801
     """Nothing: no kernels are fused by a compiler."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *error: object) -> None: ...
 
 
 def set_fusion_strategy(strategy: Any) -> Any:

@@ -10,10 +10,11 @@ from .. import ops
 from ..autograd import no_grad
 from ..dtypes import int64, promote_types, uint8
 from ..ops import losses as rows
+from ..ops.halves import rounded_once
 from ..ops.layers import cross_entropy_index, log_softmax
 from ..ops.layers import mse_loss as _mse_loss
 from ..ops.products import linear
-from ..ops.table import check_tensor, named, type_name
+from ..ops.table import PROMOTE, check_tensor, named, prepare, type_name
 from ..tensor import Tensor
 
 __all__ = [
@@ -102,6 +103,8 @@ def _class_indices(input: Tensor, target: Tensor) -> Tensor:
     if input.dim() > 1 and (not target.dim() or input.shape[0] != target.shape[0]):
         got = target.shape[0] if target.dim() else 1
         raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({got}).")
+    if input.dim() == 2 and target.dim() > 1:
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if input.dim() > 1 and input.shape[2:] != target.shape[1:]:
         raise RuntimeError(
             f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)} (input {list(input.shape)})"
@@ -111,7 +114,7 @@ def _class_indices(input: Tensor, target: Tensor) -> Tensor:
     if target.dtype is uint8:
         return target.to(int64)
     if target.dtype is not int64:
-        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype}")
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {type_name(target)}")
     return target
 
 
@@ -260,10 +263,10 @@ def binary_cross_entropy_with_logits(
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
     if not target.is_floating_point():
         raise RuntimeError(f"result type {input.dtype} can't be cast to the desired output type {target.dtype}")
-    soft = rows.soft_hinge(input)
-    if pos_weight is not None:
-        soft = ((pos_weight - 1) * target + 1) * soft
-    loss = (1 - target) * input + soft
+    if pos_weight is None:
+        loss = rows.bce_logits(*prepare("binary_cross_entropy_with_logits", PROMOTE, input, target))
+    else:
+        loss = (1 - target) * input + ((pos_weight - 1) * target + 1) * rows.soft_hinge(input)
     return _reduced(loss if weight is None else loss * weight, kind)
 
 
@@ -311,8 +314,7 @@ def kl_div(
     if log_target:
         loss = target.exp() * (target - input)
     else:
-        logarithm = target.masked_fill(target == 0, 1).log()
-        loss = target * logarithm - target * input
+        loss = ops.xlogy(target, target) - target * input
     loss = _reduced(loss, kind)
     return loss / input.shape[0] if batchmean and input.dim() else loss
 
@@ -369,6 +371,12 @@ def l1_loss(
     return _weighted(loss, weight, reduction, True)
 
 
+@rounded_once
+def _smooth_l1(input: Tensor, target: Tensor, beta: float, scale: float = 1) -> Tensor:
+    loss = rows.smooth_l1(input - target, beta)
+    return loss if scale == 1 else loss * scale
+
+
 @named("SmoothL1LossBackward0")
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
@@ -378,8 +386,7 @@ def smooth_l1_loss(
     kind = _kind(size_average, reduce, reduction)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    d = input - target
-    return _reduced(d.abs() if beta == 0 else rows.smooth_l1(d, beta), kind)
+    return _reduced((input - target).abs() if beta == 0 else _smooth_l1(input, target, beta), kind)
 
 
 @named("HuberLossBackward0")
@@ -392,7 +399,7 @@ def huber_loss(
         kind = _reduction(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    loss = rows.smooth_l1(input - target, delta) * delta
+    loss = _smooth_l1(input, target, delta, delta)
     if weight is None:
         return _reduced(loss, kind)
     if weight.shape != input.shape:

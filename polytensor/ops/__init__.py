@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..absent import lacks as _lacks
 from .creation import *
 from .from_data import *
 from . import indexing as _indexing
@@ -70,7 +71,7 @@ def __getattr__(name: str) -> object:
     library = modules.get(f"{__name__.partition('.')[0]}.library")
     # asked for each submodule that is imported from here, too
     if name != "aten" and (library is None or name not in library.OPS):
-        raise AttributeError(f"module 'torch.ops' has no attribute {name!r}: PolyTensor does not have it")
+        raise _lacks(__name__, name)
     from .namespaces import namespace
 
     return namespace(name)

@@ -11,7 +11,7 @@ from ..backends.activations import ROOT_2_OVER_PI, TANH_GELU
 from ..tensor import LEAF, Tensor, check_dim, rebase, wrap
 from . import pointwise as pw
 from .clamps import clamp
-from .halves import is_half, widened
+from .halves import is_half, rounded_once, widened
 from .layers import softmax
 from .random_ops import _uniform
 from .rows import together
@@ -290,6 +290,9 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return _finish("threshold", compute, input, inplace)
 
 
+_gated = rounded_once(lambda x, y: pw.mul(x, pw.sigmoid(y)))
+
+
 @named("GluBackward0")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim` times the sigmoid of the second."""
@@ -302,7 +305,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
         raise RuntimeError(f"Halving dimension must be even, but dimension {d} is size {n}")
     if x._a.dtype.kind in "biuc":
         raise no_kernel("glu_cpu", x)
-    return pw.mul(x.narrow(d, 0, n // 2), pw.sigmoid(x.narrow(d, n // 2, n // 2)))
+    return _gated(x.narrow(d, 0, n // 2), x.narrow(d, n // 2, n // 2))  # type: ignore[no-any-return]
 
 
 def softsign(input: Tensor) -> Tensor:

@@ -8,9 +8,7 @@ from typing import Any
 from .. import devices, dtypes
 from ..backends.base import DTYPE_OF, SCALARS
 from ..tensor import Tensor, wrap
-from .convert import (
-    to,
-)
+from .convert import to
 from .table import write_out
 
 LARGE = 1 << 28  # a size that is looked at more closely
@@ -71,7 +69,7 @@ def _shape(fn: str, size: tuple[Any, ...], kw: dict[str, Any]) -> tuple[int, ...
                 got = type(size[0] if given is size else given[len(shape)]).__name__
                 raise TypeError(f"{fn}(): argument 'size' (position 1) must be tuple of ints, not {got}")
         if n < 0:
-            raise RuntimeError(f"{fn}: Dimension size must be non-negative, got {list(given)}.")
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(given)}")
         shape.append(n)
     return addressable(tuple(shape))
 

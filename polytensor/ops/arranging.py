@@ -12,7 +12,7 @@ from .creation import zeros
 from .joining import cat, stack
 from .operands import check_tensors
 from .shape import contiguous, expand, flatten, reshape, sizes, transpose, unsqueeze, view
-from .table import TYPE_NAME, F, attach, check_tensor, named, placed, primitive, result_type
+from .table import F, attach, check_tensor, named, placed, primitive, result_type, type_name
 from .views import _dim_of
 
 __all__ = [
@@ -72,7 +72,7 @@ def _repeated_index(repeats: Tensor, output_size: int | None) -> Tensor:
     if a.ndim != 1:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
     if a.dtype.kind not in "iu" or a.dtype.itemsize < 4:
-        name = TYPE_NAME[DTYPE_OF[a.dtype].name]
+        name = type_name(DTYPE_OF[a.dtype])
         raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{name}'")
     if a.size and int(a.min()) < 0:
         raise RuntimeError("repeats can not be negative")

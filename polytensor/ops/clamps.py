@@ -1,4 +1,4 @@
-"""Bounds: clamp, clamp_min, clamp_max, threshold."""
+"""Bounds: clamp, clamp_min, clamp_max."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from .table import (
     attach,
     check_tensor,
     give,
-    inplace,
     no_kernel,
     prepare,
     primitive,
@@ -20,7 +19,7 @@ from .table import (
     write_out,
 )  # fmt: skip
 
-__all__ = ["clamp", "clamp_max", "clamp_min", "clip", "threshold"]
+__all__ = ["clamp", "clamp_max", "clamp_min", "clip"]
 
 
 _PLAIN = frozenset((int, float, type(None)))
@@ -106,36 +105,6 @@ def clamp_max(input: Tensor, max: Any, *, out: Tensor | None = None) -> Tensor:
     if not isinstance(max, Tensor):
         return renamed(clamp(x, max=max, out=out), "ClampMaxBackward0")
     return give(broadcasting(_clamp_max, *prepare("clamp_max", PROMOTE, x, max)), out)
-
-
-_threshold_backward = primitive(
-    "threshold_backward",
-    "g x",
-    (lambda F, g, x, threshold: F.threshold_backward(g, x, threshold), lambda F, g: F.zeros_of(g)),
-    "threshold",
-)
-_threshold = primitive(
-    "threshold", "x", (lambda F, g, x, threshold: F.threshold_backward(g, x, threshold),), "threshold value"
-)
-
-
-def threshold(input: Tensor, threshold: Any, value: Any, inplace: bool = False) -> Tensor:
-    """input where it is above `threshold`, else `value`. Source: torch.nn.functional.threshold."""
-    x = check_tensor(input, "threshold")
-    return threshold_(x, threshold, value) if inplace else _threshold_of(x, threshold, value)
-
-
-def _threshold_of(x: Tensor, threshold: Any, value: Any) -> Tensor:
-    if x._a.dtype.kind in "bc":
-        raise no_kernel("threshold_cpu", x)
-    if x._a.dtype.kind in "iu":
-        threshold, value = int(threshold), int(value)
-    return _threshold(x, threshold, value)  # type: ignore[no-any-return]
-
-
-def threshold_(input: Tensor, threshold: Any, value: Any) -> Tensor:
-    """In-place threshold. Source: torch.threshold_."""
-    return inplace(lambda x: _threshold_of(x, threshold, value), "threshold_")(check_tensor(input, "threshold_"))  # type: ignore[no-any-return]
 
 
 # ---- methods ----------------------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ from typing import Any
 from .. import dtypes, return_types
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
+from .halves import rounded_once
 from .joining import cat
-from .reduce import _to, give_packed, numpy_names, pair_out
-from .table import F, attach, check_tensor, cpp_name, inplace, is_complex, named, no_kernel, primitive
+from .operands import numpy_names
+from .reduce import _to, give_packed, pair_out
+from .table import F, attach, check_tensor, cpp_name, inplace, is_complex, named, no_kernel, primitive, raw
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp", "trapezoid", "trapz",
@@ -33,7 +35,7 @@ def _cumprod_backward(g: Tensor, x: Tensor, out: Tensor, dim: int) -> Tensor:
     return pw.mul(left, F.conj(F.shift(out, dim, 1, 1)))
 
 
-F.cumprod_backward = _cumprod_backward
+F.cumprod_backward = rounded_once(_cumprod_backward)
 
 
 def _logcumsumexp_rule(F: Any, g: Any, x: Any, out: Any, dim: int) -> Any:
@@ -45,8 +47,7 @@ def _logcumsumexp_rule(F: Any, g: Any, x: Any, out: Any, dim: int) -> Any:
 
 
 def _at_index(F: Any, g: Any, need: Any, x_shape: Any, out1: Any, dim: int) -> Any:
-    index = out1._a if isinstance(out1, Tensor) else out1
-    return (F.gather_backward(g[0], x_shape, dim, index),)
+    return (F.gather_backward(g[0], x_shape, dim, raw(out1)),)
 
 
 _cumsum = primitive("cumsum", "x", (lambda F, g, dim: F.flip(F.cumsum(F.flip(g, (dim,)), dim), (dim,)),), "dim")

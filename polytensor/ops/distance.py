@@ -7,44 +7,19 @@ from typing import Any
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .clamps import clamp
-from .norms import MODES, cdist
+from .norms import MODES, cdist, vector_norm
 from .products import matmul
 from .reduce import sum as _sum
 from .scattering import index_select
 from .shape import broadcast_tensors, permute, reshape
-from .table import TYPE_NAME, F, check_tensor, placed, result_type, shape_error, write_out
+from .table import F, check_tensor, placed, result_type, shape_error, type_name, write_out
 
 __all__ = ["bilinear", "cosine_similarity", "pairwise_distance", "pdist"]
 
 
-def _norm(x: Tensor, p: float, dim: int, keepdim: bool) -> Tensor:
-    """The p-norm along `dim`; its gradient at 0 is 0."""
-    size = pw.abs(x)
-    if p == float("inf"):
-        return size.amax(dim, keepdim)  # type: ignore[no-any-return]
-    if p == 0:
-        return _sum(pw.sign(size), dim, keepdim)
-    if p == 1:
-        return _sum(size, dim, keepdim)
-    if p == 2:
-        total = _sum(pw.mul(x, x if x._a.dtype.kind != "c" else F.conj(x)), dim, keepdim)
-        total = F.real(total) if x._a.dtype.kind == "c" else total
-    else:
-        total = _sum(pw.pow(size, p), dim, keepdim)
-    zero = pw.eq(total.detach(), 0)
-    safe = total.masked_fill(zero, 1.0)
-    return (pw.sqrt(safe) if p == 2 else pw.pow(safe, 1 / p)).masked_fill(zero, 0.0)  # type: ignore[no-any-return]
-
-
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """input over its p-norm along `dim` (at least eps)."""
-    if check_tensor(input, "normalize")._a.dtype.kind in "biu":
-        raise RuntimeError(
-            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
-            f"{TYPE_NAME[input.dtype.name]}"
-        )
-    norm = _norm(input, p, dim, True)
-    r = pw.div(input, clamp(norm, eps, None))
+    r = pw.div(check_tensor(input, "normalize"), clamp(vector_norm(input, p, dim, True), eps, None))
     return r if out is None else write_out(out, r)
 
 
@@ -53,20 +28,20 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) 
     a, b = check_tensor(x1, "cosine_similarity", "x1"), check_tensor(x2, "cosine_similarity", "x2")
     dtype = result_type(a, b)
     if not dtype.is_floating_point:
-        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {TYPE_NAME[dtype.name]}")
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {type_name(dtype)}")
     try:
         a, b = broadcast_tensors(F.cast(a, dtype.array), F.cast(b, dtype.array))
     except RuntimeError:
         raise shape_error(a._a, b._a) from None
-    a = pw.div(a, clamp(_norm(a, 2, dim, True), eps, None))
-    b = pw.div(b, clamp(_norm(b, 2, dim, True), eps, None))
+    a = pw.div(a, clamp(vector_norm(a, 2, dim, True), eps, None))
+    b = pw.div(b, clamp(vector_norm(b, 2, dim, True), eps, None))
     return _sum(pw.mul(a, b), dim)
 
 
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-06, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension."""
     a, b = check_tensor(x1, "pairwise_distance", "x1"), check_tensor(x2, "pairwise_distance", "x2")
-    return _norm(pw.add(pw.sub(a, b), eps), p, -1, keepdim)
+    return vector_norm(pw.add(pw.sub(a, b), eps), p, -1, keepdim)
 
 
 @placed

@@ -13,7 +13,7 @@ from . import pointwise as pw
 from .random_ops import _reserve, dropout_mask
 from .table import ROWS, F, check_tensor, primitive
 
-__all__ = ["alpha_dropout", "alpha_dropout_", "dropout", "dropout_", "feature_alpha_dropout", "feature_dropout"]
+__all__ = ["alpha_dropout", "dropout", "feature_alpha_dropout", "feature_dropout"]
 
 primitive(
     "masked_scale", "x", (lambda F, g, mask, scale: F.masked_scale(g, mask, scale),), "mask scale", node="MulBackward0"
@@ -143,13 +143,3 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """alpha_dropout of whole channels."""
     return _alpha(input, p, training, inplace, True)
-
-
-def dropout_(input: Tensor, p: float, training: bool) -> Tensor:
-    """dropout in place. Source: torch.dropout_."""
-    return dropout(input, p, training, True)
-
-
-def alpha_dropout_(input: Tensor, p: float, training: bool) -> Tensor:
-    """alpha_dropout in place. Source: torch.alpha_dropout_."""
-    return alpha_dropout(input, p, training, True)

@@ -12,7 +12,7 @@ from . import pointwise as pw
 from . import products as mat
 from . import reduce as red
 from . import shape as sh
-from .table import PROMOTE, TYPE_NAME, attach, check_tensor, cpp_name, named, prepare, write_out
+from .table import PROMOTE, attach, check_tensor, cpp_name, named, prepare, type_name, write_out
 
 __all__ = ["chain_matmul", "einsum", "kron", "tensordot"]
 
@@ -312,8 +312,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     r = sh.reshape(mat.mm(x, y), (*(p[i] for i in rows), *(q[j] for j in columns)))
     if out is not None and out._a.dtype != r._a.dtype:
         raise RuntimeError(
-            f"tensordot: Expected the output tensor to have dtype {TYPE_NAME[r.dtype.name]}, but got an output tensor with "
-            f"dtype {TYPE_NAME[out.dtype.name]}"
+            f"tensordot: Expected the output tensor to have dtype {type_name(r)}, but got an output tensor with "
+            f"dtype {type_name(out)}"
         )
     return r if out is None else write_out(out, r)
 

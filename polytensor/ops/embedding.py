@@ -9,7 +9,7 @@ from .. import dtypes
 from ..autograd import no_grad
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
-from .distance import _norm
+from .norms import vector_norm
 from .rows import together
 from .scattering import index_select
 from .shape import reshape
@@ -47,7 +47,7 @@ def _indices(input: Tensor, weight: Tensor, op: str) -> Any:
     if input.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
-            f"torch.{input.dtype.name} instead (while checking arguments for {op})"
+            f"{input.type()} instead (while checking arguments for {op})"
         )
     index = input._a if input.dtype is dtypes.int64 else F.cast(input, dtypes.int64.array)._a
     error: type[Exception] = IndexError
@@ -73,7 +73,7 @@ def _renorm(weight: Tensor, index: Any, max_norm: float, norm_type: float) -> No
     with no_grad():
         used = weight._dev.backend.unique_rows(index)
         rows = wrap(weight._a[used], weight._dev)
-        norms = _norm(rows, norm_type, 1, True)
+        norms = vector_norm(rows, norm_type, 1, True)
         scale = pw.where(pw.gt(norms, max_norm), pw.div(max_norm, pw.add(norms, 1e-7)), 1.0)
         weight.data[wrap(used, weight._dev)] = pw.mul(rows, scale)
         weight._bump()

@@ -6,14 +6,10 @@ from typing import Any
 
 from ..tensor import Tensor
 from .products import adjoint
-from .table import primitive
+from .table import primitive, raw, raw_dtype
 
 
 # ---- what rules share -------------------------------------------------------------------------------------------------
-def dtype_of(x: Any) -> Any:
-    return x._a.dtype if isinstance(x, Tensor) else x.dtype
-
-
 def cut(F: Any, x: Any, rows: slice, columns: slice) -> Any:
     """A block of the last two dimensions."""
     return F.slice(x, (*(slice(None),) * (len(x.shape) - 2), rows, columns))
@@ -62,7 +58,7 @@ def _det_rule(F: Any, g: Any, x: Any, out: Any) -> Any:
 
 def _slogdet_rule(F: Any, g: Any, need: Any, x: Any, out0: Any) -> Any:
     gs, gl = g
-    dtype = dtype_of(x)
+    dtype = raw_dtype(x)
     d = None if gl is None else F.cast(gl, dtype)
     if gs is not None and dtype.kind == "c":
         z = F.mul(F.conj(gs), out0)
@@ -125,7 +121,7 @@ def _lu_rule(F: Any, g: Any, need: Any, out0: Any, out1: Any, x_shape: Any) -> A
     phi = unit_solve(F.linalg_solve_triangular(u1h, phi, False, False, False))
     if other is not None:
         phi = F.join(phi, other, -1 if n > m else -2)
-    pivots = out1._a if isinstance(out1, Tensor) else out1
+    pivots = raw(out1)
     return [F.permute_rows_by(phi, pivots, True)]
 
 
@@ -176,7 +172,7 @@ def _qr_rule(F: Any, g: Any, need: Any, out0: Any, out1: Any, x_shape: Any, kind
 def _phases(F: Any, parts: list[Any], op: str, what: str) -> None:
     """RuntimeError where a loss depends on the phase of complex vectors: the imaginary parts must add up to 0."""
     backend = parts[0]._dev.backend if isinstance(parts[0], Tensor) else F
-    arrays = [(p._a if isinstance(p, Tensor) else p).imag for p in parts]
+    arrays = [raw(p).imag for p in parts]
     with backend.here():
         total, last = sum(arrays), arrays[-1]
         good = abs(total) <= 1e-2 + 1e-2 * (abs(last) if len(arrays) > 1 else 0)
@@ -198,7 +194,7 @@ def _svd_rule(F: Any, g: Any, need: Any, out0: Any, out1: Any, out2: Any, x_shap
         u, vh = cut(F, u, whole, first), cut(F, vh, first, whole)
         gu = None if gu is None else cut(F, gu, whole, first)
         gvh = None if gvh is None else cut(F, gvh, first, whole)
-    dtype = dtype_of(u)
+    dtype = raw_dtype(u)
     middle = None if gs is None else F.diag_put(F.cast(gs, dtype), (*gs.shape, k))
     sc = F.cast(s, dtype)
     if gu is not None or gvh is not None:
@@ -234,7 +230,7 @@ def _svd_rule(F: Any, g: Any, need: Any, out0: Any, out1: Any, out2: Any, x_shap
 def _eigh_rule(F: Any, g: Any, need: Any, out0: Any, out1: Any) -> Any:
     gl, gv = g
     values, v = out0, out1
-    dtype = dtype_of(v)
+    dtype = raw_dtype(v)
     vh = adjoint(F, v)
     middle = None if gl is None else F.diag_put(F.cast(gl, dtype), v.shape)
     if gv is not None:
@@ -258,7 +254,7 @@ def _eig_rule(F: Any, g: Any, need: Any, out0: Any, out1: Any, x_dtype: Any) -> 
         _phases(F, [d], "linalg_eig_backward", "eigen")
         d = F.mul(F.add(d, F.conj(d)), 0.5)
         w = F.sub(w, F.mul(F.matmul(vh, v), as_row(F, d)))
-        w = F.div(w, F.conj(_differences(F, values, dtype_of(v))))
+        w = F.div(w, F.conj(_differences(F, values, raw_dtype(v))))
         w = F.sub(w, F.diag_put(F.diag_part(w), w.shape))
         middle = w if middle is None else F.add(middle, w)
     if middle is None:

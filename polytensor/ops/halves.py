@@ -5,7 +5,8 @@ As on PyTorch's CPU, products, quotients and lerp take the number in float32 and
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
 from math import copysign, inf
 from struct import pack, unpack
 from typing import Any
@@ -80,6 +81,20 @@ def scaled(F: Any, g: Any, value: float) -> Any:
     """A derivative's rule: g * value, also of 16-bit g, with the number as it is."""
     dtype = raw_dtype(g)
     return F.mul_number(g, value) if dtype is not FLOAT32 and is_half(dtype) else F.mul(g, value)
+
+
+def rounded_once(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator of a function of Tensors: those of one 16-bit dtype compute in float32, and the result has their dtype."""
+
+    @wraps(fn)
+    def call(x: Any, *rest: Any) -> Any:
+        dtype = x._a.dtype
+        if dtype is FLOAT32 or not is_half(dtype) or any(isinstance(y, Tensor) and y._a.dtype != dtype for y in rest):
+            return fn(x, *rest)
+        r = fn(*map(widened, (x, *rest)))
+        return tuple([F.cast(v, dtype) for v in r]) if isinstance(r, tuple) else F.cast(r, dtype)
+
+    return call
 
 
 mul_number = primitive("mul_number", "x", (lambda F, g, value: F.mul_number(g, value),), "value", node="MulBackward0")

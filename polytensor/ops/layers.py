@@ -6,7 +6,8 @@ from typing import Any
 
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
-from .rows import together
+from .halves import rounded_once
+from .rows import raw, together
 from .shape import broadcast_tensors
 from .table import FLOAT32, F, attach, check_tensor, guard, no_kernel, primitive
 
@@ -26,7 +27,7 @@ def _pool_rule(
     F: Any, g: Any, need: Any, x_shape: Any, out1: Any, kernel: Any, stride: Any, padding: Any, dilation: Any
 ) -> Any:
     window = (kernel, stride, padding, dilation)
-    return [F.max_pool2d_grad(g[0], out1._a if isinstance(out1, Tensor) else out1, x_shape, window)]
+    return [F.max_pool2d_grad(g[0], raw(out1), x_shape, window)]
 
 
 _pool = primitive(
@@ -106,7 +107,7 @@ def _log_softmax_backward(g: Tensor, y: Tensor, dim: int) -> Tensor:
     return pw.sub(g, pw.mul(pw.exp(y), F.sum(g, (dim,), True)))
 
 
-F.softmax_backward, F.log_softmax_backward = _softmax_backward, _log_softmax_backward
+F.softmax_backward, F.log_softmax_backward = rounded_once(_softmax_backward), rounded_once(_log_softmax_backward)
 
 
 def _soft(name: str, row: Any, method: bool = False) -> Any:

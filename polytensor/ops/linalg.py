@@ -12,6 +12,7 @@ from . import pointwise as pw
 from . import products as mat
 from . import reduce as red
 from . import shape as sh
+from .convert import to_device
 from .factors import cut
 from .products import adjoint
 from .table import F, check_tensor, no_kernel, placed, same_device, type_name, write_out
@@ -412,9 +413,11 @@ def tolerances(x: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
 
     def value(tol: Any) -> Any:
         if isinstance(tol, Tensor):
+            if tol._a.ndim:  # a number goes along
+                same_device("linalg", x, tol)
             if tol._a.dtype.kind == "c":
                 raise RuntimeError("torch.linalg: atol and rtol tensors of complex type are not supported.")
-            return F.cast(tol, real)._a[..., None]
+            return F.cast(to_device(tol, x._dev), real)._a[..., None]
         return float(tol or 0.0)
 
     return value(atol), value(rtol)

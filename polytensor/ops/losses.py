@@ -9,6 +9,12 @@ from .table import primitive
 TINY = 9.999999960041972e-13  # PyTorch's 1e-12, a float32
 
 soft_hinge = primitive("soft_hinge", "x", (lambda F, g, x: F.neg(F.mul(g, F.sigmoid(F.neg(x)))),))
+bce_logits = primitive(
+    "bce_logits",
+    "x t",
+    (lambda F, g, x, t: F.mul(g, F.sub(F.sigmoid(x), t)), lambda F, g, x: F.neg(F.mul(g, x))),
+    node="BinaryCrossEntropyWithLogitsBackward0",
+)
 smooth_l1 = primitive(
     "smooth_l1",
     "d",

@@ -14,9 +14,9 @@ from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .halves import is_half, widened
-from .rows import together
+from .rows import raw_dtype, together
 from .shape import contiguous, reshape
-from .table import TYPE_NAME, F, check_tensor, is_complex, named, no_kernel, primitive, type_name
+from .table import F, check_tensor, is_complex, named, no_kernel, primitive, type_name
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -79,7 +79,7 @@ def _batch_rule(
         grads = list(F.batch_normalize_backward(g[0], x, w, out1, out2, dims, eps))
     if need[0] and (g[1] is not None or g[2] is not None):
         y = F.div(F.sub(x, out1), F.sqrt(F.add(out2, eps)))
-        more = F.cast(_through(F, None, g[1], g[2], y, out2, x_shape, dims, eps), getattr(x, "_a", x).dtype)
+        more = F.cast(_through(F, None, g[1], g[2], y, out2, x_shape, dims, eps), raw_dtype(x))
         grads[0] = more if grads[0] is None else F.add(grads[0], more)
     return [d if n else None for d, n in zip(grads, need, strict=True)]
 
@@ -92,7 +92,7 @@ def _layer_rule(
         grads = list(F.rows_normalize_backward(g[0], x, w, out1, out2, dims, eps))
     if need[0] and (g[1] is not None or g[2] is not None):
         y = F.div(F.sub(x, out1), F.sqrt(F.add(out2, eps)))
-        more = F.cast(_through(F, None, g[1], g[2], y, out2, x_shape, dims, eps), getattr(x, "_a", x).dtype)
+        more = F.cast(_through(F, None, g[1], g[2], y, out2, x_shape, dims, eps), raw_dtype(x))
         grads[0] = more if grads[0] is None else F.add(grads[0], more)
     return [d if n else None for d, n in zip(grads, need, strict=True)]
 
@@ -111,7 +111,7 @@ def _rows_rms_rule(F: Any, g: Any, need: Any, x: Any, w: Any, out1: Any, x_shape
     if g[0] is not None:
         grads = list(F.rows_rms_backward(g[0], x, w, out1, dims, eps))
     if need[0] and g[1] is not None:
-        more = F.cast(F.mul(x, F.mul(g[1], 2 / count(x_shape, dims))), getattr(x, "_a", x).dtype)
+        more = F.cast(F.mul(x, F.mul(g[1], 2 / count(x_shape, dims))), raw_dtype(x))
         grads[0] = more if grads[0] is None else F.add(grads[0], more)
     return [d if n else None for d, n in zip(grads, need, strict=True)]
 
@@ -205,7 +205,7 @@ F.batch_normalize_backward = _batch_normalize_backward
 
 def _refuse_complex(x: Tensor) -> None:
     if x._a.dtype.kind == "c":
-        raise NotImplementedError(f"the norm is not implemented for '{TYPE_NAME[x.dtype.name]}'")
+        raise NotImplementedError(f"the norm is not implemented for '{type_name(x)}'")
 
 
 def _affine(

@@ -11,9 +11,12 @@ from . import linalg as la
 from . import pointwise as pw
 from . import reduce as red
 from . import shape as sh
-from .factors import as_scalars, dtype_of
+from .factors import as_scalars
+from .halves import is_half, rounded_once, widened
 from .joining import stack
-from .table import F, attach, check_tensor, named, no_kernel, placed, primitive, shape_error, type_name, write_out
+from .operands import numpy_names
+from .rows import placed, primitive, raw_dtype
+from .table import F, attach, check_tensor, named, no_kernel, shape_error, type_name, write_out
 
 __all__ = ["cdist", "cross", "dist", "norm", "renorm"]
 
@@ -21,7 +24,7 @@ __all__ = ["cdist", "cross", "dist", "norm", "renorm"]
 # ---- vector norms -----------------------------------------------------------------------------------------------------
 def _is_zero(F: Any, x: Any) -> Any:
     """1 where x is 0, else 0, in its dtype."""
-    return F.cast(F.eq(x, 0), dtype_of(x))
+    return F.cast(F.eq(x, 0), raw_dtype(x))
 
 
 def _safe(F: Any, x: Any) -> Any:
@@ -31,19 +34,21 @@ def _safe(F: Any, x: Any) -> Any:
 
 def _direction(F: Any, x: Any, size: Any) -> Any:
     """sign(x), or x / |x| if complex."""
-    dtype = dtype_of(x)
+    dtype = raw_dtype(x)
     return F.div(x, F.cast(_safe(F, size), dtype)) if dtype.kind == "c" else F.sign(x)
 
 
 def _norm_rule(F: Any, g: Any, x: Any, out: Any, x_shape: Any, ord: float, dim: Any) -> Any:
     """PyTorch's choices at 0: a subgradient, never NaN."""
-    dtype = dtype_of(x)
-    real = dtype_of(g)
+    dtype = raw_dtype(x)
+    real = raw_dtype(g)
     shape = red.keep_shape(x_shape, dim)
     g, size = F.reshape(g, shape), F.reshape(out, shape)
     if ord == 0:
         return None
     if ord == 2:
+        if is_half(dtype):  # as PyTorch's steps round
+            return F.mul(g, F.div(x, _safe(F, size)))
         return F.mul(x, F.cast(F.div(g, _safe(F, size)), dtype))
     length = F.abs(x)
     if ord == 1:
@@ -220,7 +225,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 
 @named("RenormBackward0")
-@red.numpy_names
+@numpy_names
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
     """Scale each slice along `dim` whose p-norm is above `maxnorm` down to it. Source: torch.renorm."""
     x = check_tensor(input, "renorm")
@@ -232,8 +237,9 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
     if ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
     d = check_dim(dim, ndim)
-    size = vector_norm(x, p, tuple(i for i in range(ndim) if i != d), True)
+    size = vector_norm(widened(x), p, tuple(i for i in range(ndim) if i != d), True)
     factor = pw.where(pw.gt(size, maxnorm), pw.div(maxnorm, pw.add(size, 1e-7)), 1.0)
+    factor = F.cast(factor, x._a.dtype) if is_half(x._a.dtype) else factor
     return red.give_packed(pw.mul(x, factor).contiguous(), out)  # type: ignore[attr-defined]
 
 
@@ -401,8 +407,6 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = MODES[0]) 
         raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
-    if x1._a.dtype.itemsize == 2:
-        raise no_kernel("cdist", x1)
     if x1._a.dtype != x2._a.dtype:
         raise RuntimeError(f"expected scalar type {type_name(x1)} but found {type_name(x2)}")
     try:
@@ -410,7 +414,10 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = MODES[0]) 
     except RuntimeError:
         raise shape_error(x1._a[..., 0, 0], x2._a[..., 0, 0]) from None
     many = compute_mode == MODES[0] and (a[-2] > 25 or b[-2] > 25)
-    return _cdist(la.spread(x1, batch), la.spread(x2, batch), float(p), p == 2 and (many or compute_mode == MODES[1]))  # type: ignore[no-any-return]
+    by_product = p == 2 and (many or compute_mode == MODES[1])
+    if is_half(x1._a.dtype) and not by_product:
+        raise no_kernel("cdist", x1)
+    return rounded_once(_cdist)(la.spread(x1, batch), la.spread(x2, batch), float(p), by_product)  # type: ignore[no-any-return]
 
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from inspect import signature
+from collections.abc import Callable
+from functools import wraps
+from inspect import CO_VARARGS, CO_VARKEYWORDS, signature, unwrap
 from typing import Any
 
 from ..backends.base import SCALARS
 from ..tensor import Tensor
+from .rows import written
 
 
 def check_tensor(x: Any, op: str, name: str = "input") -> Tensor:
@@ -112,3 +115,58 @@ def foreign(op: str, x: Any, y: Any, error: TypeError) -> Any:
     raise TypeError(
         f"unsupported operand type(s) for {symbol}: '{type(x).__name__}' and '{type(y).__name__}'"
     ) from None
+
+
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input"}
+
+
+def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """`fn` that also takes NumPy's names of arguments, as PyTorch's own functions do."""
+
+    code = unwrap(fn).__code__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    aliases = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
+    if not code.co_flags & CO_VARKEYWORDS and not any(v in own for v in aliases.values()):
+        return fn  # nothing that it takes has another name
+
+    @wraps(fn)
+    def op(*args: Any, **kwargs: Any) -> Any:
+        return fn(*args, **{aliases.get(k, k): v for k, v in kwargs.items()} if kwargs else kwargs)
+
+    if code.co_flags & (CO_VARARGS | CO_VARKEYWORDS):
+        return op
+
+    def renaming(given: dict[str, Any], names: dict[str, Any]) -> Any:
+        for name, value in names.items():
+            target = aliases.get(name)
+            if target not in given or given[target] is not defaults.get(f"default_{target}"):
+                raise TypeError(f"{fn.__name__}() got an unexpected keyword argument '{name}'")
+            given[target] = value
+        try:
+            return fn(**{k: v for k, v in given.items() if v is not missing})
+        except (AttributeError, TypeError) as error:
+            return asked(call, given, error)
+
+    def text() -> list[str]:
+        # with fn's own arguments: packing and unpacking them costs twice as much as the call
+        found = signature(fn).parameters
+        named = [k for k, p in found.items() if p.kind == p.KEYWORD_ONLY]
+        plain = [k for k in found if k not in named]
+        needed = [k for k, p in found.items() if p.default is p.empty]
+        defaults.update((f"default_{k}", missing if k in needed else p.default) for k, p in found.items())
+        taken = [f"{k}=default_{k}" for k in plain] + (["*"] if named else []) + [f"{k}=default_{k}" for k in named]
+        return [
+            f"def call({', '.join([*taken, '**names'])}):",
+            f" if {' or '.join(['names', *[f'{k} is missing' for k in needed]])}:",
+            f"  return renaming(dict({', '.join(f'{k}={k}' for k in found)}), names)",
+            " try:",
+            f"  if {' and '.join(f'{k} is default_{k}' for k in named) or 'True'}: return fn({', '.join(plain)})",
+            f"  return fn({', '.join([*plain, *[f'{k}={k}' for k in named]])})",
+            f" except (AttributeError, TypeError) as error: return asked(call, dict({', '.join(f'{k}={k}' for k in found)}), error)",
+        ]
+
+    missing = object()
+    call = written("call", text, {"fn": fn, "renaming": renaming, "missing": missing})
+    call.__globals__.update(asked=asked, call=call)
+    defaults = call.__globals__
+    return wraps(fn)(call)

@@ -9,7 +9,7 @@ from typing import Any
 from .. import dtypes
 from ..autograd.modes import InferenceCell
 from ..tensor import Tensor, wrap
-from .halves import is_half, scaled
+from .halves import is_half, rounded_once, scaled
 from .operands import asked
 from .table import (
     COMPARE,
@@ -59,15 +59,17 @@ SUB_BOOL = (
     "or `logical_not()` operator instead."
 )
 
+SUB_BOOLS = "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
+
 # ---- arithmetic -------------------------------------------------------------------------------------------------------
 _add = binary("add", (lambda F, g: g, lambda F, g: g))
-_sub = binary("sub", (lambda F, g: g, lambda F, g: F.neg(g)), refuse="b", message=SUB_BOOL)
+_sub = binary("sub", (lambda F, g: g, lambda F, g: F.neg(g)), refuse="b", message=(SUB_BOOL, SUB_BOOLS))
 mul = binary("mul", (lambda F, g, y: F.mul(g, F.conj(y)), lambda F, g, x: F.mul(g, F.conj(x))))
 _div = binary(
     "div",
     (
         lambda F, g, y: F.div(g, F.conj(y)),
-        lambda F, g, x, y: F.neg(F.div(F.mul(g, F.conj(x)), F.conj(F.mul(y, y)))),
+        lambda F, g, x, y: F.neg(F.mul(g, F.conj(F.div(F.div(x, y), y)))),
     ),
     kind=FLOAT,
 )
@@ -140,6 +142,11 @@ abs = unary("abs", _abs_rule, refuse="\"abs_cpu\" not implemented for 'Bool'", e
 sign = unary("sign", lambda F, g: F.zeros_of(g), real=True, exact=True)
 sgn = unary("sgn", _sgn_rule, exact=True)
 
+
+def _cube(F: Any, x: Any) -> Any:
+    return F.pow_scalar(x, 3.0) if is_half(raw_dtype(x)) else F.mul(x, F.mul(x, x))
+
+
 # ---- exponentials, trigonometry ---------------------------------------------------------------------------------------
 exp = unary("exp", lambda F, g, out: F.mul(g, F.conj(out)), FLOAT)
 expm1 = unary("expm1", lambda F, g, out: F.mul(g, F.conj(F.add(out, 1))), FLOAT)
@@ -148,7 +155,7 @@ log2 = unary("log2", lambda F, g, x: F.div(g, scaled(F, F.conj(x), 0.69314718055
 log10 = unary("log10", lambda F, g, x: F.div(g, scaled(F, F.conj(x), 2.302585092994046)), FLOAT)
 log1p = unary("log1p", lambda F, g, x: F.div(g, F.conj(F.add(x, 1))), FLOAT, node="Log1PBackward0")
 sqrt = unary("sqrt", lambda F, g, out: F.div(g, F.mul(F.conj(out), 2)), FLOAT)
-rsqrt = unary("rsqrt", lambda F, g, out: F.mul(scaled(F, g, -0.5), F.conj(F.mul(out, F.mul(out, out)))), FLOAT)
+rsqrt = unary("rsqrt", lambda F, g, out: F.mul(scaled(F, g, -0.5), F.conj(_cube(F, out))), FLOAT)
 reciprocal = unary("reciprocal", lambda F, g, out: F.neg(F.mul(g, F.conj(F.mul(out, out)))), FLOAT)
 sin = unary("sin", lambda F, g, x: F.mul(g, F.conj(F.cos(x))), FLOAT)
 cos = unary("cos", lambda F, g, x: F.neg(F.mul(g, F.conj(F.sin(x)))), FLOAT)
@@ -158,8 +165,8 @@ sigmoid = unary("sigmoid", lambda F, g, out: F.sigmoid_backward(g, F.conj(out)),
 relu = unary(
     "relu", lambda F, g, out: F.relu_backward(g, out), refuse="Boolean inputs not supported for relu", real=True
 )
-F.tanh_backward = lambda g, y: mul(g, _sub(1.0, mul(y, y)))
-F.sigmoid_backward = lambda g, y: mul(g, mul(_sub(1.0, y), y))
+F.tanh_backward = rounded_once(lambda g, y: mul(g, _sub(1.0, mul(y, y))))
+F.sigmoid_backward = rounded_once(lambda g, y: mul(g, mul(_sub(1.0, y), y)))
 F.relu_backward = lambda g, y: F.keep(g, logical_not(le(y, 0)))
 
 floor = unary("floor", lambda F, g: F.zeros_of(g), refuse="\"floor\" not implemented for 'Bool'", real=True, exact=True)
@@ -339,7 +346,8 @@ def round(input: Tensor, *, decimals: int | None = None, out: Tensor | None = No
     if decimals == 0:
         return _round(input, out=out)
     scale = 10.0**decimals
-    return renamed(_div(_round(mul(input, scale)), scale, out=out), "RoundBackward1")
+    r = rounded_once(lambda x: _div(_round(mul(x, scale)), scale))(check_tensor(input, "round"))
+    return renamed(r if out is None else write_out(out, r), "RoundBackward1")
 
 
 def _clamp_rule(F: Any, g: Any, x: Any, lo: Any, hi: Any) -> Any:
@@ -379,7 +387,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
             try:
                 return _where(condition, input, other)
             except ValueError:
-                raise shape_error(input._a, other._a) from None
+                raise shape_error(condition._a, input._a, other._a) from None
     if not isinstance(condition, Tensor):
         error = TypeError(f"where(): argument 'condition' must be Tensor, not {type(condition).__name__}")
         return asked(where, {"condition": condition, "input": input, "other": other, "out": out}, error)
@@ -409,7 +417,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
     try:
         r = _where(condition, x, y)
     except ValueError:
-        raise shape_error(x._a, y._a if x._a.ndim >= y._a.ndim else condition._a) from None
+        raise shape_error(condition._a, x._a, y._a) from None
     return r if out is None else write_out(out, r)
 
 

@@ -314,7 +314,7 @@ def multinomial(
     check_tensor(input, "multinomial")
     a = input._a
     if a.dtype.kind in "biuc":
-        name = dtypes.TYPE_NAMES[input.dtype.name]
+        name = type_name(input)
         raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {name}")
     if a.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
@@ -377,10 +377,10 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     for name, x in (("count", count), ("prob", prob)):
         check_tensor(x, "binomial", name)
         if x._a.dtype.kind in "biuc":
-            kind = dtypes.TYPE_NAMES[x.dtype.name]
+            kind = type_name(x)
             raise ValueError(f"binomial only supports floating-point dtypes for {name}, got: {kind}")
     if count.dtype is not prob.dtype:
-        have, want = (dtypes.TYPE_NAMES[x.dtype.name] for x in (prob, count))
+        have, want = (type_name(x) for x in (prob, count))
         raise RuntimeError(f"Found dtype {have} but expected {want}")
     shape = (count.detach() + prob.detach())._a.shape
     dev = count._dev
@@ -495,7 +495,7 @@ def _continuous(x: Tensor, name: str) -> Any:
     if x.dtype.category != dtypes.FLOAT:
         raise RuntimeError(
             f"{name} distribution is a continuous probability distribution. dtype must be a floating point but you "
-            f"specified {dtypes.TYPE_NAMES[x.dtype.name]}"
+            f"specified {type_name(x)}"
         )
     return x._a.dtype
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
-from functools import wraps
-from inspect import CO_VARARGS, CO_VARKEYWORDS, signature, unwrap
 from math import prod as _product
 from typing import Any
 
@@ -13,13 +10,11 @@ from .. import dtypes, return_types
 from ..autograd.modes import mode
 from ..tensor import Tensor, check_dim
 from . import pointwise as pw
-from .halves import scaled
-from .operands import asked
-from .rows import written
+from .halves import rounded_once, scaled
+from .operands import NUMPY_NAMES, asked, numpy_names
 from .table import (
     FLOAT,
     FLOAT32,
-    TYPE_NAME,
     F,
     attach,
     check_tensor,
@@ -28,6 +23,7 @@ from .table import (
     no_kernel,
     prepare,
     primitive,
+    raw,
     raw_dtype,
     renamed,
     type_name,
@@ -86,7 +82,7 @@ _mean = primitive(
 
 def _share(F: Any, g: Any, x: Any, hit: Any, x_shape: Any, dim: Any) -> Any:
     """g, spread evenly over the elements in `hit`."""
-    hit = F.cast(hit, x._a.dtype if isinstance(x, Tensor) else x.dtype)
+    hit = F.cast(hit, raw_dtype(x))
     return F.div(F.mul(hit, F.reshape(g, keep_shape(x_shape, dim))), F.sum(hit, dim, True))
 
 
@@ -109,23 +105,17 @@ _max_all = primitive("max_all", "x", (_extreme_rule,), "dim keepdim", node="MaxB
 _min_all = primitive("min_all", "x", (_extreme_rule,), "dim keepdim", node="MinBackward1")
 
 
-def _at_index_rule(F: Any, g: Any, need: Any, x_shape: Any, out1: Any, dim: int, keepdim: bool) -> Any:
+def at_index_rule(F: Any, g: Any, need: Any, x_shape: Any, out1: Any, dim: int, keepdim: bool) -> Any:
+    """Of (values, indices) along a dimension."""
+    g, out1 = g[0], raw(out1)
     if not keepdim:
-        g = F.reshape(g, keep_shape(x_shape, (dim,)))
-        out1 = F.reshape(out1, keep_shape(x_shape, (dim,)))
-    index = out1._a if isinstance(out1, Tensor) else out1
-    return (F.gather_backward(g, x_shape, dim, index),)
+        kept = keep_shape(x_shape, (dim,))
+        g, out1 = F.reshape(g, kept), out1.reshape(kept)
+    return (F.gather_backward(g, x_shape, dim, out1),)
 
 
-def _first(rule: Any) -> Any:
-    def joint(F: Any, g: Any, need: Any, x_shape: Any, out1: Any, dim: Any, keepdim: Any) -> Any:
-        return rule(F, g[0], need, x_shape, out1, dim, keepdim)
-
-    return joint
-
-
-_max_dim = primitive("max_dim", "x", _first(_at_index_rule), "dim keepdim", node="MaxBackward0", outs=2)
-_min_dim = primitive("min_dim", "x", _first(_at_index_rule), "dim keepdim", node="MinBackward0", outs=2)
+_max_dim = primitive("max_dim", "x", at_index_rule, "dim keepdim", node="MaxBackward0", outs=2)
+_min_dim = primitive("min_dim", "x", at_index_rule, "dim keepdim", node="MinBackward0", outs=2)
 
 
 def _var_rule(F: Any, g: Any, x: Any, x_shape: Any, dim: Any, correction: float) -> Any:
@@ -164,7 +154,7 @@ def _prod_backward(g: Tensor, x: Tensor, out: Tensor, dim: int) -> Tensor:
     return pw.mul(g, F.conj(pw.mul(before, after)))
 
 
-F.prod_backward = _prod_backward
+F.prod_backward = rounded_once(_prod_backward)
 _prod = primitive("prod", "x", (_prod_rule,), "dim keepdim")
 
 
@@ -181,60 +171,6 @@ _argmin = primitive("argmin", "x", None, "dim keepdim")
 _all = primitive("all", "x", None, "dim keepdim")
 _any = primitive("any", "x", None, "dim keepdim")
 _count_nonzero = primitive("count_nonzero", "x", None, "dim")
-
-NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input"}
-
-
-def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """`fn` that also takes NumPy's names of arguments, as PyTorch's own functions do."""
-
-    code = unwrap(fn).__code__
-    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    aliases = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
-    if not code.co_flags & CO_VARKEYWORDS and not builtins.any(v in own for v in aliases.values()):
-        return fn  # nothing that it takes has another name
-
-    @wraps(fn)
-    def op(*args: Any, **kwargs: Any) -> Any:
-        return fn(*args, **{aliases.get(k, k): v for k, v in kwargs.items()} if kwargs else kwargs)
-
-    if code.co_flags & (CO_VARARGS | CO_VARKEYWORDS):
-        return op
-
-    def renaming(given: dict[str, Any], names: dict[str, Any]) -> Any:
-        for name, value in names.items():
-            target = aliases.get(name)
-            if target not in given or given[target] is not defaults.get(f"default_{target}"):
-                raise TypeError(f"{fn.__name__}() got an unexpected keyword argument '{name}'")
-            given[target] = value
-        try:
-            return fn(**{k: v for k, v in given.items() if v is not missing})
-        except (AttributeError, TypeError) as error:
-            return asked(call, given, error)
-
-    def text() -> list[str]:
-        # with fn's own arguments: packing and unpacking them costs twice as much as the call
-        found = signature(fn).parameters
-        named = [k for k, p in found.items() if p.kind == p.KEYWORD_ONLY]
-        plain = [k for k in found if k not in named]
-        needed = [k for k, p in found.items() if p.default is p.empty]
-        defaults.update((f"default_{k}", missing if k in needed else p.default) for k, p in found.items())
-        taken = [f"{k}=default_{k}" for k in plain] + (["*"] if named else []) + [f"{k}=default_{k}" for k in named]
-        return [
-            f"def call({', '.join([*taken, '**names'])}):",
-            f" if {' or '.join(['names', *[f'{k} is missing' for k in needed]])}:",
-            f"  return renaming(dict({', '.join(f'{k}={k}' for k in found)}), names)",
-            " try:",
-            f"  if {' and '.join(f'{k} is default_{k}' for k in named) or 'True'}: return fn({', '.join(plain)})",
-            f"  return fn({', '.join([*plain, *[f'{k}={k}' for k in named]])})",
-            f" except (AttributeError, TypeError) as error: return asked(call, dict({', '.join(f'{k}={k}' for k in found)}), error)",
-        ]
-
-    missing = object()
-    call = written("call", text, {"fn": fn, "renaming": renaming, "missing": missing})
-    call.__globals__.update(asked=asked, call=call)
-    defaults = call.__globals__
-    return wraps(fn)(call)
 
 
 def _flag(value: Any, op: str, name: str = "keepdim") -> None:
@@ -277,7 +213,7 @@ def _to(x: Tensor, dtype: Any) -> Tensor:
     if dtype is None or x._a.dtype == dtype.array:
         return x
     if x._fn is not None and mode.grad and dtype.array.kind in "biu":
-        raise RuntimeError(f"Autograd not support dtype: {TYPE_NAME[dtype.name]}")
+        raise RuntimeError(f"Autograd not support dtype: {type_name(dtype)}")
     return F.cast(x, dtype.array)  # type: ignore[no-any-return]
 
 
@@ -298,47 +234,42 @@ def sum(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None, **names: Any
 ) -> Tensor:
     """Sum over `dim` (int, tuple or None: all). Integers and bools add up in int64. Source: torch.sum."""
-    if dim is None and dtype is None and out is None and keepdim is False and not names and isinstance(input, Tensor):
-        return _sum(input, None, False)  # type: ignore[no-any-return]
-    if names:
-        return _renaming(sum, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
-    if dim.__class__ is int and dtype is None and out is None and isinstance(input, Tensor) and keepdim is False:
+    if names or not isinstance(input, Tensor):
+        return _unusual(sum, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
+    if dtype is None and out is None and keepdim is False:
+        if dim is None:
+            return _sum(input, None, False)  # type: ignore[no-any-return]
         ndim = input._a.ndim
-        if -ndim <= dim < ndim:
+        if dim.__class__ is int and -ndim <= dim < ndim:
             r = _sum(input, (dim if dim >= 0 else dim + ndim,), False)
             return r if r._fn is None else renamed(r, "SumBackward1")
-    try:
-        x = _to(reducible(input, "sum", keepdim), dtype if dtype is not None or out is None else out.dtype)
-    except TypeError as error:
-        given = {"input": input, "dim": dim, "keepdim": keepdim, "dtype": dtype, "out": out}
-        return asked(sum, given, error)  # type: ignore[no-any-return]
+    x = _to(reducible(input, "sum", keepdim), dtype if dtype is not None or out is None else out.dtype)
     r = _sum(x, None, keepdim) if dim is None else renamed(_sum(x, _dims(x, dim), keepdim), "SumBackward1")
     return give_packed(_to(r, dtype), out)
 
 
-def _renaming(fn: Any, names: dict[str, Any], **kwargs: Any) -> Any:
-    """Call `fn` again with NumPy's names of arguments translated."""
+def _unusual(fn: Any, names: dict[str, Any], **given: Any) -> Any:
+    """Call `fn` again with NumPy's names of arguments translated; or what an input that is no Tensor makes of the call."""
     for name, value in names.items():
-        if NUMPY_NAMES.get(name) not in kwargs:
+        if NUMPY_NAMES.get(name) not in given:
             raise TypeError(f"{fn.__name__}() got an unexpected keyword argument '{name}'")
-        kwargs[NUMPY_NAMES[name]] = value
-    return fn(**kwargs)
+        given[NUMPY_NAMES[name]] = value
+    try:
+        check_tensor(given["input"], fn.__name__)
+    except TypeError as error:
+        return asked(fn, given, error)
+    return fn(**given)
 
 
 def mean(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None, **names: Any
 ) -> Tensor:
     """Mean over `dim`; RuntimeError unless floating (or given such a dtype). Source: torch.mean."""
-    if dim is None and dtype is None and out is None and isinstance(input, Tensor) and keepdim is False and not names:
-        if input._a.dtype.char in "fd":
-            return _mean(input, None, False)  # type: ignore[no-any-return]
-    if names:
-        return _renaming(mean, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
-    try:
-        x = _to(reducible(input, "mean", keepdim), dtype)
-    except TypeError as error:
-        given = {"input": input, "dim": dim, "keepdim": keepdim, "dtype": dtype, "out": out}
-        return asked(mean, given, error)  # type: ignore[no-any-return]
+    if names or not isinstance(input, Tensor):
+        return _unusual(mean, names, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out)  # type: ignore[no-any-return]
+    if dim is None and dtype is None and out is None and keepdim is False and input._a.dtype.char in "fd":
+        return _mean(input, None, False)  # type: ignore[no-any-return]
+    x = _to(reducible(input, "mean", keepdim), dtype)
     if x._a.dtype.kind in "biu":
         raise RuntimeError(
             f"mean(): could not infer output dtype. {'Input' if dtype is None else 'Optional'} dtype must be either a "
@@ -371,7 +302,7 @@ def nanmean(
     if dtype is not None and dtype.array.kind in "biu":
         raise RuntimeError(
             "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
-            f"Got: {TYPE_NAME[dtype.name]}"
+            f"Got: {type_name(dtype)}"
         )
     if out is not None and out._a.dtype.kind in "biu":
         raise no_kernel("nansum_cpu", out)

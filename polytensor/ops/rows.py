@@ -322,8 +322,13 @@ def _apply(row: Row) -> list[str]:
     return lines + row.recorded(inputs, attrs, False)
 
 
+def raw(x: Any) -> Any:
+    """The array of a rule's value, be it an array or a Tensor."""
+    return x._a if isinstance(x, Tensor) else x
+
+
 def raw_dtype(x: Any) -> Any:
-    """The array dtype of a rule's value, be it an array or a Tensor."""
+    """Its dtype."""
     return (x._a if isinstance(x, Tensor) else x).dtype
 
 

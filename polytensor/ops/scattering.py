@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends.base import DTYPE_OF
 from ..dtypes import int64
 from ..tensor import Tensor, check_dim, wrap
 from .arguments import checked
 from .indexing import _index_put, getitem, index_put
 from .pointwise import remainder
 from .pointwise import where as where_
-from .rows import together
+from .rows import raw_dtype, together
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
-from .table import (
-    TYPE_NAME,
-    F,
-    attach,
-    check_tensor,
-    give,
-    guard,
-    named,
-    placed,
-    primitive,
-    renamed,
-    same_device,
-)  # fmt: skip
+from .table import F, attach, check_tensor, give, guard, named, placed, primitive, renamed, same_device, type_name
 
 __all__ = [
     "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select",
@@ -61,7 +48,7 @@ def _reduce_rule(
 ) -> Any:
     """PyTorch's formulas; ties of extremes share evenly, products divide out the factor (zeros apart)."""
     gx = gsrc = None
-    dtype = (x._a if isinstance(x, Tensor) else x).dtype
+    dtype = raw_dtype(x)
 
     def scatter_sum(base: Any, values: Any) -> Any:
         return F.scatter_copy(base, values, index, dim, True)
@@ -133,8 +120,7 @@ def _check_range(index: Tensor, n: int, dim: int, error: type[Exception] = Runti
 def _same_dtype(x: Tensor, src: Tensor, op: str) -> None:
     if x._a.dtype != src._a.dtype:
         raise RuntimeError(
-            f"{op}(): self ({TYPE_NAME[x.dtype.name]}) and source ({TYPE_NAME[src.dtype.name]}) must have the same scalar "
-            "type"
+            f"{op}(): self ({type_name(x)}) and source ({type_name(src)}) must have the same scalar type"
         )
 
 
@@ -269,7 +255,7 @@ def _checked_source(x: Tensor, dim: int, index: Tensor, source: Tensor, op: str)
     """The checks that index_add and index_reduce share: (dimension, int64 index)."""
     d = check_dim(dim, x._a.ndim)
     same_device(op, x, index, source)
-    kind = TYPE_NAME[DTYPE_OF[index._a.dtype].name]
+    kind = type_name(index)
     if index._a.ndim > 1:
         raise IndexError(
             f"{op}(): Index is supposed to be a vector, but got dim: {index._a.ndim} with type: {kind} and size: "
@@ -346,12 +332,12 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
             "index_copy_(): When source and destination are not scalars, their dimensionality must match. Source "
             f"dimensionality ({len(given)}), destination dimensionality ({len(have)})"
         )
-    kind = TYPE_NAME[DTYPE_OF[index._a.dtype].name]
+    kind = type_name(index)
     _long_index(index, f"index_copy_(): Expected a long tensor for index, but got {kind}", narrow=False)
     if input._a.dtype != source._a.dtype:
         raise RuntimeError(
             "index_copy_(): self and source expected to have the same dtype, but got (self) "
-            f"{TYPE_NAME[input.dtype.name]} and (source) {TYPE_NAME[source.dtype.name]}"
+            f"{type_name(input)} and (source) {type_name(source)}"
         )
     mine, theirs = (s[:d] + s[d + 1 :] for s in (have, given))
     if mine != theirs and (have or given) and not (not given and not mine) and not (not have and not theirs):
@@ -384,7 +370,7 @@ def _value_for(x: Tensor, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         value = value.to(x._dev) if value._dev is not x._dev else value
         if value._a.dtype.kind == "c" and x._a.dtype.kind not in "bc" and value._a.imag != 0:
-            raise RuntimeError(f"value cannot be converted to type {x.dtype} without overflow")
+            checked(1j, x.dtype)
         return value if value._a.dtype == x._a.dtype else F.cast(value, x._a.dtype)  # type: ignore[no-any-return]
     return wrap(x._dev.backend.full((), checked(value, x.dtype), x._a.dtype), x._dev)
 
@@ -447,10 +433,10 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if input._a.dtype != source._a.dtype:
         raise RuntimeError(
             "masked_scatter: expected self and source to have same dtypes but got"
-            f"{TYPE_NAME[input.dtype.name]} and {TYPE_NAME[source.dtype.name]}"
+            f"{type_name(input)} and {type_name(source)}"
         )
     together("masked_scatter", input, mask, source)
-    kind = TYPE_NAME[DTYPE_OF[mask._a.dtype].name]
+    kind = type_name(mask)
     _check_mask(mask, f"masked_scatter_ only supports boolean masks, but got mask with dtype {kind}")
     x, m = broadcast_tensors(input, mask)
     shape = x._a.shape
@@ -494,7 +480,7 @@ def argwhere(input: Tensor) -> Tensor:
 def _flat_index(x: Tensor, index: Tensor, op: str) -> Any:
     """The raw flat index, checked; negative ones count from the end."""
     same_device(op, x, index)
-    kind = TYPE_NAME[DTYPE_OF[index._a.dtype].name]
+    kind = type_name(index)
     _long_index(index, f"{op}(): Expected a long tensor for index, but got {kind}", narrow=False)
     n, a = x._a.size, index._a
     if x._dev.backend.asynchronous:
@@ -525,7 +511,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     if input._a.dtype != source._a.dtype:
         raise RuntimeError(
             f"put_(): self and source expected to have the same dtype, but got self.dtype = "
-            f"{TYPE_NAME[input.dtype.name]} and source.dtype = {TYPE_NAME[source.dtype.name]}"
+            f"{type_name(input)} and source.dtype = {type_name(source)}"
         )
     if index._a.size != source._a.size:
         raise IndexError(
@@ -543,7 +529,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
 
     Source: torch.take_along_dim.
     """
-    kind = TYPE_NAME[DTYPE_OF[indices._a.dtype].name]
+    kind = type_name(indices)
     _long_index(indices, f"torch.take_along_dim(): dtype of indices should be Long but got {kind}", narrow=False)
     if dim is None:
         return gather(reshape(input, -1), 0, reshape(indices, -1), out=out)

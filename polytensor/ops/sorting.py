@@ -10,7 +10,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .rows import together
 from .scattering import _gather, gather
 from .shape import memory_order, reshape
-from .table import TYPE_NAME, F, attach, check_tensor, named, result_type, write_out
+from .table import F, attach, check_tensor, named, result_type, type_name, write_out
 
 __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
 
@@ -124,7 +124,7 @@ def _side(side: str | None, right: bool, op: str) -> bool:
 def _search(boundaries: Tensor, values: Any, right: bool, out_int32: bool, out: Tensor | None) -> Tensor:
     target = result_type(boundaries, values).array
     if target.kind in "bc" and (not isinstance(values, Tensor) or values._a.size):
-        name = TYPE_NAME[DTYPE_OF[target].name]
+        name = type_name(DTYPE_OF[target])
         raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{name}'")
     dev = boundaries._dev
     if not isinstance(values, Tensor):
@@ -155,8 +155,7 @@ def searchsorted(
             )
         if sorter.dtype is not dtypes.int64:
             raise RuntimeError(
-                "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
-                f"{TYPE_NAME[sorter.dtype.name]}"
+                f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {type_name(sorter)}"
             )
         together("searchsorted", sorted_sequence, sorter)
         text = "torch.searchsorted(): sorter index out of range"
@@ -208,7 +207,7 @@ def isin(
         raise RuntimeError("Unsupported input type encountered for isin(): Bool")
     for x in tensors:
         if x._a.dtype.kind == "c":
-            raise RuntimeError(f"Unsupported input type encountered for isin(): {TYPE_NAME[x.dtype.name]}")
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {type_name(x)}")
     target = result_type(elements, test_elements).array
     if target.kind == "c":
         raise RuntimeError("value cannot be converted to type double without overflow")

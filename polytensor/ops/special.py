@@ -9,7 +9,6 @@ from typing import Any
 from .. import dtypes
 from ..tensor import Tensor
 from . import pointwise as pw
-from .clamps import threshold_
 from .elementwise import strict, underived
 from .halves import is_half, scaled
 from .table import FLOAT, F, attach, binary, check_tensor, give, inplace, primitive, renamed, unary
@@ -39,11 +38,11 @@ asinh = unary("asinh", _times(lambda F, x: F.rsqrt(F.add(F.mul(x, x), 1))), FLOA
 atanh = unary("atanh", lambda F, g, x: F.div(g, F.conj(_one_minus_square(F, x))), FLOAT)
 sinh = unary("sinh", _times(lambda F, x: F.cosh(x)), FLOAT)
 cosh = unary("cosh", _times(lambda F, x: F.sinh(x)), FLOAT)
-exp2 = unary("exp2", lambda F, g, out: F.mul(g, F.mul(F.conj(out), _log(2))), FLOAT)
+exp2 = unary("exp2", lambda F, g, out: scaled(F, F.mul(g, F.conj(out)), _log(2)), FLOAT)
 
 
 def _sinc_rule(F: Any, g: Any, x: Any) -> Any:
-    z = F.mul(x, pi)
+    z = scaled(F, x, pi)
     square = F.mul(z, x)
     slope = F.div(F.sub(F.mul(z, F.cos(z)), F.sin(z)), square)
     return F.where(F.eq(square, 0), F.zeros_of(g), F.mul(g, F.conj(slope)))
@@ -55,7 +54,7 @@ sinc.__doc__ = "sin(pi x) / (pi x), 1 at 0. Source: torch.sinc."
 
 def _atan2_part(F: Any, g: Any, x: Any, y: Any, top: Any) -> Any:
     size = F.add(F.mul(x, x), F.mul(y, y))
-    return F.where(F.eq(size, 0), F.zeros_of(g), F.mul(g, F.div(top, size)))
+    return F.where(F.eq(size, 0), F.zeros_of(g), F.mul(F.mul(g, top), F.reciprocal(size)))
 
 
 _atan2 = binary(
@@ -156,7 +155,7 @@ def _bell(F: Any, g: Any, x: Any) -> Any:
 
 erf = unary("erf", _bell, FLOAT, real=True)
 erfc = unary("erfc", lambda F, g, x: F.neg(_bell(F, g, x)), FLOAT, real=True)
-erfinv = unary("erfinv", lambda F, g, out: F.mul(scaled(F, g, 1 / _SLOPE), F.exp(F.mul(out, out))), FLOAT, real=True)
+erfinv = unary("erfinv", lambda F, g, out: F.mul(scaled(F, F.exp(F.mul(out, out)), 1 / _SLOPE), g), FLOAT, real=True)
 erfcx = unary(
     "special_erfcx",
     lambda F, g, x, out: F.mul(g, F.add(F.mul(F.mul(x, 2), out), -_SLOPE)),
@@ -339,4 +338,4 @@ IN_PLACE = (
 )  # fmt: skip
 for _name in IN_PLACE:
     globals()[_name + "_"] = getattr(Tensor, _name + "_")
-__all__ += [_name + "_" for _name in IN_PLACE] + ["threshold_"]
+__all__ += [_name + "_" for _name in IN_PLACE]

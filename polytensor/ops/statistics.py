@@ -13,15 +13,14 @@ from .clamps import clamp
 from .complexes import complex as _complex
 from .creation import linspace
 from .cumulative import diff
+from .operands import numpy_names
 from .reduce import (
-    _at_index_rule,
     _extreme_rule,
-    _first,
     _not_empty,
     amax,
     amin,
+    at_index_rule,
     give_packed,
-    numpy_names,
     pair_out,
     reducible,
     sum,
@@ -37,9 +36,9 @@ __all__ = [
 ]  # fmt: skip
 
 # ---- median and mode ---------------------------------------------------------------------------------------------------
-_median = primitive("median", "x", _first(_at_index_rule), "dim keepdim skip_nan", outs=2, node="MedianBackward1")
+_median = primitive("median", "x", at_index_rule, "dim keepdim skip_nan", outs=2, node="MedianBackward1")
 _median_all = primitive("median_all", "x", (_extreme_rule,), "dim keepdim skip_nan", node="MedianBackward0")
-_mode = primitive("mode_dim", "x", _first(_at_index_rule), "dim keepdim", node="ModeBackward0", outs=2)
+_mode = primitive("mode_dim", "x", at_index_rule, "dim keepdim", node="ModeBackward0", outs=2)
 _required: Any = object()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import wraps
+from itertools import combinations
 from math import copysign
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from .rows import apart
 from .rows import is_complex as is_complex
 from .rows import placed as placed
 from .rows import primitive as primitive
+from .rows import raw as raw
 from .rows import raw_dtype as raw_dtype
 
 PROMOTE, FLOAT, COMPARE = range(3)  # of unary and binary: the dtype that a kernel computes in
@@ -126,16 +128,17 @@ def constant(dev: Any, dtype: Any, value: Any) -> Tensor:
     return found  # type: ignore[no-any-return]
 
 
-def shape_error(a: Any, b: Any) -> RuntimeError:
-    """PyTorch's message for shapes that do not broadcast."""
-    for i in range(1, min(a.ndim, b.ndim) + 1):
-        m, n = a.shape[-i], b.shape[-i]
-        if m != n and 1 not in (m, n):
-            return RuntimeError(
-                f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension "
-                f"{max(a.ndim, b.ndim) - i} (shapes {list(a.shape)} and {list(b.shape)})"
-            )
-    return RuntimeError(f"shapes {list(a.shape)} and {list(b.shape)} do not fit together")
+def shape_error(*arrays: Any) -> RuntimeError:
+    """PyTorch's message for shapes that do not broadcast: for the first two that do not."""
+    for a, b in combinations(arrays, 2):
+        for i in range(1, min(a.ndim, b.ndim) + 1):
+            m, n = a.shape[-i], b.shape[-i]
+            if m != n and 1 not in (m, n):
+                return RuntimeError(
+                    f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension "
+                    f"{max(a.ndim, b.ndim) - i} (shapes {list(a.shape)} and {list(b.shape)})"
+                )
+    return RuntimeError(f"shapes {' and '.join(str(list(a.shape)) for a in arrays)} do not fit together")
 
 
 def same_device(op: str, *tensors: Tensor) -> Any:
@@ -190,17 +193,19 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
     return result
 
 
-TYPE_NAME = dtypes.TYPE_NAMES
-
-
 def type_name(x: Any) -> str:
     """The dtype of a Tensor, or a dtype, as PyTorch's messages name it: Float, Long, ..."""
-    return TYPE_NAME[(DTYPE_OF[x._a.dtype] if isinstance(x, Tensor) else x).name]
+    return dtypes.TYPE_NAMES[(DTYPE_OF[x._a.dtype] if isinstance(x, Tensor) else x).name]
 
 
 def cpp_name(x: Any) -> str:
     """The same in the words of other messages: float, long int, ..."""
     return dtypes.CPP_NAMES[(DTYPE_OF[x._a.dtype] if isinstance(x, Tensor) else x).name]
+
+
+def no_cast(have: Any, want: Any) -> RuntimeError:
+    """The error of a result, or its dtype, that another tensor or dtype cannot take."""
+    return RuntimeError(f"result type {type_name(have)} can't be cast to the desired output type {type_name(want)}")
 
 
 def no_kernel(kernel: str, x: Any) -> NotImplementedError:
@@ -221,9 +226,7 @@ def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
     if exact and have is not want:
         raise RuntimeError(f"Expected out tensor to have dtype {cpp_name(have)}, but got {cpp_name(want)} instead")
     if not dtypes.can_cast(have, want):
-        raise RuntimeError(
-            f"result type {TYPE_NAME[have.name]} can't be cast to the desired output type {TYPE_NAME[want.name]}"
-        )
+        raise no_cast(have, want)
     if out._a.shape != r._a.shape:
         if out._a.size:
             warnings.warn(
@@ -268,9 +271,7 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
     if v.dtype != a.dtype:
         have, want = DTYPE_OF[v.dtype], DTYPE_OF[a.dtype]
         if not dtypes.can_cast(have, want):
-            raise RuntimeError(
-                f"result type {TYPE_NAME[have.name]} can't be cast to the desired output type {TYPE_NAME[want.name]}"
-            )
+            raise no_cast(have, want)
         r = F.cast(r, a.dtype)
         v = r._a
     fn = r._fn
@@ -365,8 +366,7 @@ def unary(
         if exact and out is not None:
             have = check_tensor(input, name)._a.dtype
             if out._a.dtype != have and not (have.kind == "c" and name == "abs"):
-                found, wanted = TYPE_NAME[DTYPE_OF[out._a.dtype].name], TYPE_NAME[DTYPE_OF[have].name]
-                raise RuntimeError(f"Found dtype {found} but expected {wanted}")
+                raise RuntimeError(f"Found dtype {type_name(out)} but expected {type_name(input)}")
         return fast(input) if out is None else write_out(out, fast(input))
 
     fast = row.written(name, lambda: text(False), general, FLOAT32=FLOAT32, slow=slow)
@@ -386,12 +386,13 @@ def binary(
     node: str | None = None,
     refuse: str = "",
     method: bool = True,
-    message: str = "",
+    message: tuple[str, str] | None = None,
     refusal: type[Exception] = NotImplementedError,
 ) -> Callable[..., Tensor]:
     """A pointwise function of two operands with broadcasting and promotion.
 
-    `refuse`: dtype kinds that it rejects, with an error of class `refusal`; `message`: the error for any bool operand.
+    `refuse`: dtype kinds that it rejects, with an error of class `refusal`; `message`: the errors for one bool operand
+    and for two.
     """
     row, wide = Row(name, "x y", rules, node=node, broadcast=True), name in WIDE
     taken = "".join(sorted(set("fcV" if kind == FLOAT else "biufcV") - set(refuse)))  # dtype kinds
@@ -432,13 +433,10 @@ def binary(
         except TypeError as error:
             return foreign(name, input, other, error)  # type: ignore[no-any-return]
         if message and (is_bool(input) or is_bool(other)):
-            raise RuntimeError(message)
+            raise RuntimeError(message[is_bool(input) and is_bool(other)])
         if x._a.dtype.kind in refuse:
             if out is not None and kind == PROMOTE and not dtypes.can_cast(x.dtype, out.dtype):
-                raise RuntimeError(
-                    f"result type {TYPE_NAME[x.dtype.name]} can't be cast to the desired output type "
-                    f"{TYPE_NAME[out.dtype.name]}"
-                )
+                raise no_cast(x, out)
             raise refusal(str(no_kernel(f"{name}_cpu", x)))
         r = fast(x, y)
         return r if out is None else write_out(out, r)
@@ -506,9 +504,7 @@ def binary(
             want = dtypes.to_float(result_type(self, other)) if kind == FLOAT else result_type(self, other)
             have = DTYPE_OF[self._a.dtype]
             if kind != COMPARE and not dtypes.can_cast(want, have):
-                raise RuntimeError(
-                    f"result type {TYPE_NAME[want.name]} can't be cast to the desired output type {TYPE_NAME[have.name]}"
-                ) from None
+                raise no_cast(want, have) from None
             raise
 
     in_place.__name__ = name + "_"

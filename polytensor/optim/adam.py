@@ -52,13 +52,7 @@ class Adam(Optimizer):
             if not pairs:
                 return
         for p, g in pairs:
-            s = self.state[p]
-            if not s:
-                s["step"] = scalar(0.0)
-                s["exp_avg"] = ops.zeros_like(p)
-                s["exp_avg_sq"] = ops.zeros_like(p)
-                if group["amsgrad"]:
-                    s["max_exp_avg_sq"] = ops.zeros_like(p)
+            s = self._started(p, group)
             count = s["step"]._a
             step = int(count.item()) + 1
             count.fill(step)
@@ -73,11 +67,16 @@ class Adam(Optimizer):
                     update(_recorded, p, g, tensors, True, step, lr, beta1, beta2, *rest)
                     s.update(tensors)
                 continue
-            params, grads, states = zip(*items, strict=True)
-            adam_step(
-                list(params), list(grads), [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states],
-                [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else None, step, lr, beta1, beta2, *rest,
-            )  # fmt: skip
+            adam_step(*_columns(items, group), step, lr, beta1, beta2, *rest)
+
+    def _started(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
+        """The state of a parameter, from its first step on."""
+        s = self.state[p]
+        if not s:
+            names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
+            step = scalar(0.0, p.device if self._counts_there(p, group) else "cpu")
+            s.update({"step": step, **{name: ops.zeros_like(p) for name in names}})  # all or, without memory, nothing
+        return s
 
     @staticmethod
     def _counts_there(p: Tensor, group: dict[str, Any]) -> bool:
@@ -92,21 +91,18 @@ class Adam(Optimizer):
 
     def _update_on_device(self, pairs: list[Any], group: dict[str, Any]) -> None:
         """As a CUDA graph can repeat it: the steps are counted on the device, and a learning rate may be a tensor there."""
-        for p, _ in pairs:
-            s = self.state[p]
-            if not s:
-                s["step"] = ops.zeros((), dtype=scalar(0.0).dtype, device=p.device)
-                s["exp_avg"] = ops.zeros_like(p)
-                s["exp_avg_sq"] = ops.zeros_like(p)
-                if group["amsgrad"]:
-                    s["max_exp_avg_sq"] = ops.zeros_like(p)
-        states = [self.state[p] for p, _ in pairs]
+        items = [(p, g, self._started(p, group)) for p, g in pairs]
         adam_step_on_device(
-            [p for p, _ in pairs], [g for _, g in pairs], [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states],
-            [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else None, [s["step"] for s in states],
-            self._rate_on_device(group), *group["betas"], group["eps"], group["weight_decay"],
-            group["decoupled_weight_decay"], group["maximize"], found=self._found,
+            *_columns(items, group), [s["step"] for _, _, s in items], self._rate_on_device(group), *group["betas"],
+            group["eps"], group["weight_decay"], group["decoupled_weight_decay"], group["maximize"], found=self._found,
         )  # fmt: skip
+
+
+def _columns(items: list[Any], group: dict[str, Any]) -> list[Any]:
+    """(parameter, gradient, state) of many as the lists that a step takes."""
+    names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
+    lists = [[p for p, _, _ in items], [g for _, g, _ in items], *([s[name] for _, _, s in items] for name in names)]
+    return lists if group["amsgrad"] else [*lists, None]
 
 
 def _recorded(F: Any, p: Any, g: Any, s: dict[str, Any], *rest: Any) -> None:

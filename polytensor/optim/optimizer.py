@@ -129,7 +129,7 @@ class Optimizer:
         self._add_hook_tables()
         if isinstance(params, Tensor):
             raise TypeError(
-                f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {type(params)}"
+                f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {params.type()}"
             )
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -412,8 +412,7 @@ class RuleOptimizer(Optimizer):
         for p, g in self._with_grad(group):
             s = self.state[p]
             if not s:
-                s["step"] = scalar(0.0)
-                s.update(self._start(p, group))
+                s.update({"step": scalar(0.0), **self._start(p, group)})
             count = s["step"]._a
             count += 1
             numbers = self._numbers(s, count.item(), lr, group)
@@ -438,10 +437,10 @@ class RuleOptimizer(Optimizer):
         self.rule(F, p, g, s, lr, group, *numbers)
 
 
-def scalar(value: float) -> Tensor:
-    """A counter: 0-dim on the CPU, float64 where that is the default dtype, else float32."""
+def scalar(value: float, device: Any = "cpu") -> Tensor:
+    """A counter: 0-dim, float64 where that is the default dtype, else float32."""
     dtype = dtypes.float64 if dtypes.get_default_dtype() is dtypes.float64 else dtypes.float32
-    return ops.tensor(value, dtype=dtype, device="cpu")
+    return ops.full((), value, dtype=dtype, device=device)
 
 
 def check_common(lr: Any, foreach: Any = None, fused: Any = None, differentiable: bool = False) -> None:

@@ -6,6 +6,8 @@ import weakref
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..absent import lacks
+
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
@@ -16,7 +18,7 @@ __all__ = ["_pytree", "benchmark", "checkpoint", "data", "deterministic", "dlpac
 def __getattr__(name: str) -> Any:
     if name in __all__:
         return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'torch.utils' has no attribute {name!r}: PolyTensor does not have it")
+    raise lacks(__name__, name)
 
 
 def __dir__() -> list[str]:

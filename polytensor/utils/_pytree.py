@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from ..autograd.pytree import REGISTERED, NodeDef
 from ..autograd.pytree import TreeSpec as TreeSpec
+from ..autograd.pytree import _dict_flatten as _dict_flatten
+from ..autograd.pytree import _dict_unflatten as _dict_unflatten
+from ..autograd.pytree import _list_flatten as _list_flatten
 from ..autograd.pytree import _open as _open
 from ..autograd.pytree import broadcast_to_and_flatten as _broadcast_to_and_flatten  # noqa: F401
 from ..autograd.pytree import tree_flatten as tree_flatten
@@ -69,58 +72,30 @@ class GetAttrKey:
         return getattr(obj, self.name)
 
 
-def LeafSpec() -> TreeSpec:  # noqa: N802
-    """The structure of a leaf."""
-    return TreeSpec(None, None, [])
+class _LeafSpecs(type):
+    def __instancecheck__(cls, spec: Any) -> bool:
+        return isinstance(spec, TreeSpec) and spec.is_leaf()
 
 
-def _list_flatten(d: Any) -> tuple[list[Any], Any]:
-    return list(d), None
+class LeafSpec(TreeSpec, metaclass=_LeafSpecs):
+    """The structure of a leaf, and the class of all such."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(None, None, [])
 
 
-def _list_unflatten(values: Iterable[Any], context: Any) -> Any:
-    return list(values)
+def _keyed(flatten: Callable[[Any], Any], tree: Any) -> tuple[list[tuple[Any, Any]], Any]:
+    """The children of a list or dict with their keys, and its context."""
+    children, context = flatten(tree)
+    keys = map(MappingKey, tree) if isinstance(tree, dict) else map(SequenceKey, range(len(children)))
+    return list(zip(keys, children, strict=True)), context
 
 
-def _list_flatten_with_keys(d: Any) -> tuple[list[tuple[Any, Any]], Any]:
-    return [(SequenceKey(i), x) for i, x in enumerate(d)], None
-
-
-def _tuple_unflatten(values: Iterable[Any], context: Any) -> Any:
-    return tuple(values)
-
-
-def _dict_flatten(d: Any) -> tuple[list[Any], Any]:
-    return list(d.values()), list(d)
-
-
-def _dict_unflatten(values: Iterable[Any], context: Any) -> Any:
-    return dict(zip(context, values, strict=True))
-
-
-def _dict_flatten_with_keys(d: Any) -> tuple[list[tuple[Any, Any]], Any]:
-    return [(MappingKey(k), x) for k, x in d.items()], list(d)
-
-
-_BUILTIN = {
-    tuple: NodeDef(_list_flatten, _tuple_unflatten, _list_flatten_with_keys),
-    list: NodeDef(_list_flatten, _list_unflatten, _list_flatten_with_keys),
-    dict: NodeDef(_dict_flatten, _dict_unflatten, _dict_flatten_with_keys),
-    OrderedDict: NodeDef(
-        _dict_flatten, lambda x, keys: OrderedDict(zip(keys, x, strict=True)), _dict_flatten_with_keys
-    ),
-    defaultdict: NodeDef(
-        lambda d: (list(d.values()), [d.default_factory, list(d)]),
-        lambda x, context: defaultdict(context[0], zip(context[1], x, strict=True)),
-        lambda d: (_dict_flatten_with_keys(d)[0], [d.default_factory, list(d)]),
-    ),
-    deque: NodeDef(
-        lambda d: (list(d), d.maxlen),
-        lambda x, maxlen: deque(x, maxlen=maxlen),
-        lambda d: (_list_flatten_with_keys(d)[0], d.maxlen),
-    ),
-}
-REGISTERED.update(_BUILTIN)  # so that programs find them; tree_flatten knows these types before it looks here
+for _kind, _how in REGISTERED.items():
+    if _how.flatten_with_keys_fn is None:
+        REGISTERED[_kind] = _how._replace(flatten_with_keys_fn=partial(_keyed, _how.flatten_fn))
 SUPPORTED_NODES = REGISTERED
 
 

@@ -80,7 +80,7 @@ class CaptureKernels:
     # ---- the driver's part ------------------------------------------------------------------------------------------
     def new_pool(self) -> Any:
         """A memory pool for graphs alone."""
-        return self.memory().private_pool()
+        return self.memory().PrivatePool()
 
     def _current_stream(self) -> Any:
         return self.xp.cuda.get_current_stream()

@@ -14,6 +14,8 @@ import cupy
 
 from ...devices import OutOfMemoryError
 
+NO_MEMORY = 2  # cudaErrorMemoryAllocation
+
 
 class Accounts:
     """What is counted beside the pool itself, by device."""
@@ -25,6 +27,7 @@ class Accounts:
         self.failures = [0] * count
         self.pending: deque[tuple[Any, Any]] = deque()  # (event, what must live until then)
         self.private: WeakSet[Any] = WeakSet()  # pools of graphs
+        self.retired: list[Any] = []  # of such that are gone, with arrays that are not
 
     def allocator(self) -> Any:
         """What CuPy calls for each array: the pool's malloc, the peak noted."""
@@ -79,9 +82,22 @@ class Accounts:
                 pending.appendleft(item)
                 return
 
+    def retire(self, *pools: Any) -> None:
+        """Let go of what nobody uses in pools that nobody has: CuPy would keep that for ever, and parts of larger blocks."""
+        rest, self.retired = [*self.retired, *pools], []
+        for pool in rest:
+            held = 0
+            for index in range(len(self.used)):
+                with cupy.cuda.Device(index):
+                    pool.free_all_blocks()
+                    held += pool.total_bytes()
+            if held:
+                self.retired.append(pool)
+
     def shrink(self) -> None:
         """Give cached blocks of the current device back to the driver."""
         self.release()
+        self.retire()
         index = cupy.cuda.runtime.getDevice()
         self.held[index] = max(self.held[index], self.pool.total_bytes())
         self.pool.free_all_blocks()
@@ -140,19 +156,38 @@ def accounts() -> Accounts:
     return _accounts
 
 
-def private_pool() -> Any:
-    """A pool that only graphs allocate from; it counts as long as somebody has it."""
+class _NoMemory(Exception):
+    """Of a class that CuPy's pools do not look for."""
 
-    class Private(cupy.cuda.MemoryPool):  # type: ignore[misc, unused-ignore]
-        def malloc(self, size: int) -> Any:
-            try:
-                return super().malloc(size)
-            except cupy.cuda.memory.OutOfMemoryError:
-                raise accounts().told(size) from None
 
-    made = Private()
-    accounts().private.add(made)
-    return made
+def _from_driver(size: int) -> Any:
+    try:
+        return cupy.cuda.memory.MemoryPointer(cupy.cuda.memory.Memory(size), 0)
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        if error.status != NO_MEMORY:
+            raise
+        raise _NoMemory from None
+
+
+class PrivatePool:
+    """A pool that only graphs allocate from; it counts as long as somebody has it.
+
+    Graphs hold the addresses of blocks that are free between replays: where no memory is left they must not go back to the
+    driver, as from CuPy's pools.
+    """
+
+    def __init__(self) -> None:
+        self.base = cupy.cuda.MemoryPool(_from_driver)
+        self.base.set_limit(size=0)  # CUPY_GPU_MEMORY_LIMIT would have it give blocks back too
+        self.used_bytes, self.total_bytes = self.base.used_bytes, self.base.total_bytes
+        accounts().private.add(self)
+        finalize(self, accounts().retire, self.base).atexit = False
+
+    def malloc(self, size: int) -> Any:
+        try:
+            return self.base.malloc(size)
+        except _NoMemory:
+            raise accounts().told(size) from None
 
 
 def keep(event: Any, needed: Any) -> None:

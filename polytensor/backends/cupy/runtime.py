@@ -7,20 +7,20 @@ from typing import Any
 
 import cupy
 
+from .memory import PrivatePool as PrivatePool
 from .memory import accounts as accounts
 from .memory import hold_for as hold_for
 from .memory import info as memory_info
 from .memory import limit as memory_limit
-from .memory import private_pool as private_pool
 from .memory import reset_peak as reset_peak
 from .memory import set_limit as set_memory_limit
 from .memory import stats as memory
 from .placement import Placement
 
 __all__ = [
-    "accounts", "allocating_from", "bus_id", "can_access_peer", "capturing", "current_stream", "cusolver_handle",
+    "PrivatePool", "accounts", "allocating_from", "bus_id", "can_access_peer", "capturing", "current_stream", "cusolver_handle",
     "elapsed", "empty_host_cache", "external_stream", "hold_for", "libraries", "memory", "memory_info",
-    "memory_limit", "new_event", "new_stream", "null_stream", "nvtx", "on", "private_pool", "profile", "properties", "reset_peak",
+    "memory_limit", "new_event", "new_stream", "null_stream", "nvtx", "on", "profile", "properties", "reset_peak",
     "set_memory_limit", "sync_debug", "synchronize", "use", "use_stream", "version",
 ]  # fmt: skip
 

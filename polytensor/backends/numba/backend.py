@@ -7,7 +7,7 @@ and the kernels are imported when the backend is made.
 from __future__ import annotations
 
 from importlib import import_module
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -126,7 +126,15 @@ class NumbaBackend(LargeKernels):
             if low is None or high is None:
                 low, high = self.scalar(lo, d), self.scalar(hi, d)
             return self._ufuncs.clamp(x, low, high)
+        if x.size >= POINTWISE and fits(x) and lo == lo and hi == hi:
+            low, high = -inf if lo is None else lo, inf if hi is None else hi
+            return self._pointwise.unary(self._pointwise.clamp_kernel, 0.07, x, d.type(low), d.type(high))
         return NumpyBackend.clamp(self, x, lo, hi)
+
+    def leaky_relu(self, x: Array, slope: float) -> Array:
+        if x.size >= POINTWISE and fits(x):
+            return self._pointwise.unary(self._pointwise.leaky_relu_kernel, 0.07, x, x.dtype.type(slope))
+        return super().leaky_relu(x, slope)
 
     def sigmoid(self, x: Array) -> Array:
         if (x.dtype is F4 or x.dtype is F8) and x.size <= TINY:
@@ -168,11 +176,17 @@ class NumbaBackend(LargeKernels):
 
     def gelu(self, x: Array) -> Array:
         single = x.dtype == np.float32 and fits(x)  # LLVM does not vectorise the longer polynomial of float64
-        return self._pointwise.normal_cdf(x, True) if single else super().gelu(x)
+        return self._pointwise.unary(self._pointwise.normal_cdf_kernel, 0.2, x, True) if single else super().gelu(x)
 
     def normal_cdf(self, x: Array) -> Array:
         single = x.dtype == np.float32 and fits(x)
-        return self._pointwise.normal_cdf(x, False) if single else super().normal_cdf(x)
+        return (
+            self._pointwise.unary(self._pointwise.normal_cdf_kernel, 0.2, x, False) if single else super().normal_cdf(x)
+        )
+
+    def erf(self, x: Array) -> Array:
+        single = x.dtype == np.float32 and fits(x)
+        return self._pointwise.unary(self._pointwise.erf_kernel, 0.3, x) if single else super().erf(x)
 
     def gelu_backward(self, g: Array, x: Array) -> Array:
         if fits(x) and fits(g) and g.shape == x.shape:
@@ -294,21 +308,6 @@ class NumbaBackend(LargeKernels):
         return self._norms.backward(g, y, square, form, eps, False)
 
     # ---- reductions -------------------------------------------------------------------------------------------
-    def _trailing(self, x: Array, dim: Any) -> tuple[tuple[int, ...], int]:
-        """(the reduced dimensions, sorted; how many of them close x's shape)."""
-        if dim.__class__ is int:
-            dim = (dim,)
-        dims = tuple(range(x.ndim)) if dim is None else tuple(sorted(d % x.ndim for d in dim))
-        k = 0
-        while k < len(dims) and dims[-1 - k] == x.ndim - 1 - k:
-            k += 1
-        return dims, k
-
-    def _shape(self, x: Array, dims: tuple[int, ...], keepdim: bool) -> tuple[int, ...]:
-        if keepdim:
-            return tuple(1 if i in dims else n for i, n in enumerate(x.shape))
-        return tuple(n for i, n in enumerate(x.shape) if i not in dims)
-
     def _reduce_add(self, x: Array, dim: Any, keepdim: bool) -> Array:
         if x.size <= TINY:
             return np.add.reduce(x, axis=dim, keepdims=keepdim)
@@ -548,8 +547,14 @@ class NumbaBackend(LargeKernels):
         tail = x.shape[index.ndim :]
         if by_frequency or x.dtype.char not in "fd" or not x.size or index.dtype != np.int64 or not index.flags.carray:
             return super().embedding_sum(x, count, index, skip, by_frequency)
-        x = _own(x)
-        return self._tables.embedding_sum(x, count, index, skip, prod(tail)).reshape(count, *tail)
+        out = np.zeros((count, *tail), x.dtype)
+        self._tables.add_rows(out, _own(x), index, skip, prod(tail))
+        return out
+
+    def _add_at_rows(self, target: Array, n: int, flat: Array, value: Array) -> None:
+        if not fits(target) or value.dtype != target.dtype or flat.dtype != np.int64 or not flat.flags.carray:
+            return super()._add_at_rows(target, n, flat, value)
+        self._tables.add_rows(target, _own(value), flat, -1, prod(target.shape[n:]))
 
     # ---- optimizers -------------------------------------------------------------------------------------------
     def sgd_step(

@@ -9,8 +9,7 @@ from numba import njit, prange
 
 from ..activations import ROOT_HALF
 from ..special import ERFC64
-from .intrinsics import fma
-from .pointwise import FARTHEST, MIDDLE, TAIL, fast_exp, gauss, span
+from .pointwise import LIMIT, SMALL, F, fast_exp, gauss, mills, span
 from .threads import Kernel
 
 BLOCK = 2048
@@ -52,22 +51,16 @@ def _gelu_backward(g: Any, x: Any, c: Any, out: Any) -> None:
 
 def _gelu_backward_single(g: Any, x: Any, out: Any) -> None:
     """The same of float32, in one pass: see _normal_cdf in pointwise.py."""
-    zero, half, one, top = np.float32(0), np.float32(0.5), np.float32(1), np.float32(0.3989422804014327)
-    c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 = TAIL
+    top = F(0.3989422804014327 * SMALL)  # 1 / sqrt(2 pi)
     for b in prange((x.size + BLOCK - 1) // BLOCK):
         s = span(b, x.size, BLOCK)
         xs, gs, o = x[s], g[s], out[s]
         for i in range(o.size):
             v = xs[i]
             a = abs(v)
-            a = FARTHEST if a > FARTHEST else a
-            t = MIDDLE / (a + MIDDLE)
-            u = t - half
-            p = fma(fma(fma(fma(fma(c11, u, c10), u, c9), u, c8), u, c7), u, c6)
-            p = fma(fma(fma(fma(fma(fma(p, u, c5), u, c4), u, c3), u, c2), u, c1), u, c0)
-            e = gauss(a)
-            tail = t * p * e
-            o[i] = gs[i] * ((one - tail if v > zero else tail) + v * e * top)
+            a = LIMIT if a > LIMIT else a
+            y = (mills(a) - a * top) * gauss(a)
+            o[i] = gs[i] * (F(1) - y if v > F(0) else y)
 
 
 backward_kernel = Kernel(_gelu_backward)

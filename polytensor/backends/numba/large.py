@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy import NumpyBackend
+from ..numpy import NumpyBackend, dense
 
 Array = Any
 F4, F8 = np.dtype("f4"), np.dtype("f8")
@@ -43,11 +43,11 @@ class LargeKernels(NumpyBackend):
         if x.flags.c_contiguous:
             return x
         found = self._copies.turned(x) if x.size >= LEAST else None
-        return np.ascontiguousarray(x) if found is None else found
+        return dense(x) if found is None else found
 
     def copy(self, a: Array) -> Array:
         found = self._copies.turned(a) if a.size >= LEAST and not a.flags.c_contiguous else None
-        return np.array(a, order="C", copy=True) if found is None else found
+        return dense(a) if found is None else found
 
     def clone(self, x: Array, order: tuple[int, ...] | None) -> Array:
         return self.copy(x) if order is None else NumpyBackend.clone(self, x, order)

@@ -8,15 +8,21 @@ import numpy as np
 from numba import njit, prange, types
 from numba.extending import overload
 
-from ..activations import ROOT_2_OVER_PI, TAIL32, TANH_GELU
+from ..activations import ROOT_2_OVER_PI, TANH_GELU
+from ..special import ERF32, FARTHEST, MILLS_D, MILLS_N
 from .intrinsics import fma
 from .threads import Kernel
 
-TAIL = tuple(np.float32(c) for c in TAIL32[::-1])  # half of erfc's polynomial, of t - 1/2
-MIDDLE = np.float32(3 * 2**0.5)  # t = 3 / (3 + |x| / sqrt(2))
-# (exp(r) - 1 - r) / r**2 for |r| <= log(2) / 2, fitted to 3e-9 of exp
-GAUSS = tuple(np.float32(c) for c in (0.49999994, 0.1666651964, 0.0416684002, 0.0083688563, 0.0013814308))
-FARTHEST = np.float32(15)  # beyond it exp(-x*x/2) is 0
+F = np.float32
+# 2**r on [-1/2, 1/2], a minimax polynomial: 2e-9 (tests/test_fits.py)
+POWER = tuple(map(F, (0.0001534581242594868, 0.0013399930903688073, 0.009618489071726799, 0.05550328642129898,
+                      0.24022646248340607, 0.6931471824645996, 1.0)))  # fmt: skip
+LOG2E = F(-0.7213475204444817)  # half of log2(e), negative
+ROUND = F(1.5 * 2**23)  # added to a small number it leaves the nearest whole one in the low bits
+SMALL = 2.0**-64  # mills is that much too small and gauss too large, so that tiny products are rounded once
+RATIO_N, RATIO_D = tuple(F(c * SMALL) for c in MILLS_N), tuple(map(F, MILLS_D))
+NEAR = tuple(map(F, ERF32))
+LIMIT = F(FARTHEST)
 BLOCK = 8192  # elements; a slice of its own lets LLVM see that indices do not wrap, and vectorise
 
 
@@ -78,19 +84,22 @@ def _fast_exp(x: Any) -> Any:
 
 @njit(inline="always", error_model="numpy")
 def gauss(a: Any) -> Any:
-    """exp(-a*a/2) of a float32 with 0 <= a <= FARTHEST: fast_exp without what such a number does not need.
+    """exp(-a*a/2) / SMALL of a float32 with 0 <= a <= LIMIT."""
+    s = a * a
+    t = fma(s, LOG2E, ROUND)
+    r = fma(s, LOG2E, ROUND - t)
+    p = fma(
+        fma(fma(fma(fma(fma(POWER[0], r, POWER[1]), r, POWER[2]), r, POWER[3]), r, POWER[4]), r, POWER[5]), r, POWER[6]
+    )
+    power = np.int32(np.int32(F(t).view(np.int32) << np.int32(23)) + np.int32((127 + 64) << 23))
+    return p * power.view(np.float32)
 
-    The power of two is applied 2**64 too large, then cut, so that small results are rounded once.
-    """
-    y = a * a * np.float32(-0.5)
-    t = fma(y, np.float32(1.4426950408889634), np.float32(12582912.0))
-    f = t - np.float32(12582912.0)
-    r = fma(f, np.float32(-0.693359375), y)
-    r = fma(f, np.float32(2.12194440e-4), r)
-    p = fma(fma(fma(fma(GAUSS[4], r, GAUSS[3]), r, GAUSS[2]), r, GAUSS[1]), r, GAUSS[0])
-    p = fma(p * r, r, r) + np.float32(1)
-    power = np.int32(np.int32(np.float32(t).view(np.int32) << np.int32(23)) + np.int32((127 + 64) << 23))
-    return (p * power.view(np.float32)) * np.float32(2.0**-64)
+
+@njit(inline="always", error_model="numpy")
+def mills(a: Any) -> Any:
+    """The base backend's mills of such a number, times SMALL."""
+    n = fma(fma(fma(RATIO_N[0], a, RATIO_N[1]), a, RATIO_N[2]), a, RATIO_N[3])
+    return n / fma(fma(fma(a + RATIO_D[1], a, RATIO_D[2]), a, RATIO_D[3]), a, RATIO_D[4])
 
 
 @njit(inline="always")
@@ -117,6 +126,26 @@ def _relu_within(x: Any) -> None:
         for i in range(xs.size):
             v = xs[i]
             xs[i] = zero if v <= zero else v
+
+
+def _clamp(x: Any, low: Any, high: Any, out: Any) -> None:
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        xs, o = x[s], out[s]
+        for i in range(o.size):
+            v = xs[i]
+            v = low if v < low else v  # NaN stays
+            o[i] = high if v > high else v
+
+
+def _leaky_relu(x: Any, slope: Any, out: Any) -> None:
+    zero = x.dtype.type(0)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        xs, o = x[s], out[s]
+        for i in range(o.size):
+            v = xs[i]
+            o[i] = v if v > zero else v * slope
 
 
 def _relu_backward(g: Any, y: Any, out: Any) -> None:
@@ -178,22 +207,35 @@ def _gelu_tanh(x: Any, out: Any) -> None:
 
 def _normal_cdf(x: Any, times: bool, out: Any) -> None:
     """The base backend's normal_cdf, of float32; with `times` x times that, which is gelu."""
-    zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
-    c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 = TAIL
     for b in prange((x.size + BLOCK - 1) // BLOCK):
         s = span(b, x.size, BLOCK)
         xs, o = x[s], out[s]
         for i in range(o.size):
             v = xs[i]
             a = abs(v)
-            a = FARTHEST if a > FARTHEST else a
-            t = MIDDLE / (a + MIDDLE)
-            u = t - half
-            p = fma(fma(fma(fma(fma(c11, u, c10), u, c9), u, c8), u, c7), u, c6)
-            p = fma(fma(fma(fma(fma(fma(p, u, c5), u, c4), u, c3), u, c2), u, c1), u, c0)
-            tail = t * p * gauss(a)
-            y = one - tail if v > zero else tail
+            a = LIMIT if a > LIMIT else a
+            tail = mills(a) * gauss(a)
+            y = F(1) - tail if v > F(0) else tail
             o[i] = v * y if times else y
+
+
+def _erf(x: Any, out: Any) -> None:
+    """The base backend's erf, of float32."""
+    c0, c1, c2, c3, c4, c5, c6, c7 = NEAR
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        xs, o = x[s], out[s]
+        for i in range(o.size):
+            v = xs[i]
+            a = abs(v)
+            z = a * a
+            near = fma(fma(fma(fma(fma(fma(fma(c0, z, c1), z, c2), z, c3), z, c4), z, c5), z, c6), z, c7)
+            near = fma(near, v, v)
+            a *= F(1.4142135623730951)
+            a = LIMIT if a > LIMIT else a
+            far = F(1) - F(2) * (mills(a) * gauss(a))
+            far = far if v > F(0) else -far
+            o[i] = near if z < F(1) else far
 
 
 def _mse_backward(g: Any, x: Any, t: Any, scale: Any, out: Any) -> None:
@@ -212,9 +254,12 @@ def _mse_backward(g: Any, x: Any, t: Any, scale: Any, out: Any) -> None:
 
 relu_kernel = Kernel(_relu)
 relu_within_kernel = Kernel(_relu_within)
+clamp_kernel = Kernel(_clamp)
+leaky_relu_kernel = Kernel(_leaky_relu)
 silu_kernel = Kernel(_silu)
 gelu_tanh_kernel = Kernel(_gelu_tanh)
 normal_cdf_kernel = Kernel(_normal_cdf)
+erf_kernel = Kernel(_erf)
 sigmoid_kernel = Kernel(_sigmoid)
 relu_backward_kernel = Kernel(_relu_backward)
 sigmoid_backward_kernel = Kernel(_sigmoid_backward)
@@ -222,16 +267,10 @@ tanh_backward_kernel = Kernel(_tanh_backward)
 mse_backward_kernel = Kernel(_mse_backward)
 
 
-def unary(k: Kernel, cost: float, x: Any) -> Any:
-    """Run a kernel of one array; `cost` in nanoseconds an element."""
+def unary(k: Kernel, cost: float, x: Any, *numbers: Any) -> Any:
+    """Run a kernel of one array and numbers; `cost` in nanoseconds an element."""
     out = np.empty(x.shape, x.dtype)
-    k(cost * x.size, x.reshape(-1), out.reshape(-1))
-    return out
-
-
-def normal_cdf(x: Any, times: bool) -> Any:
-    out = np.empty(x.shape, x.dtype)
-    normal_cdf_kernel(0.5 * x.size, x.reshape(-1), times, out.reshape(-1))
+    k(cost * x.size, x.reshape(-1), *numbers, out.reshape(-1))
     return out
 
 

@@ -1,4 +1,4 @@
-"""Rows of a table: the gradient of an embedding."""
+"""Rows of a table: the gradients of an embedding and of chosen rows."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ def _add_rows(x: Any, index: Any, skip: int, n: int, out: Any) -> None:
         for r in range(index.size):
             k = index[r]
             if k != skip:
-                o, xs = out[k * n + first : k * n + first + width], x[r * n + first : r * n + first + width]
-                for i in range(o.size):
-                    o[i] += xs[i]
+                to, at = (
+                    np.uint64(k * n + first),
+                    np.uint64(r * n + first),
+                )  # no slices: they cost more than a short row
+                for i in range(np.uint64(width)):
+                    out[to + i] += x[at + i]
 
 
 add_rows_kernel = Kernel(_add_rows)
 
 
-def embedding_sum(x: Any, count: int, index: Any, skip: int, n: int) -> Any:
-    out = np.zeros((count, n), x.dtype)
+def add_rows(out: Any, x: Any, index: Any, skip: int, n: int) -> None:
+    """Add rows of n elements of x into those of `out` that `index` names; where it is `skip` they are left out."""
     add_rows_kernel(0.5 * x.size, x.reshape(-1), index.reshape(-1), skip, n, out.reshape(-1))
-    return out

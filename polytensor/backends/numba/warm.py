@@ -22,9 +22,11 @@ def _run(backend: Any, dtype: Any) -> None:
         backend.log_softmax_backward(y, backend.log_softmax(y, 1), 1)
         for f in (backend.relu_backward, backend.tanh_backward, backend.sigmoid_backward):
             f(y, y)
-        for f in (backend.silu, backend.gelu, backend.gelu_tanh, backend.normal_cdf):
+        for f in (backend.silu, backend.gelu, backend.gelu_tanh, backend.normal_cdf, backend.erf):
             f(y)
     backend.relu(x)
+    backend.clamp(x, 0, 1)
+    backend.leaky_relu(x, 0.1)
     backend.gelu_backward(x, x)
     w = x[0].copy()
     backend.embedding_sum(x, 2, np.zeros(len(x), np.int64), -1, False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, NamedTuple
 
 from ... import func, ops
@@ -37,32 +39,24 @@ def noop_mask(batch: Any, head: Any, token_q: Any, token_kv: Any) -> Tensor:
     return batch.new_ones(size=(), dtype=bool_)  # type: ignore[no-any-return]
 
 
-def and_masks(*mask_mods: Mod) -> Mod:
-    """The mask that all of these let through."""
+def _joined(join: Callable[[Any, Any], Any], start: bool, mask_mods: tuple[Mod, ...]) -> Mod:
     if not all(map(callable, mask_mods)):
         raise RuntimeError(f"All inputs should be callable mask_mods: {mask_mods}")
 
-    def and_mask(b: Any, h: Any, q: Any, kv: Any) -> Any:
-        result = b.new_ones((), dtype=bool_)
-        for mask in mask_mods:
-            result = result & mask(b, h, q, kv)
-        return result
+    def joined(b: Any, h: Any, q: Any, kv: Any) -> Any:
+        return reduce(join, (mask(b, h, q, kv) for mask in mask_mods), b.new_full((), start, dtype=bool_))
 
-    return and_mask
+    return joined
+
+
+def and_masks(*mask_mods: Mod) -> Mod:
+    """The mask that all of these let through."""
+    return _joined(operator.and_, True, mask_mods)
 
 
 def or_masks(*mask_mods: Mod) -> Mod:
     """The mask that any of these lets through."""
-    if not all(map(callable, mask_mods)):
-        raise RuntimeError(f"All inputs should be callable mask_mods: {mask_mods}")
-
-    def or_mask(b: Any, h: Any, q: Any, kv: Any) -> Any:
-        result = b.new_zeros((), dtype=bool_)
-        for mask in mask_mods:
-            result = result | mask(b, h, q, kv)
-        return result
-
-    return or_mask
+    return _joined(operator.or_, False, mask_mods)
 
 
 def _each(fn: Mod, leading: tuple[Any, ...]) -> Mod:

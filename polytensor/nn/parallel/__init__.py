@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...absent import lacks
 from .data_parallel import DataParallel as DataParallel
 from .data_parallel import data_parallel as data_parallel
 from .distributed import DistributedDataParallel as DistributedDataParallel
@@ -16,4 +17,4 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module(f"{__name__}.comm")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise lacks(__name__, name)

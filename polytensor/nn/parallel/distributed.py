@@ -14,6 +14,6 @@ class DistributedDataParallel(Module):
 
     def __init__(self, module: Module, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError(
-            "DistributedDataParallel needs a process group, and PolyTensor has no torch.distributed: use nn.DataParallel for "
+            "DistributedDataParallel needs a process group, and PolyTensor has none: use nn.DataParallel for "
             "several devices of one machine, or the module itself"
         )

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 # functions that bear their module's name: a later import of the module would take their place
+from ...absent import lacks
 from .spectral_norm import remove_spectral_norm, spectral_norm
 from .weight_norm import remove_weight_norm, weight_norm
 
@@ -28,7 +29,7 @@ def __getattr__(name: str) -> Any:
     elif name in _MODULES or name in _FUNCTIONS:
         found = import_module(f"{__name__}.{name}")
     else:
-        raise AttributeError(f"module 'torch.nn.utils' has no attribute {name!r}: PolyTensor does not have it")
+        raise lacks(__name__, name)
     globals()[name] = found
     return found
 

@@ -1,0 +1,112 @@
+"""What the NumPy backend does its own way for large arrays: transposed copies, bounds, sums, the normal distribution."""
+
+import math
+
+import numpy as np
+import pytest
+
+from polytensor.backends import conv
+from polytensor.backends.numpy import NumpyBackend
+
+NUMPY = NumpyBackend()
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "u1", "c8"])
+@pytest.mark.parametrize(
+    "shape, order",
+    [
+        ((512, 512), (1, 0)),
+        ((1000, 900), (1, 0)),
+        ((3, 256, 260), (0, 2, 1)),
+        ((40, 33, 128), (1, 2, 0)),
+        ((8, 5000), (1, 0)),
+    ],
+)
+def test_transposed_copies(shape, order, kind):
+    x = np.arange(math.prod(shape)).reshape(shape).astype(kind).transpose(order)
+    for y in (x, x[::-1], x[:, 3:]):
+        for found in (NUMPY.copy(y), NUMPY.contiguous(y)):
+            assert found.flags.c_contiguous and found.dtype == y.dtype and not np.shares_memory(found, y)
+            np.testing.assert_array_equal(found, y)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i8"])
+@pytest.mark.parametrize("n", [32_767, 32_768, 40_003])
+def test_bounds(n, kind):
+    x = np.random.default_rng(n).standard_normal(n)
+    x[:4] = (np.nan, np.inf, -np.inf, -0.0) if kind != "i8" else 0
+    x = x.astype(kind)
+    for low, high in ((0, 1), (None, 0), (-1, None), (1, -1)):
+        np.testing.assert_array_equal(NUMPY.clamp(x, low, high), np.clip(x, low, high))
+    np.testing.assert_array_equal(NUMPY.relu(x), np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+@pytest.mark.parametrize(
+    "shape", [(10_000,), (70_001,), (16, 1000), (5, 2049), (3, 4096), (1100, 33), (4, 6, 7, 128), (2, 3, 2999)]
+)
+def test_sums(shape, kind):
+    """As exact as pairs, over any axes; outer ones alone are added 512 at a time."""
+    x = (np.random.default_rng(0).random(shape) + 0.5).astype(kind)
+    every = range(len(shape))
+    for dims in {None, *[(d,) for d in every], (0, -1)[: len(shape)], tuple(every)}:
+        for keep in (False, True):
+            found, exact = NUMPY.sum(x, dims, keep), np.add.reduce(x.astype("f16"), axis=dims, keepdims=keep)
+            assert np.shape(found) == exact.shape and found.dtype == x.dtype
+            inner = dims is None or (dims[-1] + 1) % len(shape) == 0
+            assert abs(found / exact - 1).max() < (4 if inner else 10) * np.finfo(kind).eps
+            assert NUMPY.mean(x, dims, keep).shape == exact.shape
+
+
+def test_sums_keep_what_is_not_finite():
+    x = np.zeros((64, 512), "f4")
+    x[3, 5], x[4, 6], x[5, 7], x[5, 8] = np.nan, np.inf, np.inf, -np.inf
+    found = NUMPY.sum(x, (1,), False)
+    assert np.isnan(found[[3, 5]]).all() and found[4] == np.inf and not found[[0, 1, 2, 6]].any()
+
+
+def test_normal_distribution():
+    """gelu and erf in float32 against float64, far out and across spans; relative errors grow as a*a/2 is rounded."""
+    special = pytest.importorskip("scipy.special")
+    x = np.linspace(-12.5, 6, 100_003).astype("f4")
+    wide = x.astype("f8")
+    cdf = np.exp(special.log_ndtr(wide))
+    assert (abs(NUMPY.normal_cdf(x) / cdf - 1) / (1 + wide * wide / 2)).max() < 4e-7
+    assert (abs(NUMPY.gelu(x) / (wide * cdf) - 1) / (1 + wide * wide / 2))[x != 0].max() < 4e-7
+    slope = cdf + wide * np.exp(-wide * wide / 2) / np.sqrt(2 * np.pi)
+    assert abs(NUMPY.gelu_backward(np.ones_like(x), x) - slope).max() < 3e-7
+    exact = special.erf(wide)
+    assert (abs(NUMPY.erf(x) - exact) / np.spacing(abs(exact).astype("f4"))).max() < 2
+    ends = np.array([np.inf, -np.inf, np.nan, -0.0, 0.0, 3e38, -3e38], "f4")
+    np.testing.assert_array_equal(NUMPY.erf(ends), np.array([1, -1, np.nan, -0.0, 0.0, 1, -1], "f4"))
+    np.testing.assert_array_equal(np.signbit(NUMPY.erf(ends))[3:5], [True, False])
+    np.testing.assert_array_equal(NUMPY.gelu(ends), np.array([np.inf, np.nan, np.nan, -0.0, 0.0, 3e38, 0.0], "f4"))
+
+
+CONVOLUTIONS = [  # images, inputs, outputs, groups, size, kernel, padding, dilation
+    (3, 4, 6, 2, (9, 11), (3, 3), (1, 1), (1, 1)), (2, 4, 4, 4, (8, 12), (5, 3), (2, 0), (1, 2)), (2, 3, 2, 1, (10, 9), (2, 1), (0, 3), (2, 1)),
+    (0, 2, 3, 1, (9, 9), (3, 3), (1, 1), (1, 1)), (2, 1, 5, 1, (9, 16), (1, 4), (0, 2), (1, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("images, inputs, outputs, groups, size, kernel, padding, dilation", CONVOLUTIONS)
+@pytest.mark.parametrize("workspace", [1, 1 << 20])
+def test_columns_with_padding(images, inputs, outputs, groups, size, kernel, padding, dilation, workspace, monkeypatch):
+    """Convolutions whose columns keep the padding of rows give what exact columns do, also where x is not finite."""
+    r = np.random.default_rng(0)
+    x, w = r.standard_normal((images, inputs, *size)), r.standard_normal((outputs, inputs // groups, *kernel))
+    b, how = r.standard_normal(outputs), ((1, 1), padding, dilation, groups)
+    monkeypatch.setattr(NumpyBackend, "workspace", workspace)
+    results = []
+    for short in (8, 1 << 30):
+        monkeypatch.setattr(conv, "SHORT", short)
+        y = NUMPY.conv2d(x, w, b, *how)
+        g = np.cos(np.arange(y.size)).reshape(y.shape)
+        results.append([y, NUMPY.conv2d_grad_input(g, w, x.shape, *how), NUMPY.conv2d_grad_weight(g, x, w.shape, *how)])
+        if images:
+            wild = x.copy()
+            wild[0, 0, 0, -1], wild[-1, -1, -1, 0] = np.inf, np.nan
+            results[-1].append(NUMPY.conv2d_grad_weight(g, wild, w.shape, *how))
+    for found, expected in zip(*results):
+        assert found.flags.c_contiguous and found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, 1e-12, 1e-12)
