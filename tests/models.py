@@ -326,7 +326,7 @@ def squeeze_excite(torch):
             return x * self.fc(self.pool(x))
 
     net = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1, padding_mode="circular"), nn.CELU(0.7), Excite(8, 3), nn.LPPool2d(2, 2),
+        nn.Conv2d(3, 8, 3, padding=1, padding_mode="circular"), nn.CELU(0.5), Excite(8, 3), nn.LPPool2d(2, 2),
         nn.Conv2d(8, 8, 3, dilation=2, padding=2), nn.SELU(), Excite(8, 2), nn.Flatten(1), nn.Linear(128, 5),
     )  # fmt: skip
     return net, images(3, 8, 5), classify(torch)

@@ -49,6 +49,9 @@ FUNCTIONS = {
     "linear": lambda t, x, y, n: t.nn.functional.linear(x.reshape(2, 6, 16), y[:64].reshape(4, 16), x[:4]),
     "index_add": lambda t, x, y, n: x.reshape(12, 16).index_add(0, t.arange(24) % 5, t.cat([y, x]).reshape(24, 16)),
     "bce_logits": lambda t, x, y, n: t.nn.functional.binary_cross_entropy_with_logits(x, y.sigmoid().detach(), reduction="none"),
+    "matmul_right": lambda t, x, y, n: x.reshape(3, 8, 8) @ y[:64].reshape(8, 8),
+    "matmul_left": lambda t, x, y, n: y[:64].reshape(8, 8) @ x.reshape(3, 8, 8),
+    "round_of": lambda t, x, y, n: x.detach().round(decimals=1),
     "sigmoid_of": lambda t, x, y, n: x.detach().sigmoid(), "rsqrt_of": lambda t, x, y, n: x.detach().abs().rsqrt(),
 }  # fmt: skip
 # whose derivative's steps in float16 PyTorch rounds in another place
@@ -139,3 +142,26 @@ for _name, _fn in CREATED.items():
             lambda t, x, fn=_fn, dtype=_dtype: _apart(t, fn, x.to(getattr(t, dtype)).detach().requires_grad_()),
             arr(192), grad=False, layout=False, host=True,
         )  # fmt: skip
+
+
+def _averages(t, x):
+    """The running mean and variance of a BatchNorm in float16 after two batches; in bfloat16 PyTorch rounds each step."""
+    m = t.nn.BatchNorm1d(192).half()
+    for k in (1, 3):
+        m(x.half() * k)
+    return [m.running_mean.float(), m.running_var.float()]
+
+
+add("halves.averages", _averages, arr(5, 192), grad=False, host=True)
+for _dtype in ("float16", "bfloat16"):  # a product of matrices in float32, where PyTorch's steps are of the dtype
+    add(
+        f"halves.cdist.{_dtype}",
+        lambda t, x, y, d=_dtype: t.cdist(x.to(getattr(t, d)), y.to(getattr(t, d))).sub(t.cdist(x, y)).abs().max() < 0.05,
+        arr(40, 4), arr(3, 4), grad=False,
+    )  # fmt: skip
+    add(
+        f"halves.cdist.few.{_dtype}",
+        lambda t, x, d=_dtype: t.cdist(x.to(getattr(t, d)), x.to(getattr(t, d))),
+        arr(3, 4),
+        grad=False,
+    )

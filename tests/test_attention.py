@@ -335,7 +335,7 @@ def test_encoder_without_gradients(device, oracle):
         ours.eval(), theirs.eval()
         a = call(pt, ours, pt.from_numpy(normal(2, 3, 4)))
         b = call(oracle, theirs, oracle.from_numpy(normal(2, 3, 4)))
-        np.testing.assert_allclose(a[1].numpy(), b[1].numpy(), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(a[1].numpy(), b[1].numpy(), rtol=1e-12, atol=1e-12)
 
 
 TRANSFORMER_WRONG = {

@@ -266,6 +266,8 @@ def step(twin, name, lists, *args):
     for a, b in zip(there, here, strict=True):
         for x, y in zip(a or [], b or [], strict=True):
             same(x, y, 4)
+            if y.dtype.itemsize == 2 and y.size > 100:  # rounded once at the end here and there
+                assert (np.array(x) != y).mean() < 0.02
 
 
 def copied(twin, a):
@@ -287,7 +289,7 @@ def test_sgd(twin, dtype, nesterov):
             step(twin, "sgd_step", lists, 0.1, 0.9, 0.0 if nesterov else 0.2, decay, nesterov, maximize, first)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16], ids=str)
 @pytest.mark.parametrize("decoupled", [False, True])
 def test_adam(twin, dtype, decoupled):
     lists = states("adam", dtype, 5)

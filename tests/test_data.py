@@ -1,7 +1,7 @@
 """Datasets, samplers and the DataLoader."""
 
 import random
-from collections import namedtuple
+from collections import UserDict, namedtuple
 
 import numpy as np
 import pytest
@@ -63,8 +63,14 @@ def test_splits():
     assert len(both) == 12 and both[11]["y"] == 4 and both[-1]["y"] == 4
 
 
+Pair = namedtuple("Pair", "a b")
+
+
+class Named(UserDict):
+    name = ""
+
+
 def test_collate():
-    Pair = namedtuple("Pair", "a b")
     got = default_collate([Pair(1, "x"), Pair(2, "y")])
     assert got.a.tolist() == [1, 2] and got.b == ("x", "y")
     assert default_collate([np.float32(1), np.float32(2)]).dtype is pt.float32
@@ -111,6 +117,7 @@ SAMPLERS = [
     ("RandomSampler", (range(5),), {"num_samples": 2.5}), ("RandomSampler", ([],), {}),
     ("WeightedRandomSampler", ([0.0, 1.0], 3), {}), ("WeightedRandomSampler", ([1.0, 2.0], 0), {}),
     ("WeightedRandomSampler", ([1.0, 2.0], 2, 1), {}), ("WeightedRandomSampler", ([[1.0]], 1), {}),
+    ("WeightedRandomSampler", ([1.0], 1.5), {}), ("WeightedRandomSampler", ([1.0], True), {}),
     ("WeightedRandomSampler", ([0.0, 1.0, 0.0], 1, False), {}), ("SubsetRandomSampler", ([4],), {}),
 ]  # fmt: skip
 
@@ -155,6 +162,8 @@ def test_stack_dataset(args, options, oracle):
 def test_datasets_like_pytorch(oracle):
     for t in (oracle, pt):
         data = t.utils.data
+        with pytest.raises(AssertionError, match="Size mismatch between tensors"):
+            data.TensorDataset(t.ones(2), t.ones(3))
 
         class Stream(data.IterableDataset):
             def __iter__(self):
@@ -204,6 +213,7 @@ def test_collate_like_pytorch(oracle):
         [True, False], [np.int8(1), np.int8(2)], [np.float64(1), np.float64(2)], [np.bool_(True)], [[1, 2], [3]],
         [np.array(["a"])], [np.array([1, 2], np.int16)] * 2, [{"a": [np.zeros(2, np.float32), ()]}] * 2, [None], [{1, 2}],
         [range(2), range(3, 5)], [2**40, 1], [1j, 2j], [np.float32(1), 2.5], [np.int64(1), 2],
+        [Pair(np.ones(1), "x")] * 2,
     ]  # fmt: skip
 
     def leaf(t, x):
@@ -227,6 +237,10 @@ def test_collate_like_pytorch(oracle):
             else:
                 assert results[0] == results[1], (name, case)
     for t in (oracle, pt):
+        named = Named(a=1.0)
+        named.name = "n"
+        got = t.utils.data.default_convert(named)
+        assert type(got) is Named and got.name == "n" and got["a"] == 1.0
         with pytest.raises(TypeError, match="expected Tensor as element 1 in argument 0, but got NoneType"):
             t.utils.data.default_collate([t.ones(2), None])
         with pytest.warns(FutureWarning, match="`cummulative_sizes` attribute is renamed to `cumulative_sizes`"):

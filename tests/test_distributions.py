@@ -3,6 +3,7 @@
 import math
 import re
 import warnings
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -163,7 +164,7 @@ SMALL = (
     "Gumbel(0.0, 1.0)", "Pareto(0.5, 3.0)", "Pareto(1.0, 4.0)", "Cauchy(0.5, 1.0)", "Cauchy(0.0, 2.0)", "HalfNormal(2.0)",
     "HalfNormal(1.0)", "LogNormal(0.5, 1.0)", "LogNormal(0.0, 2.0)", "Bernoulli(0.25)", "Bernoulli(1.0)", "Poisson(1.5)",
     "Poisson(2.0)", "Geometric(0.25)", "Geometric(0.5)", "Binomial(3, t(0.25))", "Binomial(5, t(0.5))",
-    "ContinuousBernoulli(0.25)", "ContinuousBernoulli(0.75)", "Chi2(3.0)", "StudentT(3.0)",
+    "ContinuousBernoulli(0.25)", "ContinuousBernoulli(0.75)", "Chi2(3.0)", "StudentT(3.0)", "Uniform(1.5, 2.5)",
 )  # fmt: skip
 VECTORS = (
     "Categorical(t(0.2, 0.3, 0.5))", "Categorical(t(0.0, 0.5, 0.5))", "OneHotCategorical(t(0.2, 0.3, 0.5))",
@@ -197,6 +198,15 @@ MISUSE = (
     "MultivariateNormal(torch.zeros(2), torch.zeros(2))", "Independent(Normal(0.0, 1.0), 1)", "Distribution().sample()",
     "TransformedDistribution(Normal(0.0, 1.0), 3)", "Distribution.set_default_validate_args(3)",
     "MixtureSameFamily(Normal(0.0, 1.0), Normal(0.0, 1.0))", "kl_divergence(Normal(0.0, 1.0), Bernoulli(0.5))",
+    *(f"{d}.log_prob(t({x}))" for d, x in {
+        "Exponential(1.0)": -1.0, "Gamma(1.0, 1.0)": -1.0, "Beta(1.0, 1.0)": 2.0, "Pareto(1.0, 1.0)": 0.5, "HalfNormal(1.0)": -1.0,
+        "HalfCauchy(1.0)": -1.0, "LogNormal(0.0, 1.0)": -1.0, "Weibull(1.0, 1.0)": -1.0, "Poisson(1.0)": 0.5, "Chi2(1.0)": -1.0,
+        "Geometric(0.5)": -1.0, "Binomial(3, t(0.5))": 4.0, "ContinuousBernoulli(t(0.5))": 2.0, "Kumaraswamy(1.0, 1.0)": 2.0,
+        "FisherSnedecor(1.0, 1.0)": -1.0, "InverseGamma(1.0, 1.0)": -1.0, "NegativeBinomial(2, t(0.5))": -1.0,
+        "Dirichlet(t(1.0, 1.0))": "0.5, 0.6", "OneHotCategorical(t(0.5, 0.5))": "1.0, 1.0", "Laplace(0.0, 1.0)": "float('nan')",
+        "Gumbel(0.0, 1.0)": "float('nan')", "Cauchy(0.0, 1.0)": "float('nan')", "StudentT(1.0)": "float('nan')",
+        "VonMises(0.0, 1.0)": "float('nan')", "RelaxedBernoulli(t(1.0), t(0.5))": 2.0,
+    }.items()),
     "MixtureSameFamily(Categorical(t(0.5, 0.5)), Normal(t(0.0, 1.0, 2.0), 1.0))", "LKJCholesky(1)",
     "Normal(0.0, 1.0, validate_args=False).log_prob(t(float('nan')))",
     "Normal(0.0, 1.0).log_prob(t(float('nan')))", "Normal(t(1.0, 2.0), 1.0).expand((3, 3))", "biject_to(constraints.dependent)",
@@ -212,12 +222,26 @@ def test_misuse_is_refused_alike(text):
     agree(*(shown(text, names(m)) for m in (torch, pt)), text)
 
 
+def test_sizes_that_do_not_fit():
+    for m in (torch, pt):
+        D = m.distributions
+        normals = [D.MultivariateNormal(m.zeros(n), m.eye(n)) for n in (2, 3)]
+        normals += [D.LowRankMultivariateNormal(m.zeros(n), m.ones(n, 1), m.ones(n)) for n in (1, 4)]
+        for p, q in permutations(normals, 2):
+            with pytest.raises(ValueError, match="different event shapes cannot be computed"):
+                D.kl_divergence(p, q)
+        for dim, lengths in ((2, [2]), (-3, [2]), (0, [3]), (1, [1, 2])):
+            with pytest.raises(AssertionError):
+                D.CatTransform([D.ExpTransform()] * len(lengths), dim, lengths)(m.ones(2, 2))
+
+
 X = "t(0.25, -0.5, 0.75, 1.5)"
 MAPS = (
     "ExpTransform()", "AbsTransform()", "SigmoidTransform()", "TanhTransform()", "SoftplusTransform()", "SoftmaxTransform()",
     "StickBreakingTransform()", "AffineTransform(1.0, -2.0)", "AffineTransform(t(1.0), t(0.5, 1.0, 2.0, 3.0), event_dim=1)",
     "ComposeTransform([AffineTransform(0.5, 2.0), TanhTransform()])", "IndependentTransform(ExpTransform(), 1)",
     "ReshapeTransform((4,), (2, 2))", "CatTransform([ExpTransform(), TanhTransform()], lengths=[1, 3])",
+    "CatTransform([ExpTransform(), TanhTransform(), ExpTransform(), TanhTransform()])",
     "StackTransform([ExpTransform(), TanhTransform(), AffineTransform(1.0, 2.0), SigmoidTransform()])",
     "CumulativeDistributionTransform(Normal(0.5, 2.0))", "identity_transform", "TanhTransform().inv.inv",
     "biject_to(constraints.interval(1.0, 3.0))", "transform_to(constraints.less_than(2.0))", "biject_to(constraints.real)",
@@ -232,6 +256,8 @@ ABOUT = (
     "repr(f)", "f(x)", "f.inv(f(x))", "f.log_abs_det_jacobian(x, f(x))", "f.inv.log_abs_det_jacobian(f(x), x)", "f.bijective",
     "f.sign", "repr(f.domain)", "repr(f.codomain)", "f.domain.event_dim", "f.codomain.event_dim", "f.forward_shape((5, 4))",
     "f.inverse_shape((5, 4))", "f == f", "f == f.inv", "f.inv == f.inv", "f.with_cache()(x)", "f.inv.inv is f", "repr(f.inv)",
+    "f.with_cache(0) is f", "f.with_cache()._cache_size", "(lambda c: c(x) is c(x))(f.with_cache())",
+    "(lambda c: c.inv(c(x)) is x)(f.with_cache())",
     "f.codomain.check(f(x))",
 )  # fmt: skip
 
@@ -240,6 +266,7 @@ ABOUT = (
     "text, x",
     [(m, X) for m in MAPS]
     + [(m, f"{X}.reshape(2, 2)") for m in SQUARE]
+    + [(f"CatTransform([ExpTransform(), TanhTransform()], {dim}, [1, 3])", f"{X}.reshape(1, 4)") for dim in (1, -1)]
     + [("CorrCholeskyTransform()", x) for x in ("t(0.25, -0.5, 0.75)", "t(0.25).reshape(1)")],
 )
 def test_a_transform_agrees(text, x):
@@ -307,6 +334,30 @@ def test_samples_have_the_mean_and_variance(case, device):
         odds = d.log_prob(d.enumerate_support()).exp()
         seen = pt.stack([(x == v).double().mean(0) for v in d.enumerate_support().double()])
         assert float((odds - seen).abs().max()) < 0.05
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.startswith(("Cauchy", "HalfCauchy", "Generalized", "LogNormal(t", "Inverse",
+         "Pareto", "Transformed"))])  # fmt: skip
+def test_samples_follow_the_distribution_function(case, device):
+    pt.manual_seed(7)
+    d = eval(case, names(pt))
+    u = d.cdf(d.sample((4000,))).double()
+    assert float((u.mean(0) - 0.5).abs().max()) < 0.025 and float((u.var(0) * 12 - 1).abs().max()) < 0.08
+
+
+def test_samples_of_the_others(device):
+    """By numbers between -1 and 1 with a known mean: 5 standard deviations of it are below 0.08."""
+    pt.manual_seed(7)
+    D, df, eta, p = pt.distributions, pt.tensor([0.5, 1.5, 3.0]), pt.tensor([0.5, 2.0]), pt.tensor([0.2, 0.5, 0.9])
+    angles = D.VonMises(0.5, df)
+    angle, t, f = (d.sample((4000,)) for d in (angles, D.StudentT(df, 1.0, 2.0), D.FisherSnedecor(df, 2.0)))
+    t, r = (t - 1) / 2, D.LKJCholesky(2, eta).sample((4000,))[..., 1, 0]
+    for x, mean in (
+        ((angle - 0.5).cos(), 1 - angles.variance), ((angle - 0.5).sin(), 0), (t * t / (t * t + df), 1 / (1 + df)), (t.sign(), 0),
+        (f * df / (f * df + 2), df / (df + 2)), (r, 0), (r * r, 1 / (2 * eta + 1)),
+        (D.RelaxedBernoulli(pt.tensor(0.5), p).sample((4000,)).round(), p),
+    ):  # fmt: skip
+        assert float((x.mean(0) - mean).abs().max()) < 0.08
 
 
 @pytest.mark.parametrize("a", [0.05, 0.3, 1.0, 2.5, 30.0, 1000.0])

@@ -260,7 +260,8 @@ DAMAGED = {
 
 @pytest.mark.parametrize("data, why", DAMAGED.values(), ids=DAMAGED)  # zips hold the time: no names for tests
 def test_damaged_zips(data, why):
-    with pytest.raises(RuntimeError, match=f"(?s)cannot load .*{why}"):
+    error = RuntimeError if data.startswith(b"PK") else pickle.UnpicklingError
+    with pytest.raises(error, match=f"(?s)cannot load .*{why}"):
         pt.load(io.BytesIO(data))
 
 
@@ -270,12 +271,36 @@ def test_deep_keys_do_not_overflow_the_stack():
         pt.load(io.BytesIO(archive(data_pkl=body)))
 
 
+def test_a_mapped_file_is_not_read(tmp_path):
+    pt.save({"w": pt.zeros(2**20)}, tmp_path / "a.pt")
+    for mapped in (True, False):
+        tracemalloc.start()
+        got = pt.load(tmp_path / "a.pt", mmap=mapped)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert (peak < 2**20) is mapped and got["w"].shape == (2**20,)
+
+
 MEGABYTE = 1_000_000
 TEXT = b"X" + MEGABYTE.to_bytes(4, "little") + b"a" * MEGABYTE + b"q\x00"
 LATIN = b"q\x01X\x06\x00\x00\x00latin1q\x02"
 INTEGERS = [b"J" + i.to_bytes(4, "little") for i in range(50_000)]
 NUMBERS = b"N".join(INTEGERS) + b"N"
 STORAGE = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ"
+DESCRIBED = {  # offset, size, stride of a tensor on a storage of one element
+    "offset": (-1, (1,), (1,)), "size": (0, (-1,), (1,)), "stride": (0, (2,), (-1,)), "numbers": (0, (1.0,), (1,)),
+    "lengths": (0, (1,), ()), "start": (1, (1,), (1,)), "end": (0, (2,), (1,)), "many": (0, (2**40, 2**40), (0, 0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DESCRIBED)
+def test_tensors_that_are_described_wrongly(what):
+    values = b"".join(pickle.dumps(v, 2)[2:-1] for v in DESCRIBED[what])
+    data = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE + values + b"\x89}tR."
+    with pytest.raises(RuntimeError, match="cannot load .*(wrongly|do not match|reaches element 1|absurd)"):
+        pt.load(io.BytesIO(archive(data_pkl=data, **{"data/0": bytes(4)})))
+
+
 COPIES = {
     "text": b"](" + TEXT + b"c_codecs\nencode\n" + LATIN + b"h\x01h\x00h\x02\x86R" * 9 + b"e",
     "bytes": b"](" + TEXT + b"c__builtin__\nbytearray\n" + LATIN + b"h\x01h\x00h\x02\x86R" * 9 + b"e",

@@ -515,3 +515,26 @@ def test_a_wrapper_that_is_an_optimizer_but_was_never_made_one():
     w.sum().backward()
     Wrapper(inner).step()
     assert w.tolist() == [0.5, 0.5] and len(calls) == 1
+
+
+@pytest.mark.parametrize("name", ["adam.amsgrad", "rmsprop.centered"])
+def test_a_first_step_that_found_no_memory_is_made_again(monkeypatch, name):
+    zeros, calls, params = pt.ops.zeros_like, [], []
+
+    def scarce(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 2:
+            raise pt.OutOfMemoryError("CUDA out of memory.")
+        return zeros(*args, **kwargs)
+
+    for fails in (True, False):
+        p = pt.ones(2, requires_grad=True)
+        p.grad, opt = pt.ones(2), MAKERS[name](pt.optim, [p])
+        if fails:
+            with monkeypatch.context() as patch:
+                patch.setattr(pt.ops, "zeros_like", scarce)
+                with pytest.raises(pt.OutOfMemoryError):
+                    opt.step()
+        opt.step()
+        params.append(p.tolist())
+    assert params[0] == params[1]

@@ -21,13 +21,13 @@ class ActivationKernels:
         """The probability that a standard normal number is below x: erfc(-x / sqrt(2)) / 2, exact in the tails."""
         return self.in_spans(self._normal_cdf, x)  # type: ignore[attr-defined, no-any-return]
 
-    def _size(self, x: Array) -> Array:
+    def _to_mills(self, x: Array) -> Array:
         """|x| as `mills` takes it."""
         a = self.xp.absolute(x)
         return self.clamp(a, None, FARTHEST) if x.dtype.itemsize == 4 else a  # type: ignore[attr-defined]
 
     def _normal_cdf(self, x: Array) -> Array:
-        tail = self.upper_tail(self._size(x))  # type: ignore[attr-defined]
+        tail = self.upper_tail(self._to_mills(x))  # type: ignore[attr-defined]
         return self.xp.absolute((x > 0).astype(x.dtype) - tail)  # `where` guesses a branch an element
 
     def gelu(self, x: Array) -> Array:
@@ -37,7 +37,7 @@ class ActivationKernels:
         return self.in_spans(self._gelu_backward, g, x)  # type: ignore[attr-defined, no-any-return]
 
     def _gelu_backward(self, g: Array, x: Array) -> Array:
-        a = self._size(x)
+        a = self._to_mills(x)
         y = a * a
         y *= -0.5
         a, r = a * 0.3989422804014327, self.mills(a)  # type: ignore[attr-defined]

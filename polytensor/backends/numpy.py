@@ -242,17 +242,10 @@ class NumpyBackend(Backend):
             r = np.subtract(x, times, out=times).astype("f4")
             return ufunc(x, y) if np.isnan(r).any() else r  # where y is infinite
 
-        alone = y.size == 1 and y.ndim <= x.ndim
-        if (
-            x.size <= self.span
-            or not x.flags.c_contiguous
-            or not (alone or y.shape == x.shape and y.flags.c_contiguous)
-        ):
-            return rest(x, y)
-        out, flat, by = np.empty(x.size, "f4"), x.reshape(-1), y.reshape(-1)
-        for i in range(0, x.size, self.span):
-            out[i : i + self.span] = rest(flat[i : i + self.span], by if alone else by[i : i + self.span])
-        return out.reshape(x.shape)
+        if y.size == 1 and y.ndim <= x.ndim:
+            number = y.reshape(())
+            return self.in_spans(lambda x: rest(x, number), x, itemsize=8)
+        return self.in_spans(rest, x, y, itemsize=8)
 
     def pieces(self, *arrays: Any) -> Any:
         # temporary arrays of the whole size would leave the caches, and the largest come from the system page by page

@@ -340,10 +340,13 @@ class SpecialKernels:
         y *= -0.5
         return self.xp.exp(y) * self.mills(a)
 
-    def in_spans(self, fn: Callable[..., Array], *xs: Array) -> Array:
-        """fn(*xs) of arrays of one shape, element by element, a span at a time: its temporaries stay in the cache."""
+    def in_spans(self, fn: Callable[..., Array], *xs: Array, itemsize: int = 0) -> Array:
+        """fn(*xs) of arrays of one shape, element by element, a span at a time: its temporaries stay in the cache.
+
+        `itemsize`: that of the temporaries, if it is another one.
+        """
         x = xs[0]
-        span = self.span * 8 // x.itemsize
+        span = self.span * 8 // (itemsize or x.itemsize)
         if x.size <= span or not all(y.flags.c_contiguous and y.shape == x.shape for y in xs):
             return fn(*xs)
         flat, out = [y.reshape(-1) for y in xs], self.empty(x.size, x.dtype)

@@ -12,7 +12,7 @@ from . import pointwise as pw
 from . import reduce as red
 from . import shape as sh
 from .factors import as_scalars
-from .halves import is_half, widened
+from .halves import is_half, rounded_once, widened
 from .joining import stack
 from .operands import numpy_names
 from .rows import placed, primitive, raw_dtype
@@ -407,8 +407,6 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = MODES[0]) 
         raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
-    if x1._a.dtype.itemsize == 2:
-        raise no_kernel("cdist", x1)
     if x1._a.dtype != x2._a.dtype:
         raise RuntimeError(f"expected scalar type {type_name(x1)} but found {type_name(x2)}")
     try:
@@ -416,7 +414,10 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = MODES[0]) 
     except RuntimeError:
         raise shape_error(x1._a[..., 0, 0], x2._a[..., 0, 0]) from None
     many = compute_mode == MODES[0] and (a[-2] > 25 or b[-2] > 25)
-    return _cdist(la.spread(x1, batch), la.spread(x2, batch), float(p), p == 2 and (many or compute_mode == MODES[1]))  # type: ignore[no-any-return]
+    by_product = p == 2 and (many or compute_mode == MODES[1])
+    if is_half(x1._a.dtype) and not by_product:
+        raise no_kernel("cdist", x1)
+    return rounded_once(_cdist)(la.spread(x1, batch), la.spread(x2, batch), float(p), by_product)  # type: ignore[no-any-return]
 
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from ..tensor import Tensor, check_overlap
 from . import pointwise as pw
 from . import shape as sh
 from .arguments import checked, number
-from .halves import scaled
+from .halves import rounded_once, scaled
 from .operands import NoOperandError, asked, foreign, operand
 from .table import (
     FLOAT32,
@@ -24,6 +24,7 @@ from .table import (
     check_tensor,
     constant,
     cpp_name,
+    give,
     inplace,
     named,
     prepare,
@@ -41,15 +42,23 @@ def adjoint(F: Any, x: Any) -> Any:
     return F.conj(F.transpose(x, n - 2, n - 1))
 
 
-_mm = primitive(
-    "matmul",
-    "x y",
-    (
-        lambda F, g, y, x_shape: F.sum_to(F.matmul(g, adjoint(F, y)), x_shape),
-        lambda F, g, x, y_shape: F.sum_to(F.matmul(adjoint(F, x), g), y_shape),
-    ),
-    node="MmBackward0",
-)
+def _left_of(F: Any, g: Any, y: Any, x_shape: Any) -> Any:
+    """The gradient of x in x @ y. For one x of a whole batch: one product, not one for each matrix and their sum."""
+    n = len(g.shape)
+    if len(x_shape) == 2 < n:
+        order = (n - 2, *range(n - 2), n - 1)
+        g, y = (F.reshape(F.permute(v, order), (v.shape[-2], prod(v.shape[:-2]) * v.shape[-1])) for v in (g, y))
+    return F.sum_to(F.matmul(g, adjoint(F, y)), x_shape)
+
+
+def _right_of(F: Any, g: Any, x: Any, y_shape: Any) -> Any:
+    """The gradient of y in x @ y, in the same way."""
+    if len(y_shape) == 2 < len(g.shape):
+        x, g = (F.reshape(v, (prod(v.shape[:-1]), v.shape[-1])) for v in (x, g))
+    return F.sum_to(F.matmul(adjoint(F, x), g), y_shape)
+
+
+_mm = primitive("matmul", "x y", (_left_of, _right_of), node="MmBackward0")
 _bmm = primitive(
     "bmm", "x y", (lambda F, g, y: F.bmm(g, adjoint(F, y)), lambda F, g, x: F.bmm(adjoint(F, x), g))
 )  # fmt: skip
@@ -144,10 +153,14 @@ def _no_bool(x: Tensor, kernel: str) -> None:
 
 
 def _mismatch(x: Tensor, y: Tensor) -> RuntimeError:
-    a, b = x._a.shape, y._a.shape
     return RuntimeError(
-        f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, a))} and {'x'.join(map(str, b))})"
+        f"mat1 and mat2 shapes cannot be multiplied ({_rows(x._a)} and {'x'.join(map(str, y._a.shape))})"
     )
+
+
+def _rows(a: Any) -> str:
+    """The shape of an array as the matrix that it is multiplied as."""
+    return f"{prod(a.shape[:-1])}x{a.shape[-1]}"
 
 
 def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -385,7 +398,7 @@ def _factor(value: Any, dtype: Any, fn: str, name: str) -> Any:
     return int(value) if dtype.kind in "iu" else value
 
 
-def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
+def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     """beta * input + alpha * product; with beta 0 the values of `input` (NaN, inf) do not count."""
     shape = product._a.shape
     r = _scaled(product, alpha)
@@ -394,7 +407,7 @@ def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | N
         r = pw.add(_scaled(x, beta), r)
     elif x._fn is not None:  # its gradient is 0, not None
         r = pw.where(constant(x._dev, _BOOL, False), x, r)
-    return r if out is None else write_out(out, r)
+    return r
 
 
 _BOOL = next(d for d in DTYPE_OF if d.kind == "b")
@@ -471,7 +484,7 @@ def addr(
         r = pw.logical_or(_expanded(b, r._a.shape), r) if beta else r
         return r if out is None else write_out(out, r)
     beta, alpha = _factor(beta, b._a.dtype, "addr", "beta"), _factor(alpha, b._a.dtype, "addr", "alpha")
-    return _plus(b, _outer(x, y), beta, alpha, out)
+    return give(rounded_once(lambda b, x, y: _plus(b, _outer(x, y), beta, alpha))(b, x, y), out)
 
 
 def baddbmm(
@@ -536,6 +549,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         error = TypeError(f"linear(): argument '{name}' (position {i}) must be Tensor, not {type(bad).__name__}")
         return asked(linear, {"input": input, "weight": weight, "bias": bias}, error)  # type: ignore[no-any-return]
     if x.dtype is not w.dtype:
+        if bias is not None and x.dtype != w.dtype:
+            raise RuntimeError(
+                f"mat1 and mat2 must have the same dtype, but got {type_name(input)} and {type_name(weight)}"
+            )
         _same_dtype(input, weight, "linear")
     if input._dev is not weight._dev:
         same_device("linear", input, weight)
@@ -543,7 +560,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if not x.ndim or not w.ndim:
             raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D")
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, x.shape))} and "
+            f"mat1 and mat2 shapes cannot be multiplied ({_rows(x)} and "
             f"{'x'.join(map(str, w.shape[::-1]))}) (linear: input {list(x.shape)}, weight {list(w.shape)})"
         )
     if w.ndim == 1:

@@ -73,11 +73,9 @@ class Adam(Optimizer):
         """The state of a parameter, from its first step on."""
         s = self.state[p]
         if not s:
-            s["step"] = scalar(0.0, p.device if self._counts_there(p, group) else "cpu")
-            s["exp_avg"] = ops.zeros_like(p)
-            s["exp_avg_sq"] = ops.zeros_like(p)
-            if group["amsgrad"]:
-                s["max_exp_avg_sq"] = ops.zeros_like(p)
+            names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
+            step = scalar(0.0, p.device if self._counts_there(p, group) else "cpu")
+            s.update({"step": step, **{name: ops.zeros_like(p) for name in names}})  # all or, without memory, nothing
         return s
 
     @staticmethod

@@ -129,7 +129,7 @@ class Optimizer:
         self._add_hook_tables()
         if isinstance(params, Tensor):
             raise TypeError(
-                f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {type(params)}"
+                f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {params.type()}"
             )
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -412,8 +412,7 @@ class RuleOptimizer(Optimizer):
         for p, g in self._with_grad(group):
             s = self.state[p]
             if not s:
-                s["step"] = scalar(0.0)
-                s.update(self._start(p, group))
+                s.update({"step": scalar(0.0), **self._start(p, group)})
             count = s["step"]._a
             count += 1
             numbers = self._numbers(s, count.item(), lr, group)
