@@ -3,6 +3,12 @@ import warnings
 import numpy as np
 from ops_table import BOOL, C128, F32, F64, I64, add, arr, const, cplx, family, ints
 
+
+def put(x, index, value):
+    x[index] = value
+    return x
+
+
 F16 = np.float16
 
 
@@ -279,3 +285,25 @@ for slope in (0.01, 1.0, 0.0, 1.5, -0.5):
             {"c": (values,)},
             grad=name == "random",
         )
+# ---- what stands between brackets: masks of bytes, narrow integers, a second ellipsis, errors in PyTorch's words ----
+BYTES = const([1, 0], np.uint8)
+INDEXED = arr(2, 3)
+for name, index in {
+    "bytes": lambda t, m: m, "bytes of 1": lambda t, m: (0, m[:1].repeat(3)), "byte": lambda t, m: m[0],
+    "i8": lambda t, m: m.to(t.int8), "i32": lambda t, m: m.int(), "i8 of 1": lambda t, m: m[0].to(t.int8),
+    "ellipses": lambda t, m: (..., 0, ...), "ellipses, 2": lambda t, m: (0, ..., None, ...), "f32": lambda t, m: m.float(),
+    "numpy i8": lambda t, m: np.array([1, 0], np.int8), "numpy u8": lambda t, m: np.array([1, 0], np.uint8),
+    "out of range": lambda t, m: ([0, 5],), "apart": lambda t, m: ([0, 1], [0, 1, 2]), "mask": lambda t, m: m[:1].bool(),
+}.items():  # fmt: skip
+    family(f"index.found.{name}", lambda t, x, m, index=index: x[index(t, m)], {"c": (INDEXED, BYTES)}, grad=False)
+for name, index, value in (
+    ("wide", slice(None), lambda t: t.ones(2, 5)), ("deep", 0, lambda t: t.ones(2, 3)), ("complex", 0, lambda t: 1j),
+    ("complex mask", None, lambda t: 1j), ("text", 0, lambda t: "a"), ("None", 0, lambda t: None), ("rows", [0, 1], lambda t: t.ones(2)),
+    ("row", (0, slice(1)), lambda t: t.ones(1, 1)), ("out of range", ([5],), lambda t: 1.0),
+):  # fmt: skip
+    family(
+        f"setitem.{name}",
+        lambda t, x, index=index, value=value: put(x.clone(), (x > 1) if index is None else index, value(t)),
+        {"c": (INDEXED,)},
+        grad=False,
+    )

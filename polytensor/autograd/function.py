@@ -84,6 +84,9 @@ class FunctionNode(Node):
             raise AttributeError(name)
         return getattr(self.ctx, name)  # PyTorch's ctx is the node itself
 
+    def __repr__(self) -> str:
+        return super().__repr__().replace("<", "<torch.autograd.function.", 1)
+
     def run(self, g: Any, tensors: bool, wanted: Any) -> Any:
         from ..tensor import Tensor, wrap
 

@@ -69,7 +69,7 @@ def _shape(fn: str, size: tuple[Any, ...], kw: dict[str, Any]) -> tuple[int, ...
                 got = type(size[0] if given is size else given[len(shape)]).__name__
                 raise TypeError(f"{fn}(): argument 'size' (position 1) must be tuple of ints, not {got}")
         if n < 0:
-            raise RuntimeError(f"{fn}: Dimension size must be non-negative, got {list(given)}.")
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(given)}")
         shape.append(n)
     return addressable(tuple(shape))
 

@@ -96,13 +96,7 @@ def broadcasting(op: Any, *xs: Tensor) -> Tensor:
     try:
         return op(*xs)  # type: ignore[no-any-return]
     except ValueError:
-        shapes = [x._a for x in xs]
-        fitting = [(a, b) for i, a in enumerate(shapes) for b in shapes[i + 1 :]]
-        for a, b in fitting:
-            pairs = zip(a.shape[::-1], b.shape[::-1], strict=False)
-            if any(m != n and 1 not in (m, n) for m, n in pairs):
-                raise shape_error(a, b) from None
-        raise
+        raise shape_error(*(x._a for x in xs)) from None
 
 
 # ---- arithmetic -------------------------------------------------------------------------------------------------------
@@ -170,7 +164,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
     try:
         r = _lerp(x, y, w)
     except ValueError:
-        raise shape_error(x._a, y._a if w._a.ndim == 0 else w._a) from None
+        raise shape_error(x._a, y._a, w._a) from None
     return give(r if kind == "tensor" else renamed(r, "LerpBackward0"), out)
 
 

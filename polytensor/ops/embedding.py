@@ -47,7 +47,7 @@ def _indices(input: Tensor, weight: Tensor, op: str) -> Any:
     if input.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
-            f"torch.{input.dtype.name} instead (while checking arguments for {op})"
+            f"{input.type()} instead (while checking arguments for {op})"
         )
     index = input._a if input.dtype is dtypes.int64 else F.cast(input, dtypes.int64.array)._a
     error: type[Exception] = IndexError

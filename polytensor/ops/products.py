@@ -153,10 +153,14 @@ def _no_bool(x: Tensor, kernel: str) -> None:
 
 
 def _mismatch(x: Tensor, y: Tensor) -> RuntimeError:
-    a, b = x._a.shape, y._a.shape
     return RuntimeError(
-        f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, a))} and {'x'.join(map(str, b))})"
+        f"mat1 and mat2 shapes cannot be multiplied ({_rows(x._a)} and {'x'.join(map(str, y._a.shape))})"
     )
+
+
+def _rows(a: Any) -> str:
+    """The shape of an array as the matrix that it is multiplied as."""
+    return f"{prod(a.shape[:-1])}x{a.shape[-1]}"
 
 
 def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -545,6 +549,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         error = TypeError(f"linear(): argument '{name}' (position {i}) must be Tensor, not {type(bad).__name__}")
         return asked(linear, {"input": input, "weight": weight, "bias": bias}, error)  # type: ignore[no-any-return]
     if x.dtype is not w.dtype:
+        if bias is not None and x.dtype != w.dtype:
+            raise RuntimeError(
+                f"mat1 and mat2 must have the same dtype, but got {type_name(input)} and {type_name(weight)}"
+            )
         _same_dtype(input, weight, "linear")
     if input._dev is not weight._dev:
         same_device("linear", input, weight)
@@ -552,7 +560,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if not x.ndim or not w.ndim:
             raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D")
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, x.shape))} and "
+            f"mat1 and mat2 shapes cannot be multiplied ({_rows(x)} and "
             f"{'x'.join(map(str, w.shape[::-1]))}) (linear: input {list(x.shape)}, weight {list(w.shape)})"
         )
     if w.ndim == 1:

@@ -89,6 +89,9 @@ def interpolate(
         raise ValueError(
             "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
         )
+    needs = {"linear": 3, "bilinear": 4, "trilinear": 5}.get(mode)
+    if needs and n in (1, 2, 3) and n + 2 != needs:
+        raise NotImplementedError(f"Got {n + 2}D input, but {mode} mode needs {needs}D input")
     if n not in (1, 2, 3) or mode not in MODES[n + 2]:
         raise NotImplementedError(
             "Input Error: Only 3D, 4D and 5D input Tensors supported (got "

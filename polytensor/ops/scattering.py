@@ -6,6 +6,7 @@ from typing import Any
 
 from ..dtypes import int64
 from ..tensor import Tensor, check_dim, wrap
+from .arguments import checked
 from .indexing import _index_put, getitem, index_put
 from .pointwise import remainder
 from .pointwise import where as where_
@@ -369,10 +370,10 @@ def _value_for(x: Tensor, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         value = value.to(x._dev) if value._dev is not x._dev else value
         if value._a.dtype.kind == "c" and x._a.dtype.kind not in "bc" and value._a.imag != 0:
-            raise RuntimeError(f"value cannot be converted to type {x.dtype} without overflow")
+            checked(1j, x.dtype)
         return value if value._a.dtype == x._a.dtype else F.cast(value, x._a.dtype)  # type: ignore[no-any-return]
-    if isinstance(value, complex) and x._a.dtype.kind not in "bc":
-        raise RuntimeError(f"value cannot be converted to type {x.dtype} without overflow")
+    if isinstance(value, complex):
+        value = checked(value, x.dtype)
     return wrap(x._dev.backend.full((), value, x._a.dtype), x._dev)
 
 
