@@ -142,6 +142,17 @@ for _name, _fn in CREATED.items():
             lambda t, x, fn=_fn, dtype=_dtype: _apart(t, fn, x.to(getattr(t, dtype)).detach().requires_grad_()),
             arr(192), grad=False, layout=False, host=True,
         )  # fmt: skip
+
+
+def _averages(t, x):
+    """The running mean and variance of a BatchNorm in float16 after two batches; in bfloat16 PyTorch rounds each step."""
+    m = t.nn.BatchNorm1d(192).half()
+    for k in (1, 3):
+        m(x.half() * k)
+    return [m.running_mean.float(), m.running_var.float()]
+
+
+add("halves.averages", _averages, arr(5, 192), grad=False, host=True)
 for _dtype in ("float16", "bfloat16"):  # a product of matrices in float32, where PyTorch's steps are of the dtype
     add(
         f"halves.cdist.{_dtype}",

@@ -132,6 +132,10 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
         return loss.reshape(()) if kind or target.dim() == 0 else loss
     classes = input.shape[1]
     _check_weight(weight, classes)
+    if weight is None and target.numel() and not (0 <= ignore_index < classes or target._dev.backend.asynchronous):
+        if target.min() >= 0 and target.max() < classes:  # nothing to leave out
+            loss = -ops.gather(input, 1, target.unsqueeze(1)).squeeze(1)
+            return loss if kind == 0 else loss.mean() if kind == 1 else loss.sum()
     keep = target != ignore_index
     safe = target.masked_fill(~keep, 0)
     wrong = (safe < 0) | (safe >= classes)

@@ -455,10 +455,10 @@ def _move(running: Tensor, value: Tensor, momentum: float, factor: float = 1.0) 
 
 
 def _move_any(running: Tensor, value: Tensor, momentum: float, factor: float) -> None:
-    value = reshape(value.detach(), (-1,))
-    if value._a.dtype != running._a.dtype:
-        value = F.cast(value, running._a.dtype)
-    running.mul_(1 - momentum).add_(value, alpha=momentum * factor)  # type: ignore[attr-defined]
+    value, wide = reshape(value.detach(), (-1,)), widened(running)
+    if value._a.dtype != wide._a.dtype:
+        value = F.cast(value, wide._a.dtype)
+    running.copy_(wide.mul(1 - momentum).add_(value, alpha=momentum * factor))  # type: ignore[attr-defined]
 
 
 @named("NativeGroupNormBackward0")
