@@ -428,9 +428,8 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if len(drop) != len(dims):
         repeated = next(d for d in dims if dims.count(d) > 1)
         raise RuntimeError(f"dim {repeated} appears multiple times in the list of dims")
-    return renamed(
-        _squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop)), "SqueezeBackward1"
-    )
+    r = _squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop))
+    return renamed(r, f"SqueezeBackward{1 + isinstance(dim, (tuple, list))}")
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:

@@ -418,11 +418,6 @@ class GemmKernels:
         out[...] = b
         return self.product(x, y, out, beta, alpha=alpha)
 
-    def addmv(self, b: Array, x: Array, y: Array, beta: Any, alpha: Any) -> Array:
-        return self.addmm(b, x, y, beta, alpha)
-
-    baddbmm = addmv
-
     def add_product(self, c: Array, x: Array, y: Array, beta: Any, alpha: Any) -> bool:
         if KIND_OF.get(c.dtype) is None or any(overlaps(c, a) for a in (x, y)):
             return False
