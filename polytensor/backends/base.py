@@ -355,7 +355,9 @@ class Backend(
         return self.xp.power(x, self.scalar(p, x.dtype))
 
     def fill(self, x: Array, value: Any) -> Array:
-        return self.xp.full_like(x, value)
+        out = self.xp.empty_like(x)
+        out.fill(value)
+        return out
 
     def overwrite(self, x: Array, y: Array) -> Array:
         return self.xp.broadcast_to(y, x.shape)

@@ -177,11 +177,15 @@ def cross_entropy(
         return cross_entropy_index(input, target, ignore_index, kind)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    probabilities = target.shape == input.shape
+    if probabilities and not target.is_floating_point():
+        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {type_name(target)}")
     dim = 0 if input.dim() == 1 else 1
+    if not input.dim():
+        raise IndexError("Dimension specified as 1 but tensor has no dimensions")
     classes = input.shape[dim]
     _check_weight(weight, classes)
     per_class = None if weight is None else weight.reshape([-1 if i == dim else 1 for i in range(input.dim())])
-    probabilities = target.shape == input.shape and target.is_floating_point()
     if not probabilities:
         target = _class_indices(input, target)
     elif ignore_index >= 0:
