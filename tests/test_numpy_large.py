@@ -148,3 +148,27 @@ def test_logaddexp_and_mish():
         expected = np.logaddexp(x[:, None], x)
         np.testing.assert_allclose(NUMPY.logaddexp(x[:, None], x), expected, 1e-14)
         np.testing.assert_allclose(NUMPY.mish(x), x * np.tanh(np.logaddexp(x, 0)), 1e-14)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f2", "i8", "?"])
+@pytest.mark.parametrize("dim", [0, 1, 2])
+def test_many_places(dim, kind):
+    """gather, scatter and index of many elements, where other dimensions of the index are shorter too."""
+    r = np.random.default_rng(dim)
+    x, src = (r.integers(0, 100, (30, 40, 50)).astype(kind) for _ in range(2))
+    index = r.integers(0, x.shape[dim], (29, 38, 47))
+    where = tuple(index if k == dim else i for k, i in enumerate(np.ogrid[:29, :38, :47]))
+    for y in (x, np.asfortranarray(x)):
+        found = NUMPY.gather_(y, dim, index)
+        assert found.flags.c_contiguous
+        np.testing.assert_array_equal(found, x[where])
+        written, expected = y.copy(order="K"), x.copy()
+        order = index.argsort(dim).argsort(dim)  # no place twice
+        where_once = tuple(order if k == dim else i for k, i in enumerate(np.ogrid[:29, :38, :47]))
+        NUMPY.scatter(written, dim, order, src[:29, :38, :47])
+        expected[where_once] = src[:29, :38, :47]
+        np.testing.assert_array_equal(written, expected)
+        places = index[0, :3]
+        found = NUMPY.index(y, (*(slice(None),) * dim, places))
+        np.testing.assert_array_equal(found, x[(*(slice(None),) * dim, places)])
+        assert found.flags.c_contiguous

@@ -569,12 +569,10 @@ class SpecialKernels:
         return top + self.xp.log1p(self.xp.exp(x + y - 2 * top))
 
     def logit(self, x: Array, eps: float | None) -> Array:
-        if x.dtype.itemsize == 2:
-            return self.logit(x.astype(np.float32), eps).astype(x.dtype)
         if eps is not None:
             low, high = self.scalar(eps, x.dtype), self.scalar(1 - eps, x.dtype)
             x = self.xp.where(x < low, low, self.xp.where(x > high, high, x))  # the lower bound counts if they cross
-        return self.xp.log(x / (1 - x))
+        return self.xp.log(x / (self.scalar(1, x.dtype) - x))
 
     def xlogy(self, x: Array, y: Array) -> Array:
         """x log(y), 0 at x = 0 unless y is NaN."""
