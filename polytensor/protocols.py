@@ -128,7 +128,7 @@ class Protocols:
             raise RuntimeError(
                 f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}."
             )
-        return bool((self == value).any().item())  # type: ignore[attr-defined]
+        return bool((value == self).any().item())  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
         return id(self)

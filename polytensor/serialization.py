@@ -227,6 +227,8 @@ def _read(file: Any, builder: reading.Builder, only: bool, mapped: bool, options
                 "please torch.save your checkpoint with this option in order to use mmap."
             )
         return _read_legacy(file, start, builder, only, options)
+    if not head.startswith(b"PK"):
+        raise pickle.UnpicklingError("not a zip file, nor what older releases of PyTorch wrote")
     archive = reading.Zip(file, builder.name, _options["crc32"], _mapped(file, True) if mapped else None)
     return _unpickle(archive.pickle(), 0, builder, archive, only, options)[0]
 

@@ -3,6 +3,7 @@
 import fractions
 import math
 import operator
+import pickle
 
 import numpy as np
 import pytest
@@ -158,3 +159,59 @@ def test_selection_from_large_tensors(form, dtype, device):
     a, b = (np.broadcast_to(np.array(v.to(polytensor.complex128).tolist()), mask.shape) for v in (x, y))
     assert got.dtype is kind and got.shape == (120, 120) and got.is_contiguous()
     np.testing.assert_array_equal(np.array(got.to(polytensor.complex128).tolist()), np.where(mask, a, b))
+
+
+# what people search for: our errors may say more behind PyTorch's words
+WORDS = """
+x[[5]]
+x[t.tensor([0, 1]), t.tensor([0, -9])]
+x[[0, 1], [0, 1, 2]]
+x.__setitem__(slice(None), t.ones(4, 3))
+x.__setitem__(slice(None), t.ones(2, 5))
+x.__setitem__(0, t.ones(2, 3))
+x.__setitem__((0, 0), t.ones(2))
+x.__setitem__([0, 1], t.ones(2))
+x.__setitem__(x > 2, t.ones(2))
+x.__setitem__(0, 1j)
+x.__setitem__(x > 1, 1j)
+x.__setitem__(0, 'a')
+x.__setitem__(0, None)
+x.masked_fill(x > 1, 1j)
+t.ones(2) in x
+t.where(t.ones(3) > 0, t.ones(2), t.ones(2))
+t.lerp(t.ones(2), t.ones(2), t.ones(3))
+t.broadcast_tensors(t.ones(2), t.ones(3))
+F.mse_loss(t.ones(2), t.ones(3))
+F.cosine_embedding_loss(t.ones(2, 3), t.ones(2, 3), t.ones(3))
+F.cross_entropy(x, t.ones(2))
+F.nll_loss(x, t.ones(2, 2, dtype=t.long))
+F.interpolate(t.ones(1, 1, 2), 3, mode='bilinear')
+F.interpolate(t.ones(1, 1, 2, 2), 3, mode='trilinear')
+F.embedding(t.ones(2), x)
+F.linear(t.ones(2), t.ones(3, 3))
+F.linear(t.ones(2, 2, 2), t.ones(3, 3), t.ones(3))
+F.linear(t.ones(1, 2), t.ones(2, 2).double(), t.ones(2).double())
+F.linear(t.ones(1, 2), t.ones(2, 2).double())
+t.ones(2) @ t.ones(3, 3)
+t.ones(2, 2, 2) @ t.ones(3, 3)
+t.ones(-1, 2)
+t.empty(2).new_zeros(-2)
+t.tensor(True) - t.tensor(True)
+t.tensor(True) - True
+1 - t.tensor(True)
+t.tensor(1) - t.tensor(True)
+t.optim.SGD(t.ones(2), 0.1)
+pickle.dumps((t.ones(2, requires_grad=True) * 2).grad_fn)
+"""
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize("text", WORDS.split("\n")[1:-1])
+def test_words_of_errors(oracle, text):
+    def told(t):
+        with pytest.raises(Exception) as caught:  # noqa: PT011 which one is what is compared
+            eval(text, {"t": t, "F": t.nn.functional, "x": t.arange(6.0).reshape(2, 3), "pickle": pickle})
+        return type(caught.value).__name__, str(caught.value)
+
+    (kind, ours), (expected, theirs) = told(polytensor), told(oracle)
+    assert kind == expected and ours.startswith(theirs)

@@ -40,6 +40,18 @@ def test_array_libraries_stay_in_the_backends():
     assert {name for name, *_ in names} == NAMING, names
 
 
+def test_no_kernel_of_the_backend_hides_another():
+    """Its families are mixed into one class, where the second of two methods of a name would never run."""
+    from polytensor.backends.base import Backend
+
+    places = {}
+    for family in (Backend, *Backend.__bases__):
+        for name in vars(family):
+            if not name.startswith("__"):
+                places.setdefault(name, []).append(family.__name__)
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
 def test_tests_do_without_what_is_optional():
     """Their modules import no PyTorch by themselves: without it the tests that need it are skipped (importorskip, `oracle`)."""
     wrong = []

@@ -21,13 +21,13 @@ class ActivationKernels:
         """The probability that a standard normal number is below x: erfc(-x / sqrt(2)) / 2, exact in the tails."""
         return self.in_spans(self._normal_cdf, x)  # type: ignore[attr-defined, no-any-return]
 
-    def _size(self, x: Array) -> Array:
+    def _to_mills(self, x: Array) -> Array:
         """|x| as `mills` takes it."""
         a = self.xp.absolute(x)
         return self.clamp(a, None, FARTHEST) if x.dtype.itemsize == 4 else a  # type: ignore[attr-defined]
 
     def _normal_cdf(self, x: Array) -> Array:
-        tail = self.upper_tail(self._size(x))  # type: ignore[attr-defined]
+        tail = self.upper_tail(self._to_mills(x))  # type: ignore[attr-defined]
         return self.xp.absolute((x > 0).astype(x.dtype) - tail)  # `where` guesses a branch an element
 
     def gelu(self, x: Array) -> Array:
@@ -37,7 +37,7 @@ class ActivationKernels:
         return self.in_spans(self._gelu_backward, g, x)  # type: ignore[attr-defined, no-any-return]
 
     def _gelu_backward(self, g: Array, x: Array) -> Array:
-        a = self._size(x)
+        a = self._to_mills(x)
         y = a * a
         y *= -0.5
         a, r = a * 0.3989422804014327, self.mills(a)  # type: ignore[attr-defined]
@@ -94,7 +94,9 @@ class ActivationKernels:
         return g * (s * (x * (1 - s) + 1))
 
     def mish(self, x: Array) -> Array:
-        return x * self.xp.tanh(self.xp.logaddexp(x, 0))
+        y = self.xp.exp(self.clamp(x, None, 20.0))  # type: ignore[attr-defined]
+        y = y * (y + 2)  # tanh(log(1 + e)) = (e * e + 2 e) / (e * e + 2 e + 2), which is 1 from 20 on
+        return x * (y / (y + 2))
 
     def hardtanh(self, x: Array, lo: float, hi: float) -> Array:
         return self.clamp(x, lo, hi)  # type: ignore[attr-defined, no-any-return]
@@ -109,7 +111,7 @@ class ActivationKernels:
         return self.where((x >= -lambd) & (x <= lambd), self.xp.zeros_like(x), x)
 
     def softshrink(self, x: Array, lambd: float) -> Array:
-        return self.where(x > lambd, x - lambd, self.where(x < -lambd, x + lambd, x * 0))
+        return x - self.clamp(x, -lambd, lambd)  # type: ignore[attr-defined, no-any-return]
 
     def threshold_(self, x: Array, limit: float, value: float) -> Array:
         return self.where(x <= limit, self.xp.full_like(x, value), x)

@@ -355,7 +355,9 @@ class Backend(
         return self.xp.power(x, self.scalar(p, x.dtype))
 
     def fill(self, x: Array, value: Any) -> Array:
-        return self.xp.full_like(x, value)
+        out = self.xp.empty_like(x)
+        out.fill(value)
+        return out
 
     def overwrite(self, x: Array, y: Array) -> Array:
         return self.xp.broadcast_to(y, x.shape)
@@ -398,11 +400,9 @@ class Backend(
         """0 at NaN, as in PyTorch."""
         if x.dtype.kind == "b":
             return x.copy()
-        return (
-            self.xp.sign(x)
-            if x.dtype.kind not in "fV"
-            else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
-        )
+        if x.dtype.kind not in "fV":
+            return self.xp.sign(x)
+        return ((x > 0).view("int8") - (x < 0).view("int8")).astype(x.dtype)
 
     def sgn(self, x: Array) -> Array:
         """x / |x|; 0 at 0."""
@@ -558,98 +558,6 @@ class Backend(
         if b is not None:
             y += b
         return y
-
-    # ---- softmax and losses -----------------------------------------------------------------------------------
-    def softmax(self, x: Array, dim: int) -> Array:
-        if x.dtype in FLOAT16:
-            return self.softmax(x.astype(np.float32), dim).astype(x.dtype)
-        if x.size == 0:
-            return x.copy()
-        y = self.contiguous(x - self.amax(x, dim, True))
-        self.xp.exp(y, out=y)
-        y /= self.sum(y, (dim,), True)
-        return y
-
-    def softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
-        if y.dtype in FLOAT16:
-            return self.softmax_backward(g.astype(np.float32), y.astype(np.float32), dim).astype(y.dtype)
-        gy = g * y
-        return gy - y * self.sum(gy, (dim,), True)
-
-    def log_softmax(self, x: Array, dim: int) -> Array:
-        if x.dtype in FLOAT16:
-            return self.log_softmax(x.astype(np.float32), dim).astype(x.dtype)
-        if x.size == 0:
-            return x.copy()
-        y = self.contiguous(x - self.amax(x, dim, True))
-        y -= self.xp.log(self.sum(self.xp.exp(y), (dim,), True))
-        return y
-
-    def log_softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
-        if y.dtype in FLOAT16:
-            return self.log_softmax_backward(g.astype(np.float32), y.astype(np.float32), dim).astype(y.dtype)
-        return g - self.xp.exp(y) * self.sum(g, (dim,), True)
-
-    def _targets(self, t: Array, classes: int, ignore_index: int) -> tuple[Array, Array | None]:
-        """Class indices made safe to gather with, and the mask of kept rows (None: all)."""
-        bad = (t < 0) | (t >= classes)
-        if self.asynchronous:
-            keep = t != ignore_index
-            self.require(self.xp.logical_not(bad & keep), IndexError, "Target is out of bounds.")
-            return self.xp.where(keep & ~bad, t, 0), keep
-        if not bad.any():
-            return t, (None if ignore_index < 0 or ignore_index >= classes else t != ignore_index)
-        keep = t != ignore_index
-        if (bad & keep).any():
-            raise IndexError(f"Target {int(t[bad & keep][0])} is out of bounds.")
-        return self.xp.where(keep, t, 0), keep
-
-    def _kept(self, keep: Array, dtype: Any, least: int) -> Array:
-        """How many hold, or `least`: 0-d."""
-        return self.xp.maximum(keep.sum(), least).astype(dtype)
-
-    def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
-        """x: (N, C), t: (N,) int64; reduction 0 none, 1 mean, 2 sum. Returns (loss, log-probabilities)."""
-        logp = self.log_softmax(x, 1)
-        t, keep = self._targets(t, x.shape[1], ignore_index)
-        loss = -logp[self.xp.arange(len(t)), t]
-        if keep is not None:
-            loss = self.xp.where(keep, loss, self.scalar(0, x.dtype))
-        if reduction:
-            total = self.sum(loss, None, False)
-            n = len(t) if keep is None else self._kept(keep, x.dtype, 0)
-            loss = self.xp.true_divide(total, n, dtype=x.dtype) if reduction == 1 else total
-        return loss, logp
-
-    def cross_entropy_backward(self, g: Array, logp: Array, t: Array, ignore_index: int, reduction: int) -> Array:
-        if logp.dtype in FLOAT16:
-            wide = g.astype(np.float32), logp.astype(np.float32)
-            return self.cross_entropy_backward(*wide, t, ignore_index, reduction).astype(logp.dtype)
-        t, keep = self._targets(t, logp.shape[1], ignore_index)
-        dx = self.xp.exp(logp)
-        dx[self.xp.arange(len(t)), t] -= 1
-        if reduction == 1:  # with nothing kept the gradient is 0, not NaN
-            g = g / (self.scalar(len(t), dx.dtype) if keep is None else self._kept(keep, dx.dtype, 1))
-        if reduction == 0:
-            g = g[:, None]
-        dx *= g
-        if keep is not None:
-            dx *= keep[:, None]
-        return dx
-
-    def one_hot(self, t: Array, classes: int, dtype: Any) -> Array:
-        """(N,) int64 to (N, classes); a target out of range gives a row of zeros."""
-        return (t[:, None] == self.xp.arange(classes)).astype(dtype)
-
-    def mse_loss(self, x: Array, t: Array, reduction: int) -> Array:
-        d = x - t
-        d *= d
-        return d if reduction == 0 else (self.mean if reduction == 1 else self.sum)(d, None, False)
-
-    def mse_loss_backward(self, g: Array, x: Array, t: Array, reduction: int) -> Array:
-        d = x - t
-        d *= g * self.scalar(2 / max(d.size, 1) if reduction == 1 else 2, d.dtype)
-        return d
 
     # ---- random draws -----------------------------------------------------------------------------------------
     uniform = streams.uniform

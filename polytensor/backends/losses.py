@@ -1,4 +1,4 @@
-"""Loss kernels over an array namespace: pointwise losses in a stable form, CTC."""
+"""Loss kernels over an array namespace: pointwise losses in a stable form, softmax and cross-entropy, CTC."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from .statistics import is_half
+
 Array = Any
 
 
 class LossKernels:
     """Mixed into Backend."""
 
+    amax: Any
+    asynchronous: bool
+    contiguous: Any
+    mean: Any
+    require: Any
+    scalar: Any
+    sum: Any
+    where: Any
     xp: Any
 
     def _single(self, x: Array) -> Array:
@@ -30,13 +40,106 @@ class LossKernels:
     def smooth_l1(self, d: Array, beta: float) -> Array:
         """d ** 2 / (2 beta) where |d| < beta, else |d| - beta / 2."""
         a = self.xp.abs(self._single(d))
-        return self.where(a < beta, 0.5 * a * a / beta, a - 0.5 * beta).astype(d.dtype)
+        low = self.clamp(a, None, beta)
+        return (low * (a - 0.5 * low) / beta).astype(d.dtype, copy=False)
 
     def binary_cross_entropy(self, x: Array, t: Array) -> Array:
         """-(t log x + (1 - t) log(1 - x)), logarithms cut at -100."""
         xp, p, y = self.xp, self._single(x), self._single(t)
         r = (y - 1) * xp.maximum(xp.log1p(-p), -100) - y * xp.maximum(xp.log(p), -100)
         return r.astype(x.dtype)
+
+    # ---- softmax, and losses over it --------------------------------------------------------------------------
+    def softmax(self, x: Array, dim: int) -> Array:
+        if is_half(x):
+            return self.softmax(x.astype(np.float32), dim).astype(x.dtype)
+        if x.size == 0:
+            return x.copy()
+        y = self.contiguous(x - self.amax(x, dim, True))
+        self.xp.exp(y, out=y)
+        y /= self.sum(y, (dim,), True)
+        return y
+
+    def softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
+        if is_half(y):
+            return self.softmax_backward(g.astype(np.float32), y.astype(np.float32), dim).astype(y.dtype)
+        gy = g * y
+        return gy - y * self.sum(gy, (dim,), True)
+
+    def log_softmax(self, x: Array, dim: int) -> Array:
+        if is_half(x):
+            return self.log_softmax(x.astype(np.float32), dim).astype(x.dtype)
+        if x.size == 0:
+            return x.copy()
+        y = self.contiguous(x - self.amax(x, dim, True))
+        y -= self.xp.log(self.sum(self.xp.exp(y), (dim,), True))
+        return y
+
+    def log_softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
+        if is_half(y):
+            return self.log_softmax_backward(g.astype(np.float32), y.astype(np.float32), dim).astype(y.dtype)
+        return g - self.xp.exp(y) * self.sum(g, (dim,), True)
+
+    def _targets(self, t: Array, classes: int, ignore_index: int) -> tuple[Array, Array | None]:
+        """Class indices made safe to gather with, and the mask of kept rows (None: all)."""
+        bad = (t < 0) | (t >= classes)
+        if self.asynchronous:
+            keep = t != ignore_index
+            self.require(self.xp.logical_not(bad & keep), IndexError, "Target is out of bounds.")
+            return self.xp.where(keep & ~bad, t, 0), keep
+        if not bad.any():
+            return t, (None if ignore_index < 0 or ignore_index >= classes else t != ignore_index)
+        keep = t != ignore_index
+        if (bad & keep).any():
+            raise IndexError(f"Target {int(t[bad & keep][0])} is out of bounds.")
+        return self.xp.where(keep, t, 0), keep
+
+    def _kept(self, keep: Array, dtype: Any, least: int) -> Array:
+        """How many hold, or `least`: 0-d."""
+        return self.xp.maximum(keep.sum(), least).astype(dtype)
+
+    def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
+        """x: (N, C), t: (N,) int64; reduction 0 none, 1 mean, 2 sum. Returns (loss, log-probabilities)."""
+        logp = self.log_softmax(x, 1)
+        t, keep = self._targets(t, x.shape[1], ignore_index)
+        loss = -logp[self.xp.arange(len(t)), t]
+        if keep is not None:
+            loss = self.xp.where(keep, loss, self.scalar(0, x.dtype))
+        if reduction:
+            total = self.sum(loss, None, False)
+            n = len(t) if keep is None else self._kept(keep, x.dtype, 0)
+            loss = self.xp.true_divide(total, n, dtype=x.dtype) if reduction == 1 else total
+        return loss, logp
+
+    def cross_entropy_backward(self, g: Array, logp: Array, t: Array, ignore_index: int, reduction: int) -> Array:
+        if is_half(logp):
+            wide = g.astype(np.float32), logp.astype(np.float32)
+            return self.cross_entropy_backward(*wide, t, ignore_index, reduction).astype(logp.dtype)
+        t, keep = self._targets(t, logp.shape[1], ignore_index)
+        dx = self.xp.exp(logp)
+        dx[self.xp.arange(len(t)), t] -= 1
+        if reduction == 1:  # with nothing kept the gradient is 0, not NaN
+            g = g / (self.scalar(len(t), dx.dtype) if keep is None else self._kept(keep, dx.dtype, 1))
+        if reduction == 0:
+            g = g[:, None]
+        dx *= g
+        if keep is not None:
+            dx *= keep[:, None]
+        return dx
+
+    def one_hot(self, t: Array, classes: int, dtype: Any) -> Array:
+        """(N,) int64 to (N, classes); a target out of range gives a row of zeros."""
+        return (t[:, None] == self.xp.arange(classes)).astype(dtype)
+
+    def mse_loss(self, x: Array, t: Array, reduction: int) -> Array:
+        d = x - t
+        d *= d
+        return d if reduction == 0 else (self.mean if reduction == 1 else self.sum)(d, None, False)
+
+    def mse_loss_backward(self, g: Array, x: Array, t: Array, reduction: int) -> Array:
+        d = x - t
+        d *= g * self.scalar(2 / max(d.size, 1) if reduction == 1 else 2, d.dtype)
+        return d
 
     # ---- CTC (Graves et al., 2006): one step of time at once for the whole batch --------------------------------
     def _ctc_labels(self, targets: Array, target_lengths: Array, blank: int) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from ..ops.halves import rounded_once
 from ..ops.layers import cross_entropy_index, log_softmax
 from ..ops.layers import mse_loss as _mse_loss
 from ..ops.products import linear
-from ..ops.table import PROMOTE, check_tensor, named, prepare
+from ..ops.table import PROMOTE, check_tensor, named, prepare, type_name
 from ..tensor import Tensor
 
 __all__ = [
@@ -103,6 +103,8 @@ def _class_indices(input: Tensor, target: Tensor) -> Tensor:
     if input.dim() > 1 and (not target.dim() or input.shape[0] != target.shape[0]):
         got = target.shape[0] if target.dim() else 1
         raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({got}).")
+    if input.dim() == 2 and target.dim() > 1:
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if input.dim() > 1 and input.shape[2:] != target.shape[1:]:
         raise RuntimeError(
             f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)} (input {list(input.shape)})"
@@ -112,7 +114,7 @@ def _class_indices(input: Tensor, target: Tensor) -> Tensor:
     if target.dtype is uint8:
         return target.to(int64)
     if target.dtype is not int64:
-        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype}")
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {type_name(target)}")
     return target
 
 
@@ -130,6 +132,10 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
         return loss.reshape(()) if kind or target.dim() == 0 else loss
     classes = input.shape[1]
     _check_weight(weight, classes)
+    if weight is None and target.numel() and not (0 <= ignore_index < classes or target._dev.backend.asynchronous):
+        if target.min() >= 0 and target.max() < classes:  # nothing to leave out
+            loss = -ops.gather(input, 1, target.unsqueeze(1)).squeeze(1)
+            return loss if kind == 0 else loss.mean() if kind == 1 else loss.sum()
     keep = target != ignore_index
     safe = target.masked_fill(~keep, 0)
     wrong = (safe < 0) | (safe >= classes)
@@ -171,11 +177,15 @@ def cross_entropy(
         return cross_entropy_index(input, target, ignore_index, kind)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    probabilities = target.shape == input.shape
+    if probabilities and not target.is_floating_point():
+        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {type_name(target)}")
     dim = 0 if input.dim() == 1 else 1
+    if not input.dim():
+        raise IndexError("Dimension specified as 1 but tensor has no dimensions")
     classes = input.shape[dim]
     _check_weight(weight, classes)
     per_class = None if weight is None else weight.reshape([-1 if i == dim else 1 for i in range(input.dim())])
-    probabilities = target.shape == input.shape and target.is_floating_point()
     if not probabilities:
         target = _class_indices(input, target)
     elif ignore_index >= 0:

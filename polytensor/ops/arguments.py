@@ -69,7 +69,7 @@ def _shape(fn: str, size: tuple[Any, ...], kw: dict[str, Any]) -> tuple[int, ...
                 got = type(size[0] if given is size else given[len(shape)]).__name__
                 raise TypeError(f"{fn}(): argument 'size' (position 1) must be tuple of ints, not {got}")
         if n < 0:
-            raise RuntimeError(f"{fn}: Dimension size must be non-negative, got {list(given)}.")
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(given)}")
         shape.append(n)
     return addressable(tuple(shape))
 
@@ -103,6 +103,11 @@ def checked(value: Any, d: dtypes.dtype) -> Any:
         if isfinite(value) and abs(value) > dtypes.finfo(d).max:
             raise RuntimeError(f"value cannot be converted to type {name} without overflow")
     return value
+
+
+def fitting(value: Any, d: dtypes.dtype, n: int) -> Any:
+    """A number to fill n elements with: as `checked`, but a lone 16-bit float takes what a double holds, maybe as infinity."""
+    return checked(value, dtypes.float64 if n == 1 and d.category == dtypes.FLOAT and d.itemsize == 2 else d)
 
 
 def number(x: Any, fn: str, name: str) -> Any:

@@ -12,6 +12,7 @@ from ..backends.base import DTYPE_OF
 from ..tensor import LEAF, Tensor
 from . import pointwise as pw
 from .halves import is_half, widened
+from .rows import raw_dtype
 from .table import (
     COMPARE,
     FLOAT,
@@ -96,13 +97,7 @@ def broadcasting(op: Any, *xs: Tensor) -> Tensor:
     try:
         return op(*xs)  # type: ignore[no-any-return]
     except ValueError:
-        shapes = [x._a for x in xs]
-        fitting = [(a, b) for i, a in enumerate(shapes) for b in shapes[i + 1 :]]
-        for a, b in fitting:
-            pairs = zip(a.shape[::-1], b.shape[::-1], strict=False)
-            if any(m != n and 1 not in (m, n) for m, n in pairs):
-                raise shape_error(a, b) from None
-        raise
+        raise shape_error(*(x._a for x in xs)) from None
 
 
 # ---- arithmetic -------------------------------------------------------------------------------------------------------
@@ -170,7 +165,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
     try:
         r = _lerp(x, y, w)
     except ValueError:
-        raise shape_error(x._a, y._a if w._a.ndim == 0 else w._a) from None
+        raise shape_error(x._a, y._a, w._a) from None
     return give(r if kind == "tensor" else renamed(r, "LerpBackward0"), out)
 
 
@@ -367,11 +362,8 @@ class frexp_result(namedtuple("frexp", ["mantissa", "exponent"])):
         return f"torch.return_types.frexp(\nmantissa={self.mantissa!r},\nexponent={self.exponent!r})"
 
 
-def _frexp_rule(F: Any, g: Any, need: Any, x: Any, out0: Any) -> Any:
-    """1 / 2**exponent, as the quotient of mantissa and input."""
-    empty = F.logical_or(F.eq(x, 0), F.logical_not(F.isfinite(x)))
-    one = F.add(F.mul(g[0], 0), 1)
-    return (F.mul(g[0], F.where(empty, one, F.div(F.where(empty, one, out0), F.where(empty, one, x)))),)
+def _frexp_rule(F: Any, g: Any, need: Any, out1: Any) -> Any:
+    return (F.div(g[0], F.exp2(F.cast(out1, raw_dtype(g[0])))),)
 
 
 _frexp = primitive("frexp", "x", _frexp_rule, outs=2)

@@ -47,7 +47,7 @@ def _indices(input: Tensor, weight: Tensor, op: str) -> Any:
     if input.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
-            f"torch.{input.dtype.name} instead (while checking arguments for {op})"
+            f"{input.type()} instead (while checking arguments for {op})"
         )
     index = input._a if input.dtype is dtypes.int64 else F.cast(input, dtypes.int64.array)._a
     error: type[Exception] = IndexError
@@ -128,6 +128,8 @@ def embedding_bag(
             stacklevel=3,
         )
         i, w = w, i
+    if w._a.ndim != 2:
+        raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {w._a.ndim}")
     _refuse_sparse(sparse)
     if per_sample_weights is not None and i._a.shape != per_sample_weights._a.shape:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -9,11 +10,12 @@ from .. import dtypes
 from ..autograd.modes import mode
 from ..backends.base import SCALARS
 from ..tensor import Tensor
+from .arguments import NUMBERS, checked, fitting
 from .convert import to_device
 from .shape import _select, _slice
 from .table import F, attach, finish_inplace, guard, primitive, renamed, type_name
 
-INT64 = dtypes.int64.array
+INT64, BOOL = dtypes.int64.array, dtypes.bool_.array
 
 _index = primitive(
     "index", "x", (lambda F, g, x_shape, index: F.index_backward(g, x_shape, index),), "index"
@@ -43,6 +45,29 @@ def _invalid(i: Any) -> IndexError:
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
         f"(got {type(i).__name__})"
     )
+
+
+def _places(a: Any, dev: Any) -> Any:
+    """The array of an index, as a mask or int64."""
+    char = a.dtype.char
+    if char == "B":
+        warnings.warn(
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return dev.backend.cast(a, BOOL)
+    if char not in "?lqi":
+        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    return dev.backend.cast(a, INT64) if char == "i" else a
+
+
+def _reworded(error: IndexError) -> IndexError:
+    """NumPy's error in PyTorch's words."""
+    text = str(error).replace("for axis", "for dimension").replace("indexing arrays", "indexing tensors")
+    shapes = re.findall(r"\(([\d,]+?),?\)", text)
+    told = ", ".join(f"[{s.replace(',', ', ')}]" for s in shapes)
+    return IndexError(f"{text.partition('(')[0]}{told}" if shapes else text)
 
 
 def _means_a_tuple(index: Any) -> bool:
@@ -77,7 +102,7 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
             pass
         elif i is Ellipsis:
             if ellipsis >= 0:
-                raise IndexError("an index can only have a single ellipsis ('...')")
+                continue  # the first one stands for all dimensions that are left
             ellipsis = len(prepared)
         elif c is bool:
             i = dev.backend.asarray(i)
@@ -89,13 +114,7 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
                     )
                 i = to_device(i, dev) if i._a.ndim or i._a.dtype.kind == "b" else i
             a = i._a
-            kind = a.dtype.kind
-            if kind == "b":
-                i = a
-            elif kind in "iu":
-                i = int(a.item()) if a.ndim == 0 else a if a.dtype.itemsize == 8 else i._dev.backend.cast(a, INT64)
-            else:
-                raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+            i = int(a.item()) if a.ndim == 0 and a.dtype.kind in "iu" and a.dtype.char != "B" else _places(a, dev)
         elif c in SCALARS:
             if i.dtype.kind not in "iu":
                 raise _invalid(i)
@@ -106,10 +125,9 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
             from .from_data import tensor
 
             i = tensor(i, device=dev)._a
-            if i.dtype.kind not in "biu":
-                if i.size:
-                    raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-                i = dev.backend.cast(i, INT64)
+            if i.dtype.kind not in "biu" and i.size:
+                raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+            i = _places(i, dev) if i.dtype.char in "?B" else dev.backend.cast(i, INT64)
         elif isinstance(i, (str, bytes)):
             raise TypeError(f"new(): invalid data type '{c.__name__}'")
         else:
@@ -232,24 +250,35 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     basic, advanced = _parse(self, index)
     if advanced is None:
         return _basic(self, basic)
-    r = _index(_basic(self, basic) if basic else self, advanced)
+    try:
+        r = _index(_basic(self, basic) if basic else self, advanced)
+    except IndexError as error:
+        raise _reworded(error) from None
     return r if r._fn is None else guard(r, *(index if c is tuple or c is list else (index,)))
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """self[index] = value, with autograd; value is broadcast and converted to self's dtype."""
     basic, advanced = _parse(self, index)
+    view = _basic(self, basic) if basic else self
     if not isinstance(value, Tensor):
         from .from_data import tensor
 
+        if isinstance(value, (str, bytes)) or value is None:
+            raise TypeError(f"can't assign a {type(value).__name__} to a {self.type()}")  # type: ignore[attr-defined]
+        if value.__class__ in NUMBERS:
+            value = fitting(value, self.dtype, 1 if advanced is not None else view._a.size)
         value = tensor(value, dtype=self.dtype, device=self._dev)
-    view = _basic(self, basic) if basic else self
-    if advanced is None:
+    shape = value._a.shape
+    while shape and shape[0] == 1 and (advanced is not None or len(shape) > view._a.ndim):
+        value = value[0]  # type: ignore[index]
         shape = value._a.shape
-        while len(shape) > view._a.ndim and shape[0] == 1:
-            value = value[0]  # type: ignore[index]
-            shape = value._a.shape
-        view.copy_(value)  # type: ignore[attr-defined]
+    if advanced is None:
+        try:
+            view.copy_(value)  # type: ignore[attr-defined]
+        except RuntimeError:
+            value.expand(view._a.shape)  # its error has PyTorch's words
+            raise
         if not basic and mode.grad and self._v is None and not shape and self._a.ndim:
             renamed(self, "FillBackward3")
     else:
@@ -258,7 +287,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
             if not masks or value._a.size != 1:
                 raise _mismatch(self, value)
             if value._a.dtype.kind == "c" and value._a.imag.any():
-                raise RuntimeError(f"value cannot be converted to type {self.dtype} without overflow")
+                checked(1j, self.dtype)
         _put(view, advanced, value, False, index)
 
 
@@ -286,9 +315,13 @@ def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool,
             )
             return finish_inplace(self, r, "index_put_")
         backend.index_put(self._a, index, values._a, accumulate)
-    except ValueError as error:
+    except IndexError as error:
+        raise _reworded(error) from None
+    except (TypeError, ValueError):  # NumPy refuses several dimensions for a mask with a TypeError
+        shape = list(backend.index(self._a, index).shape)
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(values._a.shape)} cannot be broadcast to indexing result: {error}"
+            f"shape mismatch: value tensor of shape {list(values._a.shape)} cannot be broadcast to indexing result of shape "
+            f"{shape}"
         ) from None
     self._bump()
     return self

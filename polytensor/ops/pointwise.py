@@ -59,9 +59,11 @@ SUB_BOOL = (
     "or `logical_not()` operator instead."
 )
 
+SUB_BOOLS = "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
+
 # ---- arithmetic -------------------------------------------------------------------------------------------------------
 _add = binary("add", (lambda F, g: g, lambda F, g: g))
-_sub = binary("sub", (lambda F, g: g, lambda F, g: F.neg(g)), refuse="b", message=SUB_BOOL)
+_sub = binary("sub", (lambda F, g: g, lambda F, g: F.neg(g)), refuse="b", message=(SUB_BOOL, SUB_BOOLS))
 mul = binary("mul", (lambda F, g, y: F.mul(g, F.conj(y)), lambda F, g, x: F.mul(g, F.conj(x))))
 _div = binary(
     "div",
@@ -104,7 +106,7 @@ _pow = binary("pow", (_power_of_base, _power_of_exponent), node="PowBackward1", 
 
 def _larger(F: Any, g: Any, x: Any, y: Any) -> Any:
     """The gradient unless x < y, half of it at ties (so NaN keeps it, as in PyTorch)."""
-    return F.where(F.eq(x, y), F.mul(g, 0.5), F.keep(g, F.logical_not(F.lt(x, y))))
+    return F.where(F.eq(x, y), scaled(F, g, 0.5), F.keep(g, F.logical_not(F.lt(x, y))))
 
 
 maximum = binary(
@@ -385,7 +387,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
             try:
                 return _where(condition, input, other)
             except ValueError:
-                raise shape_error(input._a, other._a) from None
+                raise shape_error(condition._a, input._a, other._a) from None
     if not isinstance(condition, Tensor):
         error = TypeError(f"where(): argument 'condition' must be Tensor, not {type(condition).__name__}")
         return asked(where, {"condition": condition, "input": input, "other": other, "out": out}, error)
@@ -415,7 +417,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
     try:
         r = _where(condition, x, y)
     except ValueError:
-        raise shape_error(x._a, y._a if x._a.ndim >= y._a.ndim else condition._a) from None
+        raise shape_error(condition._a, x._a, y._a) from None
     return r if out is None else write_out(out, r)
 
 

@@ -69,12 +69,12 @@ _outer = primitive("outer", "x y", (lambda F, g, y: F.mv(g, F.conj(y)), lambda F
 
 def _linear_rule(F: Any, g: Any, need: Any, b_shape: Any, x: Any, w: Any, x_shape: Any, w_shape: Any) -> Any:
     """Gradients of x @ w.T + b in the order (b, x, w)."""
-    flat = g if len(x_shape) == 2 else F.reshape(g, (-1, w_shape[0]))
+    flat = g if len(x_shape) == 2 else F.reshape(g, (prod(x_shape[:-1]), w_shape[0]))
     return [F.sum(flat, (0,), False) if need[0] else None, *_linear_products(F, flat, need[1:], x, w, x_shape, w_shape)]
 
 
 def _linear_rule_no_bias(F: Any, g: Any, need: Any, x: Any, w: Any, x_shape: Any, w_shape: Any) -> Any:
-    flat = g if len(x_shape) == 2 else F.reshape(g, (-1, w_shape[0]))
+    flat = g if len(x_shape) == 2 else F.reshape(g, (prod(x_shape[:-1]), w_shape[0]))
     return _linear_products(F, flat, need, x, w, x_shape, w_shape)
 
 
@@ -86,7 +86,7 @@ def _linear_products(F: Any, g: Any, need: Any, x: Any, w: Any, x_shape: Any, w_
         if len(x_shape) != 2:
             dx = F.reshape(dx, x_shape)
     if need[1]:
-        dw = F.matmul(F.transpose(g, 0, 1), F.conj(x if len(x_shape) == 2 else F.reshape(x, (-1, w_shape[1]))))
+        dw = F.matmul(F.transpose(g, 0, 1), F.conj(x if len(x_shape) == 2 else F.reshape(x, (g.shape[0], w_shape[1]))))
     return [dx, dw]
 
 
@@ -153,10 +153,14 @@ def _no_bool(x: Tensor, kernel: str) -> None:
 
 
 def _mismatch(x: Tensor, y: Tensor) -> RuntimeError:
-    a, b = x._a.shape, y._a.shape
     return RuntimeError(
-        f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, a))} and {'x'.join(map(str, b))})"
+        f"mat1 and mat2 shapes cannot be multiplied ({_rows(x._a)} and {'x'.join(map(str, y._a.shape))})"
     )
+
+
+def _rows(a: Any) -> str:
+    """The shape of an array as the matrix that it is multiplied as."""
+    return f"{prod(a.shape[:-1])}x{a.shape[-1]}"
 
 
 def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -545,6 +549,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         error = TypeError(f"linear(): argument '{name}' (position {i}) must be Tensor, not {type(bad).__name__}")
         return asked(linear, {"input": input, "weight": weight, "bias": bias}, error)  # type: ignore[no-any-return]
     if x.dtype is not w.dtype:
+        if bias is not None and x.dtype != w.dtype:
+            raise RuntimeError(
+                f"mat1 and mat2 must have the same dtype, but got {type_name(input)} and {type_name(weight)}"
+            )
         _same_dtype(input, weight, "linear")
     if input._dev is not weight._dev:
         same_device("linear", input, weight)
@@ -552,7 +560,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if not x.ndim or not w.ndim:
             raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D")
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, x.shape))} and "
+            f"mat1 and mat2 shapes cannot be multiplied ({_rows(x)} and "
             f"{'x'.join(map(str, w.shape[::-1]))}) (linear: input {list(x.shape)}, weight {list(w.shape)})"
         )
     if w.ndim == 1:

@@ -10,7 +10,7 @@ from ..layouts import axis_order, contiguous_format, preserve_format
 from ..size import Size
 from ..tensor import Tensor, check_dim
 from .operands import check_tensors
-from .table import ROWS, F, attach, check_tensor, primitive, raw_dtype, renamed, type_name
+from .table import ROWS, F, attach, check_tensor, primitive, raw_dtype, renamed, shape_error, type_name
 
 _view, _ = (
     primitive(name, "x", (lambda F, g, x_shape: F.reshape(g, x_shape),), "shape", node="ViewBackward0", view=True)
@@ -428,9 +428,8 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if len(drop) != len(dims):
         repeated = next(d for d in dims if dims.count(d) > 1)
         raise RuntimeError(f"dim {repeated} appears multiple times in the list of dims")
-    return renamed(
-        _squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop)), "SqueezeBackward1"
-    )
+    r = _squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop))
+    return renamed(r, f"SqueezeBackward{1 + isinstance(dim, (tuple, list))}")
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
@@ -460,6 +459,10 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     """One dimension as several. Source: torch.unflatten."""
     shape = input._a.shape
+    if not shape:
+        raise RuntimeError(
+            f"unflatten got an unexpected error:\nDimension specified as {dim} but tensor has no dimensions"
+        )
     d = check_dim(dim, len(shape))
     new = tuple(sizes)
     if not new:
@@ -487,7 +490,7 @@ def expand(input: Tensor, *args: Any, size: Any = None, implicit: bool = False) 
     extra = len(new) - len(shape)
     if extra < 0:
         raise RuntimeError(
-            f"expand(torch.{input._a.dtype}{list(shape)}, size={list(new)}): the number of sizes provided ({len(new)}) must "
+            f"expand({input.type()}{{{list(shape)}}}, size={list(new)}): the number of sizes provided ({len(new)}) must "
             f"be greater or equal to the number of dimensions in the tensor ({len(shape)})"
         )
     full = []
@@ -500,6 +503,8 @@ def expand(input: Tensor, *args: Any, size: Any = None, implicit: bool = False) 
                 )
             n = have
         elif have is not None and have not in (1, n):
+            i = max(k for k in range(extra, len(new)) if shape[k - extra] not in (1, new[k]) and new[k] != -1)
+            n, have = new[i], shape[i - extra]
             raise RuntimeError(
                 f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension "
                 f"{i}.  Target sizes: {list(new)}.  Tensor sizes: {list(shape)}"
@@ -540,7 +545,10 @@ def broadcast_shapes(*shapes: Any) -> Size:
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Each tensor expanded to the common shape; the tensor itself where it has that. Source: torch.broadcast_tensors."""
     check_tensors(tensors)
-    shape = broadcast_shapes(*(t._a.shape for t in tensors))
+    try:
+        shape = broadcast_shapes(*(t._a.shape for t in tensors))
+    except RuntimeError:
+        raise shape_error(*(t._a for t in tensors)) from None
     return tuple(t if t._a.shape == shape else expand(t, shape) for t in tensors)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import wraps
+from itertools import combinations
 from math import copysign
 from typing import Any, TypeVar
 
@@ -127,16 +128,17 @@ def constant(dev: Any, dtype: Any, value: Any) -> Tensor:
     return found  # type: ignore[no-any-return]
 
 
-def shape_error(a: Any, b: Any) -> RuntimeError:
-    """PyTorch's message for shapes that do not broadcast."""
-    for i in range(1, min(a.ndim, b.ndim) + 1):
-        m, n = a.shape[-i], b.shape[-i]
-        if m != n and 1 not in (m, n):
-            return RuntimeError(
-                f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension "
-                f"{max(a.ndim, b.ndim) - i} (shapes {list(a.shape)} and {list(b.shape)})"
-            )
-    return RuntimeError(f"shapes {list(a.shape)} and {list(b.shape)} do not fit together")
+def shape_error(*arrays: Any) -> RuntimeError:
+    """PyTorch's message for shapes that do not broadcast: for the first two that do not."""
+    for a, b in combinations(arrays, 2):
+        for i in range(1, min(a.ndim, b.ndim) + 1):
+            m, n = a.shape[-i], b.shape[-i]
+            if m != n and 1 not in (m, n):
+                return RuntimeError(
+                    f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension "
+                    f"{max(a.ndim, b.ndim) - i} (shapes {list(a.shape)} and {list(b.shape)})"
+                )
+    return RuntimeError(f"shapes {' and '.join(str(list(a.shape)) for a in arrays)} do not fit together")
 
 
 def same_device(op: str, *tensors: Tensor) -> Any:
@@ -215,7 +217,8 @@ def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
     """Store a result in `out=`, resizing it as PyTorch does; `exact`: out must have the result's dtype."""
     if not isinstance(out, Tensor):
         raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
-    if out._fn is not None and mode.grad or r._fn is not None:
+    # what gives bools has no derivative
+    if out._fn is not None and mode.grad and r._a.dtype.kind != "b" or r._fn is not None:
         raise RuntimeError(
             "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad."
@@ -384,12 +387,13 @@ def binary(
     node: str | None = None,
     refuse: str = "",
     method: bool = True,
-    message: str = "",
+    message: tuple[str, str] | None = None,
     refusal: type[Exception] = NotImplementedError,
 ) -> Callable[..., Tensor]:
     """A pointwise function of two operands with broadcasting and promotion.
 
-    `refuse`: dtype kinds that it rejects, with an error of class `refusal`; `message`: the error for any bool operand.
+    `refuse`: dtype kinds that it rejects, with an error of class `refusal`; `message`: the errors for one bool operand
+    and for two.
     """
     row, wide = Row(name, "x y", rules, node=node, broadcast=True), name in WIDE
     taken = "".join(sorted(set("fcV" if kind == FLOAT else "biufcV") - set(refuse)))  # dtype kinds
@@ -430,7 +434,7 @@ def binary(
         except TypeError as error:
             return foreign(name, input, other, error)  # type: ignore[no-any-return]
         if message and (is_bool(input) or is_bool(other)):
-            raise RuntimeError(message)
+            raise RuntimeError(message[is_bool(input) and is_bool(other)])
         if x._a.dtype.kind in refuse:
             if out is not None and kind == PROMOTE and not dtypes.can_cast(x.dtype, out.dtype):
                 raise no_cast(x, out)
