@@ -201,6 +201,18 @@ t.tensor(True) - True
 1 - t.tensor(True)
 t.tensor(1) - t.tensor(True)
 t.optim.SGD(t.ones(2), 0.1)
+t.where(t.ones(2), 1, 2)
+x.masked_fill(x, 1)
+x.long().std()
+x.to(t.complex64).kthvalue(1)
+F.conv2d(t.ones(1, 1, 2, 2).double(), t.ones(1, 1, 1, 1), t.ones(1))
+F.conv2d(t.ones(1, 1, 2, 2).double(), t.ones(1, 1, 1, 1))
+F.conv2d(t.ones(1, 1, 2, 2), t.ones(1, 1, 1, 1), t.ones(1).double())
+F.conv_transpose2d(t.ones(1, 1, 2, 2).double(), t.ones(1, 1, 1, 1), t.ones(1))
+F.binary_cross_entropy(t.ones(2), t.ones(2).long())
+t.nn.Parameter(3)
+t.use_deterministic_algorithms(1)
+t.set_grad_enabled()
 pickle.dumps((t.ones(2, requires_grad=True) * 2).grad_fn)
 """
 

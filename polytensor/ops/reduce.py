@@ -488,7 +488,7 @@ def _spread_args(
         correction = 1 if unbiased is None else int(unbiased)
     x = reducible(input, name, keepdim)
     if x._a.dtype.kind in "biu":
-        raise RuntimeError(f"{name} only support{'' if '_' in name else 's'} floating point and complex dtypes")
+        raise RuntimeError(f"{name if '_' in name else 'std and var'} only support floating point and complex dtypes")
     return x, _dims(x, dim), correction
 
 
