@@ -401,3 +401,35 @@ for name, index, value in (
         {"c": (INDEXED,)},
         grad=False,
     )
+# ---- what functions say that refuse their input ----
+REFUSED = {
+    "std": lambda t, x, i: i.std(), "var": lambda t, x, i: i.var(0), "var_mean": lambda t, x, i: t.var_mean(i),
+    "max.complex": lambda t, x, i: (x * 1j).max(0), "min.complex": lambda t, x, i: (x * 1j).min(dim=0),
+    "cat": lambda t, x, i: t.cat([x], out=i), "stack": lambda t, x, i: t.stack([x], out=i[None]),
+    "bilinear": lambda t, x, i: t.nn.Bilinear(1, 1, 2)(t.zeros(()), t.zeros(())),
+    "cross_entropy": lambda t, x, i: t.nn.functional.cross_entropy(t.zeros(()), t.zeros(())),
+    "embedding_bag": lambda t, x, i: t.nn.functional.embedding_bag(t.tensor([[0, 1]]), x[0]),
+    "rms_norm": lambda t, x, i: t.nn.functional.rms_norm(x[0], (2, 3)),
+    "upsample": lambda t, x, i: t.nn.Upsample(scale_factor=2)(x[0])[0],
+    "rnn": lambda t, x, i: t.nn.RNN(0, 3),
+    "requires_grad": lambda t, x, i: setattr(x.clone().requires_grad_() * 2, "requires_grad", True),
+    "index_fill": lambda t, x, i: i.index_fill(0, t.tensor([0]), float("inf")),
+}  # fmt: skip
+
+
+def refused(t, fn, x, i):
+    try:
+        fn(t, x, i)
+    except (IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        return type(error).__name__, str(error)
+    return "taken"
+
+
+for name, fn in REFUSED.items():
+    add(f"refused.{name}", lambda t, x, i, fn=fn: refused(t, fn, x, i), arr(2, 3), ints(2, 3), grad=False)
+for name in ("eq", "gt", "logical_and"):  # no derivative: out= may require a gradient
+    add(
+        f"out.requires_grad.{name}",
+        lambda t, x, name=name: getattr(t, name)(x, x, out=x.clone().requires_grad_()),
+        arr(2, 3), grad=False,
+    )  # fmt: skip

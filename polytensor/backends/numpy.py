@@ -249,16 +249,13 @@ class NumpyBackend(Backend):
 
     def pieces(self, *arrays: Any) -> Any:
         # temporary arrays of the whole size would leave the caches, and the largest come from the system page by page
-        if arrays[0].dtype.itemsize == 2:
-            yield from super().pieces(*arrays)
-            return
-        size, have = arrays[0].size, [a for a in arrays if a is not None]
-        if size <= 2 * PIECE or not all(a.flags.c_contiguous for a in have):
-            yield arrays
-            return
+        p = arrays[0]
+        if p.dtype.itemsize == 2:
+            return super().pieces(*arrays)
+        if p.size <= 2 * PIECE or not all(a is None or a.flags.c_contiguous for a in arrays):
+            return (arrays,)
         flat = [None if a is None else a.reshape(-1) for a in arrays]
-        for i in range(0, size, PIECE):
-            yield tuple(None if a is None else a[i : i + PIECE] for a in flat)
+        return (tuple(None if a is None else a[i : i + PIECE] for a in flat) for i in range(0, p.size, PIECE))
 
     def _cholesky(self, x: Any) -> Any:
         """By columns, as PyTorch keeps it: the upper factor turned over, without a copy if real."""

@@ -181,6 +181,8 @@ def cross_entropy(
     if probabilities and not target.is_floating_point():
         raise RuntimeError(f"Expected floating point type for target with class probabilities, got {type_name(target)}")
     dim = 0 if input.dim() == 1 else 1
+    if not input.dim():
+        raise IndexError("Dimension specified as 1 but tensor has no dimensions")
     classes = input.shape[dim]
     _check_weight(weight, classes)
     per_class = None if weight is None else weight.reshape([-1 if i == dim else 1 for i in range(input.dim())])

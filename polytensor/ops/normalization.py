@@ -296,7 +296,10 @@ def _with_half(x: Tensor, compute: Any, *params: Any) -> Tensor:
 
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / sqrt(mean(x^2) + eps) over the last dimensions, times weight; eps None: that of the dtype."""
-    x, dims = _last("rms_norm", input, normalized_shape, weight)
+    x, dims = check_tensor(input, "rms_norm"), len(tuple(normalized_shape))
+    if x._a.ndim < dims:
+        raise ValueError(f"Input tensor must have at least {dims} dimensions, but got {x._a.ndim}")
+    x, dims = _last("rms_norm", x, normalized_shape, weight)
     e: float = 0.0 if eps is None else eps
     if eps is None and x._a.dtype.kind not in "biu":
         e = dtypes.finfo(dtypes.float32 if is_half(x._a.dtype) else x.dtype).eps

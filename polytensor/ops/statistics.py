@@ -285,7 +285,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     _floating(x, "histogram_cpu")
     lo, hi = _range(x, (min, max) if min != max else None, 1) if min != max or x._a.size else (min - 1.0, max + 1.0)
     backend = x._dev.backend
-    place = backend.linear_bins(x._a.reshape(-1), lo, hi, bins)
+    place = backend.linear_bins(backend.reshape(x._a, (-1,)), lo, hi, bins)
     return give_packed(wrap(backend.histogram([place], (bins,), None, x._a.dtype), x._dev), out)
 
 

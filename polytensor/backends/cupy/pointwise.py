@@ -119,7 +119,7 @@ TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "softshrink": ("x", "lambd", "x > lambd ? x - lambd : x < -lambd ? x + lambd : x * 0", SINGLE),
     "threshold_": ("x", "limit value", "x <= limit ? value : x", SINGLE),
     "soft_hinge": ("x", "", "soft_plus(-x)", FLOATS),
-    "bce_logits": ("x t", "", "(1 - t) * x + soft_plus(-x)", FLOATS),
+    "bce_logits": ("x t", "", "(1 - t) * x + soft_plus(-x)", SINGLE),
     "smooth_l1": ("d", "beta", "fabs(d) < beta ? (A)0.5 * d * d / beta : fabs(d) - (A)0.5 * beta", FLOATS),
     "binary_cross_entropy": (
         "x t", "", "(t - 1) * (log1p(-x) < -100 ? (A)-100 : log1p(-x)) - t * (log(x) < -100 ? (A)-100 : log(x))", FLOATS,
