@@ -44,7 +44,7 @@ class _Level:
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
         if self.outer and x._fn is not None:
             return x.view_as(x)  # type: ignore[attr-defined, no-any-return]
-        r = x.detach().requires_grad_()
+        r = (x.clone() if x.is_inference() else x.detach()).requires_grad_()  # type: ignore[attr-defined]
         self.leaves[id(r)] = r
         return r
 

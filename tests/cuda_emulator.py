@@ -257,8 +257,8 @@ class Called:
     def __call__(self, *args, **rest):
         return self.function(*args, **rest)
 
-    def over(self, threads, args):
-        self((-(-threads // 256),), (256,), args)
+    def over(self, n, args, each=1):
+        self((launch.threads(n, each) // 256,), (256,), args)
 
 
 class Dispatch(Called):

@@ -370,6 +370,8 @@ class Machine:
             method = Array.__dict__.get(name)
             if callable(method):
                 monkeypatch.setattr(Array, name, self.checking(method))
+        for name in ("reshape", "ravel"):
+            monkeypatch.setattr(Array, name, self.copying(getattr(Array, name)))
         monkeypatch.setattr(Array, "__setitem__", self.checking(Array.__setitem__, False))
         monkeypatch.setattr(cupy_twin, "looks", [*cupy_twin.looks, self.checking(cupy_twin.looks[-1], True)])
 
@@ -378,6 +380,17 @@ class Machine:
             if not views or any(isinstance(i, np.ndarray) for i in (args[0] if isinstance(args[0], tuple) else args)):
                 self.check(x)
             return method(x, *args, **kwargs)
+
+        return call
+
+    def copying(self, method):
+        """A method that gives a view, or a copy where it cannot, which CuPy makes on the current device."""
+
+        def call(x, *args, **kwargs):
+            made = method(x, *args, **kwargs)
+            if not np.may_share_memory(*[np.ndarray.view(a, np.ndarray) for a in (made, x)]):
+                self.check(x)
+            return made
 
         return call
 

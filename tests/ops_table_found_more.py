@@ -285,6 +285,100 @@ for slope in (0.01, 1.0, 0.0, 1.5, -0.5):
             {"c": (values,)},
             grad=name == "random",
         )
+# ---- numbers that are written into tensors: what a dtype cannot hold is refused, halves fill with infinity ----
+WRITES = {
+    "fill_": lambda t, x, v: x.fill_(v),
+    "setitem": lambda t, x, v: x.__setitem__(0, v),
+    "setitem.index": lambda t, x, v: x.__setitem__(t.tensor([0]), v),
+    "setitem.mask": lambda t, x, v: x.__setitem__(t.tensor([True, False]), v),
+    "full": lambda t, x, v: t.full((2,), v, out=x),
+    "index_fill_": lambda t, x, v: x.index_fill_(0, t.tensor([0]), v),
+    "masked_fill_": lambda t, x, v: x.masked_fill_(t.tensor([True, False]), v),
+    "scatter_": lambda t, x, v: x.scatter_(0, t.tensor([0]), v),
+}
+
+
+def written(t, write, x, v):
+    try:
+        write(t, x, v)
+    except (RuntimeError, TypeError, OverflowError) as error:
+        return type(error).__name__, str(error)
+    return x
+
+
+for name, write in WRITES.items():
+    family(
+        f"numbers.{name}",
+        lambda t, x, write=write: [
+            written(t, write, x.clone(), v)
+            for v in (300, 1e9, -1e9, 1 + 2j, 1 + 0j, float("inf"), -1, 1.5, True, float("nan"))
+            if v == v or x.is_floating_point()
+        ],
+        {d.__name__: (const([0, 1], d),) for d in (np.int8, np.uint8, I64, F16, F32, F64, BOOL)},
+        grad=False,
+    )
+for name, shape in {"row": (1, 2), "two": (2, 3), "ones": (1, 1), "count": (3,)}.items():
+    add(
+        f"setitem.mask.value.{name}",
+        lambda t, x, v: x.__setitem__(t.tensor([[True, True, False], [False] * 3]), v) or x,
+        arr(2, 3), arr(*shape), grad=False,
+    )  # fmt: skip
+# ---- empty inputs of layers, and a target of input's shape that holds classes ----
+add("linear.no_features", lambda t, x, w, b: t.nn.functional.linear(x, w, b), arr(0), arr(2, 0), arr(2))
+add("linear.no_features.no_bias", lambda t, x, w: t.nn.functional.linear(x, w), arr(3, 1, 0), arr(2, 0))
+for shape in ((), (1,), (2, 3)):
+    add(
+        f"cross_entropy.classes.{len(shape)}",
+        lambda t, x, y: t.nn.functional.cross_entropy(x, y),
+        arr(*shape), ints(*shape), grad=False,
+    )  # fmt: skip
+# ---- names and edges of nodes ----
+for name, fn in {
+    "nanmedian": lambda t, x: x.nanmedian(), "nanmedian.dim": lambda t, x: x.nanmedian(0)[0],
+    "squeeze": lambda t, x: x.squeeze((0, 1)), "topk": lambda t, x: x.topk(1)[0],
+    "where": lambda t, x: t.where(x > 0, x, 0.0), "gather": lambda t, x: x.gather(0, t.tensor([[0]])),
+    "index_select": lambda t, x: x.index_select(0, t.tensor([0])), "sort": lambda t, x: x.sort()[0],
+}.items():  # fmt: skip
+    add(
+        f"node.{name}",
+        lambda t, x, fn=fn: [
+            (type(f).__name__, [type(e).__name__ for e, _ in f.next_functions])
+            for f in (fn(t, x.requires_grad_() * 2).grad_fn,)
+        ],
+        arr(2, 3), grad=False,
+    )  # fmt: skip
+# ---- what is not needed is not kept: a source of scatter may change; inference tensors under a transform ----
+family(
+    "scatter.source_changes",
+    lambda t, x, y: [
+        r := t.scatter(graded(t, x), 0, t.tensor([[0, 1, 0]]), graded(t, y)),
+        y.detach().zero_(),
+        *t.autograd.grad(r.sum(), (x, y)),
+    ],
+    {"c": (arr(2, 3), arr(2, 3))},
+    grad=False,
+)
+
+
+def under_transforms(t, x):
+    with t.inference_mode():
+        y = x * 2
+    sin = lambda z: z.sin()  # noqa: E731
+    return t.func.grad(lambda z: z.sin().sum())(y), t.func.jacrev(sin)(y), *t.func.jvp(sin, (y,), (y,))
+
+
+add("func.inference", under_transforms, arr(3), grad=False)
+family(
+    "frexp.written",
+    lambda t, x: [
+        m := t.frexp(graded(t, x))[0],
+        x.detach().mul_(2),
+        m.copy_(m * 3),
+        *t.autograd.grad(m.sum(), x),
+    ],
+    {"c": (const([3.0, 0.0, -5.0, 1e-3, np.inf]),), "f16": (const([3.0, 0.0, -5.0], F16),)},
+    grad=False,
+)
 # ---- what stands between brackets: masks of bytes, narrow integers, a second ellipsis, errors in PyTorch's words ----
 BYTES = const([1, 0], np.uint8)
 INDEXED = arr(2, 3)
@@ -307,3 +401,35 @@ for name, index, value in (
         {"c": (INDEXED,)},
         grad=False,
     )
+# ---- what functions say that refuse their input ----
+REFUSED = {
+    "std": lambda t, x, i: i.std(), "var": lambda t, x, i: i.var(0), "var_mean": lambda t, x, i: t.var_mean(i),
+    "max.complex": lambda t, x, i: (x * 1j).max(0), "min.complex": lambda t, x, i: (x * 1j).min(dim=0),
+    "cat": lambda t, x, i: t.cat([x], out=i), "stack": lambda t, x, i: t.stack([x], out=i[None]),
+    "bilinear": lambda t, x, i: t.nn.Bilinear(1, 1, 2)(t.zeros(()), t.zeros(())),
+    "cross_entropy": lambda t, x, i: t.nn.functional.cross_entropy(t.zeros(()), t.zeros(())),
+    "embedding_bag": lambda t, x, i: t.nn.functional.embedding_bag(t.tensor([[0, 1]]), x[0]),
+    "rms_norm": lambda t, x, i: t.nn.functional.rms_norm(x[0], (2, 3)),
+    "upsample": lambda t, x, i: t.nn.Upsample(scale_factor=2)(x[0])[0],
+    "rnn": lambda t, x, i: t.nn.RNN(0, 3),
+    "requires_grad": lambda t, x, i: setattr(x.clone().requires_grad_() * 2, "requires_grad", True),
+    "index_fill": lambda t, x, i: i.index_fill(0, t.tensor([0]), float("inf")),
+}  # fmt: skip
+
+
+def refused(t, fn, x, i):
+    try:
+        fn(t, x, i)
+    except (IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        return type(error).__name__, str(error)
+    return "taken"
+
+
+for name, fn in REFUSED.items():
+    add(f"refused.{name}", lambda t, x, i, fn=fn: refused(t, fn, x, i), arr(2, 3), ints(2, 3), grad=False)
+for name in ("eq", "gt", "logical_and"):  # no derivative: out= may require a gradient
+    add(
+        f"out.requires_grad.{name}",
+        lambda t, x, name=name: getattr(t, name)(x, x, out=x.clone().requires_grad_()),
+        arr(2, 3), grad=False,
+    )  # fmt: skip

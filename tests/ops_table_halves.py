@@ -38,7 +38,7 @@ FUNCTIONS = {
     "deg2rad": lambda t, x, y, n: x.deg2rad(), "rad2deg": lambda t, x, y, n: x.detach().rad2deg(),
     "div_of_two": lambda t, x, y, n: x / (y.abs() + 0.1), "atan2": lambda t, x, y, n: t.atan2(x, y), "hypot": lambda t, x, y, n: t.hypot(x, y),
     "exp2": lambda t, x, y, n: x.exp2(), "erfinv": lambda t, x, y, n: (x * 0.25).erfinv(), "cube": lambda t, x, y, n: x**3,
-    "rsqrt": lambda t, x, y, n: (x.abs() + 0.1).rsqrt(), "sinc_of": lambda t, x, y, n: x.detach().sinc(),
+    "rsqrt": lambda t, x, y, n: (x.abs() + 0.1).rsqrt(), "sinc": lambda t, x, y, n: x.sinc(), "logit": lambda t, x, y, n: (x / 8 + 0.5).logit(),
     "norm": lambda t, x, y, n: x.reshape(12, 16).norm(dim=1), "dist": lambda t, x, y, n: t.dist(x, y),
     "cosine": lambda t, x, y, n: t.cosine_similarity(x.reshape(12, 16), y.reshape(12, 16)),
     "normalize": lambda t, x, y, n: t.nn.functional.normalize(x.reshape(12, 16)),
@@ -142,6 +142,17 @@ for _name, _fn in CREATED.items():
             lambda t, x, fn=_fn, dtype=_dtype: _apart(t, fn, x.to(getattr(t, dtype)).detach().requires_grad_()),
             arr(192), grad=False, layout=False, host=True,
         )  # fmt: skip
+
+
+def _averages(t, x):
+    """The running mean and variance of a BatchNorm in float16 after two batches; in bfloat16 PyTorch rounds each step."""
+    m = t.nn.BatchNorm1d(192).half()
+    for k in (1, 3):
+        m(x.half() * k)
+    return [m.running_mean.float(), m.running_var.float()]
+
+
+add("halves.averages", _averages, arr(5, 192), grad=False, host=True)
 for _dtype in ("float16", "bfloat16"):  # a product of matrices in float32, where PyTorch's steps are of the dtype
     add(
         f"halves.cdist.{_dtype}",

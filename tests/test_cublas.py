@@ -412,6 +412,17 @@ def test_streams_and_workspaces():
     assert entries.handles[blas.handle().address]["space"][0] not in {p.ptr for p in old}
 
 
+def test_a_stream_without_a_workspace_is_not_taken_for_the_last_one():
+    where = [(0, 0)]
+    blas = fake_blas(place=lambda: where[0])
+    handle, allocate = blas.handle(), blas.allocate
+    where[0], blas.allocate = (0, 0x500), lambda size: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        blas.handle()
+    where[0], blas.allocate = (0, 0), allocate
+    assert blas.handle() is handle and blas.entries.handles[handle.address]["stream"] == 0
+
+
 def test_few_workspaces_are_kept():
     where = [(0, 0)]
     blas = fake_blas(place=lambda: where[0])

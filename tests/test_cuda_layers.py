@@ -394,12 +394,20 @@ UNARY = (
     "relu sigmoid normal_cdf gelu gelu_tanh silu mish elu leaky_relu softplus log_sigmoid hardtanh hardsigmoid hardswish "
     "hardshrink softshrink threshold_ soft_hinge smooth_l1 clamp"
 ).split()
-BINARY = "relu_backward sigmoid_backward tanh_backward gelu_backward gelu_tanh_backward silu_backward".split()
+BINARY = (
+    "relu_backward sigmoid_backward tanh_backward gelu_backward gelu_tanh_backward silu_backward bce_logits".split()
+)
 
 
 @pytest.mark.parametrize("name", [*UNARY, *BINARY])
 def test_pointwise(twin, name):
-    more = {"gelu": [np.float64, np.float16], "relu": [BFLOAT16], "silu_backward": [BFLOAT16], "clamp": [np.float16]}
+    more = {
+        "gelu": [np.float64, np.float16],
+        "relu": [BFLOAT16],
+        "silu_backward": [BFLOAT16],
+        "bce_logits": [np.float16, BFLOAT16],
+        "clamp": [np.float16],
+    }
     for dtype in (np.float32, *more.get(name, [])):
         edges = [0.0, -0.0, np.nan, np.inf, -np.inf, 30.0, -30.0, 90.0, -90.0, 0.5, -0.5]
         if name in BINARY or name == "mish":  # where inf meets 0 formulas differ

@@ -126,6 +126,7 @@ def test_ops_run_on_their_operands_device(machine):
         assert y.device == x.device and y.shape == x.shape
     with pytest.raises(RuntimeError, match="two devices, cpu and cuda:1!"):
         one.add_(two)
+    assert torch.histc(x.detach().t(), 2).tolist() == [3, 3]
     z = torch.ones(2, 2, device=1)
     z += 1
     z[0] = 5

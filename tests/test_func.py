@@ -292,6 +292,7 @@ def test_functional_call_leaves_the_module_alone():
     assert m.weight is before
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by the first jvp of PyTorch
 def test_batch_norm_of_a_captured_module(both):
     """In training it would write to running statistics that a transform may not write to."""
     t = both

@@ -113,6 +113,22 @@ def test_view_made_under_no_grad(both):
         view.mul_(2)
 
 
+def test_view_made_under_no_grad_requires_a_gradient(both):
+    """It is a leaf of its own; the views of it too have the tensor for a base."""
+    t = both.module
+    for x in (both.leaf([1.0, 2.0]), both.leaf([1.0, 2.0]) * 1):
+        for quiet in (t.no_grad, t.inference_mode):
+            with quiet():
+                views = x[:1], x.view(2, 1), x.split(1)[1], x.expand(2, 2)[0]
+                others = x.detach(), x * 2, x.clone(), x.view(t.int32)
+                views = *views, views[0][0]
+            assert all(v.requires_grad and v.is_leaf and v._base is x for v in views)
+            assert not any(y.requires_grad for y in others)
+            views[1].sum().backward()
+    with pytest.raises(RuntimeError, match="you can only change requires_grad flags of leaf variables"):
+        x.requires_grad = True
+
+
 def test_expanded_write_is_refused(both):
     y = both.leaf([1.0], grad=False).expand(3)
     with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single memory"):

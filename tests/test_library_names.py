@@ -155,6 +155,8 @@ P.key_get({'a': [1, 2]}, P.tree_leaves_with_path({'a': [1, 2]})[1][0])
 P.tree_is_leaf([1]), P.tree_is_leaf(None), P.tree_all_only(int, lambda x: x > 1, ['a', 2]), P.arg_tree_leaves(1, [2], a=3)
 [f(P.tree_structure({'a': [1, 2]})) for f in (lambda s: s.type, lambda s: s.num_leaves, lambda s: s.num_nodes, lambda s: s.is_leaf())]
 P._dict_flatten({'a': 1}), P._list_flatten([1, 2]), P._dict_unflatten([1], ['a'])
+P._dict_flatten_with_keys({'a': 1}), P._list_flatten_with_keys([1]), P._tuple_flatten_with_keys((1,))
+P._tuple_flatten((1,)), P._list_unflatten((1,), None), P._tuple_unflatten([1], None)
 P.register_pytree_node(dict, None, None)
 dict in P.SUPPORTED_NODES, P.LeafSpec(), P.LeafSpec() == P.tree_structure(1)
 [isinstance(P.tree_structure(x), P.LeafSpec) for x in (1, [1])]

@@ -110,3 +110,80 @@ def test_columns_with_padding(images, inputs, outputs, groups, size, kernel, pad
     for found, expected in zip(*results):
         assert found.flags.c_contiguous and found.dtype == expected.dtype
         np.testing.assert_allclose(found, expected, 1e-12, 1e-12)
+
+
+def test_whole_quotients():
+    """floor_divide of float32 numbers is that of NumPy, also where it is left to it."""
+    r = np.random.default_rng(0)
+    x, y = (r.standard_normal((20, 50)) * 100).astype("f4"), r.standard_normal((20, 50)).astype("f4")
+    many = np.array([0.0, -0.0, 7, -7, 1e30, np.inf, -np.inf, np.nan] * 125, "f4").reshape(20, 50)
+    for a, b in (
+        (x, y),
+        (np.rint(x), np.rint(y * 9) + 0.5),
+        (many, y),
+        (x, many),
+        (x * 1e9, y),
+        (x[0], y),
+        (x, y[:, :1]),
+    ):
+        with np.errstate(all="ignore"):
+            found, expected = NUMPY.floor_divide(a, b), np.floor_divide(a, b)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 1000])
+@pytest.mark.parametrize("alike", [False, True])
+def test_permutations_are_the_stable_order_of_words(n, alike, monkeypatch):
+    words = np.random.default_rng(n).integers(0, 2**63, 4 * n + 8, np.uint64) >> np.uint64(56 if alike else 0)
+    monkeypatch.setattr(NUMPY, "random_words", lambda seed, counter, blocks: words[: 4 * blocks], raising=False)
+    found = NUMPY.randperm(1, 0, n)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, np.argsort(words[:n], kind="stable"))
+
+
+def test_logaddexp_and_mish():
+    x = np.array([np.inf, -np.inf, np.nan, 0, -0.0, 1e-30, 3, -3, 25, -25, 100, -100, 1e30, -1e30])
+    with np.errstate(all="ignore"):
+        expected = np.logaddexp(x[:, None], x)
+        np.testing.assert_allclose(NUMPY.logaddexp(x[:, None], x), expected, 1e-14)
+        np.testing.assert_allclose(NUMPY.mish(x), x * np.tanh(np.logaddexp(x, 0)), 1e-14)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f2", "i8", "?"])
+@pytest.mark.parametrize("dim", [0, 1, 2])
+def test_many_places(dim, kind):
+    """gather, scatter and index of many elements, where other dimensions of the index are shorter too."""
+    r = np.random.default_rng(dim)
+    x, src = (r.integers(0, 100, (30, 40, 50)).astype(kind) for _ in range(2))
+    index = r.integers(0, x.shape[dim], (29, 38, 47))
+    where = tuple(index if k == dim else i for k, i in enumerate(np.ogrid[:29, :38, :47]))
+    for y in (x, np.asfortranarray(x)):
+        found = NUMPY.gather_(y, dim, index)
+        assert found.flags.c_contiguous
+        np.testing.assert_array_equal(found, x[where])
+        written, expected = y.copy(order="K"), x.copy()
+        order = index.argsort(dim).argsort(dim)  # no place twice
+        where_once = tuple(order if k == dim else i for k, i in enumerate(np.ogrid[:29, :38, :47]))
+        NUMPY.scatter(written, dim, order, src[:29, :38, :47])
+        expected[where_once] = src[:29, :38, :47]
+        np.testing.assert_array_equal(written, expected)
+        places = index[0, :3]
+        found = NUMPY.index(y, (*(slice(None),) * dim, places))
+        np.testing.assert_array_equal(found, x[(*(slice(None),) * dim, places)])
+        assert found.flags.c_contiguous
+
+
+@pytest.mark.parametrize("kernel", [(2, 3), (11, 12)])
+def test_max_pool_takes_the_first_maximum(kernel):
+    """Also NaN, and -inf where a window has nothing else; with more taps than a byte counts."""
+    x = np.random.default_rng(0).integers(0, 20, (2, 3, 24, 25)).astype("f4")
+    x[0, 0, 3, 4] = x[0, 0, 3, 5] = np.nan
+    x[1, 2] = -np.inf
+    y, places = NUMPY.max_pool2d(x, kernel, (2, 1), (0, 0), (1, 1), False)
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel, (2, 3))[:, :, ::2]
+    flat = windows.reshape(*windows.shape[:4], -1)
+    best = flat.argmax(-1)
+    rows, columns = np.ogrid[: best.shape[2], : best.shape[3]]
+    np.testing.assert_array_equal(y, np.take_along_axis(flat, best[..., None], -1)[..., 0])
+    np.testing.assert_array_equal(places, (rows * 2 + best // kernel[1]) * 25 + columns + best % kernel[1])

@@ -300,7 +300,7 @@ def _record(cls: Any, ctx: Any, args: Any, results: list[Any], given: set[int], 
                 x, r = r, r._alias(None, 0)
                 x._cell()
                 r._s, r._v = x._s, (x if x._v is None else x._v[0], (), "custom")
-            elif r._fn is not None:
+            elif r._fn is not None and (r._v is None or r._v[2:] != ("no_grad",)):
                 r = r._alias(None, 0)
             elif r._v is not None:
                 r._v = (*r._v[:2], "custom")

@@ -84,10 +84,12 @@ class Node:
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """(node, output index) for each input in PyTorch's order; AccumulateGrad for a leaf."""
+        """(node, output index) for each input in PyTorch's order; AccumulateGrad for a leaf, none for an index or a mask."""
+        rules = self.row.rules if self.row else ()
         return tuple(
             (e if e is None or e.is_node else e._accumulate_node(), nr)
-            for e, nr in zip(self.edges, self.nrs, strict=True)
+            for i, (e, nr) in enumerate(zip(self.edges, self.nrs, strict=True))
+            if e is not None or not rules or rules[i] is not None
         )
 
     @property
@@ -151,7 +153,10 @@ class Node:
             s = e._s
             if s is not None and s[0] != v:
                 raise modified(e._a, self.saved_from(e), s[0], v)
-            vals.append(e._alias(self, i) if kind == "out" else joined(e, self.edges[i], self.nrs[i]))
+            if kind == "out":
+                vals.append(e._alias(*((None, 0) if e._a.dtype.kind in "biu" else (self, i))))
+            else:
+                vals.append(joined(e, self.edges[i], self.nrs[i]))
         return vals
 
     def run(self, g: Any, tensors: bool, wanted: Any) -> Any:

@@ -94,7 +94,9 @@ class ActivationKernels:
         return g * (s * (x * (1 - s) + 1))
 
     def mish(self, x: Array) -> Array:
-        return x * self.xp.tanh(self.xp.logaddexp(x, 0))
+        y = self.xp.exp(self.clamp(x, None, 20.0))  # type: ignore[attr-defined]
+        y = y * (y + 2)  # tanh(log(1 + e)) = (e * e + 2 e) / (e * e + 2 e + 2), which is 1 from 20 on
+        return x * (y / (y + 2))
 
     def hardtanh(self, x: Array, lo: float, hi: float) -> Array:
         return self.clamp(x, lo, hi)  # type: ignore[attr-defined, no-any-return]
@@ -109,7 +111,7 @@ class ActivationKernels:
         return self.where((x >= -lambd) & (x <= lambd), self.xp.zeros_like(x), x)
 
     def softshrink(self, x: Array, lambd: float) -> Array:
-        return self.where(x > lambd, x - lambd, self.where(x < -lambd, x + lambd, x * 0))
+        return x - self.clamp(x, -lambd, lambd)  # type: ignore[attr-defined, no-any-return]
 
     def threshold_(self, x: Array, limit: float, value: float) -> Array:
         return self.where(x <= limit, self.xp.full_like(x, value), x)

@@ -355,7 +355,9 @@ class Backend(
         return self.xp.power(x, self.scalar(p, x.dtype))
 
     def fill(self, x: Array, value: Any) -> Array:
-        return self.xp.full_like(x, value)
+        out = self.xp.empty_like(x)
+        out.fill(value)
+        return out
 
     def overwrite(self, x: Array, y: Array) -> Array:
         return self.xp.broadcast_to(y, x.shape)
@@ -398,11 +400,9 @@ class Backend(
         """0 at NaN, as in PyTorch."""
         if x.dtype.kind == "b":
             return x.copy()
-        return (
-            self.xp.sign(x)
-            if x.dtype.kind not in "fV"
-            else self.xp.where(x != x, self.scalar(0, x.dtype), self.xp.sign(x))
-        )
+        if x.dtype.kind not in "fV":
+            return self.xp.sign(x)
+        return ((x > 0).view("int8") - (x < 0).view("int8")).astype(x.dtype)
 
     def sgn(self, x: Array) -> Array:
         """x / |x|; 0 at 0."""

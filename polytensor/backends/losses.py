@@ -40,7 +40,8 @@ class LossKernels:
     def smooth_l1(self, d: Array, beta: float) -> Array:
         """d ** 2 / (2 beta) where |d| < beta, else |d| - beta / 2."""
         a = self.xp.abs(self._single(d))
-        return self.where(a < beta, 0.5 * a * a / beta, a - 0.5 * beta).astype(d.dtype)
+        low = self.clamp(a, None, beta)
+        return (low * (a - 0.5 * low) / beta).astype(d.dtype, copy=False)
 
     def binary_cross_entropy(self, x: Array, t: Array) -> Array:
         """-(t log x + (1 - t) log(1 - x)), logarithms cut at -100."""

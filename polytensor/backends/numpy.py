@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from . import streams
 from .base import BITS, BLOCK, FLOAT16, IMPORTED_BY, REST, Backend
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
@@ -189,6 +190,26 @@ class NumpyBackend(Backend):
         lost = np.greater(below & (x > -np.inf), whole)
         return self.where(lost, np.full((), np.nan, x.dtype), size) if lost.any() else size
 
+    def floor_divide(self, x: Any, y: Any) -> Any:
+        # quotients of float32 that float64 does not round to a whole number, see _rest; np.floor_divide takes 20 times as long
+        if x.dtype.char == "f" and y.dtype.char == "f" and max(x.size, y.size) >= FEW:
+            q = np.floor(x / y.astype("f8"))
+            if np.abs(q).max() < 2.0**24:
+                return q.astype("f4")
+        return super().floor_divide(x, y)
+
+    div_floor = floor_divide
+
+    def randperm(self, seed: int, counter: int, n: int) -> Any:
+        # the words' high bits and the places below them are sorted as one number, many times as fast, if no two words agree there
+        bits = max(n - 1, 1).bit_length()
+        words = streams.words(self, seed, counter, n) >> bits << bits
+        words |= np.arange(n, dtype=np.uint64)
+        words.sort()
+        if (words[1:] >> bits == words[:-1] >> bits).any():
+            return super().randperm(seed, counter, n)
+        return (words & ((1 << bits) - 1)).astype(np.int64)
+
     def remainder(self, x: Any, y: Any) -> Any:
         self._no_zero(x, y)
         return self._signed(self._rest(np.remainder, np.floor, x, y), x)
@@ -228,16 +249,13 @@ class NumpyBackend(Backend):
 
     def pieces(self, *arrays: Any) -> Any:
         # temporary arrays of the whole size would leave the caches, and the largest come from the system page by page
-        if arrays[0].dtype.itemsize == 2:
-            yield from super().pieces(*arrays)
-            return
-        size, have = arrays[0].size, [a for a in arrays if a is not None]
-        if size <= 2 * PIECE or not all(a.flags.c_contiguous for a in have):
-            yield arrays
-            return
+        p = arrays[0]
+        if p.dtype.itemsize == 2:
+            return super().pieces(*arrays)
+        if p.size <= 2 * PIECE or not all(a is None or a.flags.c_contiguous for a in arrays):
+            return (arrays,)
         flat = [None if a is None else a.reshape(-1) for a in arrays]
-        for i in range(0, size, PIECE):
-            yield tuple(None if a is None else a[i : i + PIECE] for a in flat)
+        return (tuple(None if a is None else a[i : i + PIECE] for a in flat) for i in range(0, p.size, PIECE))
 
     def _cholesky(self, x: Any) -> Any:
         """By columns, as PyTorch keeps it: the upper factor turned over, without a copy if real."""
@@ -277,6 +295,8 @@ class NumpyBackend(Backend):
                     return x.dot(ones[x.shape[1]])
         if n <= BLOCK and x.dtype.char in "fd":
             return _add(x, dim, None, None, keepdim)
+        if dim is None and x.dtype.char == "?":
+            return np.full((1,) * (x.ndim if keepdim else 0), np.count_nonzero(x))
         return super().sum(x, dim, keepdim)
 
     def _trailing(self, x: Any, dim: Any) -> tuple[tuple[int, ...], int]:

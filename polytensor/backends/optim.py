@@ -6,7 +6,7 @@ A step on float16 or bfloat16 computes in float32 and rounds what it writes once
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -105,13 +105,11 @@ class OptimKernels:
             if w is not a and i != 1:
                 a[...] = self.cast(w, a.dtype)
 
-    def pieces(self, *arrays: Array) -> Iterator[Any]:
+    def pieces(self, *arrays: Array) -> Iterable[Any]:
         """Views of arrays of one shape (or None) that together cover them, where parts are faster than the whole; see widened."""
         if arrays[0].dtype.itemsize > 2:
-            yield arrays
-            return
-        for wide in self.widened(*arrays):
-            yield from self.pieces(*wide)
+            return (arrays,)
+        return (part for wide in self.widened(*arrays) for part in self.pieces(*wide))
 
     def sgd_rule(self: Any, p: Array, g: Array, buf: Any, lr: Array, *rest: Any) -> None:
         """sgd_rule with a learning rate that is an array."""

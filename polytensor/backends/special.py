@@ -155,11 +155,11 @@ class SpecialKernels:
             return yes(*xs)
         if count == 0:
             return no(*xs)
-        out = self.empty(mask.shape, xs[0].dtype)
-        other = ~mask
-        out[mask] = yes(*[x[mask] for x in xs])
-        out[other] = no(*[x[other] for x in xs])
-        return out
+        flat, out = [x.reshape(-1) for x in xs], self.empty(mask.size, xs[0].dtype)
+        for fn, chosen in ((yes, mask), (no, ~mask)):  # by places: with a mask each element is a branch to guess
+            places = self.xp.flatnonzero(chosen)
+            out[places] = fn(*[x[places] for x in flat])
+        return out.reshape(mask.shape)
 
     def special_library(self) -> Any:
         """scipy.special, or what stands for it on this backend's arrays."""
@@ -210,6 +210,8 @@ class SpecialKernels:
         if x.dtype.itemsize == 2:
             return self.lerp(*(a.astype(np.float32) for a in (x, y, w))).astype(x.dtype)
         d = y - x
+        if w.size == 1 and not self.asynchronous:
+            return x + w * d if abs(w.item()) < 0.5 else y - d * (1 - w)
         return self.xp.where(self.xp.abs(w) < 0.5, x + w * d, y - d * (1 - w))
 
     def clamp_tensor(self, x: Array, lo: Array, hi: Array) -> Array:
@@ -230,6 +232,8 @@ class SpecialKernels:
 
     def nan_to_num(self, x: Array, nan: float, posinf: float, neginf: float) -> Array:
         inf = float("inf")
+        if not self.asynchronous and self.xp.isfinite(x).all():
+            return x.copy(order="K")
         y = self.xp.where(x != x, self.scalar(nan, x.dtype), x)
         y = self.xp.where(x == inf, self.scalar(posinf, x.dtype), y)
         return self.xp.where(x == -inf, self.scalar(neginf, x.dtype), y)
@@ -559,17 +563,16 @@ class SpecialKernels:
     # ---- logarithms of sums and products -----------------------------------------------------------------------------
     def logaddexp(self, x: Array, y: Array) -> Array:
         if x.dtype.kind != "c":
-            return self.xp.logaddexp(x, y)
+            far = self.xp.abs(self.where(x == y, self.scalar(0, x.dtype), x - y))  # of equal infinities too
+            return self.xp.maximum(x, y) + self.xp.log1p(self.xp.exp(-far))
         top = self.xp.where(x.real >= y.real, x, y)
         return top + self.xp.log1p(self.xp.exp(x + y - 2 * top))
 
     def logit(self, x: Array, eps: float | None) -> Array:
-        if x.dtype.itemsize == 2:
-            return self.logit(x.astype(np.float32), eps).astype(x.dtype)
         if eps is not None:
             low, high = self.scalar(eps, x.dtype), self.scalar(1 - eps, x.dtype)
             x = self.xp.where(x < low, low, self.xp.where(x > high, high, x))  # the lower bound counts if they cross
-        return self.xp.log(x / (1 - x))
+        return self.xp.log(x / (self.scalar(1, x.dtype) - x))
 
     def xlogy(self, x: Array, y: Array) -> Array:
         """x log(y), 0 at x = 0 unless y is NaN."""

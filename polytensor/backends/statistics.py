@@ -27,7 +27,7 @@ class StatisticsKernels:
         return self.xp.sqrt(self.var(x, dim, correction, keepdim))
 
     def count_nonzero(self: Any, x: Array, dim: Any) -> Array:
-        return self.sum(x != 0, dim, False)
+        return self.sum(x if x.dtype.kind == "b" else x != 0, dim, False)
 
     def logsumexp(self: Any, x: Array, dim: Any, keepdim: bool) -> Array:
         if is_half(x):

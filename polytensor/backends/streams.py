@@ -24,7 +24,7 @@ def blocks_needed(n: int, unit: str) -> int:
     return -(-n // per)
 
 
-def _words(backend: Any, seed: int, counter: int, n: int) -> Array:
+def words(backend: Any, seed: int, counter: int, n: int) -> Array:
     return backend.random_words(seed, counter, blocks_needed(n, "word"))[:n]
 
 
@@ -41,7 +41,7 @@ def unit_of(dtype: Any) -> str:
 def _unit(backend: Any, seed: int, counter: int, n: int, dtype: Any) -> Array:
     """n uniforms in [0, 1), float64 for float64 and float32 for all else."""
     if unit_of(dtype) == "word":
-        return (_words(backend, seed, counter, n) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return (words(backend, seed, counter, n) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     u = (_halves(backend, seed, counter, n) >> np.uint32(8)).astype(np.float32)
     u *= np.float32(2.0**-24)
     return u
@@ -117,7 +117,7 @@ def normal(
 
 def randint(backend: Any, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, low: int, high: int) -> Array:
     """Integers in [low, high): the high 64 bits of word times range, in 32-bit halves."""
-    w = _words(backend, seed, counter, prod(shape))
+    w = words(backend, seed, counter, prod(shape))
     span = high - low
     mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
     w0, w1 = w & mask, w >> shift
@@ -130,7 +130,7 @@ def randint(backend: Any, seed: int, counter: int, shape: tuple[int, ...], dtype
 
 def randperm(backend: Any, seed: int, counter: int, n: int) -> Array:
     """A permutation of 0 .. n-1 (int64)."""
-    return backend.xp.argsort(_words(backend, seed, counter, n), kind="stable").astype(np.int64, copy=False)
+    return backend.xp.argsort(words(backend, seed, counter, n), kind="stable").astype(np.int64, copy=False)
 
 
 def bernoulli(backend: Any, seed: int, counter: int, shape: tuple[int, ...], p: Any) -> Array:

@@ -132,6 +132,10 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
         return loss.reshape(()) if kind or target.dim() == 0 else loss
     classes = input.shape[1]
     _check_weight(weight, classes)
+    if weight is None and target.numel() and not (0 <= ignore_index < classes or target._dev.backend.asynchronous):
+        if target.min() >= 0 and target.max() < classes:  # nothing to leave out
+            loss = -ops.gather(input, 1, target.unsqueeze(1)).squeeze(1)
+            return loss if kind == 0 else loss.mean() if kind == 1 else loss.sum()
     keep = target != ignore_index
     safe = target.masked_fill(~keep, 0)
     wrong = (safe < 0) | (safe >= classes)
@@ -173,11 +177,15 @@ def cross_entropy(
         return cross_entropy_index(input, target, ignore_index, kind)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    probabilities = target.shape == input.shape
+    if probabilities and not target.is_floating_point():
+        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {type_name(target)}")
     dim = 0 if input.dim() == 1 else 1
+    if not input.dim():
+        raise IndexError("Dimension specified as 1 but tensor has no dimensions")
     classes = input.shape[dim]
     _check_weight(weight, classes)
     per_class = None if weight is None else weight.reshape([-1 if i == dim else 1 for i in range(input.dim())])
-    probabilities = target.shape == input.shape and target.is_floating_point()
     if not probabilities:
         target = _class_indices(input, target)
     elif ignore_index >= 0:

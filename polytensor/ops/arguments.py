@@ -105,6 +105,11 @@ def checked(value: Any, d: dtypes.dtype) -> Any:
     return value
 
 
+def fitting(value: Any, d: dtypes.dtype, n: int) -> Any:
+    """A number to fill n elements with: as `checked`, but a lone 16-bit float takes what a double holds, maybe as infinity."""
+    return checked(value, dtypes.float64 if n == 1 and d.category == dtypes.FLOAT and d.itemsize == 2 else d)
+
+
 def number(x: Any, fn: str, name: str) -> Any:
     """A Python number from one, from a NumPy scalar or from a 0-dim tensor. TypeError otherwise."""
     if x.__class__ in NUMBERS:

@@ -337,7 +337,8 @@ def multi_head_attention_forward(
     else:
         out = scaled_dot_product_attention(q, k, v, mask, p, is_causal)
     out = reshape(out.transpose(0, 1), (length * batch, width))
-    out = reshape(linear(out, out_proj_weight, out_proj_bias), (length, batch, -1))
+    out = linear(out, out_proj_weight, out_proj_bias)
+    out = reshape(out, (length, batch, out._a.shape[1]))
     if need_weights:
         weights = reshape(weights, (batch, num_heads, length, sources))
         if average_attn_weights:

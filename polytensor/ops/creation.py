@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from math import isfinite
+from math import isfinite, prod
 from typing import Any
 
 from .. import devices, dtypes
 from ..layouts import axis_order, check_layout, check_pinned
 from ..tensor import Tensor, wrap
-from .arguments import _default, _filled, _finish, _into, _ordered, _shape, addressable, checked, number
+from .arguments import _default, _filled, _finish, _into, _ordered, _shape, addressable, checked, fitting, number
 from .convert import (
     BFloat16Tensor,
     BoolTensor,
@@ -94,10 +94,10 @@ def full(
     check_pinned(pin_memory)
     dev = devices.resolve(device)
     if out is not None:
-        _into(out, wrap(_filled(dev, shape, out._a.dtype, checked(value, out.dtype)), dev), dtype, "full")
+        _into(out, wrap(_filled(dev, shape, out._a.dtype, fitting(value, out.dtype, prod(shape))), dev), dtype, "full")
         return out  # type: ignore[no-any-return]
     d = dtypes.scalar_dtype(value) if dtype is None else dtypes.of(dtype, "full")
-    return _finish(_filled(dev, shape, array_dtype(d), checked(value, d)), dev, requires_grad, pin_memory)
+    return _finish(_filled(dev, shape, array_dtype(d), fitting(value, d, prod(shape))), dev, requires_grad, pin_memory)
 
 
 def scalar_tensor(
@@ -142,7 +142,7 @@ def full_like(
     """A tensor of input's shape, dtype and device, of one value. Source: torch.full_like."""
     check_tensor(input, "full_like")
     d = input.dtype if dtype is None else dtypes.of(dtype, "full_like")
-    value = checked(number(fill_value, "full_like", "fill_value"), d)
+    value = fitting(number(fill_value, "full_like", "fill_value"), d, input._a.size)
     r: Tensor = _like("full_like", value)(
         input, dtype=d, layout=layout, device=device, pin_memory=pin_memory, requires_grad=requires_grad,
         memory_format=memory_format,

@@ -64,6 +64,9 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x1 weight[o] x2 + bias[o]; x1 (*, i), x2 (*, j), weight (o, i, j)."""
     a, b = check_tensor(input1, "bilinear", "input1"), check_tensor(input2, "bilinear", "input2")
+    for x in (a, b):
+        if not x._a.ndim:
+            raise IndexError("Dimension specified as -1 but tensor has no dimensions")
     lead = a._a.shape[:-1]
     if lead != b._a.shape[:-1] or a._a.ndim != b._a.ndim:
         raise RuntimeError(

@@ -128,6 +128,8 @@ def embedding_bag(
             stacklevel=3,
         )
         i, w = w, i
+    if w._a.ndim != 2:
+        raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {w._a.ndim}")
     _refuse_sparse(sparse)
     if per_sample_weights is not None and i._a.shape != per_sample_weights._a.shape:
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 from .. import dtypes
 from ..autograd.modes import InferenceCell
 from ..tensor import Tensor
-from .arguments import checked, number
+from .arguments import checked, fitting, number
 from .pointwise import _fill
 from .table import attach, check_tensor, inplace, renamed
 
@@ -37,7 +37,7 @@ def _fill_value(self: Tensor, value: Any, fn: str) -> Any:
         if self.dtype.category == dtypes.INT and isinstance(value, int):
             return checked(value & (2 ** (8 * self._a.dtype.itemsize) - 1), _unsigned(self.dtype))
         return value
-    return checked(number(value, fn, "value"), self.dtype)
+    return fitting(number(value, fn, "value"), self.dtype, self._a.size)
 
 
 def _unsigned(d: dtypes.dtype) -> dtypes.dtype:
@@ -76,7 +76,7 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
         raise RuntimeError("dimensions must larger than 1")
     if len(shape) > 2 and len(set(shape)) > 1:
         raise RuntimeError("all dimensions of input must be of equal length")
-    value = checked(number(fill_value, "fill_diagonal_", "fill_value"), self.dtype)
+    value = fitting(number(fill_value, "fill_diagonal_", "fill_value"), self.dtype, min(shape))
     n = min(shape)
     rows = list(range(n))
     if wrap and len(shape) == 2 and shape[0] > shape[1] + 1:

@@ -86,8 +86,11 @@ def update(
     backend = p._dev.backend
     view = backend.real_view if p._a.dtype.kind == "c" else lambda a: a
     with backend.here():
-        for a, d, *values in backend.widened(view(p._a), view(g._a), *[view(v._a) for v in state.values()]):
-            rule(backend, a, d, dict(zip(state, values, strict=True)), *rest)
+        if p._a.dtype.itemsize > 2:
+            rule(backend, view(p._a), view(g._a), {k: view(v._a) for k, v in state.items()}, *rest)
+        else:
+            for a, d, *values in backend.widened(p._a, g._a, *[v._a for v in state.values()]):
+                rule(backend, a, d, dict(zip(state, values, strict=True)), *rest)
     p._bump()
 
 

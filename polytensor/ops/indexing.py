@@ -10,7 +10,7 @@ from .. import dtypes
 from ..autograd.modes import mode
 from ..backends.base import SCALARS
 from ..tensor import Tensor
-from .arguments import checked
+from .arguments import NUMBERS, checked, fitting
 from .convert import to_device
 from .shape import _select, _slice
 from .table import F, attach, finish_inplace, guard, primitive, renamed, type_name
@@ -260,20 +260,20 @@ def getitem(self: Tensor, index: Any) -> Tensor:
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """self[index] = value, with autograd; value is broadcast and converted to self's dtype."""
     basic, advanced = _parse(self, index)
+    view = _basic(self, basic) if basic else self
     if not isinstance(value, Tensor):
         from .from_data import tensor
 
         if isinstance(value, (str, bytes)) or value is None:
             raise TypeError(f"can't assign a {type(value).__name__} to a {self.type()}")  # type: ignore[attr-defined]
-        if isinstance(value, (float, complex)):
-            value = checked(value, self.dtype)
+        if value.__class__ in NUMBERS:
+            value = fitting(value, self.dtype, 1 if advanced is not None else view._a.size)
         value = tensor(value, dtype=self.dtype, device=self._dev)
-    view = _basic(self, basic) if basic else self
-    if advanced is None:
+    shape = value._a.shape
+    while shape and shape[0] == 1 and (advanced is not None or len(shape) > view._a.ndim):
+        value = value[0]  # type: ignore[index]
         shape = value._a.shape
-        while len(shape) > view._a.ndim and shape[0] == 1:
-            value = value[0]  # type: ignore[index]
-            shape = value._a.shape
+    if advanced is None:
         try:
             view.copy_(value)  # type: ignore[attr-defined]
         except RuntimeError:
@@ -317,7 +317,7 @@ def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool,
         backend.index_put(self._a, index, values._a, accumulate)
     except IndexError as error:
         raise _reworded(error) from None
-    except ValueError:
+    except (TypeError, ValueError):  # NumPy refuses several dimensions for a mask with a TypeError
         shape = list(backend.index(self._a, index).shape)
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(values._a.shape)} cannot be broadcast to indexing result of shape "

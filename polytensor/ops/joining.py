@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import dtypes
 from ..autograd.modes import mode
+from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim, wrap
 from .operands import asked
 from .shape import _select, _slice, unsqueeze
-from .table import ROWS, F, Row, attach, check_tensor, renamed, result_type, same_device, write_out
+from .table import ROWS, F, Row, attach, check_tensor, renamed, result_type, same_device, type_name, write_out
 
 
 def _cat_row(count: int) -> Row:
@@ -98,6 +100,8 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | No
     if len(kept) < len(tensors) and (len(first) == 1 or any(x._fn is not None for x in tensors)):
         nothing = (*first[:d], 0, *first[d + 1 :])  # empty ones of another number of dimensions have gradients too
         kept = [x if x._a.shape != (0,) or len(first) == 1 else F.reshape(x, nothing) for x in tensors]
+    if out is not None and not dtypes.can_cast(DTYPE_OF[target], out.dtype):
+        raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {type_name(out)}")
     r = _cat([x if x._a.dtype == target else F.cast(x, target) for x in kept], d)
     return r if out is None else write_out(out, r)
 

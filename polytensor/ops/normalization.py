@@ -296,7 +296,10 @@ def _with_half(x: Tensor, compute: Any, *params: Any) -> Tensor:
 
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / sqrt(mean(x^2) + eps) over the last dimensions, times weight; eps None: that of the dtype."""
-    x, dims = _last("rms_norm", input, normalized_shape, weight)
+    x, dims = check_tensor(input, "rms_norm"), len(tuple(normalized_shape))
+    if x._a.ndim < dims:
+        raise ValueError(f"Input tensor must have at least {dims} dimensions, but got {x._a.ndim}")
+    x, dims = _last("rms_norm", x, normalized_shape, weight)
     e: float = 0.0 if eps is None else eps
     if eps is None and x._a.dtype.kind not in "biu":
         e = dtypes.finfo(dtypes.float32 if is_half(x._a.dtype) else x.dtype).eps
@@ -455,10 +458,10 @@ def _move(running: Tensor, value: Tensor, momentum: float, factor: float = 1.0) 
 
 
 def _move_any(running: Tensor, value: Tensor, momentum: float, factor: float) -> None:
-    value = reshape(value.detach(), (-1,))
-    if value._a.dtype != running._a.dtype:
-        value = F.cast(value, running._a.dtype)
-    running.mul_(1 - momentum).add_(value, alpha=momentum * factor)  # type: ignore[attr-defined]
+    value, wide = reshape(value.detach(), (-1,)), widened(running)
+    if value._a.dtype != wide._a.dtype:
+        value = F.cast(value, wide._a.dtype)
+    running.copy_(wide.mul(1 - momentum).add_(value, alpha=momentum * factor))  # type: ignore[attr-defined]
 
 
 @named("NativeGroupNormBackward0")

@@ -107,7 +107,7 @@ _pow = binary("pow", (_power_of_base, _power_of_exponent), node="PowBackward1", 
 
 def _larger(F: Any, g: Any, x: Any, y: Any) -> Any:
     """The gradient unless x < y, half of it at ties (so NaN keeps it, as in PyTorch)."""
-    return F.where(F.eq(x, y), F.mul(g, 0.5), F.keep(g, F.logical_not(F.lt(x, y))))
+    return F.where(F.eq(x, y), scaled(F, g, 0.5), F.keep(g, F.logical_not(F.lt(x, y))))
 
 
 maximum = binary(

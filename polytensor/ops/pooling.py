@@ -248,7 +248,7 @@ def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = N
 def _take(x: Tensor, index: Tensor) -> Tensor:
     """The elements of x (N, C, ...) at flat positions (N, C, ...)."""
     n, c = x._a.shape[:2]
-    at = index._a.reshape(n, c, 1, prod(index._a.shape[2:]))
+    at = x._dev.backend.reshape(index._a, (n, c, 1, prod(index._a.shape[2:])))
     return reshape(F.max_pool2d_gather(reshape(x, (n, c, 1, prod(x._a.shape[2:]))), at), tuple(index._a.shape))
 
 

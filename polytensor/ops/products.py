@@ -69,12 +69,12 @@ _outer = primitive("outer", "x y", (lambda F, g, y: F.mv(g, F.conj(y)), lambda F
 
 def _linear_rule(F: Any, g: Any, need: Any, b_shape: Any, x: Any, w: Any, x_shape: Any, w_shape: Any) -> Any:
     """Gradients of x @ w.T + b in the order (b, x, w)."""
-    flat = g if len(x_shape) == 2 else F.reshape(g, (-1, w_shape[0]))
+    flat = g if len(x_shape) == 2 else F.reshape(g, (prod(x_shape[:-1]), w_shape[0]))
     return [F.sum(flat, (0,), False) if need[0] else None, *_linear_products(F, flat, need[1:], x, w, x_shape, w_shape)]
 
 
 def _linear_rule_no_bias(F: Any, g: Any, need: Any, x: Any, w: Any, x_shape: Any, w_shape: Any) -> Any:
-    flat = g if len(x_shape) == 2 else F.reshape(g, (-1, w_shape[0]))
+    flat = g if len(x_shape) == 2 else F.reshape(g, (prod(x_shape[:-1]), w_shape[0]))
     return _linear_products(F, flat, need, x, w, x_shape, w_shape)
 
 
@@ -86,7 +86,7 @@ def _linear_products(F: Any, g: Any, need: Any, x: Any, w: Any, x_shape: Any, w_
         if len(x_shape) != 2:
             dx = F.reshape(dx, x_shape)
     if need[1]:
-        dw = F.matmul(F.transpose(g, 0, 1), F.conj(x if len(x_shape) == 2 else F.reshape(x, (-1, w_shape[1]))))
+        dw = F.matmul(F.transpose(g, 0, 1), F.conj(x if len(x_shape) == 2 else F.reshape(x, (g.shape[0], w_shape[1]))))
     return [dx, dw]
 
 

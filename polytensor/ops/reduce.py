@@ -413,7 +413,8 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> A
             and x._a.size
             and not isinstance(kwargs.get("other", args[0] if args else None), Tensor)
         ):
-            raise real_only(name, x)
+            along_dim = args or "dim" in kwargs
+            raise RuntimeError(f"{name}(): does not support complex input") if along_dim else real_only(name, x)
         if not args and not kwargs and out is None and x._a.size:
             return whole(x, None, False)
         other = kwargs.pop("other", args[0] if args and isinstance(args[0], Tensor) else None)

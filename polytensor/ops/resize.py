@@ -64,8 +64,8 @@ def interpolate(
     shape = x._a.shape[2:]
     factors: Any = [None] * n
     if size is not None:
-        sizes = list(size) if isinstance(size, (tuple, list)) else [size] * n
-        if len(sizes) != n:
+        sizes = list(size) if isinstance(size, (tuple, list)) else [size] * len(shape)
+        if len(sizes) != len(shape):
             raise ValueError(
                 "Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of "
                 f"{list(shape)} and output size of {size}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
@@ -75,8 +75,8 @@ def interpolate(
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
         sizes = [int(s) for s in sizes]
     else:
-        factors = list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * n
-        if len(factors) != n:
+        factors = list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * len(shape)
+        if len(factors) != len(shape):
             raise ValueError(
                 "Input and scale_factor must have the same number of spatial dimensions, but got input with spatial dimensions "
                 f"of {list(shape)} and scale_factor of shape {scale_factor}. Please provide input tensor in (N, C, d1, d2, "

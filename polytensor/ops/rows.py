@@ -364,9 +364,12 @@ def _view(x: str, step: str) -> list[str]:
         f" if _c is None: _c = {x}._s = [0, 64]",
         f" _r._s = _c; _b = {x}._v",
         # a leaf is the base of its own views, also where it is a view itself
-        f" if _b is None or {x}._fn is LEAF: _b = ({x}, ({step},))",
+        f" if _b is None or {x}._fn is LEAF and len(_b) == 2: _b = ({x}, ({step},))",
         f" else: _b = (_b[0], (*_b[1], {step}), *_b[2:])",
-        " _r._v = _b if not OFF or len(_b) > 2 or _mode.grad else (*_b, 'no_grad')",
+        " if OFF and not _mode.grad:",  # a view of what requires a gradient does so too, as a leaf
+        "  if len(_b) == 2: _b = (*_b, 'no_grad')",
+        f"  if {x}._fn is not None and _v.dtype.kind not in 'biu': _r._fn = LEAF; _r._extras()",
+        " _r._v = _b",
         " if len(_c) > 2 and _c[-1]() is None: _c[-1] = _ref(_r)",
         " else:",
         "  _c.append(_ref(_r))",

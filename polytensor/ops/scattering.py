@@ -43,7 +43,7 @@ _gather = primitive(
 primitive("add_along", "g index", (lambda F, g, index, dim: F.take_along(g, index, dim), None), "shape dim")
 
 
-def _scatter_self_rule(F: Any, g: Any, src: Any, index: Any, dim: int, add: bool) -> Any:
+def _scatter_self_rule(F: Any, g: Any, index: Any, dim: int, add: bool) -> Any:
     return g if add else F.scatter_copy(g, F.zeros_of(F.take_along(g, index, dim)), index, dim, False)
 
 
@@ -196,7 +196,7 @@ def _prepared(input: Tensor, dim: int, index: Tensor, src: Tensor, op: str) -> t
 def _scattered(input: Tensor, dim: int, index: Tensor, src: Any, op: str, kernel: Any, *attrs: Any) -> Tensor:
     if not isinstance(src, Tensor):
         backend = input._dev.backend
-        src = expand(wrap(backend.full((), src, input._a.dtype), input._dev), index._a.shape)
+        src = expand(wrap(backend.full((), checked(src, input.dtype), input._a.dtype), input._dev), index._a.shape)
     x, src, index, d = _prepared(input, dim, index, src, op)
     r = kernel(x, src, index, d, *attrs)
     return r if r._a.shape == input._a.shape else reshape(r, input._a.shape)
@@ -385,9 +385,7 @@ def _value_for(x: Tensor, value: Any) -> Tensor:
         if value._a.dtype.kind == "c" and x._a.dtype.kind not in "bc" and value._a.imag != 0:
             checked(1j, x.dtype)
         return value if value._a.dtype == x._a.dtype else F.cast(value, x._a.dtype)  # type: ignore[no-any-return]
-    if isinstance(value, complex):
-        value = checked(value, x.dtype)
-    return wrap(x._dev.backend.full((), value, x._a.dtype), x._dev)
+    return wrap(x._dev.backend.full((), checked(value, x.dtype), x._a.dtype), x._dev)
 
 
 @named("IndexFillBackward0")

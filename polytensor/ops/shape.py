@@ -428,9 +428,8 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if len(drop) != len(dims):
         repeated = next(d for d in dims if dims.count(d) > 1)
         raise RuntimeError(f"dim {repeated} appears multiple times in the list of dims")
-    return renamed(
-        _squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop)), "SqueezeBackward1"
-    )
+    r = _squeeze(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in drop))
+    return renamed(r, f"SqueezeBackward{1 + isinstance(dim, (tuple, list))}")
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
@@ -460,6 +459,10 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     """One dimension as several. Source: torch.unflatten."""
     shape = input._a.shape
+    if not shape:
+        raise RuntimeError(
+            f"unflatten got an unexpected error:\nDimension specified as {dim} but tensor has no dimensions"
+        )
     d = check_dim(dim, len(shape))
     new = tuple(sizes)
     if not new:

@@ -43,7 +43,7 @@ exp2 = unary("exp2", lambda F, g, out: scaled(F, F.mul(g, F.conj(out)), _log(2))
 
 def _sinc_rule(F: Any, g: Any, x: Any) -> Any:
     z = scaled(F, x, pi)
-    square = F.mul(z, x)
+    square = scaled(F, F.mul(x, x), pi)
     slope = F.div(F.sub(F.mul(z, F.cos(z)), F.sin(z)), square)
     return F.where(F.eq(square, 0), F.zeros_of(g), F.mul(g, F.conj(slope)))
 
@@ -116,7 +116,7 @@ xlog1py = binary(
 def _logit_rule(F: Any, g: Any, x: Any, eps: float | None) -> Any:
     slope = F.div(g, F.mul(x, _one_minus(F, x)))
     if eps is None:
-        return F.where(F.logical_and(F.ge(x, 0), F.le(x, 1)), slope, F.add(F.zeros_of(g), float("nan")))
+        return F.where(F.logical_and(F.ge(x, 0), F.le(x, 1)), slope, F.fill(g, float("nan")))
     return F.where(F.logical_or(F.lt(x, eps), F.gt(x, 1 - eps)), F.zeros_of(g), slope)
 
 
@@ -264,7 +264,7 @@ def _over_x(F: Any, value: Any, x: Any) -> Any:
     """value / x, and its limit 1/2 at 0, of I1 and its scaled form."""
     away = F.ne(x, 0)
     one = F.add(F.mul(F.sign(x), 0), 1)
-    return F.where(away, F.div(value, F.where(away, x, one)), F.mul(one, 0.5))
+    return F.where(away, F.div(value, F.where(away, x, one)), scaled(F, one, 0.5))
 
 
 i0 = unary("i0", lambda F, g, x: F.mul(g, F.special_i1(x)), FLOAT, real=True)

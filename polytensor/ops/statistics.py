@@ -28,7 +28,7 @@ from .reduce import (
 from .rows import together
 from .scattering import gather
 from .sorting import sort
-from .table import F, attach, check_tensor, no_kernel, primitive, type_name, undifferentiable, write_out
+from .table import F, attach, check_tensor, no_kernel, primitive, renamed, type_name, undifferentiable, write_out
 
 __all__ = [
     "bincount", "corrcoef", "cov", "histc", "histogram", "histogramdd", "median", "mode", "nanmedian",
@@ -60,8 +60,10 @@ def _middle(name: str, skip_nan: bool, result: Any) -> Any:
         if x._a.dtype.kind == "b" and x._a.size:
             raise NotImplementedError("\"median_cpu\" not implemented for 'Bool'")
         if dim is not _required:
-            return pair_out(result, _along(_median, x, dim, keepdim, skip_nan), out)
-        return give_packed(_median_all(x, None, False, skip_nan), out)
+            pair = _along(_median, x, dim, keepdim, skip_nan)
+            renamed(pair[0], f"{name.capitalize()}Backward1")
+            return pair_out(result, pair, out)
+        return give_packed(renamed(_median_all(x, None, False, skip_nan), f"{name.capitalize()}Backward0"), out)
 
     op.__name__ = name
     nan = "NaN is left out" if skip_nan else "NaN wins"
@@ -283,7 +285,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     _floating(x, "histogram_cpu")
     lo, hi = _range(x, (min, max) if min != max else None, 1) if min != max or x._a.size else (min - 1.0, max + 1.0)
     backend = x._dev.backend
-    place = backend.linear_bins(x._a.reshape(-1), lo, hi, bins)
+    place = backend.linear_bins(backend.reshape(x._a, (-1,)), lo, hi, bins)
     return give_packed(wrap(backend.histogram([place], (bins,), None, x._a.dtype), x._dev), out)
 
 

@@ -217,7 +217,8 @@ def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
     """Store a result in `out=`, resizing it as PyTorch does; `exact`: out must have the result's dtype."""
     if not isinstance(out, Tensor):
         raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
-    if out._fn is not None and mode.grad or r._fn is not None:
+    # what gives bools has no derivative
+    if out._fn is not None and mode.grad and r._a.dtype.kind != "b" or r._fn is not None:
         raise RuntimeError(
             "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad."

@@ -9,9 +9,6 @@ from typing import Any, TypeAlias
 
 from ..autograd.pytree import REGISTERED, NodeDef
 from ..autograd.pytree import TreeSpec as TreeSpec
-from ..autograd.pytree import _dict_flatten as _dict_flatten
-from ..autograd.pytree import _dict_unflatten as _dict_unflatten
-from ..autograd.pytree import _list_flatten as _list_flatten
 from ..autograd.pytree import _open as _open
 from ..autograd.pytree import broadcast_to_and_flatten as _broadcast_to_and_flatten  # noqa: F401
 from ..autograd.pytree import tree_flatten as tree_flatten
@@ -97,6 +94,9 @@ for _kind, _how in REGISTERED.items():
     if _how.flatten_with_keys_fn is None:
         REGISTERED[_kind] = _how._replace(flatten_with_keys_fn=partial(_keyed, _how.flatten_fn))
 SUPPORTED_NODES = REGISTERED
+_tuple_flatten, _tuple_unflatten, _tuple_flatten_with_keys = REGISTERED[tuple]
+_list_flatten, _list_unflatten, _list_flatten_with_keys = REGISTERED[list]
+_dict_flatten, _dict_unflatten, _dict_flatten_with_keys = REGISTERED[dict]
 
 
 def register_pytree_node(

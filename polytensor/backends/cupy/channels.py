@@ -366,12 +366,12 @@ class CudaChannels:
         size, blocks, types = self._chunks(form, x)
         parts = self.empty((blocks[1], 2, c), kind)
         launch.kernel("channel_stats", *types)(blocks, (256,), (x, parts, *launch.i64(*form, size)))
-        launch.kernel("merge_stats", CTYPE[parts.dtype])(
-            *launch.grid(32 * c), (parts, mean, var, *launch.i64(blocks[1], c, size, a * n))
+        launch.kernel("merge_stats", CTYPE[parts.dtype]).over(
+            32 * c, (parts, mean, var, *launch.i64(blocks[1], c, size, a * n))
         )
         v = width(_packed(c, n, ctype), ctype, x, y)
         args = (x, w, b, mean, var, y, *launch.i64(x.size, c, n), launch.floats(kind)[eps], launch.BOOL[relu])
-        launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
+        launch.kernel("channel_apply", ctype, str(v)).over(x.size, args, v)
         return y, mean, var
 
     def _batch_norm_backward(
@@ -404,7 +404,7 @@ class CudaChannels:
             launch.floats(x.dtype)[eps],
             rectified,
         )
-        launch.kernel("channel_apply_backward", ctype, str(v))(*launch.grid(x.size, each=v), args)
+        launch.kernel("channel_apply_backward", ctype, str(v)).over(x.size, args, v)
         return dx, dw, db
 
     def batch_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:
@@ -429,7 +429,7 @@ class CudaChannels:
         y, (_, c, n) = self.empty(x.shape, x.dtype), form
         v = width(_packed(c, n, ctype), ctype, x, y)
         args = (x, *arrays, y, *launch.i64(x.size, c, n), launch.floats(x.dtype)[eps], launch.BOOL[False])
-        launch.kernel("channel_apply", ctype, str(v))(*launch.grid(x.size, each=v), args)
+        launch.kernel("channel_apply", ctype, str(v)).over(x.size, args, v)
         return y
 
     def batch_normalize_relu(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> tuple[Array, Array, Array]:

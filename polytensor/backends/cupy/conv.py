@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..conv import Ints, Pair, out_size
-from .launch import CTYPES, I32, I64, NAMES, grid, i64, kernel, register
+from .launch import CTYPES, I32, I64, NAMES, i64, kernel, register
 
 __all__ = ["CudaConvKernels"]
 
@@ -307,7 +307,7 @@ class CudaConvKernels:
             row, image = (m * count, count) if together else (count, c * taps * count)
             numbers = (m * c * count, first, count, row, image, c)
             args = (x, cols, *i64(*numbers), *strides_of(x), *form)
-            kernel("im2col", CTYPES[NAMES[x.dtype]])(*grid(m * c * count), args)
+            kernel("im2col", CTYPES[NAMES[x.dtype]]).over(m * c * count, args)
         return cols
 
     def _from_columns(
@@ -321,7 +321,7 @@ class CudaConvKernels:
             row, image = (m * count, count) if together else (count, c * taps * count)
             numbers = (x.size, first, count, row, image, c)
             args = (cols, x, *i64(*numbers), I32[first > 0], *form)
-            kernel("col2im", CTYPES[NAMES[x.dtype]], CTYPES[NAMES[cols.dtype]])(*grid(x.size), args)
+            kernel("col2im", CTYPES[NAMES[x.dtype]], CTYPES[NAMES[cols.dtype]]).over(x.size, args)
 
     def _blocks(self, n: int, rows: int, area: int, size: int) -> Iterator[tuple[int, int, int, int]]:
         """(first image, images, first position, positions) of blocks whose columns fit the room."""
@@ -351,7 +351,7 @@ class CudaConvKernels:
         if groups == c > 1:
             args = (x, w, w if b is None else self.contiguous(b), y, I64[y.size], I32[b is not None])
             times = I64[o], I32[o // c]
-            kernel("depthwise", CTYPES[NAMES[x.dtype]])(*grid(y.size), (*args, *times, *strides_of(x), *form))
+            kernel("depthwise", CTYPES[NAMES[x.dtype]]).over(y.size, (*args, *times, *strides_of(x), *form))
             return y
         og = o // groups
         wm, ys = w.reshape(groups, og, cg * taps), y.reshape(n, groups, og, area)
@@ -390,7 +390,7 @@ class CudaConvKernels:
         form = geometry(tuple(shape[2:]), w.shape[2:], out, tuple(stride), tuple(padding), tuple(dilation))
         if groups == c > 1:
             args = (self.contiguous(g), w, dx, I64[dx.size], I64[c], I32[o // c], *form)
-            kernel("depthwise_grad_input", CTYPES[name])(*grid(dx.size), args)
+            kernel("depthwise_grad_input", CTYPES[name]).over(dx.size, args)
             return dx
         og, cg = o // groups, c // groups
         wt, gs = w.reshape(groups, og, cg * taps).swapaxes(1, 2), g.reshape(n, o, area)
@@ -425,7 +425,7 @@ class CudaConvKernels:
             parts = xp.empty((shares, o * taps), wide)
             numbers = map(np.int64, (pairs, each, shares, o))
             args = (x, self.contiguous(g), parts, *numbers, I32[o // c], *strides_of(x), *form)
-            kernel("depthwise_grad_weight", CTYPES[name])(*grid(parts.size * 256), args)
+            kernel("depthwise_grad_weight", CTYPES[name]).over(parts.size * 256, args)
             dw = parts[0] if shares == 1 else parts.sum(axis=0)
             return self.cast(dw, g.dtype).reshape(shape)
         dw = xp.empty((groups, og, cg * taps), wide)

@@ -225,6 +225,7 @@ class Blas:
                 check(self.entries.cublasSetMathMode(handle.address, KEEP_FLOAT32), "cublasSetMathMode(handle, mode)")
             self._mine.handles[device] = handle
         if handle.stream != stream:
+            handle.stream = -1  # of none, if there is no memory for the workspace
             check(self.entries.cublasSetStream_v2(handle.address, stream), "cublasSetStream(handle, stream)")
             space = handle.spaces.get(stream)
             if space is None and self.size:

@@ -15,7 +15,7 @@ import numpy as np
 from ...layouts import dense_order
 from ..base import UFUNCS
 from . import launch
-from .launch import I64, register, threads
+from .launch import I64, register
 from .rows import CTYPE, FLOATS, ROWS
 
 Array = Any
@@ -179,7 +179,7 @@ def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scala
                 return plain(x, y)
         out = empty(shape, made)
         if n:
-            launch.ready[key].over(threads(n, each), (x, y, out, I64[n], I64[kx], I64[ky]))
+            launch.ready[key].over(n, (x, y, out, I64[n], I64[kx], I64[ky]), each)
         return out
 
     return call
@@ -232,9 +232,8 @@ def chooser(plain: Callable[..., Array], empty: Any) -> Any:
         if not all(periods):  # of nothing, or not of whole rows
             return plain(condition, x, y)
         out = empty(shape, x.dtype)
-        launch.ready[key].over(
-            threads(n, 16 // x.dtype.itemsize), (condition, x, y, out, I64[n], *[I64[k] for k in periods])
-        )
+        args = (condition, x, y, out, I64[n], *[I64[k] for k in periods])
+        launch.ready[key].over(n, args, 16 // x.dtype.itemsize)
         return out
 
     return call

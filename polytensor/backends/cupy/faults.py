@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .launch import CTYPES, I64, NAMES, grid, kernel, register
+from .launch import CTYPES, I64, NAMES, kernel, register
 
 CHECK_RANGE = r"""
 // What is not in [low, high) puts `number` into a flag that is 0. Which thread does it makes no difference.
@@ -107,7 +107,7 @@ class FaultKernels:
             good = self.xp.ascontiguousarray(good)
         faults, n = self.faults, good.size
         args = (good, I64[n], np.uint32(faults.number()), faults.flag(error, text))
-        kernel("check_true")(*grid(n), args)
+        kernel("check_true").over(n, args)
 
     def require_range(self, index: Any, low: int, high: int, error: type[Exception], text: str) -> None:
         if not index.size:
@@ -121,7 +121,7 @@ class FaultKernels:
         if not index.flags.c_contiguous:
             index = self.xp.ascontiguousarray(index)
         numbers = (I64[n], I64[low], I64[high], np.uint32(faults.number()))
-        kernel("check_range", CTYPES[name])(*grid(n), (index, *numbers, faults.flag(error, text)))
+        kernel("check_range", CTYPES[name]).over(n, (index, *numbers, faults.flag(error, text)))
 
     def may_hold(self, mask: Any) -> bool:
         return True

@@ -15,7 +15,7 @@ from ...settings import get_float32_matmul_precision
 from . import cublaslt
 from .cublas import KINDS, MOST_BATCHES, Blas, Call, Handle, Kind, N, T, library, workspace_size
 from .cublaslt import ALIGNED, BiasedCall
-from .launch import CTYPES, I64, grid, i64, kernel, register
+from .launch import CTYPES, I64, i64, kernel, register
 
 __all__ = ["GemmKernels"]
 
@@ -349,7 +349,7 @@ class GemmKernels:
                 I64[n] for n in (*sizes[1:], *(s * w for of, w in zip(strides, widths, strict=True) for s in of))
             ]
             table = self.xp.empty(3 * count, np.uint64)
-            kernel("product_addresses")(*grid(count), (table, I64[count], *map(np.uint64, at), *numbers))
+            kernel("product_addresses").over(count, (table, I64[count], *map(np.uint64, at), *numbers))
             for start in range(0, count, MOST_BATCHES):
                 call = blas.ready(*known, table=min(MOST_BATCHES, count - start), scaled=scaled)
                 call(*(table.data.ptr + 8 * (count * i + start) for i in range(3)))
@@ -398,7 +398,7 @@ class GemmKernels:
         inner = [s // size for s in (*astrides[-2:], *bstrides[-2:])]
         numbers = (prod(lead), m, n, k, *inner, *sizes[1:], *strides[0], *strides[1])
         tiles = prod(lead) * -(-m // 16) * -(-n // 16)
-        kernel("integer_product", CTYPES[str(a.dtype)])(*grid(256 * tiles), (a, b, c, *i64(*numbers)))
+        kernel("integer_product", CTYPES[str(a.dtype)]).over(256 * tiles, (a, b, c, *i64(*numbers)))
         return c
 
     def matmul(self, a: Array, b: Array) -> Array:
@@ -417,11 +417,6 @@ class GemmKernels:
         out = self.xp.empty((*x.shape[:-1], *y.shape[x.ndim - 1 :]), x.dtype)  # where cuBLAS adds to
         out[...] = b
         return self.product(x, y, out, beta, alpha=alpha)
-
-    def addmv(self, b: Array, x: Array, y: Array, beta: Any, alpha: Any) -> Array:
-        return self.addmm(b, x, y, beta, alpha)
-
-    baddbmm = addmv
 
     def add_product(self, c: Array, x: Array, y: Array, beta: Any, alpha: Any) -> bool:
         if KIND_OF.get(c.dtype) is None or any(overlaps(c, a) for a in (x, y)):

@@ -2,7 +2,7 @@
 
 A family registers its `__global__` functions at import. `kernel(name, *types)` hands out a callable for one tuple of C
 types: (grid, block, args, shared_mem=0), where args are cupy arrays, or numbers of exactly the C parameter's type: I64[n],
-F32[x], ..., or NumPy's scalars, which cost more. `over(threads, args)` is the short way for loops over elements.
+F32[x], ..., or NumPy's scalars, which cost more. `over(n, args, each=1)` is the short way for loops over elements.
 CuPy checks none of it: a wrong type reads garbage (tests/cuda_emulator.py does check). The driver refuses a grid of 0
 blocks, so leave out the launch for empty arrays. Tables of addresses are declared T* const*.
 A thread may take 255 registers: kernels for blocks of more than 256 threads say so by __launch_bounds__.
@@ -18,7 +18,7 @@ import numpy as np
 
 __all__ = [
     "BOOL", "CTYPES", "F32", "F64", "I32", "I64", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "U64", "Ready", "code",
-    "expression", "floats", "grid", "i64", "kernel", "ready", "register", "threads",
+    "expression", "floats", "i64", "kernel", "ready", "register", "threads",
 ]  # fmt: skip
 
 CTYPES = {
@@ -251,10 +251,10 @@ class Launch:
         else:
             function(grid, block, args, shared_mem)
 
-    def over(self, threads: int, args: Any) -> None:
-        """A launch of so many threads at least, in blocks of 256."""
+    def over(self, n: int, args: Any, each: int = 1) -> None:
+        """A launch for a loop with a stride of the whole grid over n elements, `each` of them to a thread; blocks have 256."""
         device = self.device()
-        (self.functions.get(device) or self.function(device))[1](threads, args, 0, 256)
+        (self.functions.get(device) or self.function(device))[1](threads(n, each), args, 0, 256)
 
 
 def load(name: str, types: tuple[str, ...], shared_mem: int) -> Any:
@@ -317,11 +317,5 @@ def kernel(name: str, *types: str, shared_mem: int = 0) -> Any:
 
 
 def threads(n: int, each: int) -> int:
-    """For `over`: as many as a loop with a stride of the whole grid over n elements wants, `each` of them to a thread."""
+    """How many `over` launches, in blocks of 256."""
     return min(-(-n // each) + 255 & -256, 1 << 24)
-
-
-def grid(n: int, block: int = 256, each: int = 1) -> tuple[tuple[int], tuple[int]]:
-    """Blocks and threads for a loop with a stride of the whole grid over n elements, `each` of them to a thread."""
-    per_block = block * each
-    return (max(1, min((n + per_block - 1) // per_block, 65535)),), (block,)

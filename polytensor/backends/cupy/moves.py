@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .launch import I64, kernel, register, threads
+from .launch import I64, kernel, register
 from .rows import INDEX
 
 Array = Any
@@ -97,7 +97,7 @@ class MoveKernels:
         size = word(x.data.ptr, out.data.ptr, first, width, step)
         n = x.nbytes // size
         args = (x, out, I64[first // size], I64[rows], I64[width // size], I64[step // size])
-        kernel("move_rows", WORDS[size]).over(threads(n, 1), args)
+        kernel("move_rows", WORDS[size]).over(n, args)
 
     def copy(self, a: Array) -> Array:
         if not a._c_contiguous:
@@ -157,7 +157,5 @@ class MoveKernels:
             size = word(x.data.ptr, out.data.ptr, width)
             faults = self.faults
             args = (x, index, out, I64[count], I64[shape[0]], I64[width // size], np.uint32(faults.number()))
-            kernel("take_rows", WORDS[size]).over(
-                threads(count * width // size, 1), (*args, faults.flag(IndexError, text))
-            )
+            kernel("take_rows", WORDS[size]).over(count * width // size, (*args, faults.flag(IndexError, text)))
         return out

@@ -334,7 +334,7 @@ class CudaNorms:
         n = parts.size // len(parts)
         out = self.empty(parts.shape[1:], dtype)
         kernel = launch.kernel("add_parts", CTYPE[parts.dtype], CTYPE[dtype])
-        kernel(*launch.grid(n * 32, 1024), (parts, out, *launch.i64(len(parts), n)))
+        kernel((min(-(-n // 32), 65535),), (1024,), (parts, out, *launch.i64(len(parts), n)))
         return out
 
     def _layer(self, x: Array, w: Array, dims: Ints) -> tuple[int, int] | None:

@@ -356,8 +356,8 @@ class CudaOptim:
                 own, kind = self.empty(3 * count, wide(dtype)), "double" if dtype == np.float64 else "float"
                 at = self._addresses(tuple([steps[i].data.ptr for i in members]))
                 by = (launch.F64[lr if rate.size == 0 else 0], rate, launch.BOOL[rate.size > 0])
-                launch.kernel("adam_count", step_type, kind)(
-                    *launch.grid(count), (at, own, *launch.i64(count), *by, *logs, decay, *checked)
+                launch.kernel("adam_count", step_type, kind).over(
+                    count, (at, own, *launch.i64(count), *by, *logs, decay, *checked)
                 )
                 return (*given, own, launch.BOOL[True], *checked)
 

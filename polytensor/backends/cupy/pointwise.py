@@ -119,7 +119,7 @@ TABLE: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "softshrink": ("x", "lambd", "x > lambd ? x - lambd : x < -lambd ? x + lambd : x * 0", SINGLE),
     "threshold_": ("x", "limit value", "x <= limit ? value : x", SINGLE),
     "soft_hinge": ("x", "", "soft_plus(-x)", FLOATS),
-    "bce_logits": ("x t", "", "(1 - t) * x + soft_plus(-x)", FLOATS),
+    "bce_logits": ("x t", "", "(1 - t) * x + soft_plus(-x)", SINGLE),
     "smooth_l1": ("d", "beta", "fabs(d) < beta ? (A)0.5 * d * d / beta : fabs(d) - (A)0.5 * beta", FLOATS),
     "binary_cross_entropy": (
         "x t", "", "(t - 1) * (log1p(-x) < -100 ? (A)-100 : log1p(-x)) - t * (log(x) < -100 ? (A)-100 : log(x))", FLOATS,
@@ -318,18 +318,17 @@ class CudaPointwise:
         n = out.size
         if n:
             kind = launch.floats(out.dtype)
-            wanted = launch.threads(n, 16 // out.dtype.itemsize)
-            launch.ready[key].over(wanted, (*arrays, out, launch.I64[n], *[kind[v] for v in numbers]))
+            args = (*arrays, out, launch.I64[n], *[kind[v] for v in numbers])
+            launch.ready[key].over(n, args, 16 // out.dtype.itemsize)
         return out
 
     def _map_one(self, key: tuple[str, str], x: Array, out: Array) -> None:
         if x.size:
-            args = (x, out, launch.I64[x.size])
-            launch.ready[key].over(launch.threads(x.size, 16 // x.dtype.itemsize), args)
+            launch.ready[key].over(x.size, (x, out, launch.I64[x.size]), 16 // x.dtype.itemsize)
 
     def _apart(self, name: str, n: int, args: tuple[Any, ...], dtype: Any) -> None:
         if n:
-            launch.kernel("map_" + name, CTYPE[dtype])(*launch.grid(n, each=16 // dtype.itemsize), args)
+            launch.kernel("map_" + name, CTYPE[dtype]).over(n, args, 16 // dtype.itemsize)
 
     relu, relu_backward, sigmoid = _method("relu"), _method("relu_backward"), _method("sigmoid")
     sigmoid_backward, tanh_backward = _method("sigmoid_backward"), _method("tanh_backward")

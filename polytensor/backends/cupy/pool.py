@@ -13,7 +13,7 @@ import numpy as np
 
 from ..conv import Pair, out_size
 from ..resample import Plan
-from .launch import CTYPES, I32, I64, NAMES, grid, kernel, register
+from .launch import CTYPES, I32, I64, NAMES, kernel, register
 
 MAX_POOL2D = r"""
 // The first maximum wins, and so does the first NaN.
@@ -153,7 +153,7 @@ class PoolKernels:
         index = self.xp.empty(y.shape, np.int64)
         if y.size:
             args = (self.contiguous(x), y, index, I64[y.size], *_sizes(x.shape, size, window))
-            kernel("max_pool2d", CTYPES[NAMES[x.dtype]])(*grid(y.size), args)
+            kernel("max_pool2d", CTYPES[NAMES[x.dtype]]).over(y.size, args)
         return y, index
 
     def max_pool2d_grad(self: Any, g: Any, index: Any, shape: tuple[int, ...], window: Any = None) -> Any:
@@ -167,7 +167,7 @@ class PoolKernels:
             I64[out.size],
             *_sizes(shape, g.shape[2:], window),
         )
-        kernel("max_pool2d_grad", CTYPES[NAMES[g.dtype]])(*grid(out.size), args)
+        kernel("max_pool2d_grad", CTYPES[NAMES[g.dtype]]).over(out.size, args)
         return out
 
     def max_pool2d_gather(self: Any, u: Any, index: Any) -> Any:
@@ -176,7 +176,7 @@ class PoolKernels:
         out = self.xp.empty(index.shape, u.dtype)
         area, size = (I64[a.shape[2] * a.shape[3]] for a in (u, index))
         args = (self.contiguous(u), self.contiguous(index), out, I64[out.size], area, size)
-        kernel("plane_gather", CTYPES[NAMES[u.dtype]])(*grid(out.size), args)
+        kernel("plane_gather", CTYPES[NAMES[u.dtype]]).over(out.size, args)
         return out
 
     def window_argmax(self: Any, x: Any, dims: tuple[int, ...], plans: tuple[Plan, ...]) -> Any:
@@ -187,7 +187,7 @@ class PoolKernels:
         plans = (ONE,) * (3 - len(plans)) + tuple(plans)
         sizes = [I64[v] for v in (at.size, *(p.n for p in plans), *(p.size for p in plans))]
         tables = [t for p in plans for t in self._table(p, np.dtype(np.float32))[:2]]
-        kernel("window_argmax", CTYPES[NAMES[x.dtype]])(*grid(at.size), (self.contiguous(x), at, *sizes, *tables))
+        kernel("window_argmax", CTYPES[NAMES[x.dtype]]).over(at.size, (self.contiguous(x), at, *sizes, *tables))
         return at
 
     def resample(self: Any, x: Any, dim: int, plan: Plan) -> Any:
@@ -199,7 +199,7 @@ class PoolKernels:
             wide = np.dtype(WIDE.get(NAMES[x.dtype], x.dtype))
             sizes = [I64[v] for v in (y.size, plan.n, plan.size, prod(shape[dim + 1 :]))]
             args = (self.contiguous(x), y, *self._table(plan, wide), wide.type(plan.scale), *sizes)
-            kernel("resample", CTYPES[NAMES[x.dtype]])(*grid(y.size), args)
+            kernel("resample", CTYPES[NAMES[x.dtype]]).over(y.size, args)
         return y
 
     def _table(self: Any, plan: Plan, dtype: Any) -> Any:

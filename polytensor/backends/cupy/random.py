@@ -227,7 +227,7 @@ class CudaRandom:
         """Fill `out`, `each` elements to a block of the stream."""
         if out.size:
             run = launch.kernel(kernel, *types)
-            run(*launch.grid(-(-out.size // each)), (*self._words(seed, counter), out, *launch.i64(out.size), *args))
+            run.over(-(-out.size // each), (*self._words(seed, counter), out, *launch.i64(out.size), *args))
         return out
 
     def random_words(self, seed: int, counter: int, nblocks: int) -> Array:
@@ -269,7 +269,7 @@ class CudaRandom:
         if x.size:
             scale = launch.floats(x.dtype)[x.dtype.type(1.0 / (1.0 - p))]
             args = (*self._words(seed, counter), x, y, mask, *launch.i64(x.size), _below(1.0 - p), scale)
-            launch.kernel("philox_dropout", ctype)(*launch.grid(-(-x.size // 8)), args)
+            launch.kernel("philox_dropout", ctype).over(-(-x.size // 8), args)
         return y, mask
 
     def randint(self, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, low: int, high: int) -> Array:

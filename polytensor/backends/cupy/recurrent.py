@@ -193,7 +193,7 @@ class CudaRecurrent:
         kernel = launch.kernel("rnn_cell", ctype)
         for a, b in steps:
             args = (self.matmul(h[: b - a], w), own, h, before, *launch.i64(a, b - a, n), launch.BOOL[relu])
-            kernel(*launch.grid((b - a) * n), args)
+            kernel.over((b - a) * n, args)
         return None
 
     def _rnn_walk_back(
@@ -207,7 +207,7 @@ class CudaRecurrent:
         g, product, fresh = own if g is None else self.contiguous(g), dh, 0
         for a, b in reversed(steps):
             args = (g, product, own, dh, d, *launch.i64(a, b - a, fresh, n), *flags)
-            kernel(*launch.grid(max(b - a, fresh) * n), args)
+            kernel.over(max(b - a, fresh) * n, args)
             product, fresh = self.matmul(d[a:b], w_hh), b - a
         dh[:fresh] = product
         return None
@@ -225,7 +225,7 @@ class CudaRecurrent:
         for a, b in steps:
             hidden = self.matmul(h[: b - a], w)
             args = (hidden, bias, gates, h, c, tc, before, past, ys, *launch.i64(a, b - a, n), biased)
-            kernel(*launch.grid((b - a) * n), args)
+            kernel.over((b - a) * n, args)
         return None
 
     def _lstm_walk_back(
@@ -240,7 +240,7 @@ class CudaRecurrent:
         g, product, fresh = gates if g is None else self.contiguous(g), dh, 0
         for a, b in reversed(steps):
             args = (g, product, gates, tc, before, dh, dc, d, *launch.i64(a, b - a, fresh, n), given)
-            kernel(*launch.grid(max(b - a, fresh) * n), args)
+            kernel.over(max(b - a, fresh) * n, args)
             product, fresh = self.matmul(d[a:b], w_hh), b - a
         dh[:fresh] = product
         return None
@@ -256,9 +256,7 @@ class CudaRecurrent:
         bias = self.contiguous(b_hh)
         for a, b in steps:
             hidden = self.matmul(h[: b - a], w)
-            kernel(
-                *launch.grid((b - a) * n), (hidden, bias, gates, h, inner, past, ys, *launch.i64(a, b - a, n), biased)
-            )
+            kernel.over((b - a) * n, (hidden, bias, gates, h, inner, past, ys, *launch.i64(a, b - a, n), biased))
         return None
 
     def _gru_walk_back(
@@ -273,7 +271,7 @@ class CudaRecurrent:
         g, product, fresh = gates if g is None else self.contiguous(g), dh, 0
         for a, b in reversed(steps):
             args = (g, product, gates, inner, past, dh, dx, d, *launch.i64(a, b - a, fresh, n), given)
-            kernel(*launch.grid(max(b - a, fresh) * n), args)
+            kernel.over(max(b - a, fresh) * n, args)
             product, fresh = self.matmul(d[a:b], w_hh), b - a
         dh[:fresh] += product
         return None

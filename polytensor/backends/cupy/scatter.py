@@ -15,7 +15,7 @@ import numpy as np
 
 from ...settings import are_deterministic_algorithms_enabled
 from ..base import FLOAT16
-from .launch import BOOL, CTYPES, I32, I64, NAMES, grid, kernel, register
+from .launch import BOOL, CTYPES, I32, I64, NAMES, kernel, register
 
 ADD_ROWS = r"""
 __device__ void atomic_add(float* p, float v) { atomicAdd(p, v); }
@@ -170,16 +170,16 @@ class ScatterKernels:
         n, rows, total = index.size, x.size // width, index.size * width
         if not sort:
             args = (x, index, value, I64[total], I64[width], I64[rows], I64[skip])
-            kernel("add_rows", CTYPES[name], CTYPES[NAMES[value.dtype]])(*grid(total), args)
+            kernel("add_rows", CTYPES[name], CTYPES[NAMES[value.dtype]]).over(total, args)
             return
         order, places = self._sorted_places(index)
         chunks = -(-n // CHUNK) * width
         heads = xp.empty(chunks, np.float64 if name == "float64" else np.float32)
         sizes = (I64[n], I64[chunks], I64[width])
         if n > CHUNK:
-            kernel("run_heads", CTYPES[name])(*grid(chunks), (order, places, value, heads, *sizes))
+            kernel("run_heads", CTYPES[name]).over(chunks, (order, places, value, heads, *sizes))
         last = (I64[n], I64[total], I64[width], I64[rows], I64[skip], BOOL[mean])
-        kernel("add_runs", CTYPES[name])(*grid(total), (x, order, places, value, heads, *last))
+        kernel("add_runs", CTYPES[name]).over(total, (x, order, places, value, heads, *last))
 
     def _sorted_places(self, index: Any) -> tuple[Any, Any]:
         """The order that sorts `index`, equal ones as they come, and index in it."""
@@ -202,7 +202,7 @@ class ScatterKernels:
             order, rows = self._sorted_places(xp.ascontiguousarray(index, np.int64))
             args = (out, order, rows, xp.ascontiguousarray(value), I64[index.size], I64[x.size],
                     I32[RUN_OPS[ufunc]])  # fmt: skip
-            kernel("combine_runs", CTYPES[NAMES[kind]])(*grid(index.size), args)
+            kernel("combine_runs", CTYPES[NAMES[kind]]).over(index.size, args)
         if out is not x:
             x[...] = out.astype(kind)
 
@@ -244,7 +244,7 @@ class ScatterKernels:
         order, places = self._sorted_places(xp.ascontiguousarray(index, np.int64))
         sizes = [I64[v] for v in (n, n * wide, wide, x.size // width)]
         args = (out.view(word), order, places, value.reshape(-1).view(word), *sizes)
-        kernel("write_rows", CTYPES[np.dtype(word).name])(*grid(n * wide), args)
+        kernel("write_rows", CTYPES[np.dtype(word).name]).over(n * wide, args)
         if out is not x:
             x[...] = out
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .launch import BOOL, CTYPES, I64, NAMES, grid, kernel, register
+from .launch import BOOL, CTYPES, I64, NAMES, kernel, register
 
 SEARCH = r"""
 // out[i]: where values[i] goes into its row of edges. A NaN among the edges lets the search go on to its right.
@@ -45,5 +45,5 @@ class SearchKernels:
         out = self.xp.empty(values.shape, np.int64)
         per_row = values.size if boundaries.ndim == 1 else values.shape[-1]
         args = (edges, wanted, out, I64[values.size], I64[n], I64[per_row], BOOL[right])
-        kernel("search_sorted", CTYPES[name])(*grid(values.size), args)
+        kernel("search_sorted", CTYPES[name]).over(values.size, args)
         return out

@@ -406,7 +406,7 @@ class CudaSoftmax:
             launch.kernel("softmax_rows", ctype, str(v), held)(blocks, threads, args)
         else:
             args = (x, y, *launch.i64(outer * inner, n, inner), launch.BOOL[logs])
-            launch.kernel("softmax_columns", ctype)(*launch.grid(outer * inner * 8, 256), args)
+            launch.kernel("softmax_columns", ctype).over(outer * inner * 8, args)
         return y
 
     def _soft_backward(self, g: Array, y: Array, dim: int, logs: bool) -> Array:
@@ -423,7 +423,7 @@ class CudaSoftmax:
             launch.kernel("softmax_rows_backward", ctype, str(v), held)(blocks, threads, args)
         else:
             args = (g, y, dx, *launch.i64(outer * inner, n, inner), launch.BOOL[logs])
-            launch.kernel("softmax_columns_backward", ctype)(*launch.grid(outer * inner * 8, 256), args)
+            launch.kernel("softmax_columns_backward", ctype).over(outer * inner * 8, args)
         return dx
 
     def softmax(self, x: Array, dim: int) -> Array:
@@ -450,7 +450,7 @@ class CudaSoftmax:
         rows, n = x.shape
         fault = self.faults.flag(IndexError, "Target is out of bounds.")
         logp, t = self.log_softmax(x, 1), self.contiguous(t)
-        blocks = max(1, min(-(-rows // SOME), MOST)) if reduction else launch.grid(rows)[0][0]
+        blocks = max(1, min(-(-rows // SOME), MOST)) if reduction else min(-(-rows // 256), 65535)
         loss = self.xp.empty(() if reduction else (rows,), x.dtype)
         sums, counts = (self.xp.empty(blocks if reduction else 0, kind) for kind in (np.float64, np.int64))
         args = (logp, t, loss, sums, counts, *launch.i64(rows, n, ignore_index), launch.I32[reduction], fault)
@@ -477,5 +477,5 @@ class CudaSoftmax:
                 run((1,), (1024,), (parts, count, *launch.i64(blocks, ignore_index), launch.BOOL[True]))
         v = width(VECTOR[ctype], ctype, logp, dx)  # packs may span rows
         args = (g, logp, t, count, dx, *launch.i64(rows, n, ignore_index), launch.I32[reduction], launch.BOOL[counting])
-        launch.kernel("nll_backward", ctype, str(v))(*launch.grid(rows * n, each=v), args)
+        launch.kernel("nll_backward", ctype, str(v)).over(rows * n, args, v)
         return dx
