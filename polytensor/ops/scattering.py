@@ -16,6 +16,7 @@ from .table import (
     F,
     attach,
     check_tensor,
+    cpp_name,
     fresh,
     give,
     guard,
@@ -426,7 +427,7 @@ def _check_mask(mask: Tensor, message: str) -> None:
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A number or 0-dim tensor where mask (bool, broadcast) holds. Source: torch.masked_fill."""
     _zero_dim(value, "masked_fill_")
-    _check_mask(mask, f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
+    _check_mask(mask, f"masked_fill_ only supports boolean masks, but got mask with dtype {cpp_name(mask)}")
     r = where_(mask, _value_for(input, value), input)
     return renamed(r, f"MaskedFillBackward{int(isinstance(value, Tensor))}")
 
