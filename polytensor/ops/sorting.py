@@ -10,11 +10,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .rows import together
 from .scattering import _gather, gather
 from .shape import memory_order, reshape
-<<<<<<< HEAD
-from .table import F, attach, check_tensor, fresh, named, result_type, type_name, write_out
-=======
-from .table import F, attach, check_tensor, named, no_kernel, result_type, type_name, write_out
->>>>>>> main
+from .table import F, attach, check_tensor, fresh, named, no_kernel, result_type, type_name, write_out
 
 __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
 
