@@ -543,6 +543,10 @@ class Parameter(Tensor, metaclass=ParameterMeta):
             data = empty(0)
         if isinstance(data, Subclassed) and data.__torch_function__ is not disabled_torch_function:
             return _of_its_class(data, requires_grad)
+        if not isinstance(data, Tensor):
+            raise AttributeError(
+                f"{type(data).__name__!r} object has no attribute 'detach': a Parameter is made of a Tensor"
+            )
         r: Parameter = new(cls)
         r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = data._a, data._dev, data._cell(), None, 0, None, None
         if requires_grad and r._a.dtype.kind in "biu":

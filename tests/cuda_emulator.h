@@ -267,12 +267,11 @@ static bool make_region(Region& r, const void* from, size_t size, bool right, un
     if (from) memcpy(r.data, from, size);
     return true;
 }
+static bool all_are(unsigned char fill, const unsigned char* from, const unsigned char* to) {
+    return from >= to || (*from == fill && !memcmp(from, from + 1, to - from - 1));
+}
 static bool untouched(const Region& r, unsigned char fill) {
-    for (unsigned char* p = r.map + 4096; p < r.map + r.length - 4096; ++p) {
-        if (p == r.data) p += r.size;
-        if (p < r.map + r.length - 4096 && *p != fill) return false;
-    }
-    return true;
+    return all_are(fill, r.map + 4096, r.data) && all_are(fill, r.data + r.size, r.map + r.length - 4096);
 }
 }  // namespace emulator
 extern "C" char __bss_start[] __attribute__((visibility("hidden"))), _end[] __attribute__((visibility("hidden")));

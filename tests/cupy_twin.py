@@ -134,15 +134,27 @@ def signature_in_doc(function):
         return None
 
 
+def checker(known):
+    """A function that refuses what a signature does not take; it looks once at each number of arguments and their names."""
+    fine = {None}
+
+    def check(args, kwargs):
+        kind = (len(args), *kwargs) if known is not None else None
+        if kind not in fine:
+            known.bind(*args, **kwargs)
+            fine.add(kind)
+
+    return check
+
+
 VIEWS = {"reshape", "transpose", "swapaxes", "squeeze", "ravel", "view", "diagonal"}
 for _name in METHODS:
-    _plain, _known = getattr(np.ndarray, _name, None), signature_in_doc(getattr(cupy.ndarray, _name))
+    _plain, _check = getattr(np.ndarray, _name, None), checker(signature_in_doc(getattr(cupy.ndarray, _name)))
     if not callable(_plain) or _name == "tobytes":
         continue
 
-    def _method(self, *args, _name=_name, _plain=_plain, _known=_known, **kwargs):
-        if _known is not None:
-            _known.bind(self, *args, **kwargs)
+    def _method(self, *args, _name=_name, _plain=_plain, _check=_check, **kwargs):
+        _check((self, *args), kwargs)
         if _name in VIEWS:
             return _plain(self, *args, **kwargs)
         if _name in ("sort", "partition") and (self.ndim == 0 or not np.ndarray.flags.__get__(self).c_contiguous):
@@ -277,11 +289,11 @@ def given(x):
 
 
 @cache
-def signature(twin):
+def checker_of(twin):
     try:
-        return inspect.signature(twin)
+        return checker(inspect.signature(twin))
     except (TypeError, ValueError):  # compiled
-        return None
+        return checker(None)
 
 
 def check_lexsort(keys):
@@ -334,9 +346,7 @@ LOOPS = {"where": cupy._sorting.search._where_ufunc, "clip": cupy._core._routine
 
 
 def call(func, twin, args, kwargs):
-    known = signature(twin)
-    if known is not None:
-        known.bind(*args, **kwargs)
+    checker_of(twin)(args, kwargs)
     name = func.__name__
     if name in CHECKS:
         args = CHECKS[name](*args, **kwargs) or args

@@ -71,16 +71,22 @@ b._threads.PARALLEL_NS = 0
 spread.set_work(0)
 x = np.ones((300, 300), "f")
 b.sigmoid(x), b.add(x, x)
-import torch
-print(torch.get_num_threads())
 """
 
 
-def test_pytorch_keeps_its_number_of_threads(oracle):
-    """Loaded after Numba it shares GNU OpenMP with it."""
+@pytest.mark.parametrize("first", [False, True], ids=["loaded after", "loaded before"])
+def test_pytorch_keeps_its_number_of_threads(oracle, first):
+    """It shares GNU OpenMP with Numba."""
+    code = "import torch\n" + BESIDE_PYTORCH if first else BESIDE_PYTORCH + "import torch\n"
     env = {**os.environ, "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "4"}
     env.pop("MKL_NUM_THREADS", None)  # which would decide
-    done = subprocess.run([sys.executable, "-c", BESIDE_PYTORCH], env=env, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(torch.get_num_threads())"],
+        env=env,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.split() == ["2"]
 
 

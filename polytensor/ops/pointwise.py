@@ -34,6 +34,7 @@ from .table import (
     result_type,
     same_device,
     shape_error,
+    type_name,
     unary,
     write_out,
 )
@@ -395,7 +396,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
         condition = F.cast(condition, dtypes.bool_.array)
     if condition._a.dtype.kind != "b":
         raise RuntimeError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {type_name(condition)}"
         )
     if isinstance(input, Tensor) or isinstance(other, Tensor):
         try:

@@ -10,7 +10,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .rows import together
 from .scattering import _gather, gather
 from .shape import memory_order, reshape
-from .table import F, attach, check_tensor, named, result_type, type_name, write_out
+from .table import F, attach, check_tensor, named, no_kernel, result_type, type_name, write_out
 
 __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
 
@@ -96,8 +96,8 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
         raise IndexError(f"kthvalue(): Expected reduction dim {d} to have non-zero size.")
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}")
-    if input._a.dtype.kind == "b":
-        raise NotImplementedError("\"kthvalue_cpu\" not implemented for 'Bool'")
+    if input._a.dtype.kind in "bc":
+        raise no_kernel("kthvalue_cpu", input)
     x = input if input._a.ndim else reshape(input, 1)
     smallest = k <= (n + 1) // 2  # the last of the k smallest or of the n + 1 - k largest
     found = _select(x, k if smallest else n + 1 - k, d, not smallest)

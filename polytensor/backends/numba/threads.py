@@ -46,8 +46,8 @@ def _load_openmp() -> None:
     """Load Numba's OpenMP layer with threads that soon sleep when idle: SPINS rounds, some 40 us, from kernel to kernel.
 
     Threads that spin for long beside OpenBLAS's cost a training step 8 to 17 times its time. GNU OpenMP reads the
-    variable while it is loaded, so it is set around the import only: a PyTorch that was imported before keeps its own.
-    One imported later shares this OpenMP; it keeps its number of threads, which Numba would set.
+    variable while it is loaded, so it is set around the import only: a PyTorch that was imported before keeps its own. One
+    that comes before or after shares its OpenMP with Numba; it keeps its number of threads, which Numba would set.
     """
     if numba.config.THREADING_LAYER != "default" or parallel._is_initialized:
         return  # the user has chosen
@@ -61,7 +61,9 @@ def _load_openmp() -> None:
         if spin is None:
             del os.environ["GOMP_SPINCOUNT"]
     numba.config.THREADING_LAYER = "omp"
-    openmp = ctypes.CDLL(pool.__file__)
+    openmp: Any = ctypes.pythonapi  # sees what the layer is bound to: PyTorch's, which is loaded for all,
+    if not hasattr(openmp, "omp_get_max_threads"):
+        openmp = ctypes.CDLL(pool.__file__)  # or one of its own
     count = openmp.omp_get_max_threads()
     numba.get_num_threads()  # launches the layer
     openmp.omp_set_num_threads(count)
