@@ -48,6 +48,12 @@ def renamed(r: Tensor, name: str) -> Tensor:
     return r
 
 
+def fresh(r: Tensor) -> Tensor:
+    """`r`, a view of a result that nobody else sees, as a tensor of its own (detach_() refuses views)."""
+    r._v = None
+    return r
+
+
 def guard(r: Tensor, *used: Any) -> Tensor:
     """Backward refuses `r`'s node where one of `used`, Tensors that its attributes share memory with, was written to."""
     fn = r._fn
