@@ -194,7 +194,7 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
                 same_device(op, dims[0], x)
             from .convert import to_device
 
-            x = to_device(x, dev)
+            x = to_device(x, dev, along=True)
         result.append(x if x._a.dtype is array or x._a.dtype == array else F.cast(x, array))
     return result
 
