@@ -541,10 +541,10 @@ def _rsub(other: Any, self: Tensor) -> Tensor:
 
 
 def _rdiv(other: Any, self: Tensor) -> Tensor:
-    if is_half(self._a.dtype) and not isinstance(other, Tensor):
-        return mul(reciprocal(self), other)
-    r = _div(other, self)
-    return r if r._fn is None else renamed(r, "MulBackward0")
+    if other.__class__ not in (int, float, bool, complex):
+        return renamed(_div(other, self), "MulBackward0")
+    r = reciprocal(self)  # as PyTorch does: it keeps the result, so self may be written to
+    return renamed(r, "MulBackward0") if other == 1 and other.__class__ is not complex else mul(r, other)
 
 
 for _name, _fn in (

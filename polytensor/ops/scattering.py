@@ -17,6 +17,7 @@ from .table import (
     attach,
     check_tensor,
     cpp_name,
+    fresh,
     give,
     guard,
     named,
@@ -514,7 +515,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
         raise IndexError("take(): tried to take from an empty tensor")
     _flat_index(input, index, "take")
     flat = getitem(reshape(input, -1), reshape(index, -1))
-    return give(reshape(flat, index._a.shape), out, True)
+    return give(fresh(reshape(flat, index._a.shape)), out, True)
 
 
 @named("PutBackward0")

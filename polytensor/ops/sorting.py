@@ -10,7 +10,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .rows import together
 from .scattering import _gather, gather
 from .shape import memory_order, reshape
-from .table import F, attach, check_tensor, named, no_kernel, result_type, type_name, write_out
+from .table import F, attach, check_tensor, fresh, named, no_kernel, result_type, type_name, write_out
 
 __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
 
@@ -104,10 +104,10 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     index = found.narrow(d, found._a.shape[d] - 1, 1).clone()
     values = _gather(x, index, d)
     if input._a.ndim == 0:
-        values, index = reshape(values, ()), reshape(index, ())
+        values, index = fresh(reshape(values, ())), fresh(reshape(index, ()))
     elif not keepdim:
         shape = (*x._a.shape[:d], *x._a.shape[d + 1 :])
-        values, index = reshape(values, shape), reshape(index, shape)
+        values, index = fresh(reshape(values, shape)), fresh(reshape(index, shape))
     return _pair(return_types.kthvalue, out, values, index)
 
 
