@@ -209,7 +209,7 @@ def started(name: str) -> bool:
     return name in _instances
 
 
-def named(type: Any, index: int | None = None) -> Device:
+def named(type: Any = None, index: int | None = None) -> Device:
     """torch.device(...): as resolve, but a CPU device keeps the index that it is given."""
     if type is None:
         raise TypeError("device(): argument 'type' must be str, int or torch.device, not NoneType")

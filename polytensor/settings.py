@@ -17,7 +17,11 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 
     Source: torch.use_deterministic_algorithms.
     """
-    _state["deterministic"], _state["warn_only"] = bool(mode), bool(warn_only)
+    if not isinstance(mode, bool):
+        raise TypeError(
+            f"_set_deterministic_algorithms(): argument 'mode' (position 1) must be bool, not {type(mode).__name__}"
+        )
+    _state["deterministic"], _state["warn_only"] = mode, bool(warn_only)
 
 
 def are_deterministic_algorithms_enabled() -> bool:

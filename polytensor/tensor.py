@@ -543,6 +543,10 @@ class Parameter(Tensor, metaclass=ParameterMeta):
             data = empty(0)
         if isinstance(data, Subclassed) and data.__torch_function__ is not disabled_torch_function:
             return _of_its_class(data, requires_grad)
+        if not isinstance(data, Tensor):
+            raise AttributeError(
+                f"{type(data).__name__!r} object has no attribute 'detach': a Parameter is made of a Tensor"
+            )
         r: Parameter = new(cls)
         r._a, r._dev, r._s, r._fn, r._nr, r._v, r._x = data._a, data._dev, data._cell(), None, 0, None, None
         if requires_grad and r._a.dtype.kind in "biu":
@@ -551,6 +555,12 @@ class Parameter(Tensor, metaclass=ParameterMeta):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """The values alone: no gradient, attributes or hooks, and memory of its own."""
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)  # type: ignore[attr-defined]
+        return memo[id(self)]
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return "Parameter containing:\n" + super().__repr__()

@@ -433,3 +433,34 @@ for name in ("eq", "gt", "logical_and"):  # no derivative: out= may require a gr
         lambda t, x, name=name: getattr(t, name)(x, x, out=x.clone().requires_grad_()),
         arr(2, 3), grad=False,
     )  # fmt: skip
+# ---- a number by a tensor keeps the quotient, so the tensor may be written to ----
+family(
+    "rdiv.written",
+    lambda t, x: [
+        f"{(y := graded(t, x) * 1).requires_grad} {[(v / y).grad_fn.name() for v in (1, True, 2.5, 3)]}",
+        w := 1 / y + 2.5 / y,
+        y.zero_(),
+        *t.autograd.grad(w.sum(), x),
+    ],
+    {"f64": (arr(2, 3, lo=0.5),), "f32": (arr(2, 3, lo=0.5, dtype=F32),), "c128": (cplx(2, 3),)},
+    grad=False,
+)
+family(
+    "rdiv.dtypes",
+    lambda t, x: [v / x for v in (1, True, 2.5, 3, 0, -1, 1 + 0j, 2j, float("inf"))],
+    {d.__name__: (const([1, 3, 0, 7], d),) for d in (I64, BOOL, F32, np.uint8)} | {"c": (cplx(3),)},
+    grad=False,
+)
+# ---- results that end in a change of shape are no views: they may be detached in place ----
+for name, fn in {
+    "rnn": lambda t, x: t.nn.RNN(3, 2).double()(x)[0], "lstm": lambda t, x: t.nn.LSTM(3, 2).double()(x)[0],
+    "gru.batch": lambda t, x: t.nn.GRU(3, 2, batch_first=True).double()(x)[0],
+    "group_norm": lambda t, x: t.nn.functional.group_norm(x, 1), "mv": lambda t, x: x @ x[0, 0],
+    "vm": lambda t, x: x[0, :, 0] @ x[0], "take": lambda t, x: x.take(t.tensor([[0, 1]])),
+    "roll": lambda t, x: x.roll(1), "kthvalue": lambda t, x: x.kthvalue(1)[0],
+}.items():  # fmt: skip
+    add(
+        f"fresh.{name}",
+        lambda t, x, fn=fn: [(y := fn(t, graded(t, x))).detach_().requires_grad, y._is_view(), *y.shape],
+        arr(2, 4, 3), grad=False,
+    )  # fmt: skip

@@ -198,6 +198,8 @@ def test_forward_ad(both):
         assert y.tangent.tolist() == [6, 120]
         assert fw.unpack_dual(x).tangent.tolist() == [1, 10]
         assert fw.unpack_dual(both.ones(2)).tangent is None
+        with both.no_grad(), pytest.raises(RuntimeError, match="Nested forward mode AD is not supported"):
+            fw.dual_level().__enter__()
         with pytest.raises(RuntimeError, match="different size"):
             fw.make_dual(both.ones(2), both.ones(3))
     with pytest.raises(RuntimeError, match="no level exists"):

@@ -212,6 +212,16 @@ def test_graphed_callables(cuda):
     assert torch.allclose(net(x), plain[0](x))
 
 
+def test_numbers_of_the_cpu_go_along_with_the_value_that_they_have(cuda):
+    x, number, made = torch.ones(3, device=cuda), torch.tensor(2.0), torch.cuda.CUDAGraph()
+    with torch.cuda.graph(made):
+        y = torch.where(x > number, x * number, number)
+    number.fill_(5.0)
+    x.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    made.replay()
+    assert y.tolist() == [2.0, 2.0, 6.0]
+
+
 def test_what_cannot_be_captured(cuda):
     x = torch.ones(3, device=cuda)
     for fn, text in [

@@ -127,6 +127,8 @@ def test_ops_run_on_their_operands_device(machine):
     with pytest.raises(RuntimeError, match="two devices, cpu and cuda:1!"):
         one.add_(two)
     assert torch.histc(x.detach().t(), 2).tolist() == [3, 3]
+    loss = torch.nn.functional.cross_entropy(x, torch.tensor([0, 2], device="cuda:1"))
+    torch.autograd.grad(loss, x, create_graph=True)[0].square().sum().backward()
     z = torch.ones(2, 2, device=1)
     z += 1
     z[0] = 5

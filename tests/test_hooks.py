@@ -285,6 +285,32 @@ def test_checkpoint_double_backward_and_nesting(both):
     assert T.allclose(h, T.autograd.grad(g2.sum(), x)[0])
 
 
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpoint_under_autocast(both, reentrant):
+    """The second run sees autocast as the first did, also where backward runs outside of it."""
+    t, checkpoint = both, checkpoint_of(both).checkpoint
+    model, x = t.nn.Linear(3, 2), t.linspace(-1, 1, 6).reshape(2, 3).requires_grad_()
+    seen, grads = [], []
+
+    def run(x):
+        y = model(x)
+        seen.append((str(y.dtype), t.is_autocast_enabled("cpu"), str(t.get_autocast_dtype("cpu"))))
+        return y.tanh()
+
+    for dtype in (t.bfloat16, t.float16):
+        for call in (run, lambda x: checkpoint(run, x, use_reentrant=reentrant)):
+            with t.autocast("cpu", dtype=dtype):
+                y = call(x)
+            y.float().sum().backward()
+            grads.append([p.grad.clone() for p in (x, model.weight, model.bias)])
+            model.zero_grad()
+            x.grad = None
+            assert not t.is_autocast_enabled("cpu")
+    assert [s[0] for s in seen] == [s[2] for s in seen] == ["torch.bfloat16"] * 3 + ["torch.float16"] * 3
+    for a, b in (grads[:2], grads[2:]):
+        assert all(t.equal(g, h) for g, h in zip(a, b, strict=True))
+
+
 def test_checkpoint_errors(both):
     T, ck, calls = both, checkpoint_of(both), []
     x = leaf(T)

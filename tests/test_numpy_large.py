@@ -172,3 +172,18 @@ def test_many_places(dim, kind):
         found = NUMPY.index(y, (*(slice(None),) * dim, places))
         np.testing.assert_array_equal(found, x[(*(slice(None),) * dim, places)])
         assert found.flags.c_contiguous
+
+
+@pytest.mark.parametrize("kernel", [(2, 3), (11, 12)])
+def test_max_pool_takes_the_first_maximum(kernel):
+    """Also NaN, and -inf where a window has nothing else; with more taps than a byte counts."""
+    x = np.random.default_rng(0).integers(0, 20, (2, 3, 24, 25)).astype("f4")
+    x[0, 0, 3, 4] = x[0, 0, 3, 5] = np.nan
+    x[1, 2] = -np.inf
+    y, places = NUMPY.max_pool2d(x, kernel, (2, 1), (0, 0), (1, 1), False)
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel, (2, 3))[:, :, ::2]
+    flat = windows.reshape(*windows.shape[:4], -1)
+    best = flat.argmax(-1)
+    rows, columns = np.ogrid[: best.shape[2], : best.shape[3]]
+    np.testing.assert_array_equal(y, np.take_along_axis(flat, best[..., None], -1)[..., 0])
+    np.testing.assert_array_equal(places, (rows * 2 + best // kernel[1]) * 25 + columns + best % kernel[1])

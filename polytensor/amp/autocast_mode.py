@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
@@ -318,6 +319,25 @@ class autocast:
                 return func(*args, **kwargs)
 
         return decorated
+
+
+def state() -> tuple[Any, ...]:
+    """What autocast does now in this thread, for `resumed`."""
+    return _state.on, dict(_state.dtype), _state.cache_enabled
+
+
+@contextmanager
+def resumed(then: tuple[Any, ...]) -> Iterator[None]:
+    """Autocast as it was when `then` was taken by `state`."""
+    now = state()
+    _state.on, _state.dtype, _state.cache_enabled = then
+    autocast_increment_nesting()
+    try:
+        yield
+    finally:
+        if autocast_decrement_nesting() == 0:
+            clear_autocast_cache()
+        _state.on, _state.dtype, _state.cache_enabled = now
 
 
 # ---- custom functions -------------------------------------------------------------------------------------------------

@@ -27,7 +27,9 @@ class UnpackedDualTensor(NamedTuple):
 
 
 def enter_dual_level() -> int:
-    """Open a level; dual Tensors belong to one."""
+    """Open a level; dual Tensors belong to one. RuntimeError while one is open."""
+    if _current[0] >= 0:
+        raise RuntimeError("Nested forward mode AD is not supported at the moment")
     _current[0] += 1
     _levels[_current[0]] = []
     return _current[0]
@@ -96,8 +98,9 @@ class dual_level:
     """A level as a context manager; recording is on inside."""
 
     def __enter__(self) -> int:
+        level = enter_dual_level()
         self._before, mode.grad = mode.grad, True
-        return enter_dual_level()
+        return level
 
     def __exit__(self, *exc: object) -> None:
         exit_dual_level()

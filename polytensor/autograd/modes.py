@@ -32,7 +32,7 @@ class _Mode(threading.local):
 
 # Not empty: some thread records nothing, or is in inference mode. (To read `mode`, this thread's, costs ten times as much.)
 OFF: list[bool] = []
-mode = _Mode()
+mode = _this = _Mode()
 INFERRING: list[bool] = []  # not empty: some thread is in inference mode, and what that thread makes is marked
 HOOKED: list[bool] = []  # not empty: hooks were put on leaves
 WATCH: list[Any] = []  # not empty: what is recorded anywhere in the process is looked at by watch.watched
@@ -164,11 +164,11 @@ class enable_grad(no_grad):
 class set_grad_enabled(_GradMode):
     """Set grad mode at once; as a context manager, put back the old one at the end. Source: torch.set_grad_enabled."""
 
-    def __init__(self, mode_: bool) -> None:
+    def __init__(self, mode: bool) -> None:
         super().__init__()
-        self.value = bool(mode_)
-        self._old = mode.grad
-        mode.grad = self.value
+        self.value = bool(mode)
+        self._old = _this.grad
+        _this.grad = self.value
 
     def __enter__(self) -> Any:
         self._before.append(self._old)

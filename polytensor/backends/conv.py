@@ -279,22 +279,24 @@ class ConvKernels:
             max(0, (ow - 1) * stride[1] + dilation[1] * (kernel[1] - 1) + 1 - w - 2 * padding[1]),
         )
         padded = self._pad(x, padding, lowest, extra)
-        y = self.xp.full((n, c, oh, ow), lowest, x.dtype)
-        best = self.xp.full((n, c, oh, ow), -1, "int64")
+        y, taps = self.xp.full((n, c, oh, ow), lowest, x.dtype), kernel[0] * kernel[1]
+        best = self.xp.full((n, c, oh, ow), -1, "int8" if taps < 128 else "int32")
         for k, tap in enumerate(self._taps(padded, kernel, stride, dilation, (oh, ow))):
+            tap = self.xp.ascontiguousarray(tap)
             better = tap > y
             if x.dtype.kind not in "biu":
                 better |= (tap != tap) & (y == y)
-            self.xp.copyto(y, tap, where=better)
-            self.xp.copyto(best, k, where=better)
+            best ^= (best ^ k) & -better.astype(
+                best.dtype
+            )  # k where it is better: a choice would be a branch an element
+            y = self.xp.maximum(y, tap)
         rows = self.xp.arange(oh)[:, None] * stride[0] - padding[0]
         columns = self.xp.arange(ow) * stride[1] - padding[1]
         # a window of nothing but -inf keeps its first element inside the input
         first = self.xp.maximum(-(rows // dilation[0]), 0) * kernel[1] + self.xp.maximum(-(columns // dilation[1]), 0)
-        best = self.xp.where(best < 0, first, best)
-        rows = rows + best // kernel[1] * dilation[0]
-        columns = columns + best % kernel[1] * dilation[1]
-        return y, rows * w + columns
+        best = self.xp.where(best < 0, first.astype(best.dtype), best)
+        k = self.xp.arange(taps)
+        return y, rows * w + columns + (k // kernel[1] * (dilation[0] * w) + k % kernel[1] * dilation[1]).take(best)
 
     def max_pool2d_grad(self, g: Array, index: Array, shape: tuple[int, ...], window: Any = None) -> Array:
         """Add each gradient to the element that its window took its value from.

@@ -290,7 +290,7 @@ def binary_cross_entropy(
         )
     for x in (target, weight):
         if x is not None and x._a.dtype != input._a.dtype:
-            raise RuntimeError(f"Found dtype {x.dtype} but expected {input.dtype}")
+            raise RuntimeError(f"Found dtype {type_name(x)} but expected {type_name(input)}")
     text = "all elements of input should be between 0 and 1"
     input._dev.backend.require(((input >= 0) & (input <= 1))._a, RuntimeError, text)
     if weight is not None:

@@ -12,7 +12,7 @@ from .creation import zeros
 from .joining import cat, stack
 from .operands import check_tensors
 from .shape import contiguous, expand, flatten, reshape, sizes, transpose, unsqueeze, view
-from .table import F, attach, check_tensor, named, placed, primitive, result_type, type_name
+from .table import F, attach, check_tensor, fresh, named, placed, primitive, result_type, type_name
 from .views import _dim_of
 
 __all__ = [
@@ -170,7 +170,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         raise RuntimeError("`shifts` required")
     if not axes and len(moves) == 1:
         flat = reshape(input, -1)
-        return reshape(_roll(flat, moves, (0,)), input._a.shape)
+        return fresh(reshape(_roll(flat, moves, (0,)), input._a.shape))
     if len(moves) != len(axes):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(moves)}, dims:{len(axes)}")
     return _roll(input, moves, tuple(_dim_of(input, d) for d in axes))  # type: ignore[no-any-return]

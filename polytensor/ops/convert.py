@@ -36,11 +36,11 @@ def as_subclass(self: Tensor, cls: Any) -> Any:
 Tensor.as_subclass = as_subclass  # type: ignore[attr-defined]
 
 
-def to_device(x: Tensor, dev: Any, non_blocking: bool = False) -> Tensor:
+def to_device(x: Tensor, dev: Any, non_blocking: bool = False, along: bool = False) -> Tensor:
     """`x` on another device: shared memory between CPU backends, a copy otherwise. Gradients pass.
 
     non_blocking: a copy from or to page-locked memory goes on while the program does; one to the CPU may be read when the
-    stream has been waited for.
+    stream has been waited for. along: a number of the CPU, beside an operand there; a CUDA graph keeps the value that it has.
     """
     if x._dev is dev:
         return x
@@ -48,7 +48,8 @@ def to_device(x: Tensor, dev: Any, non_blocking: bool = False) -> Tensor:
         r = alias(x)
         r._dev = dev
         return r
-    r = wrap(_copied(x._a, x._dev.backend, dev.backend, non_blocking), dev)
+    fixed = along and dev.backend.capturing
+    r = wrap(dev.backend.constant(x._a) if fixed else _copied(x._a, x._dev.backend, dev.backend, non_blocking), dev)
     if x._fn is not None and mode.grad:
         _MoveNode.record(x, r)
     return r

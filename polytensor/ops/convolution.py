@@ -9,7 +9,7 @@ from . import pointwise as pw
 from .halves import widened
 from .padding import constant_pad
 from .shape import reshape, squeeze, unsqueeze
-from .table import F, check_tensor, primitive, renamed, same_device
+from .table import F, check_tensor, cpp_name, primitive, renamed, same_device, type_name
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
@@ -100,7 +100,7 @@ def ntuple(v: Any, n: int, what: str = "") -> tuple[int, ...]:
     return (v.__index__(),) * n
 
 
-def _checked(op: str, n: int, input: Any, weight: Any) -> tuple[Tensor, Tensor, bool]:
+def _checked(op: str, n: int, input: Any, weight: Any, bias: Any) -> tuple[Tensor, Tensor, bool]:
     """The operands, input with a batch dimension, and whether it came without one."""
     x, w = check_tensor(input, op), check_tensor(weight, op, "weight")
     if x._a.ndim not in (n + 1, n + 2):
@@ -108,7 +108,9 @@ def _checked(op: str, n: int, input: Any, weight: Any) -> tuple[Tensor, Tensor, 
             f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {op}, but got input of size: {list(x._a.shape)}"
         )
     if x._a.dtype != w._a.dtype:
-        raise RuntimeError(f"Input type ({x.dtype}) and weight type ({w.dtype}) should be the same")
+        if bias is None or bias._a.dtype == x._a.dtype:
+            raise RuntimeError(f"expected scalar type {type_name(x)} but found {type_name(w)}")
+        raise _mixed(x, bias)
     if w._a.ndim != n + 2:
         raise RuntimeError(
             f"Given weight of size {list(w._a.shape)}, expected it to be {n + 2}-dimensional for an input of size "
@@ -132,7 +134,7 @@ def _positive(stride: Any, dilation: Any, groups: int) -> None:
 def _conv(
     n: int, op: str, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Tensor:
-    x, w, alone = _checked(op, n, input, weight)
+    x, w, alone = _checked(op, n, input, weight, bias)
     stride, dilation = ntuple(stride, n, "stride"), ntuple(dilation, n, "dilation")
     kernel = w._a.shape[2:]
     _positive(stride, dilation, groups)
@@ -198,7 +200,11 @@ def _check_bias(bias: Any, w: Tensor, outs: int, x: Tensor) -> None:
             f"of size {list(bias._a.shape)} instead"
         )
     if bias._a.dtype != x._a.dtype:
-        raise RuntimeError(f"Input type ({x.dtype}) and bias type ({bias.dtype}) should be the same")
+        raise _mixed(x, bias)
+
+
+def _mixed(x: Tensor, bias: Tensor) -> RuntimeError:
+    return RuntimeError(f"Input type ({cpp_name(x)}) and bias type ({cpp_name(bias)}) should be the same")
 
 
 def conv1d(
@@ -229,7 +235,7 @@ def _transposed(
     n: int, op: str, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int,
     dilation: Any,
 ) -> Tensor:  # fmt: skip
-    x, w, alone = _checked(op, n, input, weight)
+    x, w, alone = _checked(op, n, input, weight, None)
     stride, dilation = ntuple(stride, n, "stride"), ntuple(dilation, n, "dilation")
     padding, extra = ntuple(padding, n, "padding"), ntuple(output_padding, n, "output_padding")
     _positive(stride, dilation, groups)

@@ -166,8 +166,7 @@ def _cross_entropy_backward(g: Tensor, logp: Tensor, t: Any, ignore_index: int, 
     """(softmax - onehot) * g, zero where ignored."""
     dev = logp._dev
     onehot = wrap(dev.backend.one_hot(t, logp._a.shape[1], logp._a.dtype), dev)
-    keep = wrap(t != ignore_index, dev)
-    scale = F.cast(keep, logp._a.dtype)
+    scale = F.cast(pw.ne(wrap(t, dev), ignore_index), logp._a.dtype)
     if reduction == 1:
         scale = pw.div(scale, F.sum(scale, None, False))
     return pw.mul(pw.sub(pw.exp(logp), onehot), pw.mul(scale, g).unsqueeze(1))  # type: ignore[attr-defined, no-any-return]

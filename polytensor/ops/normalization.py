@@ -16,7 +16,7 @@ from . import pointwise as pw
 from .halves import is_half, widened
 from .rows import raw_dtype, together
 from .shape import contiguous, reshape
-from .table import F, check_tensor, is_complex, named, no_kernel, primitive, type_name
+from .table import F, check_tensor, fresh, is_complex, named, no_kernel, primitive, type_name
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
@@ -495,7 +495,7 @@ def group_norm(
     def compute(x: Tensor, w: Any, b: Any) -> Tensor:
         x = reshape(x, (n, num_groups, c // num_groups, area))
         w, b = [None if p is None else reshape(p, (1, num_groups, c // num_groups, 1)) for p in (w, b)]
-        return reshape(_affine(x, w, b, (2, 3), eps)[0], shape)
+        return fresh(reshape(_affine(x, w, b, (2, 3), eps)[0], shape))
 
     return _with_half(x, compute, weight, bias)
 

@@ -34,6 +34,7 @@ from .table import (
     result_type,
     same_device,
     shape_error,
+    type_name,
     unary,
     write_out,
 )
@@ -395,7 +396,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
         condition = F.cast(condition, dtypes.bool_.array)
     if condition._a.dtype.kind != "b":
         raise RuntimeError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {type_name(condition)}"
         )
     if isinstance(input, Tensor) or isinstance(other, Tensor):
         try:
@@ -540,10 +541,10 @@ def _rsub(other: Any, self: Tensor) -> Tensor:
 
 
 def _rdiv(other: Any, self: Tensor) -> Tensor:
-    if is_half(self._a.dtype) and not isinstance(other, Tensor):
-        return mul(reciprocal(self), other)
-    r = _div(other, self)
-    return r if r._fn is None else renamed(r, "MulBackward0")
+    if other.__class__ not in (int, float, bool, complex):
+        return renamed(_div(other, self), "MulBackward0")
+    r = reciprocal(self)  # as PyTorch does: it keeps the result, so self may be written to
+    return renamed(r, "MulBackward0") if other == 1 and other.__class__ is not complex else mul(r, other)
 
 
 for _name, _fn in (

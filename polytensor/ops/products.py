@@ -24,6 +24,7 @@ from .table import (
     check_tensor,
     constant,
     cpp_name,
+    fresh,
     give,
     inplace,
     named,
@@ -195,9 +196,9 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         if m == 2 and n == 2:
             r = _mm(x, y)
         elif m == 1:
-            r = sh.squeeze(_batched(sh.unsqueeze(x, 0), y), -2)
+            r = fresh(sh.squeeze(_batched(sh.unsqueeze(x, 0), y), -2))
         elif n == 1:
-            r = sh.squeeze(_batched(x, sh.unsqueeze(y, -1)), -1)
+            r = fresh(sh.squeeze(_batched(x, sh.unsqueeze(y, -1)), -1))
         else:
             r = _batched(x, y)
         if r._fn is not None:

@@ -18,7 +18,7 @@ from .joining import cat, stack
 from .products import matmul
 from .recompute import gradients
 from .shape import reshape
-from .table import F, check_tensor, primitive, same_device, type_name
+from .table import F, check_tensor, fresh, primitive, same_device, type_name
 
 __all__ = [
     "gru",
@@ -243,7 +243,7 @@ def _run(kind: _Kind, args: tuple[Any, ...]) -> Any:
     if not packed:
         rows = reshape(rows, (steps, batch, rows._a.shape[1]))
         rows = rows.transpose(0, 1) if batch_first else rows  # type: ignore[attr-defined]
-    return (rows, *[stack(states) for states in last])
+    return (fresh(rows), *[stack(states) for states in last])
 
 
 def lstm(*args: Any) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,7 +12,21 @@ from .pointwise import remainder
 from .pointwise import where as where_
 from .rows import raw_dtype, together
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
-from .table import F, attach, check_tensor, give, guard, named, placed, primitive, renamed, same_device, type_name
+from .table import (
+    F,
+    attach,
+    check_tensor,
+    cpp_name,
+    fresh,
+    give,
+    guard,
+    named,
+    placed,
+    primitive,
+    renamed,
+    same_device,
+    type_name,
+)
 
 __all__ = [
     "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select",
@@ -413,7 +427,7 @@ def _check_mask(mask: Tensor, message: str) -> None:
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A number or 0-dim tensor where mask (bool, broadcast) holds. Source: torch.masked_fill."""
     _zero_dim(value, "masked_fill_")
-    _check_mask(mask, f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
+    _check_mask(mask, f"masked_fill_ only supports boolean masks, but got mask with dtype {cpp_name(mask)}")
     r = where_(mask, _value_for(input, value), input)
     return renamed(r, f"MaskedFillBackward{int(isinstance(value, Tensor))}")
 
@@ -501,7 +515,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
         raise IndexError("take(): tried to take from an empty tensor")
     _flat_index(input, index, "take")
     flat = getitem(reshape(input, -1), reshape(index, -1))
-    return give(reshape(flat, index._a.shape), out, True)
+    return give(fresh(reshape(flat, index._a.shape)), out, True)
 
 
 @named("PutBackward0")

@@ -10,7 +10,7 @@ from ..tensor import Tensor, check_dim, wrap
 from .rows import together
 from .scattering import _gather, gather
 from .shape import memory_order, reshape
-from .table import F, attach, check_tensor, named, result_type, type_name, write_out
+from .table import F, attach, check_tensor, fresh, named, no_kernel, result_type, type_name, write_out
 
 __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
 
@@ -96,18 +96,18 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
         raise IndexError(f"kthvalue(): Expected reduction dim {d} to have non-zero size.")
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}")
-    if input._a.dtype.kind == "b":
-        raise NotImplementedError("\"kthvalue_cpu\" not implemented for 'Bool'")
+    if input._a.dtype.kind in "bc":
+        raise no_kernel("kthvalue_cpu", input)
     x = input if input._a.ndim else reshape(input, 1)
     smallest = k <= (n + 1) // 2  # the last of the k smallest or of the n + 1 - k largest
     found = _select(x, k if smallest else n + 1 - k, d, not smallest)
     index = found.narrow(d, found._a.shape[d] - 1, 1).clone()
     values = _gather(x, index, d)
     if input._a.ndim == 0:
-        values, index = reshape(values, ()), reshape(index, ())
+        values, index = fresh(reshape(values, ())), fresh(reshape(index, ()))
     elif not keepdim:
         shape = (*x._a.shape[:d], *x._a.shape[d + 1 :])
-        values, index = reshape(values, shape), reshape(index, shape)
+        values, index = fresh(reshape(values, shape)), fresh(reshape(index, shape))
     return _pair(return_types.kthvalue, out, values, index)
 
 

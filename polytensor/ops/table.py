@@ -48,6 +48,12 @@ def renamed(r: Tensor, name: str) -> Tensor:
     return r
 
 
+def fresh(r: Tensor) -> Tensor:
+    """`r`, a view of a result that nobody else sees, as a tensor of its own (detach_() refuses views)."""
+    r._v = None
+    return r
+
+
 def guard(r: Tensor, *used: Any) -> Tensor:
     """Backward refuses `r`'s node where one of `used`, Tensors that its attributes share memory with, was written to."""
     fn = r._fn
@@ -188,7 +194,7 @@ def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
                 same_device(op, dims[0], x)
             from .convert import to_device
 
-            x = to_device(x, dev)
+            x = to_device(x, dev, along=True)
         result.append(x if x._a.dtype is array or x._a.dtype == array else F.cast(x, array))
     return result
 

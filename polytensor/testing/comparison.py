@@ -172,7 +172,7 @@ def _compare_tensors(actual: Any, expected: Any, o: dict[str, Any]) -> None:
         if check and x != y:
             raise _Mismatch(AssertionError, f"The values for attribute '{name}' do not match: {x} != {y}.")
     common = dtypes.promote_types(a.dtype, e.dtype)
-    _compare_arrays(_to_numpy(a, common), _to_numpy(e, common), tol, o["equal_nan"])
+    _compare_arrays(_to_numpy(a, common), _to_numpy(e, common), tol, o["equal_nan"], common is dtypes.bool_)
 
 
 def _as_tensor(x: Any) -> Tensor:
@@ -193,7 +193,7 @@ def _to_numpy(t: Any, common: dtypes.dtype) -> Any:
     return a.astype(common.array, copy=False) if common.category >= dtypes.FLOAT else a.astype(np.int64)
 
 
-def _compare_arrays(a: Any, e: Any, tol: tuple[float, float], equal_nan: bool) -> None:
+def _compare_arrays(a: Any, e: Any, tol: tuple[float, float], equal_nan: bool, masks: bool) -> None:
     rtol, atol = tol
     with np.errstate(all="ignore"):
         diff = np.asarray(abs(a - e))
@@ -207,7 +207,8 @@ def _compare_arrays(a: Any, e: Any, tol: tuple[float, float], equal_nan: bool) -
         if close.all():
             return
         if a.ndim == 0:
-            raise _Mismatch(AssertionError, _scalar_message(a.item(), e.item(), tol))
+            pair = (bool(a), bool(e)) if masks else (a.item(), e.item())
+            raise _Mismatch(AssertionError, _scalar_message(*pair, tol))
         bad = int(close.size - np.count_nonzero(close))
         diff = np.where(close, 0, diff)
         exact = diff.dtype.kind == "i"  # PyTorch divides integers in float32

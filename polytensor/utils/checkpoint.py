@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 from weakref import finalize, ref
 
+from ..amp import autocast_mode
 from ..autograd import Function, engine
 from ..autograd import backward as _backward
 from ..autograd.graph import saved_tensors_hooks
@@ -119,6 +120,7 @@ class _Frame:
         self.args = args
         self.versions = [x._version if isinstance(x, Tensor) else 0 for x in args]
         self.state = get_rng_state() if preserve else None
+        self.autocast = autocast_mode.state()
         self.places: list[Any] = []
         self.metas: list[Any] = []
         self.complete = False
@@ -173,7 +175,7 @@ class _Frame:
                 )
         levels, mode.saved_refused = mode.saved_refused, None
         try:
-            with enable_grad(), fork_rng(enabled=self.state is not None):
+            with enable_grad(), fork_rng(enabled=self.state is not None), autocast_mode.resumed(self.autocast):
                 if self.state is not None:
                     set_rng_state(self.state)
                 inputs = [_again(x) for x in self.args]
@@ -216,6 +218,7 @@ class CheckpointFunction(Function):
         finalize(ctx, engine.ASKING.remove, token)
         ctx.run_function = run_function
         ctx.state = get_rng_state() if preserve_rng_state else None
+        ctx.autocast = autocast_mode.state()
         ctx.inputs = [None if isinstance(x, Tensor) else x for x in args]
         ctx.places = [i for i, x in enumerate(args) if isinstance(x, Tensor)]
         ctx.save_for_backward(*(x for x in args if isinstance(x, Tensor)))
@@ -236,7 +239,7 @@ class CheckpointFunction(Function):
         with fork_rng(enabled=ctx.state is not None):
             if ctx.state is not None:
                 set_rng_state(ctx.state)
-            with enable_grad():
+            with enable_grad(), autocast_mode.resumed(ctx.autocast):
                 outs = ctx.run_function(*inputs)
         outs = (outs,) if isinstance(outs, Tensor) else outs
         pairs = [(y, g) for y, g in zip(outs, grads, strict=True) if isinstance(y, Tensor) and y.requires_grad]
