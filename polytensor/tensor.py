@@ -556,6 +556,12 @@ class Parameter(Tensor, metaclass=ParameterMeta):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """The values alone: no gradient, attributes or hooks, and memory of its own."""
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)  # type: ignore[attr-defined]
+        return memo[id(self)]
+
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return "Parameter containing:\n" + super().__repr__()
 

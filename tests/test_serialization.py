@@ -1,5 +1,6 @@
 """save and load: both directions with PyTorch, hostile and damaged files, killed saves."""
 
+import copy
 import io
 import os
 import pickle
@@ -172,3 +173,20 @@ def test_a_killed_save_leaves_the_old_file(tmp_path):
     child.wait()
     child.stdout.close()
     assert pt.load(path)["x"] in (1, 2)
+
+
+def test_deep_copies_of_parameters_hold_values_alone(both):
+    T = both
+    p = T.nn.Parameter(T.ones(2, 3).t())
+    p.grad, p.tag = T.zeros(3, 2), 1
+    p.register_hook(lambda g: g * 2)
+    q, again, data = copy.deepcopy([p, p, p.data])
+    assert (
+        q.grad is None and not hasattr(q, "tag") and again is q and type(q) is T.nn.Parameter and q.stride() == (1, 3)
+    )
+    assert data.data_ptr() != q.data_ptr() and not copy.deepcopy(T.nn.Parameter(T.ones(1), False)).requires_grad
+    (q * 3).sum().backward()
+    assert q.grad.tolist() == [[3.0] * 2] * 3 and p.grad.sum() == 0
+    x = T.ones(1, requires_grad=True)
+    x.sum().backward()
+    assert copy.deepcopy(x).grad.tolist() == [1.0]  # of tensors that are no parameters gradients come along
