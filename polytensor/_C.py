@@ -5,6 +5,7 @@ from __future__ import annotations
 from .absent import refuse_class
 from .autograd.modes import mode
 from .nn.module import _parse_to
+from .ops.linalg import _LinAlgError as _LinAlgError
 from .overrides import DisableTorchFunction as DisableTorchFunction
 from .overrides import DisableTorchFunctionSubclass as DisableTorchFunctionSubclass
 from .protocols import disabled_torch_function as _disabled_torch_function_impl

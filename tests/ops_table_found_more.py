@@ -464,3 +464,58 @@ for name, fn in {
         lambda t, x, fn=fn: [(y := fn(t, graded(t, x))).detach_().requires_grad, y._is_view(), *y.shape],
         arr(2, 4, 3), grad=False,
     )  # fmt: skip
+
+
+# ---- the names that nodes of layers go by; ranges keep the shape of out= ----
+def names(t, results):
+    return [r.grad_fn.name() for r in results]
+
+
+PADDED = {1: ((1, 1), (0, 0), (0, -1)), 2: ((1, 1, 1, 0), (0,) * 4), 3: ((1, 1, 1, 0, 1, 0),)}
+for mode in ("constant", "reflect", "replicate", "circular"):
+    family(
+        f"node.pad.{mode}",
+        lambda t, x, mode=mode: names(
+            t,
+            [
+                t.nn.functional.pad(graded(t, x[(None,) * (n - 1)]), w, mode=mode)
+                for n, widths in PADDED.items()
+                for w in widths
+            ],
+        ),
+        {"c": (arr(2, 3, 4),)},
+        grad=False,
+    )
+MODES = ("nearest", "linear", "nearest-exact"), ("nearest", "bilinear", "bicubic"), ("nearest", "trilinear")
+for n in (1, 2, 3):
+    pools = {k: (f"avg_pool{n}d", f"adaptive_avg_pool{n}d")[k == "adaptive"] for k in ("avg", "adaptive")}
+    add(
+        f"node.pool.{n}",
+        lambda t, x, n=n, pools=pools: names(
+            t,
+            [getattr(t.nn.functional, f)(graded(t, x[(0,) * (3 - n)]), k) for f in pools.values() for k in (1, 2)]
+            + [t.nn.functional.interpolate(graded(t, x[(0,) * (3 - n)]), scale_factor=2, mode=m) for m in MODES[n - 1]],
+        ),
+        arr(2, 2, 3, 4, 4), grad=False,
+    )  # fmt: skip
+add(
+    "node.number",
+    lambda t, x: names(
+        t,
+        [graded(t, x).fmod(2), x.fmod(x), x.copysign(2), x.copysign(x), t.fmod(x, 2)]
+        + [*x.unsafe_split(1), *x.unsafe_chunk(2), *x.unsafe_split_with_sizes([1, 1])],
+    ),
+    arr(2, 3), grad=False,
+)  # fmt: skip
+for name, out in {"row": arr(1, 3), "column": arr(3, 1), "steps": arr(3, 2), "short": arr(0)}.items():
+    add(
+        f"ranges.out.{name}",
+        lambda t, x: [
+            f(x[:, :1] if x.shape == (3, 2) else x.clone())
+            for f in (
+                lambda o: t.arange(3, out=o), lambda o: t.linspace(0, 1, 3, out=o), lambda o: t.logspace(0, 1, 3, out=o),
+                lambda o: t.range(0, 2, out=o),
+            )
+        ],
+        out, grad=False,
+    )  # fmt: skip

@@ -254,3 +254,31 @@ def test_division_of_wide_indices(gpu):
     cuda_emulator.Kernel("divide", source, "divide")((1,), (9,), (gpu.from_numpy(a), gpu.from_numpy(b), q, r))
     same(q, a // b)
     same(r, a % b)
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, "int64"])
+def test_which_kernels_are_launched(gpu, launches, deterministic, dtype):
+    """Ours, for all these dtypes: the others compute the same."""
+    x, at, word = gpu.from_numpy(numbers((2, 3, 8, 8), dtype)), gpu.from_numpy(np.array([1, 0, 1])), dtype_of(dtype)
+    y, index = gpu.max_pool2d(x, *WINDOWS[0])
+    gpu.max_pool2d_grad(y, index, x.shape, WINDOWS[0][:4])
+    gpu.max_pool2d_gather(x, index)
+    plan = dilated_plan(8, 6, 2, 1, 0, 2)
+    gpu.window_argmax(x, (2, 3), (plan, plan))
+    gpu.resample(x, 2, plan)
+    assert launches == ["max_pool2d", "max_pool2d_grad", "plane_gather", "window_argmax", "resample"]
+    for asked in (False, True):
+        pt.use_deterministic_algorithms(asked)
+        launches.clear()
+        gpu.index_put(gpu.zeros((5, 2), word), (at,), gpu.zeros((3, 2), word), True)
+        gpu.index_put(gpu.zeros((5, 2), word), (at,), gpu.zeros((3, 2), word), False)
+        gpu._at("maximum", gpu.zeros((5,), word), at, gpu.zeros((3,), word))
+        gpu.scatter(gpu.zeros((5,), word), 0, at, gpu.zeros((3,), word))
+        added, written = "add_runs" if asked and dtype in FLOATS else "add_rows", ["write_rows"] if asked else []
+        assert [n for n in launches if n != "check_range"] == [added, *written, "combine_runs", *written]
+
+
+@pytest.mark.parametrize("weights", [None, "float32"])
+def test_counts(gpu, weights):
+    x = np.array([1, 5, 1, 0])
+    same(*both(gpu, "counts", x, weights and numbers(4, weights), 7))

@@ -98,6 +98,7 @@ xs[0].add_(2, 3)
 xs[0].add_(xs[0], xs[1])
 xs[0].add_(1, xs[1], xs[1])
 torch._C._get_tracing_state(), torch._C._log_api_usage_once('a')
+torch._C._LinAlgError is torch.linalg.LinAlgError
 torch.broadcast_tensors(xs[0], xs[1])[0] is xs[0]
 torch.distributions.utils.vec_to_tril_matrix(torch.arange(1.0, 7.0))
 torch.distributions.utils.vec_to_tril_matrix(torch.arange(1.0, 4.0), -1)

@@ -36,9 +36,9 @@ def clipping(t):
     ]
     ps = leaves(t)
     u.clip_grad_value_(ps, 1.5)
-    out.append([p.grad for p in ps])
+    out.append([p.grad.clone() for p in ps])
     u.clip_grads_with_norm_(ps, 1.0, t.tensor(5.0))
-    out.append([p.grad for p in ps])
+    out.append([p.grad.clone() for p in ps])
     ps[0].grad = t.full((1,), float("nan"), dtype=t.float64)
     out.append(tried(lambda: u.clip_grad_norm_(ps, 1.0, error_if_nonfinite=True)))
     out += [u.clip_grad_norm_(ps, 1.0), ps[1].grad]

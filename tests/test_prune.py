@@ -98,6 +98,7 @@ WRONG = {
     "other name": lambda t, p, m: p.PruningContainer(p.identity(m[3], "bias")._forward_pre_hooks[0]),
     "scores of a tensor": lambda t, p, m: p.L1Unstructured(1).prune(t.ones(3), importance_scores=t.ones(2)),
     "unnamed": lambda t, p, m: p.PruningContainer(p.Identity()),
+    "a list": lambda t, p, m: p.PruningContainer([p.Identity()]),
     "no method": lambda t, p, m: p.PruningContainer().add_pruning_method(3),
 }
 
@@ -130,7 +131,8 @@ def test_methods_by_themselves(oracle):
             container.add_pruning_method(method)
         x = t.tensor([[3.0, -1.0, 2.0], [0.5, 4.0, -6.0]])
         pruned = [methods[0].prune(x), methods[0].prune(x, t.ones(2, 3).tril()), container.prune(x)]
-        return len(container), [type(m).__name__ for m in container], container[1] is methods[1], pruned
+        alone = list(p.PruningContainer(methods[0])) == methods[:1]
+        return len(container), [type(m).__name__ for m in container], container[1] is methods[1], pruned, alone
 
     same(run, oracle)
 

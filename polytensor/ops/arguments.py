@@ -126,6 +126,9 @@ def number(x: Any, fn: str, name: str) -> Any:
     raise TypeError(f"{fn}(): argument '{name}' must be Number, not {type(x).__name__}")
 
 
+RANGES = ("arange", "linspace", "logspace", "range")
+
+
 def _into(out: Any, r: Tensor, dtype: Any, fn: str) -> Tensor:
     """The result in `out=`, whose dtype holds; RuntimeError where dtype= names another."""
     if not isinstance(out, Tensor):
@@ -133,6 +136,8 @@ def _into(out: Any, r: Tensor, dtype: Any, fn: str) -> Tensor:
     if dtype is not None and dtypes.of(dtype, fn) is not out.dtype:
         have, want = (dtypes.TYPE_NAMES[d.name] for d in (dtypes.of(dtype, fn), out.dtype))
         raise RuntimeError(f"dtype {have} does not match dtype of out parameter ({want})")
+    if fn in RANGES and out._a.size == r._a.size:  # in the shape that it has
+        r = wrap(r._a.reshape(out._a.shape), r._dev)
     return write_out(out, to(r, out.dtype))
 
 

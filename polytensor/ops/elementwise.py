@@ -115,7 +115,8 @@ _fmod = binary(
 
 def fmod(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
     """The remainder with the sign of `input`. RuntimeError for an integer divided by 0. Source: torch.fmod."""
-    return _fmod(check_tensor(input, "fmod"), other, out=out)
+    r = _fmod(check_tensor(input, "fmod"), other, out=out)
+    return r if isinstance(other, Tensor) else renamed(r, "FmodBackward0")
 
 
 Tensor.fmod = fmod
@@ -255,7 +256,8 @@ _copysign = binary(
 
 def copysign(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
     """|input| with the sign of other. Source: torch.copysign."""
-    return _copysign(check_tensor(input, "copysign"), other, out=out)
+    r = _copysign(check_tensor(input, "copysign"), other, out=out)
+    return r if isinstance(other, Tensor) else renamed(r, "CopysignBackward1")
 
 
 Tensor.copysign = copysign

@@ -7,13 +7,14 @@ from typing import Any
 from ..backends.resample import pad_plan
 from ..layouts import contiguous_format
 from ..tensor import Tensor
-from .table import F, check_tensor, primitive
+from .table import F, check_tensor, named, primitive, renamed
 
 __all__ = ["constant_pad_nd"]
 
 primitive("resample", "x", (lambda F, g, dim, plan: F.resample(g, dim, plan.adjoint),), "dim plan")
 
 
+@named("ConstantPadNdBackward0")
 def constant_pad(input: Tensor, widths: list[int], value: Any) -> Tensor:
     """`widths` lists (left, right) from the last dimension back; negative ones crop."""
     from .creation import full
@@ -111,4 +112,6 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         left, right = widths[2 * i], widths[2 * i + 1]
         if left or right:
             x = F.resample(x, d, pad_plan(shape[d], left, right, mode))
-    return x.clone(memory_format=contiguous_format) if x is input else x  # type: ignore[attr-defined, no-any-return]
+    x = x.clone(memory_format=contiguous_format) if x is input else x  # type: ignore[attr-defined]
+    kind = {"reflect": "Reflection", "replicate": "Replication"}.get(mode)
+    return renamed(x, f"{kind}Pad{n}DBackward0" if kind else "CopySlices")

@@ -16,7 +16,7 @@ from .halves import is_half, widened
 from .layers import max_pool2d
 from .random_ops import rand
 from .shape import contiguous, reshape, squeeze, unsqueeze
-from .table import F, check_tensor, no_kernel
+from .table import F, check_tensor, fresh, no_kernel, renamed
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -146,7 +146,7 @@ def _avg_pool(
     r = _along(x, plans)
     if divisor_override is not None:
         r = pw.div(r, divisor_override, rounding_mode="trunc") if integer else pw.div(r, divisor_override)
-    return squeeze(r, 0) if alone else r
+    return renamed(fresh(squeeze(r, 0)) if alone else r, "SqueezeBackward1" if n == 1 else f"AvgPool{n}DBackward0")
 
 
 def avg_pool1d(
@@ -196,7 +196,8 @@ def _adaptive_avg(n: int, input: Any, output_size: Any) -> Tensor:
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
     if n < 3 and _ones(output_size, n) and check_tensor(input, op)._a.ndim > n:  # a mean takes more
         _floating(op, input)
-        return contiguous(F.mean(input, tuple(range(input._a.ndim - n, input._a.ndim)), True))  # type: ignore[no-any-return]
+        r = contiguous(F.mean(input, tuple(range(input._a.ndim - n, input._a.ndim)), True))
+        return renamed(r, "SqueezeBackward1" if n == 1 else "MeanBackward1")
     x, alone = _batched(op, n, input, False)
     size = _target(op, x, output_size, n)
     _floating(op, x)
@@ -204,7 +205,9 @@ def _adaptive_avg(n: int, input: Any, output_size: Any) -> Tensor:
         r = contiguous(F.mean(x, tuple(range(2, 2 + n)), True))
     else:
         r = _along(x, [adaptive_plan(m, s, True) for m, s in zip(x._a.shape[2:], size, strict=True)])
-    return squeeze(r, 0) if alone else r
+    r = fresh(squeeze(r, 0)) if alone else r
+    made = "SqueezeBackward1" if n == 1 else "MeanBackward1" if size == (1,) * n else f"AdaptiveAvgPool{n}DBackward0"
+    return renamed(r, made)
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:

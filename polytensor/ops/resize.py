@@ -128,7 +128,8 @@ def interpolate(
             y = clamp(pw.floor(pw.add(y, 0.5)), 0, 255)
     if wide:
         y = F.cast(y, dtype)
-    return y  # type: ignore[no-any-return]
+    kind = "NearestExact" if mode == "nearest-exact" else mode.capitalize()
+    return renamed(y, f"Upsample{kind}{n}D{'Aa' if antialias else ''}Backward0")
 
 
 def upsample(

@@ -221,26 +221,26 @@ def _split_along(name: str, least: int, dim: int) -> Any:
 hsplit, vsplit, dsplit = _split_along("hsplit", 1, 1), _split_along("vsplit", 2, 0), _split_along("dsplit", 3, 2)
 
 
-def _untied(views: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _untied(views: tuple[Tensor, ...], node: str) -> tuple[Tensor, ...]:
     """The same tensors, no longer known as views: writes to them neither count nor rebase the input's history."""
     for v in views:
-        v._v = v._s = None
+        renamed(v, node)._v = v._s = None
     return views
 
 
 def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
     """split without the bookkeeping of views: writing in place is allowed and not seen. Source: torch.unsafe_split."""
-    return _untied(input.split(split_size, dim))
+    return _untied(input.split(split_size, dim), "UnsafeSplitBackward0")
 
 
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """split_with_sizes without the bookkeeping of views. Source: torch.unsafe_split_with_sizes."""
-    return _untied(input.split_with_sizes(split_sizes, dim))
+    return _untied(input.split_with_sizes(split_sizes, dim), "UnsafeSplitWithSizesBackward0")
 
 
 def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """chunk without the bookkeeping of views. Source: torch.unsafe_chunk."""
-    return _untied(input.chunk(chunks, dim))
+    return _untied(input.chunk(chunks, dim), "UnsafeSplitBackward0")
 
 
 # ---- changes of shape in place ----------------------------------------------------------------------------------------

@@ -122,14 +122,10 @@ class PruningContainer(BasePruningMethod):
 
     def __init__(self, *args: Any) -> None:
         self._pruning_methods: tuple[Any, ...] = ()
-        if args and not isinstance(args[0], Iterable):
+        if args:
             self._tensor_name = args[0]._tensor_name
-            self.add_pruning_method(args[0])
-        elif args:
-            methods = list(args[0]) if len(args) == 1 else list(args)
-            self._tensor_name = methods[0]._tensor_name
-            for m in methods:
-                self.add_pruning_method(m)
+        for method in args:
+            self.add_pruning_method(method)
 
     def add_pruning_method(self, method: Any) -> None:
         if not isinstance(method, BasePruningMethod) and method is not None:
