@@ -167,10 +167,10 @@ def empty_strided(
     dev = devices.resolve(device)
     d = array_dtype(_default(dtype, "empty_strided"))
     count = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if 0 not in shape else 0
-    flat = _filled(dev, (count,), d, None)
+    r = _filled(dev, (count,) if count else shape, d, None)
     if count:
-        flat = dev.backend.strided_view(flat, shape, tuple(s * d.itemsize for s in strides), 0, d)
-    return _finish(flat if count else flat.reshape(shape), dev, requires_grad, pin_memory)
+        r = dev.backend.strided_view(r, shape, tuple(s * d.itemsize for s in strides), 0, d)
+    return _finish(r, dev, requires_grad, pin_memory)
 
 
 def empty_permuted(
