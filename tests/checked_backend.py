@@ -14,11 +14,12 @@ CONTRACT = {
     "availability", "empty", "asarray", "to_numpy", "from_numpy", "copy", "synchronize", "memory_info",
     "random_words", "scalar", "name", "device_type", "xp", "scalar_types", "cast",
 }  # fmt: skip
-# kernels that take masks or indices beside values
+# kernels that take masks or indices beside values, or parameters of which each has a dtype of its own
 MIXED = (
     "where", "keep", "index", "gather", "scatter", "cross_entropy", "ctc_loss", "max_pool2d_", "check_index", "write", "view_scatter",
     "histogram", "bincount", "counts", "take_along", "add_along",
     "permute_rows", "masked_scale", "attend", "linalg_ldl_solve", "ldexp", "embedding", "bag",
+    "sgd_step", "adam_step", "rule_many",
 )  # fmt: skip
 WRITES = {
     "write",

@@ -305,6 +305,8 @@ def test_operations_and_stacks_in_a_profile(tmp_path, both):
     assert ":_outer;" in line and line.rpartition(" ")[2].isdigit()
     with pytest.raises(ValueError, match="metric should be one of"):
         p.export_stacks(str(tmp_path / "stacks"), "calls")
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"), profile(with_flops=True):
+        t.ones(2, 3) @ t.ones(2, 3)
 
 
 def test_operations_by_module(oracle, capsys):

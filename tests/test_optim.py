@@ -114,6 +114,21 @@ def test_twenty_steps_follow_pytorch(oracle, polytensor_backend, name, dtype):
 
 
 @pytest.mark.parametrize("name", MAKERS)
+def test_parameters_of_two_dtypes(oracle, polytensor_backend, name):
+    with pt.use_backend(polytensor_backend):
+        found = []
+        for t in (pt, oracle):
+            params = [p for pair in zip(parameters(t, "float64")[::2], parameters(t, "float32")[1::2]) for p in pair]
+            opt = MAKERS[name](t.optim, params)
+            for i in range(3):
+                for p in params:
+                    p.grad = (p.detach() * (i + 1)).cos()
+                opt.step()
+            found.append(params)
+        near(*found, "float32", name)
+
+
+@pytest.mark.parametrize("name", MAKERS)
 def test_state_moves_both_ways(oracle, tmp_path, name):
     """Ten steps in one library, ten in the other, by way of files, as twenty in PyTorch."""
     reference = contiguous(parameters(oracle, "float64"))

@@ -235,7 +235,7 @@ def _where() -> list[str]:
 def _made(result: Any) -> int:
     """Bytes of new arrays: those that are no views."""
     results = result if isinstance(result, (tuple, list)) else (result,)
-    return sum(r.nbytes for r in results if getattr(r, "base", r) is None)
+    return sum(r.nbytes for r in results if getattr(r, "base", True) is None)
 
 
 class record_function:

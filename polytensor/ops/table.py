@@ -287,7 +287,7 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
     x._dev.backend.write(a, v)
     x._bump()
     if fn is not None and fn is not LEAF:
-        if fn.row is not None and fn.row.saves_out:
+        if fn.row is not None and fn.row.saves_out and fn.saved is not None:
             saved, vers = list(fn.saved), list(fn.vers)
             for k, (kind, _) in enumerate(fn.row.save_spec):
                 if kind == "out" and saved[k].__class__ is not Packed:

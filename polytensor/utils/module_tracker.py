@@ -65,4 +65,4 @@ class ModuleTracker:
     def __exit__(self, *exc: object) -> None:
         for handle in self._handles:
             handle.remove()
-        self._handles, self._open = [], []
+        self._handles, self._open, self._behind = [], [], (None, set())
