@@ -82,6 +82,7 @@ def elements(t: Any, made: Callable[..., Any]) -> Iterator[Any]:
     yield f.smooth_l1_loss(x, y.detach())
     yield f.soft_margin_loss(x, y.detach().sign())
     yield f.binary_cross_entropy(x.sigmoid(), y.detach().sigmoid())
+    yield f.binary_cross_entropy_with_logits(x, y.detach().sigmoid())
     yield t.bernoulli(x.detach().sigmoid())
     yield made(33).bernoulli_(0.3)
     for fn in (t.rand, t.randn):
