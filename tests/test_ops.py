@@ -21,11 +21,7 @@ for path in sorted(Path(__file__).parent.glob("ops_table_*.py")):  # each family
 
 TOLERANCE = {"float16": (2e-3, 1e-5), "float32": (2e-5, 1e-5), "float64": (1e-11, 1e-13),
              "complex64": (2e-5, 1e-5), "complex128": (1e-11, 1e-13), "bfloat16": (8e-3, 1e-5), "trigamma": (1e-9, 1e-11)}  # fmt: skip
-TRIGAMMA = (
-    "digamma",
-    "special.psi",
-    "polygamma",
-)  # PyTorch's trigamma(x), their derivative too, is 5e-10 off in float64
+TRIGAMMA = ("digamma", "special.psi", "polygamma")  # PyTorch's trigamma, their derivative too, is 5e-10 off in float64
 NAMES = [s.name for s in SAMPLES]
 
 

