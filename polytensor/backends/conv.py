@@ -113,15 +113,13 @@ class ConvKernels:
         n, c, h, width = shape
         o, _, kh, kw = w.shape
         size = (g.shape[2], g.shape[3])
-        around = tuple(d * (k - 1) - p for d, k, p in zip(dilation, (kh, kw), padding, strict=True))
-        back = [m + 2 * a - d * (k - 1) for m, a, d, k in zip(size, around, dilation, (kh, kw), strict=True)]
-        turned = stride == (1, 1) != (kh, kw) and min(around) >= 0 and back == [h, width]
-        if (
-            turned and width >= SHORT and o <= 2 * c
-        ):  # the convolution of g, unless its columns are many, with the kernel turned
-            wt = w.reshape(groups, o // groups, c // groups, kh, kw).swapaxes(1, 2)[..., ::-1, ::-1]
-            wt = self.xp.ascontiguousarray(wt).reshape(c, o // groups, kh, kw)
-            return ConvKernels.conv2d(self, g, wt, None, stride, around, dilation, groups)
+        if stride == (1, 1) != (kh, kw) and width >= SHORT and o <= 2 * c:  # unless there would be many columns
+            around = tuple(d * (k - 1) - p for d, k, p in zip(dilation, (kh, kw), padding, strict=True))
+            back = [m + 2 * a - d * (k - 1) for m, a, d, k in zip(size, around, dilation, (kh, kw), strict=True)]
+            if min(around) >= 0 and back == [h, width]:  # the convolution of g with the kernel turned
+                wt = w.reshape(groups, o // groups, c // groups, kh, kw).swapaxes(1, 2)[..., ::-1, ::-1]
+                wt = self.xp.ascontiguousarray(wt).reshape(c, o // groups, kh, kw)
+                return ConvKernels.conv2d(self, g, wt, None, stride, around, dilation, groups)
         wt = w.reshape(groups, o // groups, w.shape[1] * kh * kw).swapaxes(1, 2)
         # a last window may reach past the padding where a transposed convolution asks for more room
         reach = [(m - 1) * s + d * (k - 1) + 1 for m, s, d, k in zip(size, stride, dilation, (kh, kw), strict=True)]
@@ -149,11 +147,11 @@ class ConvKernels:
         """The gradient of conv2d with respect to a weight of `shape`."""
         if g.shape[0] == 0:
             return self.xp.zeros(shape, g.dtype)
-        exact = self.asynchronous  # type: ignore[attr-defined]
+        padded = stride == (1, 1) != shape[2:] and g.shape[3] >= SHORT  # whether columns may keep the padding
+        exact = not padded or self.asynchronous  # type: ignore[attr-defined]
         dw = self._weight_products(g, x, shape, stride, padding, dilation, groups, exact)
-        if (
-            not exact and not self.xp.isfinite(dw).all()
-        ):  # rows with padding meet 0, which is not nothing where x is infinite
+        # rows with padding meet 0, which is not nothing where x is infinite
+        if not exact and not self.xp.isfinite(dw).all():
             dw = self._weight_products(g, x, shape, stride, padding, dilation, groups, True)
         return dw
 

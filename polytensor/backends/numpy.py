@@ -25,7 +25,7 @@ LINE, SETS, WAYS = (
 )  # the nearest cache: bytes of a line, bytes after which lines share a set, lines of a set
 RUN = 8192  # elements of a row of one number
 RUN_SUM = 1024  # elements added in float32 without a sum of their own
-LEAST_SUM = 8192  # elements from which such sums beat np.add.reduce
+LEAST_SUM = 32768  # elements from which such sums beat np.add.reduce
 _LAST = (1,)
 _ZERO: Any = np.zeros((), _F4)
 
@@ -375,6 +375,8 @@ class NumpyBackend(Backend):
         return np.maximum(x, zero) if x.size < LARGE else bounded(x, zero, None)
 
     def clamp(self, x: Any, lo: Any, hi: Any) -> Any:
+        if x.size < 4 * RUN:
+            return super().clamp(x, lo, hi)
         low, high = (None if v is None else self.scalar(v, x.dtype) for v in (lo, hi))
         return bounded(x, low, high)
 
