@@ -187,3 +187,9 @@ def test_max_pool_takes_the_first_maximum(kernel):
     rows, columns = np.ogrid[: best.shape[2], : best.shape[3]]
     np.testing.assert_array_equal(y, np.take_along_axis(flat, best[..., None], -1)[..., 0])
     np.testing.assert_array_equal(places, (rows * 2 + best // kernel[1]) * 25 + columns + best % kernel[1])
+
+
+@pytest.mark.parametrize("op", ["floor_divide", "remainder", "fmod"])
+def test_quotients_of_nothing_by_many(op):
+    fn, none, many = getattr(NUMPY, op), np.ones((0, 1), "f4"), np.ones((1, 5000), "f4")
+    assert fn(none, many).shape == fn(many, none).shape == (0, 5000)

@@ -18,11 +18,8 @@ _F4 = np.dtype("f4")
 PIECE = 1 << 16  # elements that an optimizer updates at once
 FEW = 256  # elements that BLAS adds up as exactly as pairs do
 LARGE = 1 << 15  # elements from which an order of their own pays for copies of transposed arrays
-LINE, SETS, WAYS = (
-    64,
-    4096,
-    12,
-)  # the nearest cache: bytes of a line, bytes after which lines share a set, lines of a set
+# the nearest cache: bytes of a line, bytes after which lines share a set, lines of a set
+LINE, SETS, WAYS = 64, 4096, 12
 RUN = 8192  # elements of a row of one number
 RUN_SUM = 1024  # elements added in float32 without a sum of their own
 LEAST_SUM = 32768  # elements from which such sums beat np.add.reduce
@@ -194,7 +191,7 @@ class NumpyBackend(Backend):
         # quotients of float32 that float64 does not round to a whole number, see _rest; np.floor_divide takes 20 times as long
         if x.dtype.char == "f" and y.dtype.char == "f" and max(x.size, y.size) >= FEW:
             q = np.floor(x / y.astype("f8"))
-            if np.abs(q).max() < 2.0**24:
+            if np.abs(q).max(initial=0) < 2.0**24:
                 return q.astype("f4")
         return super().floor_divide(x, y)
 
@@ -236,7 +233,7 @@ class NumpyBackend(Backend):
         def rest(x: Any, y: Any) -> Any:
             wide = y.astype("f8")
             times = rounding(x / wide)
-            if not np.abs(times).max() < 2.0**28:
+            if not np.abs(times).max(initial=0) < 2.0**28:
                 return ufunc(x, y)
             times *= wide
             r = np.subtract(x, times, out=times).astype("f4")
