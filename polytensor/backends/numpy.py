@@ -233,9 +233,9 @@ class NumpyBackend(Backend):
 
     def floor_divide(self, x: Any, y: Any) -> Any:
         # quotients of float32 that float64 does not round to a whole number, see _rest; np.floor_divide takes 20 times as long
-        if x.dtype.char == "f" and y.dtype.char == "f" and max(x.size, y.size) >= FEW:
+        if x.dtype.char == "f" and y.dtype.char == "f" and max(x.size, y.size) >= FEW and x.size and y.size:
             q = np.floor(x / y.astype("f8"))
-            if np.abs(q).max(initial=0) < 2.0**24:
+            if np.abs(q).max() < 2.0**24:
                 return q.astype("f4")
         return super().floor_divide(x, y)
 
@@ -271,13 +271,13 @@ class NumpyBackend(Backend):
         In float64 the product and the difference of float32 numbers are exact while the quotient is below 2**28, and no
         quotient that is not whole is rounded to one; what goes beyond, and what is not finite, is left to ufunc.
         """
-        if x.dtype.char != "f" or y.dtype.char != "f" or max(x.size, y.size) < FEW:
+        if x.dtype.char != "f" or y.dtype.char != "f" or max(x.size, y.size) < FEW or not x.size or not y.size:
             return ufunc(x, y)
 
         def rest(x: Any, y: Any) -> Any:
             wide = y.astype("f8")
             times = rounding(x / wide)
-            if not np.abs(times).max(initial=0) < 2.0**28:
+            if not np.abs(times).max() < 2.0**28:
                 return ufunc(x, y)
             times *= wide
             r = np.subtract(x, times, out=times).astype("f4")
