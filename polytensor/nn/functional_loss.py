@@ -150,8 +150,8 @@ def cross_entropy(
     dim = 0 if input.dim() == 1 else 1
     if not input.dim():
         raise IndexError("Dimension specified as 1 but tensor has no dimensions")
-    classes = input.shape[dim]
-    _check_weight(weight, classes)
+    _check_weight(weight, input.shape[dim])
+    classes = input.shape[dim] or 1  # to divide by
     per_class = None if weight is None else weight.reshape([-1 if i == dim else 1 for i in range(input.dim())])
     if not probabilities:
         target = _class_indices(input, target)
