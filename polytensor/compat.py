@@ -64,7 +64,11 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module = importlib.import_module(ours)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"No module named {name!r}: PolyTensor does not have it", name=name) from error
-        explain(module)
+        for loaded in [n for n in sys.modules if n == ours or n.startswith(f"{ours}.")]:
+            # as in PyTorch, a package has loaded them: importing one later leaves its name in the package alone
+            # (torch.nn.utils.weight_norm is a function)
+            explain(sys.modules[loaded])
+            sys.modules.setdefault(name + loaded[len(ours) :], sys.modules[loaded])
         if ours == "polytensor.vision":
             module.__version__ = _VISION
         self._kept = (module.__spec__, module.__loader__, module.__package__)
