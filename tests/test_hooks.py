@@ -29,6 +29,19 @@ def node_hooks(T, x):
     return seen
 
 
+def accumulation(T, x):
+    """The node's hooks come after the leaf's, whichever was registered first; grad() runs the leaf's alone."""
+    seen = []
+    y = x * 2
+    node = y.grad_fn.next_functions[0][0]
+    node.register_prehook(lambda gs: [seen.append("pre"), (gs[0] * 5,)][1])
+    node.register_hook(lambda gi, go: seen.append(("post", gi, go[0].tolist())))
+    x.register_hook(lambda g: [seen.append("leaf"), g * 3][1])
+    grads = T.autograd.grad(y.sum(), x, retain_graph=True)
+    y.sum().backward()
+    return seen, grads, x.grad
+
+
 def order(T, x):
     seen = []
     y = x * 2
@@ -67,6 +80,11 @@ HOOKS = {
         lambda y: (y.grad_fn.register_hook(lambda i, o: (i[0],) * 5) and None, after(T, x, y))
     )(x * 2),
     "of accumulation": node_hooks,
+    "of accumulation, beside the leaf's": accumulation,
+    "accumulate and return": lambda T, x: (
+        x.register_post_accumulate_grad_hook(lambda p: p * 2) and None,
+        after(T, x, x * 2),
+    ),
     "accumulate on non-leaf": lambda T, x: (x * 2).register_post_accumulate_grad_hook(print),
     "saved": lambda T, x: (lambda n: (n._saved_self, n._saved_other, n.metadata, n.name()))((x * x).grad_fn),
     "saved result": lambda T, x: (lambda y: y.grad_fn._saved_result.grad_fn is y.grad_fn)(x.exp()),
@@ -411,6 +429,19 @@ def dirty_base(T):
     return c, a.grad
 
 
+def dirty_parts(T):
+    def forward(ctx, x):
+        ctx.mark_dirty(x.mul_(3))
+        return x
+
+    a = leaf(T)
+    c = a * 1
+    for i in range(2):
+        identity(T, lambda g: g * 3, forward).apply(c[i:][:1])
+    c.sum().backward()
+    return c, a.grad
+
+
 def not_returned(T):
     def forward(ctx, x):
         ctx.mark_dirty(x.mul_(3))
@@ -570,6 +601,7 @@ FUNCTIONS = {
     "dirty": lambda T: dirty(T, lambda a: a * 1),
     "dirty leaf": lambda T: dirty(T, lambda a: a),
     "dirty view": dirty_base,
+    "dirty parts of one base": dirty_parts,
     "dirty not returned": not_returned,
     "setup_context": setup,
     "marks": marks,
