@@ -1,5 +1,6 @@
 """Hooks, saved tensors, anomaly mode, checkpoints and autograd.Function, against PyTorch."""
 
+import contextlib
 import gc
 import importlib
 import warnings
@@ -222,6 +223,35 @@ def test_anomaly_in_double_backward(both):
         assert "in test_anomaly_in_double_backward" in text
 
 
+def test_anomaly_tells_of_each_backward_that_led_here(both):
+    T = both
+    function = T.autograd.Function
+    bad = type("Bad", (function,), {
+        "forward": staticmethod(lambda ctx, x: x * 2), "backward": staticmethod(lambda ctx, g: g * float("nan")),
+    })  # fmt: skip
+    outer = type("Outer", (function,), {
+        "forward": staticmethod(lambda ctx, x: x * 2), "backward": staticmethod(lambda ctx, g: bad.apply(g)),
+    })  # fmt: skip
+
+    def told(anomaly):
+        with T.autograd.set_detect_anomaly(anomaly):
+            y = outer.apply(leaf(T))
+        with T.autograd.set_detect_anomaly(True), pytest.warns(UserWarning) as said:
+            g = T.ones(2, dtype=T.float64, requires_grad=True)
+            (x,) = T.autograd.grad(y, y.grad_fn.next_functions[0][0].variable, g, create_graph=True)
+            with pytest.raises(RuntimeError, match="BadBackward. returned nan"):
+                x.sum().backward()
+        return [next(line for line in str(w.message).splitlines() if line).partition(" (Trig")[0] for w in said]
+
+    for anomaly in (True, False):
+        first, second = told(anomaly)
+        assert first == "Error detected in BadBackward. Traceback of forward call that caused the error:"
+        assert second.startswith(
+            "Previous calculation was induced by OuterBackward. Traceback" if anomaly
+            else "Error detected in OuterBackward. No forward pass information available."
+        )  # fmt: skip
+
+
 def test_anomaly_without_forward_or_nan_check(both):
     T = both
     y = (bad_line(T, leaf(T, (0.0, 1.0))) * 0).sum()
@@ -327,6 +357,22 @@ def test_checkpoint_under_autocast(both, reentrant):
     assert [s[0] for s in seen] == [s[2] for s in seen] == ["torch.bfloat16"] * 3 + ["torch.float16"] * 3
     for a, b in (grads[:2], grads[2:]):
         assert all(t.equal(g, h) for g, h in zip(a, b, strict=True))
+
+
+def test_checkpoint_early_stop_is_asked_for_in_forward(both):
+    ck, calls = checkpoint_of(both), []
+
+    def f(x):
+        x = x.sin().cos()
+        calls.append(1)  # after all that is saved
+        return x + 1
+
+    for stop, given, count in ((None, True, 1), (False, True, 2), (True, False, 1), (None, False, 2)):
+        calls.clear()
+        with contextlib.nullcontext() if stop is None else ck.set_checkpoint_early_stop(stop):
+            y = ck.checkpoint(f, leaf(both), use_reentrant=False, early_stop=given)
+        y.sum().backward()
+        assert len(calls) == count
 
 
 def test_checkpoint_errors(both):

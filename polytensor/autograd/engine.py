@@ -247,23 +247,20 @@ def check_nan(n: Any, grads: list[Any]) -> None:
 
 def report(n: Any) -> None:
     """Anomaly mode: warn with the stack of the forward call that made `n`, and of what induced that."""
-    meta = n.metadata
-    text = f"Error detected in {n.name()}. "
-    if "traceback_" not in meta:
-        text += "No forward pass information available. Enable detect anomaly during forward pass for more information."
+    said, how = f"Error detected in {n.name()}. ", "caused the error"
+    while n is not None:
+        stack = n.metadata.get("traceback_")
+        if stack is None:
+            text = (
+                f"Error detected in {n.name()}. No forward pass information available. Enable detect anomaly during "
+                "forward pass for more information."
+            )
+        else:
+            text = f"{said}Traceback of forward call that {how}:\n" + "".join(stack)
         warnings.warn(text, UserWarning, stacklevel=4)
-        return
-    text += "Traceback of forward call that caused the error:\n" + "".join(meta["traceback_"])
-    parent = meta.get("parent_")
-    while parent is not None:
-        meta = parent.metadata
-        text += f"\n\nPrevious calculation was induced by {parent.name()}. "
-        if "traceback_" not in meta:
-            text += "No forward pass information available."
-            break
-        text += "Traceback of forward call that induced the previous calculation:\n" + "".join(meta["traceback_"])
-        parent = meta.get("parent_")
-    warnings.warn(text, UserWarning, stacklevel=4)
+        n = stack and n.metadata.get("parent_")
+        if n is not None:
+            said, how = f"\n\nPrevious calculation was induced by {n.name()}. ", "induced the previous calculation"
 
 
 def _sum(dev: Any, a: Any, b: Any) -> Any:
