@@ -258,7 +258,7 @@ class Called:
         return self.function(*args, **rest)
 
     def over(self, n, args, each=1):
-        self((launch.threads(n, each) // 256,), (256,), args)
+        self((min(-(-n // (256 * each)), launch.MOST_THREADS // 256),), (256,), args)
 
 
 class Dispatch(Called):

@@ -19,6 +19,16 @@ def gpu():
     return TwinBackend()
 
 
+@pytest.fixture
+def card():
+    """The device of the stand-in."""
+    from cupy_twin import TwinBackend
+
+    devices.register_backend("twin", TwinBackend)
+    yield devices.backend_device("twin")
+    devices._factories.pop("twin")
+
+
 @pytest.mark.parametrize("shift", [0, 1, 3])
 def test_writes_into_memory_that_is_read(gpu, launches, shift):
     x = gpu.from_numpy(np.arange(40.0))
@@ -83,3 +93,36 @@ def test_negative_zeros_that_are_made(gpu, dtype):
         for x in made:
             assert x.dtype == d and (np.signbit(np.asarray(x)) == np.signbit(zero)).all()
     assert not np.asarray(gpu.full((2,), -0.0, np.dtype(np.int64))).any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64"])
+def test_arithmetic_in_place_is_one_launch(card, launches, dtype):
+    x, y = (polytensor.arange(start, start + 12).to(getattr(polytensor, dtype)).to(card) for start in (1, 5))
+    expected, other = np.arange(1, 13), np.arange(5, 17)
+    launches.clear()
+    for name in ("add", "sub", "mul"):
+        getattr(x.view(3, 4), name + "_")(y.view(3, 4))
+        getattr(x[2:9], name + "_")(2)
+        expected = getattr(HOST, name)(expected, other)
+        expected[2:9] = getattr(HOST, name)(expected[2:9], 2)
+    assert launches == ["two_add", "two_add", "two_sub", "two_sub", "two_mul", "two_mul"]
+    np.testing.assert_array_equal(x.cpu().numpy(), expected)
+    assert x._version == 6
+    x.copy_(y)
+    assert launches[6:] == ["move_rows"] and x._version == 7
+    np.testing.assert_array_equal(x.cpu().numpy(), other)
+
+
+def test_in_place_with_operands_that_overlap(card, launches):
+    """Blocks run in any order: what one of them writes another may read."""
+    x, host = polytensor.arange(10.0).to(card), np.arange(10.0, dtype=np.float32)
+    x[1:].add_(x[:9])
+    host[1:] += host[:9].copy()
+    x.mul_(x[3])
+    host *= host[3].copy()
+    assert launches.count("move_rows") == 2  # by way of a copy
+    launches.clear()
+    x.add_(x)
+    host += host
+    assert launches == ["two_add"]
+    np.testing.assert_array_equal(x.cpu().numpy(), host)

@@ -483,7 +483,8 @@ def binary(
 
     def in_place(self: Tensor, other: Any) -> Tensor:
         # the plain case: write straight into self
-        if self._fn is None and self._v is None and self._s.__class__ is not InferenceCell:
+        v = self._v
+        if self._fn is None and (v is None or v[0]._fn is None) and self._s.__class__ is not InferenceCell:
             a = self._a
             c = other.__class__
             if c is float or c is int:
@@ -496,11 +497,11 @@ def binary(
             if isinstance(other, Tensor) and other._fn is None and other._dev is self._dev:
                 b = other._a
                 kernel = getattr(self._dev.backend, name)
+                kernel = kernel if kernel.__class__ is UFUNC else getattr(kernel, "into", None)
                 if (
-                    kernel.__class__ is UFUNC and a.dtype is b.dtype and 0 not in a.strides and a.dtype.kind in taken
-                    and kind != COMPARE and (b.ndim == 0 or b.shape == a.shape)
+                    kernel is not None and a.dtype is b.dtype and 0 not in a.strides and a.dtype.kind in taken
+                    and kind != COMPARE and (b.ndim == 0 or b.shape == a.shape) and kernel(a, b, a) is not None
                 ):  # fmt: skip
-                    kernel(a, b, out=a)
                     self._bump()
                     return self
         try:

@@ -167,21 +167,34 @@ def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scala
         if found is None or other is not dtype or not (x._c_contiguous and y._c_contiguous):
             return plain(x, y)
         key, each, made = found
-        shape = x.shape
-        n = kx = x.size
+        shape, n = x.shape, x.size
         if y.shape == shape:
-            ky = n
+            count = kx = ky = I64[n]
         else:
             if y.ndim > x.ndim or y.size > n:
                 shape, n = y.shape, y.size
-            kx, ky = period(x, shape), period(y, shape)
-            if not (kx and ky):
+            px, py = period(x, shape), period(y, shape)
+            if not (px and py):
                 return plain(x, y)
+            count, kx, ky = I64[n], I64[px], I64[py]
         out = empty(shape, made)
         if n:
-            launch.ready[key].over(n, (x, y, out, I64[n], I64[kx], I64[ky]), each)
+            launch.ready[key].over(n, (x, y, out, count, kx, ky), each)
         return out
 
+    def into(x: Array, y: Array, out: Array) -> Array | None:
+        """The result in `out`, which is x; None if it takes another way. y has the shape of x, or no dimensions."""
+        found, apart = known.get(x.dtype), y.data.ptr - x.data.ptr
+        late = -y.nbytes < apart < x.nbytes and (apart or y.size != x.size)  # what is written might be read afterwards
+        if found is None or late or not (x._c_contiguous and y._c_contiguous):
+            return None
+        n = x.size
+        if n:
+            launch.ready[found[0]].over(n, (x, y, x, I64[n], I64[n], I64[y.size]), found[1])
+        return x
+
+    if result is None:
+        call.into = into  # type: ignore[attr-defined]
     return call
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 __all__ = [
     "BOOL", "CTYPES", "F32", "F64", "I32", "I64", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "U64", "Ready", "code",
-    "expression", "floats", "i64", "kernel", "ready", "register", "threads",
+    "expression", "floats", "i64", "kernel", "ready", "register",
 ]  # fmt: skip
 
 CTYPES = {
@@ -36,6 +36,7 @@ class _Names(dict[Any, str]):
 
 
 NAMES = _Names()  # of dtypes, for str(dtype) takes 2 us
+MOST_THREADS = 1 << 24  # in a launch of `over`
 STATIC_SHARED = 48 << 10  # bytes of shared memory that a launch may ask for without leave
 OPTIONS = ("-std=c++17",)
 
@@ -225,27 +226,25 @@ def expression(name: str, types: tuple[str, ...]) -> str:
     return f"{name}<{', '.join(types)}>" if types else name
 
 
-class Launch:
-    """A kernel, compiled once for each device and kept on disk by CuPy. RawKernel asks for the device's function, and fills up
-    grids and blocks, at each call: that takes as long as the launch. `most`: bytes of shared memory that it may ask for,
-    which every device must be told."""
+class Launch(dict[int, Any]):
+    """A kernel, compiled once for each device and kept on disk by CuPy; by device: CuPy's two ways to launch it. RawKernel
+    asks for the device's function, and fills up grids and blocks, at each call: that takes as long as the launch.
+    `most`: bytes of shared memory that it may ask for, which every device must be told."""
 
     def __init__(self, made: Any, most: int) -> None:
         from cupy.cuda.runtime import getDevice
 
         self.made, self.most, self.device = made, most, getDevice
-        self.functions: dict[int, tuple[Any, Any]] = {}
 
-    def function(self, device: int) -> tuple[Any, Any]:
+    def __missing__(self, device: int) -> tuple[Any, Any]:
         if self.most > STATIC_SHARED:
             self.made.max_dynamic_shared_size_bytes = self.most
         made = self.made.kernel
-        self.functions[device] = found = made, made.linear_launch
+        self[device] = found = made, made.linear_launch
         return found
 
     def __call__(self, grid: Any, block: Any, args: Any, shared_mem: int = 0) -> None:
-        device = self.device()
-        function, linear = self.functions.get(device) or self.function(device)
+        function, linear = self[self.device()]
         if len(grid) == len(block) == 1:  # as many threads in all, and in a block
             linear(grid[0] * block[0], args, shared_mem, block[0])
         else:
@@ -253,8 +252,8 @@ class Launch:
 
     def over(self, n: int, args: Any, each: int = 1) -> None:
         """A launch for a loop with a stride of the whole grid over n elements, `each` of them to a thread; blocks have 256."""
-        device = self.device()
-        (self.functions.get(device) or self.function(device))[1](threads(n, each), args, 0, 256)
+        n = -(-n // each) + 255 & -256
+        self[self.device()][1](n if n < MOST_THREADS else MOST_THREADS, args, 0, 256)
 
 
 def load(name: str, types: tuple[str, ...], shared_mem: int) -> Any:
@@ -286,10 +285,14 @@ class Numbers(dict[Any, Any]):
         self.kind = kind
 
     def __missing__(self, value: Any) -> Any:
+        key = value
+        if value == 0 and self.kind in (np.float32, np.float64):  # 0.0 and -0.0 would be one key
+            key = str(float(value))
+            if key in self:
+                return self[key]
         made = _parameter()(self.kind(value))
-        one_key = value == value and (value != 0 or self.kind not in (np.float32, np.float64))  # unlike NaN and -0.0
-        if one_key and len(self) < 4096:
-            self[value] = made
+        if value == value and len(self) < 4096:  # unlike NaN
+            self[key] = made
         return made
 
 
@@ -314,8 +317,3 @@ def kernel(name: str, *types: str, shared_mem: int = 0) -> Any:
     if shared_mem > STATIC_SHARED and key not in ready:
         ready[key] = load(name, types, shared_mem)
     return ready[key]
-
-
-def threads(n: int, each: int) -> int:
-    """How many `over` launches, in blocks of 256."""
-    return min(-(-n // each) + 255 & -256, 1 << 24)
