@@ -48,7 +48,7 @@ primitive(
     "view_scatter",
     "x src",
     (
-        lambda F, g, src, chain, order: F.view_scatter(g, F.zeros_of(F.view_replay(g, chain)), chain, order),
+        lambda F, g, chain, order: F.view_scatter(g, F.zeros_of(F.view_replay(g, chain)), chain, order),
         lambda F, g, chain: F.view_replay(g, chain),
     ),
     "chain order",
