@@ -482,9 +482,9 @@ def test_the_alias_names_the_version_that_is_followed(tmp_path, oracle):
         "import torchvision\n"
         "assert m.version('torchvision') == torchvision.__version__ != torch.__version__\n"
         "from torch._dynamo import eval_frame; from torch.distributed import nn; import torch.fx, torch.library\n"
-        "from torch.nn.utils.weight_norm import WeightNorm; import torch.nn.parallel.replicate\n"
+        "from torch.nn.utils.weight_norm import WeightNorm; import torch.nn.parallel.replicate, torch.autograd.gradcheck\n"
         "from torchvision.models.alexnet import AlexNet\n"
-        "for fn in (torch.nn.utils.weight_norm, torch.nn.parallel.replicate, torchvision.models.alexnet):\n"
+        "for fn in (torch.nn.utils.weight_norm, torch.autograd.gradcheck, torch.nn.parallel.replicate, torchvision.models.alexnet):\n"
         "    assert type(fn).__name__ == 'function', fn  # and not the module of that name\n"
         "print(torch.__version__)\n"
     )
