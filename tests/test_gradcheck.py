@@ -254,7 +254,7 @@ class Square(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        return g * ctx.saved_tensors[0] * (2 + Square.noise * torch.rand(()))
+        return g * ctx.saved_tensors[0] * (2 + Square.noise * torch.rand((), dtype=torch.float64))
 
 
 @pytest.mark.parametrize("fast", [False, True])
