@@ -44,11 +44,30 @@ def _unsigned(d: dtypes.dtype) -> dtypes.dtype:
     return dtypes.BY_NAME[f"uint{8 * d.itemsize}"]
 
 
+def _plain(x: Tensor) -> bool:
+    """Whether a write into x concerns no graph, no other tensor of inference mode and no element twice."""
+    v = x._v
+    return (
+        x._fn is None
+        and (v is None or v[0]._fn is None)
+        and x._s.__class__ is not InferenceCell
+        and 0 not in x._a.strides
+    )
+
+
+def _filled(x: Tensor, value: Any) -> Tensor:
+    x._dev.backend.fill_within(x._a, value)
+    x._bump()
+    return x
+
+
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Set every element to a number that the dtype can hold, or to a 0-dim tensor, in place. Source: torch.Tensor.fill_."""
     value = _fill_value(self, value, "fill_")
     if isinstance(value, Tensor):
         return self.copy_(value)  # type: ignore[attr-defined, no-any-return]
+    if _plain(self):
+        return _filled(self, value)
     return inplace(lambda x: renamed(_fill(x, value), "FillBackward2"), "fill_")(self)  # type: ignore[no-any-return]
 
 
@@ -63,6 +82,8 @@ def fill(input: Tensor, value: Any) -> Tensor:
 
 def zero_(self: Tensor) -> Tensor:
     """Set every element to 0, in place."""
+    if _plain(self):
+        return _filled(self, 0)
     return inplace(lambda x: renamed(_fill(x, 0), "ZeroBackward0"), "zero_")(self)  # type: ignore[no-any-return]
 
 
