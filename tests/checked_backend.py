@@ -31,7 +31,6 @@ WRITES = {
     "iadd",
     "assign",
     "relu_within",
-    "fill_within",
     "move_average",
 }
 

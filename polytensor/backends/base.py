@@ -359,9 +359,6 @@ class Backend(
         out.fill(value)
         return out
 
-    def fill_within(self, x: Array, value: Any) -> None:
-        x.fill(value)
-
     def overwrite(self, x: Array, y: Array) -> Array:
         return self.xp.broadcast_to(y, x.shape)
 
