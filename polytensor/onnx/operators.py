@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..dtypes import int64
 from ..ops.from_data import tensor
 from ..tensor import Tensor
 
@@ -10,7 +11,7 @@ __all__ = ["reshape_from_tensor_shape", "shape_as_tensor"]
 
 def shape_as_tensor(x: Tensor) -> Tensor:
     """The sizes of x as int64."""
-    return tensor(list(x.shape))
+    return tensor(x.shape, dtype=int64)
 
 
 def reshape_from_tensor_shape(x: Tensor, shape: Tensor) -> Tensor:
