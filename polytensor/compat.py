@@ -32,7 +32,7 @@ class _Distribution(importlib.metadata.Distribution):
 
 
 _OURS = {
-    "torch.utils.data": "polytensor.data", "torch": "polytensor", "torchvision": "polytensor.vision",
+    "torch.utils.data": "polytensor.data", "torchvision": "polytensor.vision", "torch": "polytensor",
     "safetensors.torch": "polytensor.safetensors", "safetensors": "polytensor.safetensors", "functorch": "polytensor.functorch",
 }  # fmt: skip
 
@@ -43,6 +43,16 @@ def _ours(name: str) -> str | None:
         if name == theirs or (name.startswith(f"{theirs}.") and theirs.startswith("torch")):
             return ours + name[len(theirs) :]
     return None
+
+
+def _register() -> None:
+    """Give each loaded module of ours its name of theirs: the import system, had it to load one under that name, would put
+    it in the place of a function that bears the same name (torch.nn.utils.spectral_norm)."""
+    for name, module in list(sys.modules.items()):
+        for theirs, ours in _OURS.items():
+            if name.startswith(f"{ours}.") and theirs.startswith("torch"):
+                explain(sys.modules.setdefault(theirs + name[len(ours) :], module))
+                break
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -72,6 +82,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__, module.__loader__, module.__package__ = self._kept  # the import system wrote torch's there
+        _register()
 
 
 def install_torch_alias() -> None:
@@ -88,6 +99,7 @@ def install_torch_alias() -> None:
     sys.meta_path.insert(0, _Finder())
     import polytensor
 
+    _register()
     polytensor.__name__ = "torch"  # some libraries patch what they find under that name
     polytensor.__version__ = polytensor.version.__version__ = polytensor.version.FOLLOWED
     _tell_children()

@@ -28,6 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 Function = Callable[..., Any]
+_ABSENT: Any = object()  # no such attribute
 
 
 # ---- a level: the Tensors that one transform differentiates by -------------------------------------------------------
@@ -516,23 +517,19 @@ def functional_call(
             if keys
         ]
         raise RuntimeError(f"Error(s) in reparametrizing for {module._get_name()}:\n\t" + "\n\t".join(said))
-    for k in unexpected:
-        del values[k]
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    saved, before = {k: places[k][0][places[k][1]] for k in values}, mode.given
+    saved, before = {}, mode.given
     mode.given = before | {id(v) for v in values.values()}
     try:
         for k, v in values.items():
-            table, key = places[k]
-            table[key] = v
+            saved[k] = _swap(module, places.get(k), k, v)
         return module(*args, **({} if kwargs is None else kwargs))
     finally:
         mode.given = before
-        for k, v in saved.items():
-            table, key = places[k]
+        for k, v in reversed(saved.items()):
+            new = _swap(module, places.get(k), k, v)
             if isinstance(given, dict) and k in given:
-                given[k] = table[key]  # a buffer that the call has put anew
-            table[key] = v
+                given[k] = new  # a buffer that the call has put anew
 
 
 def replace_all_batch_norm_modules_(root: Any) -> Any:
@@ -555,6 +552,34 @@ def _places(module: Any) -> dict[str, tuple[dict[str, Any], str]]:
                 if value is not None:
                     result[f"{prefix}.{key}" if prefix else key] = (table, key)
     return result
+
+
+def _swap(module: Any, place: tuple[dict[str, Any], str] | None, name: str, value: Any) -> Any:
+    """Put a tensor in its place (else in an attribute's: a parametrized tensor, say); gives what was there."""
+    if value is not _ABSENT and value is not None and not isinstance(value, Tensor):
+        raise TypeError(f"{value} is not an instance of torch.Tensor")
+    if place is None:
+        *path, key = name.split(".")
+        if not key:
+            raise KeyError('tensor name can\'t be empty string ""')
+        for part in path:
+            if not hasattr(module, part):
+                raise AttributeError(f"{module._get_name()} has no attribute `{part}`")
+            module = getattr(module, part)
+        table = next((t for t in (module._parameters, module._buffers) if key in t), None)
+        if table is None:
+            old = getattr(module, key, _ABSENT)
+            if old is not _ABSENT and old is not None and not isinstance(old, Tensor):
+                raise TypeError(f"attribute `{key}`: {old} is not an instance of torch.Tensor")
+            if value is _ABSENT:
+                delattr(module, key)
+            else:
+                setattr(module, key, value)
+            return old
+    else:
+        table, key = place
+    old, table[key] = table[key], value
+    return old
 
 
 def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:

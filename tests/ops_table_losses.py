@@ -279,6 +279,7 @@ PROBS = {
     "image": (arr(2, 4, 3, 2), probs(2, 4, 3, 2, axis=1)),
     "big": (arr(5, 4, lo=-1e4, hi=1e4), probs(5, 4, axis=1)),
     "batch0": (arr(0, 4), arr(0, 4)),
+    "noclasses": (arr(2, 0), arr(2, 0)),
 }
 losses("cross_entropy", {f"probs {k}": v for k, v in PROBS.items()}, {}, {"label_smoothing": 0.3}, {"ignore_index": 1})
 for red in REDUCTIONS:
@@ -287,7 +288,7 @@ for red in REDUCTIONS:
         lambda t, x, y, w, red=red: t.nn.functional.cross_entropy(
             x, y, w.to(x.dtype), reduction=red, label_smoothing=0.1
         ),
-        {k: (*v, probs(4)) for k, v in PROBS.items()},
+        {k: (*v, probs(4)) for k, v in PROBS.items() if k != "noclasses"},
     )
 LINEAR = {
     "c": (arr(5, 3), arr(4, 3), ints(5), arr(4)),

@@ -186,6 +186,22 @@ def tied(T):
     return T.func.functional_call(m, {"0.weight": T.zeros(3, 3)}, (T.ones(1, 3),))
 
 
+def attribute(T, name, value, inverse=True):
+    """The result with a tensor in the place of an attribute that is no parameter, and the one after it."""
+
+    class Double(T.nn.Module):
+        def forward(self, x):
+            return 2 * x
+
+    if inverse:
+        Double.right_inverse = lambda self, x: x / 2
+    m, _ = model(T)
+    m.plain, m.number = T.ones(3), 3
+    T.nn.utils.parametrize.register_parametrization(m, "weight", Double())
+    net = T.nn.Sequential(m)
+    return T.func.functional_call(net, {name: value(T)}, X(T)), net(X(T)), m.plain, hasattr(m, "new")
+
+
 FUNC = {
     "grad": lambda T: T.func.grad(cube)(Y(T)),
     "grad of grad": lambda T: T.func.grad(T.func.grad(lambda x: x**3))(T.tensor(2.0)),
@@ -256,6 +272,14 @@ FUNC = {
     "functional_call number": lambda T: (lambda m, p: T.func.functional_call(m, 3, X(T)))(*model(T)),
     "functional_call numbers": lambda T: (lambda m, p: T.func.functional_call(m, [3], X(T)))(*model(T)),
     "functional_call tied": tied,
+    "functional_call parametrized": lambda T: attribute(T, "0.weight", lambda T: T.ones(1, 3).double()),
+    "functional_call no right_inverse": lambda T: attribute(T, "0.weight", lambda T: T.ones(1, 3).double(), False),
+    "functional_call attribute": lambda T: attribute(T, "0.plain", lambda T: T.zeros(3)),
+    "functional_call new attribute": lambda T: attribute(T, "0.new", lambda T: T.zeros(3)),
+    "functional_call of a number": lambda T: attribute(T, "0.number", lambda T: T.zeros(3)),
+    "functional_call to a number": lambda T: attribute(T, "0.bias", lambda T: 3),
+    "functional_call no module": lambda T: attribute(T, "1.bias", lambda T: T.zeros(1)),
+    "functional_call no name": lambda T: attribute(T, "", lambda T: T.zeros(1)),
     "functional_call grad": lambda T: (
         lambda m, p: T.func.grad(lambda p: T.func.functional_call(m, p, (X(T),)).sum())(p)
     )(*model(T)),

@@ -530,8 +530,9 @@ def lazy(t):
                     self.bias.fill_(1)
 
     m = Lin(3)
-    twin = copy.deepcopy(m)
-    out = [repr(m), repr(m.weight), m.weight.requires_grad, isinstance(m.weight, t.nn.Parameter), list(m.state_dict())]
+    twin, third = copy.deepcopy(m), copy.deepcopy(m)
+    out = [repr(twin.load_state_dict(third.state_dict())), third.weight.size(), twin.has_uninitialized_params()]
+    out += [repr(m), repr(m.weight), m.weight.requires_grad, isinstance(m.weight, t.nn.Parameter), list(m.state_dict())]
     out += [U.is_lazy(m.weight), U.is_lazy(t.ones(1)), tried(lambda: m.weight.shape), tried(lambda: m.weight + 1)[0]]
     out.append(tried(m.share_memory))
     m.double()

@@ -7,15 +7,17 @@ import warnings
 from typing import Any
 
 from .. import ops
-from ..autograd import no_grad
+from ..autograd import is_grad_enabled, no_grad
 from ..dtypes import int64, promote_types, uint8
 from ..ops import losses as rows
 from ..ops.halves import rounded_once
 from ..ops.layers import cross_entropy_index, log_softmax
 from ..ops.layers import mse_loss as _mse_loss
 from ..ops.products import linear
-from ..ops.table import PROMOTE, check_tensor, named, prepare, type_name
+from ..ops.rows import together
+from ..ops.table import PROMOTE, check_tensor, guard, named, prepare, type_name
 from ..tensor import Tensor
+from ._reduction import REDUCTIONS, chosen, get_enum
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
@@ -24,43 +26,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
-
-
 # ---- reductions ---------------------------------------------------------------------------------------------------------
-def _reduction(name: str) -> int:
-    if name == "elementwise_mean":
-        warnings.warn(
-            "reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.",
-            UserWarning,
-            stacklevel=3,
-        )
-        return 1
-    if name not in REDUCTIONS:
-        raise ValueError(f"{name} is not a valid value for reduction")
-    return REDUCTIONS[name]
-
-
-def legacy_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
-    """The reduction that the old arguments size_average and reduce stand for, if one is given; warns as PyTorch does."""
-    if size_average is None and reduce is None:
-        return reduction
-    if reduce is not None and not reduce:
-        new = "none"
-    else:
-        new = "mean" if size_average is None or size_average else "sum"
-    warnings.warn(
-        f"size_average and reduce args will be deprecated, please use reduction='{new}' instead.",
-        UserWarning,
-        stacklevel=3,
-    )
-    return new
-
-
 def _kind(size_average: Any, reduce: Any, reduction: str) -> int:
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce, reduction)
-    return _reduction(reduction)
+    return get_enum(chosen(size_average, reduce, reduction))
 
 
 def _reduced(loss: Any, kind: int) -> Tensor:
@@ -100,16 +68,16 @@ def nll_loss(
 
 def _class_indices(input: Tensor, target: Tensor) -> Tensor:
     """The target as int64, after a look at dtype and shape."""
-    if input.dim() > 1 and (not target.dim() or input.shape[0] != target.shape[0]):
-        got = target.shape[0] if target.dim() else 1
+    if input._a.ndim > 1 and (not target._a.ndim or input._a.shape[0] != target._a.shape[0]):
+        got = target.shape[0] if target._a.ndim else 1
         raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({got}).")
-    if input.dim() == 2 and target.dim() > 1:
+    if input._a.ndim == 2 and target._a.ndim > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-    if input.dim() > 1 and input.shape[2:] != target.shape[1:]:
+    if input._a.ndim > 1 and input._a.shape[2:] != target._a.shape[1:]:
         raise RuntimeError(
             f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)} (input {list(input.shape)})"
         )
-    if input.dim() == 1 and target.numel() != 1:
+    if input._a.ndim == 1 and target.numel() != 1:
         raise ValueError(f"For 1D input, 1D target must have length 1, but got target length: {target.numel()}")
     if target.dtype is uint8:
         return target.to(int64)
@@ -130,25 +98,18 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
     if input.dim() == 1:
         loss = _nll(input.unsqueeze(0), target.reshape(1), weight, ignore_index, kind)
         return loss.reshape(()) if kind or target.dim() == 0 else loss
-    classes = input.shape[1]
-    _check_weight(weight, classes)
-    if weight is None and target.numel() and not (0 <= ignore_index < classes or target._dev.backend.asynchronous):
-        if target.min() >= 0 and target.max() < classes:  # nothing to leave out
-            loss = -ops.gather(input, 1, target.unsqueeze(1)).squeeze(1)
-            return loss if kind == 0 else loss.mean() if kind == 1 else loss.sum()
-    keep = target != ignore_index
-    safe = target.masked_fill(~keep, 0)
-    wrong = (safe < 0) | (safe >= classes)
-    if target._dev.backend.asynchronous:
-        target._dev.backend.require((~wrong)._a, IndexError, "Target is out of bounds.")
-    elif wrong.any():
-        raise IndexError(f"Target {int(safe[wrong][0])} is out of bounds.")
-    loss = -ops.gather(input, 1, safe.unsqueeze(1)).squeeze(1)
-    scale = keep.to(input.dtype)
-    if weight is not None:
-        scale = scale * weight[safe]
-    loss = (loss * scale).masked_fill(~keep, 0)
-    return loss if kind == 0 else _averaged(loss.sum(), scale.sum()) if kind == 1 else loss.sum()
+    _check_weight(weight, input.shape[1])
+    given = (target,) if weight is None else (target, weight)
+    together("nll_loss", input, *given)
+    if weight is not None and weight.dtype is not input.dtype:
+        raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(weight)}")
+    if weight is not None and weight.requires_grad and is_grad_enabled():
+        raise RuntimeError(
+            "The function 'nll_loss_forward' is not differentiable with respect to argument 'weight'. This input cannot have "
+            "requires_grad True."
+        )
+    loss = rows.nll(input, target._a, None if weight is None else weight._a, ignore_index, kind)
+    return loss if loss._fn is None else guard(loss, *given)  # type: ignore[no-any-return]
 
 
 def _averaged(total: Any, count: Any) -> Tensor:
@@ -183,8 +144,8 @@ def cross_entropy(
     dim = 0 if input.dim() == 1 else 1
     if not input.dim():
         raise IndexError("Dimension specified as 1 but tensor has no dimensions")
-    classes = input.shape[dim]
-    _check_weight(weight, classes)
+    _check_weight(weight, input.shape[dim])
+    classes = input.shape[dim] or 1  # to divide by
     per_class = None if weight is None else weight.reshape([-1 if i == dim else 1 for i in range(input.dim())])
     if not probabilities:
         target = _class_indices(input, target)
@@ -316,7 +277,7 @@ def kl_div(
                 UserWarning,
                 stacklevel=2,
             )
-        kind = 2 if batchmean else _reduction(reduction)
+        kind = 2 if batchmean else get_enum(reduction)
     if log_target:
         loss = target.exp() * (target - input)
     else:
@@ -330,8 +291,7 @@ def multilabel_soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Binary cross-entropy of logits, averaged over the classes. Source: F.multilabel_soft_margin_loss."""
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce, reduction)
+    reduction = chosen(size_average, reduce, reduction)
     loss = target * rows.soft_hinge(input) + (1 - target) * rows.soft_hinge(-input)
     if weight is not None:
         loss = loss * weight
@@ -348,13 +308,12 @@ def mse_loss(
 ) -> Tensor:  # fmt: skip
     """(input - target) ** 2; warns where the shapes differ. Source: F.mse_loss."""
     _warn_of_size(input, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce, reduction)
+    reduction = chosen(size_average, reduce, reduction)
     if weight is not None:
         if weight.shape != input.shape:
             raise ValueError("Inputs and weight must have the same size.")
         return _weighted((input - target) ** 2, weight, reduction, True)
-    kind = _reduction(reduction)
+    kind = get_enum(reduction)
     if input._a.dtype != target._a.dtype:
         common = promote_types(input.dtype, target.dtype)
         input, target = input.to(common), target.to(common)
@@ -367,11 +326,10 @@ def l1_loss(
 ) -> Tensor:  # fmt: skip
     """|input - target|; warns where the shapes differ. Source: F.l1_loss."""
     _warn_of_size(input, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce, reduction)
+    reduction = chosen(size_average, reduce, reduction)
     loss = (input - target).abs()
     if weight is None:
-        return _reduced(loss, _reduction(reduction))
+        return _reduced(loss, get_enum(reduction))
     if weight.shape != input.shape:
         raise ValueError("Inputs and weight must have the same size.")
     return _weighted(loss, weight, reduction, True)
@@ -402,7 +360,7 @@ def huber_loss(
     """delta * smooth_l1_loss with beta = delta. Source: F.huber_loss."""
     _warn_of_size(input, target)
     if weight is None:
-        kind = _reduction(reduction)
+        kind = get_enum(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     loss = _smooth_l1(input, target, delta, delta)

@@ -89,6 +89,13 @@ class UninitializedTensorMixin(Tensor):
             "initialize the parameters before accessing their attributes."
         )
 
+    def size(self, dim: int | None = None) -> Any:
+        return self.data.size(dim)
+
+    def copy_(self, src: Any, non_blocking: bool = False) -> Any:
+        self.data.copy_(src.data if is_lazy(src) else src)  # type: ignore[attr-defined]
+        return self
+
     def requires_grad_(self, requires_grad: bool = True) -> Any:
         self._fn = LEAF if requires_grad else None
         return self
