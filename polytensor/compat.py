@@ -32,7 +32,7 @@ class _Distribution(importlib.metadata.Distribution):
 
 
 _OURS = {
-    "torch.utils.data": "polytensor.data", "torch": "polytensor", "torchvision": "polytensor.vision",
+    "torch.utils.data": "polytensor.data", "torchvision": "polytensor.vision", "torch": "polytensor",
     "safetensors.torch": "polytensor.safetensors", "safetensors": "polytensor.safetensors", "functorch": "polytensor.functorch",
 }  # fmt: skip
 
@@ -43,6 +43,18 @@ def _ours(name: str) -> str | None:
         if name == theirs or (name.startswith(f"{theirs}.") and theirs.startswith("torch")):
             return ours + name[len(theirs) :]
     return None
+
+
+def _share() -> None:
+    """Give the loaded modules PyTorch's names. The import system binds what it loads in the package, where a function
+    of the same name may be (nn.utils.weight_norm, autograd.gradcheck): it does not for what is there already."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("polytensor."):
+            for theirs, ours in _OURS.items():
+                if name.startswith(f"{ours}."):
+                    sys.modules.setdefault(theirs + name[len(ours) :], module)
+                    explain(module)
+                    break
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -64,7 +76,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module = importlib.import_module(ours)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"No module named {name!r}: PolyTensor does not have it", name=name) from error
-        explain(module)
+        _share()
         if ours == "polytensor.vision":
             module.__version__ = _VISION
         self._kept = (module.__spec__, module.__loader__, module.__package__)

@@ -481,6 +481,10 @@ def test_the_alias_names_the_version_that_is_followed(tmp_path, oracle):
         "import torchvision\n"
         "assert m.version('torchvision') == torchvision.__version__ != torch.__version__\n"
         "from torch._dynamo import eval_frame; from torch.distributed import nn; import torch.fx, torch.library\n"
+        "from torch.nn.utils.weight_norm import WeightNorm; from torch.autograd.gradcheck import gradgradcheck\n"
+        "from torchvision.models.alexnet import AlexNet; import torch.nn.parallel.data_parallel\n"
+        "for f in (torch.nn.utils.weight_norm, torch.autograd.gradcheck, torchvision.models.alexnet):\n"
+        "    assert type(f) is type(lambda: 0), f  # not the modules of these names\n"
         "print(torch.__version__)\n"
     )
     done = subprocess.run(
