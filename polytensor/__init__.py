@@ -130,6 +130,7 @@ from .threads import get_num_threads as get_num_threads
 from .threads import set_num_interop_threads as set_num_interop_threads
 from .threads import set_num_threads as set_num_threads
 from . import amp as amp
+from .amp import GradScaler as GradScaler
 from .amp.autocast_mode import autocast as autocast
 from .amp.autocast_mode import autocast_decrement_nesting as autocast_decrement_nesting
 from .amp.autocast_mode import autocast_increment_nesting as autocast_increment_nesting
@@ -156,6 +157,7 @@ from . import fft as fft
 from . import linalg as linalg
 from . import nn as nn
 from .native import *  # noqa: F403
+from .naming import name_functions as _name_functions
 from .numpy_names import install as _install_numpy_names
 from . import optim as optim
 from . import signal as signal
@@ -202,6 +204,9 @@ def __getattr__(name: str) -> _Any:
     raise _lacks("torch", name)
 
 
+for _name in ("", ".nn.functional", ".linalg", ".special", ".fft", ".signal.windows"):
+    _name_functions(_modules[__name__ + _name], __name__ + _name)
+_name_functions(Tensor, f"{__name__}.tensor", "Tensor.")
 for _name, _module in list(_modules.items()):
     if _name.startswith(__name__):
         _explain(_module)

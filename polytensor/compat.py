@@ -45,16 +45,14 @@ def _ours(name: str) -> str | None:
     return None
 
 
-def _share() -> None:
-    """Give the loaded modules PyTorch's names. The import system binds what it loads in the package, where a function
-    of the same name may be (nn.utils.weight_norm, autograd.gradcheck): it does not for what is there already."""
+def _register() -> None:
+    """Give each loaded module of ours its name of theirs: the import system, had it to load one under that name, would put
+    it in the place of a function that bears the same name (torch.nn.utils.spectral_norm)."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("polytensor."):
-            for theirs, ours in _OURS.items():
-                if name.startswith(f"{ours}."):
-                    sys.modules.setdefault(theirs + name[len(ours) :], module)
-                    explain(module)
-                    break
+        for theirs, ours in _OURS.items():
+            if name.startswith(f"{ours}.") and theirs.startswith("torch"):
+                explain(sys.modules.setdefault(theirs + name[len(ours) :], module))
+                break
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -76,7 +74,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module = importlib.import_module(ours)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"No module named {name!r}: PolyTensor does not have it", name=name) from error
-        _share()
+        explain(module)
         if ours == "polytensor.vision":
             module.__version__ = _VISION
         self._kept = (module.__spec__, module.__loader__, module.__package__)
@@ -84,6 +82,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__, module.__loader__, module.__package__ = self._kept  # the import system wrote torch's there
+        _register()
 
 
 def install_torch_alias() -> None:
@@ -100,6 +99,7 @@ def install_torch_alias() -> None:
     sys.meta_path.insert(0, _Finder())
     import polytensor
 
+    _register()
     polytensor.__name__ = "torch"  # some libraries patch what they find under that name
     polytensor.__version__ = polytensor.version.__version__ = polytensor.version.FOLLOWED
     _tell_children()

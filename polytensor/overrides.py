@@ -311,8 +311,6 @@ def _overridable(fn: Any, func: Any, ask_arguments: bool = True, declines: bool 
     if not hasattr(fn, "__wrapped__"):
         fn.__wrapped__ = body  # inspect.signature looks there
     fn.__kwdefaults__ = {**(fn.__kwdefaults__ or {}), "_entry": _asking(body, func, ask_arguments, declines)}
-    if "<" in fn.__qualname__ or fn.__qualname__ == "_first":
-        fn.__qualname__ = fn.__name__
     fn.__code__ = _code(len(fn.__code__.co_freevars)).replace(co_name=fn.__name__)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import devices, dtypes
 from .absent import Lack, refuse
+from .autograd.modes import mode
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -152,13 +153,14 @@ class Protocols:
 
     # ---- NumPy and DLPack -------------------------------------------------------------------------------------------
     def numpy(self, *, force: bool = False) -> Any:
-        """The NumPy array that shares this CPU tensor's memory. RuntimeError if it requires grad, TypeError on CUDA.
+        """The NumPy array that shares this CPU tensor's memory. TypeError on CUDA; RuntimeError if it requires grad, unless
+        grad mode is off.
 
         bfloat16 gives an array of ml_dtypes' bfloat16, where PyTorch raises TypeError.
         """
         if force:
             return self._dev.backend.to_numpy(self._a)
-        if self._fn is not None:
+        if self._fn is not None and mode.grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if self._dev.type != "cpu":
             raise TypeError(

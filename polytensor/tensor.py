@@ -430,7 +430,7 @@ class Tensor(Protocols, metaclass=TensorMeta):
 
     def stride(self, dim: int | None = None) -> Any:
         a = self._a
-        if a.size == 0:  # NumPy answers 0s
+        if a.size == 0 and 0 in a.strides:  # what NumPy makes empty has 0s
             strides, n = [], 1
             for length in reversed(a.shape):
                 strides.append(n)

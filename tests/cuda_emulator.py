@@ -199,6 +199,8 @@ class Kernel:
                 once |= element >> 16 == POINTER
                 keep.append(a)
                 continue
+            if type(a) is int:  # CuPy makes an int64 of it
+                a = np.int64(a).view(np.uint64 if value == UNSIGNED << 16 | 8 else np.int64)
             a = getattr(a, "value", a)
             if not isinstance(a, np.generic) and not (type(a) is np.ndarray and a.size == 1):
                 self.fail(f"argument {k} is {type(a)}, neither an array of CuPy nor a NumPy scalar")
@@ -258,7 +260,7 @@ class Called:
         return self.function(*args, **rest)
 
     def over(self, n, args, each=1):
-        self((launch.threads(n, each) // 256,), (256,), args)
+        self((min(-(-n // (256 * each)), launch.MOST_THREADS // 256),), (256,), args)
 
 
 class Dispatch(Called):

@@ -222,6 +222,26 @@ for tag, value in (("number", lambda t: 1j), ("tensor", lambda t: t.tensor(1j)))
         grad=False,
     )
 
+
+# ---- factors before what they scale, as old programs write them ----
+ORDERS = {
+    "add": lambda t, x, y: t.add(x, 2, y), "add.number": lambda t, x, y: t.add(x, 2, 3), "Tensor.sub": lambda t, x, y: x.sub(2, y),
+    "sub.out": lambda t, x, y: t.sub(x, 0.5, y, out=t.empty(2, 2, dtype=x.dtype)), "add.tensor": lambda t, x, y: t.add(x, x, y),
+    "addmm": lambda t, x, y: t.addmm(2, x, 3, y, y), "addmm.beta": lambda t, x, y: t.addmm(2, x, y, y),
+    "addmm_": lambda t, x, y: x.clone().addmm_(1, -2, y, y), "addmm_.beta": lambda t, x, y: (x * 1).addmm_(0.5, y, y),
+    "addmv.bad": lambda t, x, y: t.addmv(x[0], y, x[1], 2), "addmv": lambda t, x, y: t.addmv(2, x[0], 3, y, x[1]),
+    "addr": lambda t, x, y: x.addr(2, 3, y[0], y[1]), "baddbmm": lambda t, x, y: t.baddbmm(1, x, 1, y[None], y[None]),
+    "baddbmm_": lambda t, x, y: x[None].clone().baddbmm_(2, 3, y[None], y[None]),
+    "addbmm": lambda t, x, y: t.addbmm(2, x, y[None], y[None]),
+}  # fmt: skip
+for name, fn in ORDERS.items():
+    add(f"order.{name}", fn, arr(2, 2), arr(2, 2))
+for op in ("add", "sub", "mul", "div", "floor_divide", "true_divide"):
+    for a, b in ((3, 2), (-3, 2.5), (2.5, True), (True, 2), (1, 2j), (1, 0)):
+        add(f"{op}.numbers.{a}.{b}", lambda t, op=op, a=a, b=b: getattr(t, op)(a, b), grad=False)
+for how in ("trunc", "floor"):
+    add(f"div.numbers.{how}", lambda t, how=how: t.div(-7, 2, rounding_mode=how), grad=False)
+
 # ---- the native losses reduce nothing unless told ----
 for op, more in {"kl_div": (), "hinge_embedding_loss": (), "binary_cross_entropy_with_logits": (),
                  "margin_ranking_loss": (arr(2, 3),), "triplet_margin_loss": (arr(2, 3),),

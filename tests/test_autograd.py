@@ -377,7 +377,8 @@ def test_function(both):
 
         @staticmethod
         def backward(ctx, g):
-            x, w = ctx.saved_tensors
+            with pytest.warns(DeprecationWarning, match="use 'saved_tensors'"):
+                x, w = ctx.saved_variables
             needs.append(ctx.needs_input_grad)
             return g * w * ctx.k, g * x * ctx.k if ctx.needs_input_grad[1] else None, None
 

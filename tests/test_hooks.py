@@ -1,5 +1,6 @@
 """Hooks, saved tensors, anomaly mode, checkpoints and autograd.Function, against PyTorch."""
 
+import contextlib
 import gc
 import importlib
 import warnings
@@ -27,6 +28,19 @@ def node_hooks(T, x):
     node.register_prehook(lambda *a: seen.append(a))
     (x * 2).sum().backward()
     return seen
+
+
+def accumulation(T, x):
+    """The node's hooks come after the leaf's, whichever was registered first; grad() runs the leaf's alone."""
+    seen = []
+    y = x * 2
+    node = y.grad_fn.next_functions[0][0]
+    node.register_prehook(lambda gs: [seen.append("pre"), (gs[0] * 5,)][1])
+    node.register_hook(lambda gi, go: seen.append(("post", gi, go[0].tolist())))
+    x.register_hook(lambda g: [seen.append("leaf"), g * 3][1])
+    grads = T.autograd.grad(y.sum(), x, retain_graph=True)
+    y.sum().backward()
+    return seen, grads, x.grad
 
 
 def order(T, x):
@@ -67,6 +81,11 @@ HOOKS = {
         lambda y: (y.grad_fn.register_hook(lambda i, o: (i[0],) * 5) and None, after(T, x, y))
     )(x * 2),
     "of accumulation": node_hooks,
+    "of accumulation, beside the leaf's": accumulation,
+    "accumulate and return": lambda T, x: (
+        x.register_post_accumulate_grad_hook(lambda p: p * 2) and None,
+        after(T, x, x * 2),
+    ),
     "accumulate on non-leaf": lambda T, x: (x * 2).register_post_accumulate_grad_hook(print),
     "saved": lambda T, x: (lambda n: (n._saved_self, n._saved_other, n.metadata, n.name()))((x * x).grad_fn),
     "saved result": lambda T, x: (lambda y: y.grad_fn._saved_result.grad_fn is y.grad_fn)(x.exp()),
@@ -204,6 +223,35 @@ def test_anomaly_in_double_backward(both):
         assert "in test_anomaly_in_double_backward" in text
 
 
+def test_anomaly_tells_of_each_backward_that_led_here(both):
+    T = both
+    function = T.autograd.Function
+    bad = type("Bad", (function,), {
+        "forward": staticmethod(lambda ctx, x: x * 2), "backward": staticmethod(lambda ctx, g: g * float("nan")),
+    })  # fmt: skip
+    outer = type("Outer", (function,), {
+        "forward": staticmethod(lambda ctx, x: x * 2), "backward": staticmethod(lambda ctx, g: bad.apply(g)),
+    })  # fmt: skip
+
+    def told(anomaly):
+        with T.autograd.set_detect_anomaly(anomaly):
+            y = outer.apply(leaf(T))
+        with T.autograd.set_detect_anomaly(True), pytest.warns(UserWarning) as said:
+            g = T.ones(2, dtype=T.float64, requires_grad=True)
+            (x,) = T.autograd.grad(y, y.grad_fn.next_functions[0][0].variable, g, create_graph=True)
+            with pytest.raises(RuntimeError, match="BadBackward. returned nan"):
+                x.sum().backward()
+        return [next(line for line in str(w.message).splitlines() if line).partition(" (Trig")[0] for w in said]
+
+    for anomaly in (True, False):
+        first, second = told(anomaly)
+        assert first == "Error detected in BadBackward. Traceback of forward call that caused the error:"
+        assert second.startswith(
+            "Previous calculation was induced by OuterBackward. Traceback" if anomaly
+            else "Error detected in OuterBackward. No forward pass information available."
+        )  # fmt: skip
+
+
 def test_anomaly_without_forward_or_nan_check(both):
     T = both
     y = (bad_line(T, leaf(T, (0.0, 1.0))) * 0).sum()
@@ -311,6 +359,22 @@ def test_checkpoint_under_autocast(both, reentrant):
         assert all(t.equal(g, h) for g, h in zip(a, b, strict=True))
 
 
+def test_checkpoint_early_stop_is_asked_for_in_forward(both):
+    ck, calls = checkpoint_of(both), []
+
+    def f(x):
+        x = x.sin().cos()
+        calls.append(1)  # after all that is saved
+        return x + 1
+
+    for stop, given, count in ((None, True, 1), (False, True, 2), (True, False, 1), (None, False, 2)):
+        calls.clear()
+        with contextlib.nullcontext() if stop is None else ck.set_checkpoint_early_stop(stop):
+            y = ck.checkpoint(f, leaf(both), use_reentrant=False, early_stop=given)
+        y.sum().backward()
+        assert len(calls) == count
+
+
 def test_checkpoint_errors(both):
     T, ck, calls = both, checkpoint_of(both), []
     x = leaf(T)
@@ -407,6 +471,19 @@ def dirty_base(T):
     a = leaf(T)
     c = a * 1
     identity(T, lambda g: g * 3, forward).apply(c[:1])
+    c.sum().backward()
+    return c, a.grad
+
+
+def dirty_parts(T):
+    def forward(ctx, x):
+        ctx.mark_dirty(x.mul_(3))
+        return x
+
+    a = leaf(T)
+    c = a * 1
+    for i in range(2):
+        identity(T, lambda g: g * 3, forward).apply(c[i:][:1])
     c.sum().backward()
     return c, a.grad
 
@@ -570,6 +647,7 @@ FUNCTIONS = {
     "dirty": lambda T: dirty(T, lambda a: a * 1),
     "dirty leaf": lambda T: dirty(T, lambda a: a),
     "dirty view": dirty_base,
+    "dirty parts of one base": dirty_parts,
     "dirty not returned": not_returned,
     "setup_context": setup,
     "marks": marks,

@@ -129,6 +129,14 @@ WRONG = {
     "margin": lambda n: n.TripletMarginLoss(margin=0),
     "distance margin": lambda n: n.TripletMarginWithDistanceLoss(margin=-1),
     "delta": lambda n: n.HuberLoss(delta="1"),
+    "numbers": lambda n: [
+        n.functional._Reduction.get_enum(r) for r in ("none", "mean", "sum", "elementwise_mean", "max")
+    ],
+    "legacynumbers": lambda n: [
+        (n._reduction.legacy_get_enum(a, b), n._reduction.legacy_get_string(a, b))
+        for a in (None, True, False)
+        for b in (None, True, False)
+    ],
     "legacy": lambda n: (n.MSELoss(size_average=False).reduction, n.L1Loss(reduce=False).reduction),
 }
 

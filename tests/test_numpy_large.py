@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from polytensor.backends import conv
-from polytensor.backends.numpy import NumpyBackend
+from polytensor.backends.numpy import NumpyBackend, accumulated
 
 NUMPY = NumpyBackend()
 
@@ -39,6 +39,38 @@ def test_bounds(n, kind):
     for low, high in ((0, 1), (None, 0), (-1, None), (1, -1)):
         np.testing.assert_array_equal(NUMPY.clamp(x, low, high), np.clip(x, low, high))
     np.testing.assert_array_equal(NUMPY.relu(x), np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i4", "i8"])
+@pytest.mark.parametrize("shape", [(40_003,), (1, 66_000), (300, 200), (256, 512), (257, 3, 300), (33_000, 2)])
+def test_accumulated(shape, kind):
+    """As ufunc.accumulate, to the bit where sums and products are exact."""
+    whole = np.random.default_rng(0).integers(-3, 4, shape).astype(kind)
+    odd = whole.copy()
+    if kind[0] == "f":
+        odd.reshape(-1)[99:102] = np.nan, np.inf, -np.inf
+    for x in (whole, odd):
+        for dim in range(len(shape)):
+            for ufunc, y in ((np.maximum, x), (np.minimum, x), (np.add, x), (np.multiply, np.sign(x) + (x == 0))):
+                found = accumulated(ufunc, y, dim, y.dtype)
+                assert found.dtype == y.dtype
+                with np.errstate(invalid="ignore"):
+                    np.testing.assert_array_equal(found, ufunc.accumulate(y, dim))
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i8", "c8"])
+@pytest.mark.parametrize(
+    "shape, dims", [((33_001,), None), ((330, 101), (1,)), ((40, 64, 33), (0, 2)), ((4, 99, 100), None)]
+)
+def test_products(shape, dims, kind):
+    x = (np.random.default_rng(0).random(shape) / 8 + 0.94).astype(kind) if kind[0] != "i" else np.full(shape, 3)
+    for keep in (False, True):
+        found, exact = (
+            NUMPY.prod(x, dims, keep),
+            np.multiply.reduce(x.astype("c16") if kind[0] != "i" else x, dims, keepdims=keep),
+        )
+        assert np.shape(found) == exact.shape and found.dtype == x.dtype
+        np.testing.assert_allclose(found, exact, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["f4", "f8"])

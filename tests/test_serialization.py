@@ -1,6 +1,7 @@
 """save and load: both directions with PyTorch, hostile and damaged files, killed saves."""
 
 import copy
+import inspect
 import io
 import os
 import pickle
@@ -190,3 +191,12 @@ def test_deep_copies_of_parameters_hold_values_alone(both):
     x = T.ones(1, requires_grad=True)
     x.sum().backward()
     assert copy.deepcopy(x).grad.tolist() == [1.0]  # of tensors that are no parameters gradients come along
+
+
+def test_functions_are_found_by_their_names():
+    model = pt.nn.TransformerEncoderLayer(4, 2, 8, activation=pt.tanh, batch_first=True)
+    assert pickle.loads(pickle.dumps(model, 2)).activation is pt.tanh
+    for space in (pt, pt.Tensor, pt.nn.functional, pt.linalg, pt.special, pt.fft):
+        for name, fn in vars(space).items():
+            if inspect.isfunction(fn) and name[0] != "_":
+                assert pickle.loads(pickle.dumps(fn)) is fn, name

@@ -52,12 +52,12 @@ PAIRS = {
 }
 
 
-def outcome(module, actual, expected, options):
+def outcome(module, actual, expected, options, check="assert_close"):
     def make(x):
         return module.tensor(x[0], dtype=getattr(module, x[1])) if isinstance(x, tuple) else x
 
     try:
-        module.testing.assert_close(make(actual), make(expected), **options)
+        getattr(module.testing, check)(make(actual), make(expected), **options)
     except Exception as error:  # noqa: BLE001 the class and the text are the result
         return type(error).__name__, str(error).replace("polytensor.tensor.Tensor", "torch.Tensor")
     return None
@@ -66,6 +66,12 @@ def outcome(module, actual, expected, options):
 @pytest.mark.parametrize("name", PAIRS)
 def test_assert_close_says_what_pytorch_says(name, oracle):
     assert outcome(polytensor, *PAIRS[name]) == outcome(oracle, *PAIRS[name])
+
+
+@pytest.mark.filterwarnings("ignore:.*is deprecated")
+@pytest.mark.parametrize("name", ["far32", "nan", "dtype", "half", "exact", "ints", "shape", "list", "onlyrtol", "msg"])
+def test_assert_allclose_says_what_pytorch_says(name, oracle):
+    assert outcome(polytensor, *PAIRS[name], "assert_allclose") == outcome(oracle, *PAIRS[name], "assert_allclose")
 
 
 def test_assert_close_message():

@@ -55,7 +55,7 @@ def _hooked_leaves(deps: dict[Any, int]) -> dict[int, list[Any]] | None:
     leaves: dict[int, list[Any]] = {}
     for n in deps:
         for e in n.edges:
-            if e is not None and not e.is_node and (e._x.hooks or e._x.post_hooks):
+            if e is not None and not e.is_node and (e._x.hooks or e._x.post_hooks or e._x.acc):
                 leaves.setdefault(id(e), [0, None])[0] += 1
     return leaves or None
 
@@ -247,23 +247,20 @@ def check_nan(n: Any, grads: list[Any]) -> None:
 
 def report(n: Any) -> None:
     """Anomaly mode: warn with the stack of the forward call that made `n`, and of what induced that."""
-    meta = n.metadata
-    text = f"Error detected in {n.name()}. "
-    if "traceback_" not in meta:
-        text += "No forward pass information available. Enable detect anomaly during forward pass for more information."
+    said, how = f"Error detected in {n.name()}. ", "caused the error"
+    while n is not None:
+        stack = n.metadata.get("traceback_")
+        if stack is None:
+            text = (
+                f"Error detected in {n.name()}. No forward pass information available. Enable detect anomaly during "
+                "forward pass for more information."
+            )
+        else:
+            text = f"{said}Traceback of forward call that {how}:\n" + "".join(stack)
         warnings.warn(text, UserWarning, stacklevel=4)
-        return
-    text += "Traceback of forward call that caused the error:\n" + "".join(meta["traceback_"])
-    parent = meta.get("parent_")
-    while parent is not None:
-        meta = parent.metadata
-        text += f"\n\nPrevious calculation was induced by {parent.name()}. "
-        if "traceback_" not in meta:
-            text += "No forward pass information available."
-            break
-        text += "Traceback of forward call that induced the previous calculation:\n" + "".join(meta["traceback_"])
-        parent = meta.get("parent_")
-    warnings.warn(text, UserWarning, stacklevel=4)
+        n = stack and n.metadata.get("parent_")
+        if n is not None:
+            said, how = f"\n\nPrevious calculation was induced by {n.name()}. ", "induced the previous calculation"
 
 
 def _sum(dev: Any, a: Any, b: Any) -> Any:
@@ -402,13 +399,19 @@ def _leaf(leaf: Any, g: Any, create: bool, targets: Any, accumulate: bool, dev: 
             t = g if create else wrap(g, dev)
             slot[0] = t if slot[0] is None else slot[0] + t
             return
+    n = None if extras.acc is None else extras.acc()
+    if n is not None and n.hooks is not None:
+        g = _pre_hooks(n, g, create, None, False)
     if not create:
         _accumulate(leaf, g, dev, 1)
     elif requires_grad(leaf):
         extras.grad = kept(g) if extras.grad is None else extras.grad + g
     if extras.post_hooks and leaf._fn is not None:
         for fn in list(extras.post_hooks.values()):
-            fn(leaf)
+            if fn(leaf) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+    if n is not None and n.hooks is not None and "post" in n.hooks:
+        _post_hooks(n, [], g, create)
 
 
 def _in_dtype(leaf: Any, g: Any, dev: Any) -> Any:

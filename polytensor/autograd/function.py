@@ -52,6 +52,12 @@ class FunctionCtx:
         self._materialize = value
 
     @property
+    def saved_variables(self) -> tuple[Any, ...]:
+        """saved_tensors by its old name; warns."""
+        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
+        return self.saved_tensors
+
+    @property
     def saved_tensors(self) -> tuple[Any, ...]:
         if self._forward:
             return self.saved_for_forward

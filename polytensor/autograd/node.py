@@ -281,39 +281,19 @@ class AccumulateGrad(Node):
         return "torch::autograd::AccumulateGrad"  # PyTorch's
 
     def register_prehook(self, fn: Any) -> Any:
-        """Call fn((grad,)) before it is added to .grad; a result replaces it."""
-
-        def hook(g: Any) -> Any:
-            new = fn((g,))
-            return new[0] if isinstance(new, (tuple, list)) else new
-
-        hook.owner = self  # type: ignore[attr-defined]  # alive as long as its hooks
-        x = self.variable._extras()
-        HOOKED[:] = [True]
-        if x.hooks is None:
-            x.hooks = {}
-        return add_to(x.hooks, hook)
+        """Call fn((grad,)) before it is added to .grad, after the leaf's own hooks; a result replaces it."""
+        self._stay()
+        return super().register_prehook(fn)
 
     def register_hook(self, fn: Any) -> Any:
         """Call fn((), (grad,)) after it was added to .grad."""
-        last: list[Any] = [None]
+        self._stay()
+        return super().register_hook(fn)
 
-        def note(g: Any) -> None:
-            last[0] = g
-
-        before = self.register_prehook(lambda gs: note(gs[0]))
-        x = self.variable._extras()
-        if x.post_hooks is None:
-            x.post_hooks = {}
-        after = add_to(x.post_hooks, lambda leaf: fn((), (last[0],)) and None)
-        remove = after.remove
-
-        def both() -> None:
-            remove()
-            before.remove()
-
-        after.remove = both  # type: ignore[method-assign]
-        return after
+    def _stay(self) -> None:
+        """Be the leaf's node for good: with hooks there is something to forget."""
+        HOOKED[:] = [True]
+        self.variable._extras().acc = lambda: self
 
 
 class Handle:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from math import gcd, prod
+from math import gcd, isqrt, prod
 from typing import Any
 
 import numpy as np
 
 from . import streams
 from .base import BITS, BLOCK, FLOAT16, IMPORTED_BY, REST, Backend
+from .memory import keep_freed_memory
 
 _add, _max, _min = np.add.reduce, np.maximum.reduce, np.minimum.reduce
 _F4 = np.dtype("f4")
@@ -115,6 +116,48 @@ def run_sums(x: Any, n: int) -> Any:
     return sums if short == n else np.add.reduce(sums.reshape(-1, n // short), 1)
 
 
+def accumulated(ufunc: Any, x: Any, dim: int, dtype: Any) -> Any:
+    """ufunc.accumulate along dim, for an associative ufunc.
+
+    NumPy waits at each element for the store of the one before it. Large arrays go by lines across dim, whose elements
+    are independent, one long row in parts side by side; rows that share a set of the cache are kept a line apart.
+    """
+    n, last, ahead = x.shape[dim], x.shape[-1], dim % x.ndim < x.ndim - 1
+    if x.size < LARGE or (dtype.kind in "iu" and ufunc is not np.maximum and not ahead):
+        return ufunc.accumulate(x, dim, dtype)
+    if n == x.size:
+        row, k = x.reshape(-1), isqrt(n)
+        whole = n // k * k
+        parts = accumulated(ufunc, row[:whole].reshape(k, -1), 1, dtype)
+        before = ufunc.accumulate(parts[:, -1])
+        ufunc(before[:-1, None], parts[1:], out=parts[1:])
+        rest = ufunc(before[-1], ufunc.accumulate(row[whole:], dtype=dtype))
+        return np.concatenate((parts.reshape(-1), rest)).reshape(x.shape)
+    if x.size < FEW * n:
+        return ufunc.accumulate(x, dim, dtype)
+    apart = LINE // dtype.itemsize if last * dtype.itemsize % (SETS // 8) == 0 and not ahead else 0
+    y: Any = np.empty((*x.shape[:-1], last + apart), dtype)[..., :last]
+    y[...] = x
+    lines = np.moveaxis(y, dim, 0)
+    before = lines[0]
+    for line in lines[1:]:
+        ufunc(before, line, out=line)
+        before = line
+    return y
+
+
+def product_of_rows(x: Any) -> Any:
+    """The products of the rows of a matrix: halves by each other, since np.multiply.reduce waits for each product."""
+    n = x.shape[1]
+    while n > 32:
+        half = n >> 1
+        y = x[:, :half] * x[:, half : 2 * half]
+        if n & 1:
+            y[:, 0] *= x[:, -1]
+        x, n = y, half
+    return np.multiply.reduce(x, 1)
+
+
 class _Zeros(dict[Any, Any]):
     """dtype -> 0-d zero."""
 
@@ -132,6 +175,7 @@ class NumpyBackend(Backend):
 
     def __init__(self) -> None:
         super().__init__()
+        keep_freed_memory()
         self._local = threading.local()
         self._blas: tuple[int, Any] | None = None
         self._zeros = _Zeros()
@@ -322,6 +366,16 @@ class NumpyBackend(Backend):
             sums = self._reduce_add(sums.reshape(x.shape[: x.ndim - k]), dims[:-k], False)
         return sums.reshape(self._shape(x, dims, keepdim))
 
+    def prod(self, x: Any, dim: Any, keepdim: bool) -> Any:
+        if x.size < LEAST_SUM or x.dtype.kind not in "iufc" or x.dtype.itemsize < 4 or not x.flags.c_contiguous:
+            return super().prod(x, dim, keepdim)
+        dims, k = self._trailing(x, dim)
+        n = prod(x.shape[x.ndim - k :])
+        if n < 64:
+            return super().prod(x, dim, keepdim)
+        y = product_of_rows(x.reshape(-1, n)).reshape(x.shape[: x.ndim - k])
+        return np.multiply.reduce(y, dims[: len(dims) - k]).reshape(self._shape(x, dims, keepdim))
+
     def mean(self, x: Any, dim: Any, keepdim: bool) -> Any:
         if dim is None and 0 < x.size <= FEW and not keepdim and x.dtype in self._ones:
             return x.ravel().dot(self._ones[x.dtype][x.size]) / x.size
@@ -389,7 +443,13 @@ class NumpyBackend(Backend):
     def _running(self, op: Any, x: Any, dim: int) -> Any:
         if not isinstance(op, np.ufunc):
             return super()._running(op, x, dim)
-        return op.accumulate(np.ascontiguousarray(x), dim)
+        return np.ascontiguousarray(accumulated(op, x, dim, x.dtype))
+
+    def cumsum(self, x: Any, dim: int) -> Any:
+        return self._narrow(accumulated(np.add, x, dim, np.dtype(self._summing(x))), x)
+
+    def cumprod(self, x: Any, dim: int) -> Any:
+        return self._narrow(accumulated(np.multiply, x, dim, np.dtype(self._summing(x))), x)
 
     def set_num_threads(self, n: int) -> None:
         # others may have been loaded since, but in a forked child the search's 5 ms count

@@ -94,8 +94,8 @@ class StatisticsKernels:
         record = x == values
         if x.dtype.kind not in "biu":
             record |= x != x
-        places = self.xp.where(record, self._places(x, dim), 0)
-        return values, self._running(self.xp.maximum, places, dim)
+        places = record * self._places(x, dim).astype(np.int32)
+        return values, self._running(self.xp.maximum, places, dim).astype(np.int64)
 
     def cummax(self: Any, x: Array, dim: int) -> tuple[Array, Array]:
         return self._running_extreme(self.xp.maximum, x, dim)  # type: ignore[no-any-return]

@@ -114,6 +114,7 @@ from ..ops.resize import upsample_bilinear as upsample_bilinear
 from ..ops.resize import upsample_nearest as upsample_nearest
 from ..ops.table import check_tensor
 from ..tensor import Tensor
+from . import _reduction as _Reduction  # noqa: F401, N812
 from .functional_loss import *  # noqa: F403
 from .functional_margin import *  # noqa: F403
 

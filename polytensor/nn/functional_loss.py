@@ -16,6 +16,7 @@ from ..ops.layers import mse_loss as _mse_loss
 from ..ops.products import linear
 from ..ops.table import PROMOTE, check_tensor, named, prepare, type_name
 from ..tensor import Tensor
+from ._reduction import REDUCTIONS, chosen, get_enum
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
@@ -24,43 +25,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
-
-
 # ---- reductions ---------------------------------------------------------------------------------------------------------
-def _reduction(name: str) -> int:
-    if name == "elementwise_mean":
-        warnings.warn(
-            "reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.",
-            UserWarning,
-            stacklevel=3,
-        )
-        return 1
-    if name not in REDUCTIONS:
-        raise ValueError(f"{name} is not a valid value for reduction")
-    return REDUCTIONS[name]
-
-
-def legacy_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
-    """The reduction that the old arguments size_average and reduce stand for, if one is given; warns as PyTorch does."""
-    if size_average is None and reduce is None:
-        return reduction
-    if reduce is not None and not reduce:
-        new = "none"
-    else:
-        new = "mean" if size_average is None or size_average else "sum"
-    warnings.warn(
-        f"size_average and reduce args will be deprecated, please use reduction='{new}' instead.",
-        UserWarning,
-        stacklevel=3,
-    )
-    return new
-
-
 def _kind(size_average: Any, reduce: Any, reduction: str) -> int:
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce, reduction)
-    return _reduction(reduction)
+    return get_enum(chosen(size_average, reduce, reduction))
 
 
 def _reduced(loss: Any, kind: int) -> Tensor:
@@ -316,7 +283,7 @@ def kl_div(
                 UserWarning,
                 stacklevel=2,
             )
-        kind = 2 if batchmean else _reduction(reduction)
+        kind = 2 if batchmean else get_enum(reduction)
     if log_target:
         loss = target.exp() * (target - input)
     else:
@@ -330,8 +297,7 @@ def multilabel_soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Binary cross-entropy of logits, averaged over the classes. Source: F.multilabel_soft_margin_loss."""
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce, reduction)
+    reduction = chosen(size_average, reduce, reduction)
     loss = target * rows.soft_hinge(input) + (1 - target) * rows.soft_hinge(-input)
     if weight is not None:
         loss = loss * weight
@@ -348,13 +314,12 @@ def mse_loss(
 ) -> Tensor:  # fmt: skip
     """(input - target) ** 2; warns where the shapes differ. Source: F.mse_loss."""
     _warn_of_size(input, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce, reduction)
+    reduction = chosen(size_average, reduce, reduction)
     if weight is not None:
         if weight.shape != input.shape:
             raise ValueError("Inputs and weight must have the same size.")
         return _weighted((input - target) ** 2, weight, reduction, True)
-    kind = _reduction(reduction)
+    kind = get_enum(reduction)
     if input._a.dtype != target._a.dtype:
         common = promote_types(input.dtype, target.dtype)
         input, target = input.to(common), target.to(common)
@@ -367,11 +332,10 @@ def l1_loss(
 ) -> Tensor:  # fmt: skip
     """|input - target|; warns where the shapes differ. Source: F.l1_loss."""
     _warn_of_size(input, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce, reduction)
+    reduction = chosen(size_average, reduce, reduction)
     loss = (input - target).abs()
     if weight is None:
-        return _reduced(loss, _reduction(reduction))
+        return _reduced(loss, get_enum(reduction))
     if weight.shape != input.shape:
         raise ValueError("Inputs and weight must have the same size.")
     return _weighted(loss, weight, reduction, True)
@@ -402,7 +366,7 @@ def huber_loss(
     """delta * smooth_l1_loss with beta = delta. Source: F.huber_loss."""
     _warn_of_size(input, target)
     if weight is None:
-        kind = _reduction(reduction)
+        kind = get_enum(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     loss = _smooth_l1(input, target, delta, delta)

@@ -10,7 +10,8 @@ from ..dtypes import int32, int64
 from ..ops import losses as rows
 from ..ops.table import named
 from ..tensor import Tensor
-from .functional_loss import _kind, _reduced, _reduction
+from ._reduction import get_enum
+from .functional_loss import _kind, _reduced
 
 __all__ = [
     "cosine_embedding_loss", "ctc_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
@@ -171,7 +172,7 @@ def triplet_margin_with_distance_loss(
     margin: float = 1.0, swap: bool = False, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """triplet_margin_loss with a distance of one's own. Source: F.triplet_margin_with_distance_loss."""
-    kind = _reduction(reduction)
+    kind = get_enum(reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     distance = distance_function or (lambda x, y: _distance(x, y, 2, 1e-6))
@@ -196,7 +197,7 @@ def ctc_loss(
     log_probs (T, N, C) or (T, C) log_softmax values; targets (N, S), or all of them in one row; lengths (N,). The mean is
     over the batch, of each loss over its target's length. The gradient is PyTorch's: it is that of the log_softmax too.
     """
-    kind = _reduction(reduction)
+    kind = get_enum(reduction)
     if log_probs.dim() not in (2, 3):
         raise RuntimeError(f"Expected log_probs of shape (T, N, C) or (T, C), got {list(log_probs.shape)}")
     if not log_probs.is_floating_point() or log_probs._a.dtype.itemsize < 4:

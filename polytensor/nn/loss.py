@@ -12,8 +12,8 @@ from typing import Any
 from .. import ops
 from ..tensor import Tensor
 from . import functional as F
+from ._reduction import chosen
 from .containers import ModuleList, Sequential
-from .functional_loss import legacy_reduction
 from .module import Module
 from .modules.linear import Linear
 
@@ -28,7 +28,7 @@ __all__ = [
 class _Loss(Module):
     def __init__(self, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> None:
         super().__init__()
-        self.reduction = legacy_reduction(size_average, reduce, reduction)
+        self.reduction = chosen(size_average, reduce, reduction)
 
 
 class _WeightedLoss(_Loss):

@@ -75,7 +75,7 @@ def _summable(input: Any, op: str, dtype: Any) -> Tensor:
 @numpy_names
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, out: Tensor | None = None) -> Tensor:
     """Running sum along `dim`; integers and bools add up in int64. Source: torch.cumsum."""
-    return give_packed(_to(_run(_cumsum, _summable(input, "cumsum", dtype), dim), dtype), out)
+    return give_packed(_to(_run(_cumsum, _summable(input, "cumsum", dtype), dim), dtype), out, dtype)
 
 
 @numpy_names
@@ -83,7 +83,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None, out: Tensor | None = 
     """Running product along `dim`; integers and bools multiply in int64. Source: torch.cumprod."""
     x = _summable(input, "cumprod", dtype)
     x = _to(x, dtypes.int64) if x._a.dtype.kind in "biu" else x
-    return give_packed(_to(_run(_cumprod, x, dim), dtype), out)
+    return give_packed(_to(_run(_cumprod, x, dim), dtype), out, dtype)
 
 
 @numpy_names

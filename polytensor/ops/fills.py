@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes
-from ..autograd.modes import InferenceCell
+from ..autograd.modes import InferenceCell, mode
 from ..tensor import Tensor
 from .arguments import checked, fitting, number
 from .pointwise import _fill
@@ -49,7 +49,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     value = _fill_value(self, value, "fill_")
     if isinstance(value, Tensor):
         return self.copy_(value)  # type: ignore[attr-defined, no-any-return]
-    return inplace(lambda x: renamed(_fill(x, value), "FillBackward2"), "fill_")(self)  # type: ignore[no-any-return]
+    return _set(self, value, "FillBackward2")
 
 
 def fill(input: Tensor, value: Any) -> Tensor:
@@ -63,7 +63,18 @@ def fill(input: Tensor, value: Any) -> Tensor:
 
 def zero_(self: Tensor) -> Tensor:
     """Set every element to 0, in place."""
-    return inplace(lambda x: renamed(_fill(x, 0), "ZeroBackward0"), "zero_")(self)  # type: ignore[no-any-return]
+    return _set(self, 0, "ZeroBackward0")
+
+
+def _set(self: Tensor, value: Any, node: str) -> Tensor:
+    """Write a number to every element; those that share memory, of an expanded tensor, may."""
+    if mode.grad and self._fn is not None:
+        return inplace(lambda x: renamed(_fill(x, value), node), "fill_")(self)  # type: ignore[no-any-return]
+    self._check_inplace(overlap=False)
+    backend = self._dev.backend
+    backend.write(self._a, backend.scalar(value, self._a.dtype))
+    self._bump()
+    return self
 
 
 def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:

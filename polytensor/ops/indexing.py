@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from operator import index as as_index
 from typing import Any
 
 from .. import dtypes
@@ -65,9 +66,21 @@ def _places(a: Any, dev: Any) -> Any:
 def _reworded(error: IndexError) -> IndexError:
     """NumPy's error in PyTorch's words."""
     text = str(error).replace("for axis", "for dimension").replace("indexing arrays", "indexing tensors")
+    if "non-empty take" in text or text.endswith("with size 0"):
+        return IndexError("index is out of bounds for dimension with size 0")
     shapes = re.findall(r"\(([\d,]+?),?\)", text)
     told = ", ".join(f"[{s.replace(',', ', ')}]" for s in shapes)
     return IndexError(f"{text.partition('(')[0]}{told}" if shapes else text)
+
+
+def _bound(e: Any) -> int:
+    """A bound or the step of a slice."""
+    try:
+        return as_index(e)
+    except TypeError:
+        if isinstance(e, Tensor):
+            raise
+        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
 
 
 def _means_a_tuple(index: Any) -> bool:
@@ -161,10 +174,10 @@ def _parse(x: Tensor, index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
             basic.append(i)
             position += 1
         elif c is slice:
-            if i.step is not None and i.step <= 0:
-                raise ValueError("step must be greater than zero")
             if i.start is not None or i.stop is not None or i.step is not None:
-                i = slice(*(None if e is None else int(e) for e in (i.start, i.stop, i.step)))
+                i = slice(*(None if e is None else _bound(e) for e in (i.start, i.stop, i.step)))
+                if i.step is not None and i.step <= 0:
+                    raise ValueError("step must be greater than zero" if i.step else "slice step cannot be zero")
                 if i.indices(x._a.shape[position]) == (0, x._a.shape[position], 1):
                     i = FULL
             basic.append(i)
@@ -285,6 +298,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         if value._a.dtype != self._a.dtype:
             masks = all(i.__class__ is slice or i.dtype.kind == "b" for i in advanced)
             if not masks or value._a.size != 1:
+                _check_fits(view, advanced, value)
                 raise _mismatch(self, value)
             if value._a.dtype.kind == "c" and value._a.imag.any():
                 checked(1j, self.dtype)
@@ -296,6 +310,15 @@ def _mismatch(self: Tensor, values: Tensor) -> RuntimeError:
         f"Index put requires the source and destination dtypes match, got {type_name(self)} for the "
         f"destination and {type_name(values)} for the source."
     )
+
+
+def _check_fits(self: Tensor, index: tuple[Any, ...], values: Tensor) -> None:
+    """RuntimeError unless values broadcast to self[index]."""
+    have, want = values._a.shape, self._dev.backend.index(self._a, index).shape
+    if len(have) > len(want) or any(m not in (1, n) for m, n in zip(reversed(have), reversed(want), strict=False)):
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(have)} cannot be broadcast to indexing result of shape {list(want)}"
+        )
 
 
 def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool, given: Any = ()) -> Tensor:
@@ -318,11 +341,8 @@ def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool,
     except IndexError as error:
         raise _reworded(error) from None
     except (TypeError, ValueError):  # NumPy refuses several dimensions for a mask with a TypeError
-        shape = list(backend.index(self._a, index).shape)
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(values._a.shape)} cannot be broadcast to indexing result of shape "
-            f"{shape}"
-        ) from None
+        _check_fits(self, index, values)
+        raise
     self._bump()
     return self
 

@@ -42,9 +42,7 @@ primitive("max_pool2d_grad", "g", (lambda F, u, index: F.max_pool2d_gather(u, in
 primitive("max_pool2d_gather", "x", (lambda F, u, x_shape, index: F.max_pool2d_grad(u, index, x_shape, None),), "index")
 
 
-def pool_size(
-    x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> tuple[int, ...]:
+def pool_size(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> tuple[int, ...]:
     """The size of a pool's output, after the checks that all pools share."""
     from ..backends.conv import out_size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from inspect import CO_VARARGS, CO_VARKEYWORDS, signature, unwrap
@@ -9,7 +10,7 @@ from typing import Any
 
 from ..backends.base import SCALARS
 from ..tensor import Tensor
-from .rows import written
+from .rows import F, written
 
 
 def check_tensor(x: Any, op: str, name: str = "input") -> Tensor:
@@ -93,11 +94,19 @@ SYMBOLS = {
 }  # fmt: skip
 
 
+OF_NUMBERS = {"add", "sub", "mul", "div", "div_floor", "div_trunc", "floor_divide"}
+
+
 def foreign(op: str, x: Any, y: Any, error: TypeError) -> Any:
     """The operator of an op with something that is no operand: what its class makes of it, or Python's TypeError.
 
-    Operators are the functions themselves, so this stands in for the NotImplemented that they would return.
+    Operators are the functions themselves, so this stands in for the NotImplemented that they would return. Arithmetic of
+    two numbers gives a tensor.
     """
+    if op in OF_NUMBERS and isinstance(x, (int, float, complex)) and isinstance(y, (int, float, complex)):
+        from .from_data import as_tensor
+
+        return getattr(F, op)(as_tensor(x), as_tensor(y))
     for z in (x, y):
         if not isinstance(z, Tensor) and hasattr(type(z), "__torch_function__"):
             import polytensor
@@ -115,6 +124,33 @@ def foreign(op: str, x: Any, y: Any, error: TypeError) -> Any:
     raise TypeError(
         f"unsupported operand type(s) for {symbol}: '{type(x).__name__}' and '{type(y).__name__}'"
     ) from None
+
+
+def warn_of_order(name: str, level: int) -> None:
+    """The warning of a call with its factors before what they scale."""
+    warnings.warn(
+        f"This overload of {name} is deprecated: factors stand before what they scale. Give them by name, as alpha= (and "
+        "beta=), after the tensors.",
+        UserWarning,
+        stacklevel=level + 1,
+    )
+
+
+def factors_first(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """fn(input, x, y, *, beta, alpha) that also takes the order of old programs: (beta, input, alpha, x, y), without alpha
+    too, and as a method input.fn(beta, alpha, x, y)."""
+
+    @wraps(fn)
+    def op(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > 3:
+            where = tuple(i for i, x in enumerate(args) if isinstance(x, (int, float, complex)))
+            if where in ((0,), (1,), (0, 2), (1, 2)) and len(args) == 3 + len(where):
+                warn_of_order(fn.__name__, 2)
+                kwargs |= zip(("beta", "alpha"), (args[i] for i in where), strict=False)
+                args = tuple(x for i, x in enumerate(args) if i not in where)
+        return fn(*args, **kwargs)
+
+    return op
 
 
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input"}

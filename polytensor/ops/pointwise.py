@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from builtins import complex as complex_number
 from typing import Any
 
@@ -10,7 +9,7 @@ from .. import dtypes
 from ..autograd.modes import InferenceCell
 from ..tensor import Tensor, wrap
 from .halves import is_half, rounded_once, scaled
-from .operands import asked
+from .operands import asked, warn_of_order
 from .table import (
     COMPARE,
     FLOAT,
@@ -255,16 +254,20 @@ def _half_sum(input: Any, other: Any, alpha: Any, sign: int = 1) -> Tensor | Non
         raise shape_error(x._a, y._a) from None
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+def add(input: Any, other: Any, late: Any = None, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input + alpha * other, broadcast and promoted. Source: torch.add."""
+    if late is not None:
+        other, alpha = _late("add", other, late)
     if alpha.__class__ is int and alpha == 1:
         return F.add(input, other) if out is None else _add(input, other, out=out)  # type: ignore[no-any-return]
     r = _half_sum(input, other, alpha)
     return _add(input, _scaled(input, other, alpha), out=out) if r is None else give(r, out)
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+def sub(input: Any, other: Any, late: Any = None, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input - alpha * other. Source: torch.sub."""
+    if late is not None:
+        other, alpha = _late("sub", other, late)
     if alpha.__class__ is int and alpha == 1:
         return F.sub(input, other) if out is None else _sub(input, other, out=out)  # type: ignore[no-any-return]
     if isinstance(other, Tensor) and other._a.dtype.kind == "b":
@@ -438,11 +441,14 @@ primitive("overwrite", "x y", (_copy_rule_x, lambda F, g: g), node="CopyBackward
 
 def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
     """Write `other` (broadcast, converted, from any device) into self. Source: torch.Tensor.copy_."""
-    from .convert import to_device
-    from .from_data import as_tensor
+    src: Any = other
+    if not isinstance(other, Tensor):
+        from .from_data import as_tensor
 
-    src = other if isinstance(other, Tensor) else as_tensor(other)
+        src = as_tensor(other)
     if src._dev is not self._dev:
+        from .convert import to_device
+
         if self._dev.type == "cpu" != src._dev.type:
             if non_blocking and _into_host(self, src):
                 return self
@@ -450,6 +456,13 @@ def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
         src = to_device(src, self._dev, non_blocking)
     if src._a.dtype != self._a.dtype:
         src = F.cast(src, self._a.dtype)
+
+    a, b, v = self._a, src._a, self._v
+    plain = self._fn is None and src._fn is None and (v is None or v[0]._fn is None)
+    if plain and self._s.__class__ is not InferenceCell and a.shape == b.shape and 0 not in a.strides:
+        self._dev.backend.write(a, b)
+        self._bump()
+        return self
 
     def overwrite(x: Tensor) -> Tensor:
         try:
@@ -482,26 +495,21 @@ for _name, _fn, _in_place in (
     attach(_name, _fn, True, _in_place)
 
 
-def _late(name: str, alpha: Any, late: tuple[Any, ...]) -> tuple[Any, Any]:
-    """(other, alpha) of the old order add_(alpha, other), which older optimizers use."""
-    if len(late) != 1 or isinstance(alpha, Tensor):
+def _late(name: str, alpha: Any, other: Any) -> tuple[Any, Any]:
+    """(other, alpha) of the old order add(input, alpha, other), which older programs use."""
+    if isinstance(alpha, Tensor):
         raise TypeError(
             f"{name}() received an invalid combination of arguments: expected (Tensor other, *, Number alpha)"
         )
-    warnings.warn(
-        f"This overload of {name} is deprecated:\n\t{name}(Number alpha, Tensor other)\nConsider using one of the following "
-        f"signatures instead:\n\t{name}(Tensor other, *, Number alpha = 1)",
-        UserWarning,
-        stacklevel=3,
-    )
-    return late[0], alpha
+    warn_of_order(name, 3)
+    return other, alpha
 
 
 def _with_alpha(plain: Any, fn: Any, name: str) -> Any:
     by_copy = inplace(fn, name)
 
-    def method(self: Tensor, other: Any, *late: Any, alpha: Any = 1) -> Tensor:
-        if late:
+    def method(self: Tensor, other: Any, late: Any = None, *, alpha: Any = 1) -> Tensor:
+        if late is not None:
             other, alpha = _late(name, other, late)
         if alpha.__class__ is int and alpha == 1:
             return plain(self, other)  # type: ignore[no-any-return]

@@ -14,7 +14,7 @@ from . import pointwise as pw
 from . import shape as sh
 from .arguments import checked, number
 from .halves import rounded_once, scaled
-from .operands import NoOperandError, asked, foreign, operand
+from .operands import NoOperandError, asked, factors_first, foreign, operand
 from .table import (
     FLOAT32,
     PROMOTE,
@@ -414,6 +414,7 @@ def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
 _BOOL = next(d for d in DTYPE_OF if d.kind == "b")
 
 
+@factors_first
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, out_dtype: Any = None, *, beta: Any = 1, alpha: Any = 1,
     out: Tensor | None = None,
@@ -442,6 +443,7 @@ def addmm(
     return _added(_addmm, input, mat1, mat2, beta, alpha, (x.shape[0], y.shape[1]), out)
 
 
+@factors_first
 def addmv(
     input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
@@ -467,6 +469,7 @@ def addmv(
 
 
 @named("AddrBackward0")
+@factors_first
 def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
@@ -488,6 +491,7 @@ def addr(
     return give(rounded_once(lambda b, x, y: _plus(b, _outer(x, y), beta, alpha))(b, x, y), out)
 
 
+@factors_first
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, out_dtype: Any = None, *, beta: Any = 1, alpha: Any = 1,
     out: Tensor | None = None,
@@ -508,6 +512,7 @@ def baddbmm(
 
 
 @named("AddbmmBackward0")
+@factors_first
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:

@@ -9,6 +9,7 @@ from .. import devices, dtypes
 from ..autograd.modes import mode
 from ..backends.streams import blocks_needed, unit_of
 from ..layouts import axis_order, check_layout, check_pinned
+from ..random import Generator, default_generator
 from ..tensor import Tensor, wrap
 from .arguments import _finish, _into, _shape
 from .convert import array_dtype, to
@@ -24,8 +25,6 @@ DIGITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 
 
 def _reserve(generator: Any, n: int, unit: str) -> tuple[int, int]:
-    from ..random import Generator, default_generator
-
     if generator is None:
         generator = default_generator
     elif not isinstance(generator, Generator):

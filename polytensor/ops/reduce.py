@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import warnings
 from math import prod as _product
 from typing import Any
 
@@ -225,9 +226,9 @@ def packed(r: Tensor) -> Tensor:
     return r
 
 
-def give_packed(r: Tensor, out: Tensor | None) -> Tensor:
-    """The result, contiguous, or in `out` where one is given."""
-    return packed(r) if out is None else write_out(out, r)
+def give_packed(r: Tensor, out: Tensor | None, dtype: Any = None) -> Tensor:
+    """The result, contiguous, or in `out` where one is given: of just the dtype that the user has named, if any."""
+    return packed(r) if out is None else write_out(out, r, exact=dtype is not None)
 
 
 def sum(
@@ -245,7 +246,7 @@ def sum(
             return r if r._fn is None else renamed(r, "SumBackward1")
     x = _to(reducible(input, "sum", keepdim), dtype if dtype is not None or out is None else out.dtype)
     r = _sum(x, None, keepdim) if dim is None else renamed(_sum(x, _dims(x, dim), keepdim), "SumBackward1")
-    return give_packed(_to(r, dtype), out)
+    return give_packed(_to(r, dtype), out, dtype)
 
 
 def _unusual(fn: Any, names: dict[str, Any], **given: Any) -> Any:
@@ -490,7 +491,15 @@ def _spread_args(
     x = reducible(input, name, keepdim)
     if x._a.dtype.kind in "biu":
         raise RuntimeError(f"{name if '_' in name else 'std and var'} only support floating point and complex dtypes")
-    return x, _dims(x, dim), correction
+    dims = _dims(x, dim)
+    if not x._a.size or _count(x._a.shape, dims) <= correction:
+        warnings.warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
+            "numel divided by output numel).",
+            UserWarning,
+            stacklevel=3,
+        )
+    return x, dims, correction
 
 
 @numpy_names

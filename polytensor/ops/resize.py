@@ -251,8 +251,8 @@ def grid_sample(
     align = bool(align_corners)
     n, sizes = x._a.ndim - 2, f"input with sizes {list(x._a.shape)} and grid with sizes {list(g._a.shape)}"
     for wrong, wanted in (
-        (not x._a.ndim or not g._a.ndim or g._a.shape[0] != x._a.shape[0], "grid and input to have same batch size"),
-        (g._a.ndim and g._a.shape[-1] != n, f"grid to have size {n} in last dimension"),
+        (g._a.shape[0] != x._a.shape[0], "grid and input to have same batch size"),
+        (g._a.shape[-1] != n, f"grid to have size {n} in last dimension"),
         (n not in (2, 3) or g._a.ndim != n + 2, "4D or 5D input and grid with same number of dimensions"),
         (0 in x._a.shape[2:], "input to have non-empty spatial dimensions"),
         (x._a.dtype != g._a.dtype, f"scalar type {type_name(x)} of grid but found {type_name(g)}"),

@@ -48,7 +48,7 @@ primitive(
     "view_scatter",
     "x src",
     (
-        lambda F, g, src, chain, order: F.view_scatter(g, F.zeros_of(F.view_replay(g, chain)), chain, order),
+        lambda F, g, chain, order: F.view_scatter(g, F.zeros_of(F.view_replay(g, chain)), chain, order),
         lambda F, g, chain: F.view_replay(g, chain),
     ),
     "chain order",
@@ -273,20 +273,25 @@ def _can_view(x: Any, shape: tuple[int, ...]) -> bool:
     return True
 
 
-def _check_item_sizes(a: Any, d: Any) -> None:
-    """RuntimeError unless the memory of `a` can be read as dtype `d`."""
+def _check_item_sizes(input: Tensor, d: Any) -> None:
+    """RuntimeError unless the memory of `input` can be read as dtype `d`."""
+    a = input._a
     have, want = a.dtype.itemsize, d.itemsize
     if have == want:
         return
     what = f"to view {type_name(DTYPE_OF[a.dtype])} as {type_name(d)} (different element sizes)"
     if a.ndim == 0:
         raise RuntimeError(f"self.dim() cannot be 0 {what}")
-    if a.strides[-1] != have and a.shape[-1] != 1:
+    if a.strides[-1] != have and a.shape[-1] != 1 and a.size:
         raise RuntimeError(f"self.stride(-1) must be 1 {what}, but got {a.strides[-1] // have}")
     if want > have:
         ratio = want // have
         if a.shape[-1] % ratio:
             raise RuntimeError(f"self.size(-1) must be divisible by {ratio} {what}, but got {a.shape[-1]}")
+        if input.storage_offset() % ratio:
+            raise RuntimeError(
+                f"self.storage_offset() must be divisible by {ratio} {what}, but got {input.storage_offset()}"
+            )
         for i, s in enumerate(a.strides[:-1]):
             if s % want:
                 raise RuntimeError(f"self.stride({i}) must be divisible by {ratio} {what}, but got {s // have}")
@@ -307,7 +312,7 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
     if not shape and (size is not None or dtype is not None):
         shape = (size if dtype is None else dtype,)
     if len(shape) == 1 and hasattr(shape[0], "array"):
-        _check_item_sizes(a, shape[0])
+        _check_item_sizes(input, shape[0])
         r = _view_dtype(input, shape[0].array)
         r._v = None  # no gradient passes, so it counts as no view
         return r  # type: ignore[no-any-return]

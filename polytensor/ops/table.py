@@ -171,10 +171,15 @@ def result_type(*xs: Any) -> dtypes.dtype:
     return dtypes.result_dtype(*ranks)
 
 
-def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
+OF_NUMBERS = {"add", "sub", "mul", "div", "div_floor", "div_trunc", "floor_divide"}  # which take two numbers too
+
+
+def prepare(op: str, kind: int, *args: Any) -> list[Tensor]:
     """Operands as Tensors of one dtype on one device: the general path of every pointwise op."""
-    xs = tuple(operand(x, op) for x in xs)
+    xs = [operand(x, op) for x in args]
     tensors = [x for x in xs if isinstance(x, Tensor)]
+    if not tensors and op in OF_NUMBERS:
+        xs = tensors = [constant(devices.cpu_device(), dtypes.scalar_dtype(x).array, x) for x in xs]
     if not tensors:
         raise TypeError(f"{op}(): argument 'input' must be Tensor, not {type(xs[0]).__name__}")
     # tensors of the CPU without dimensions go along
@@ -483,7 +488,8 @@ def binary(
 
     def in_place(self: Tensor, other: Any) -> Tensor:
         # the plain case: write straight into self
-        if self._fn is None and self._v is None and self._s.__class__ is not InferenceCell:
+        v = self._v
+        if self._fn is None and (v is None or v[0]._fn is None) and self._s.__class__ is not InferenceCell:
             a = self._a
             c = other.__class__
             if c is float or c is int:
@@ -496,11 +502,11 @@ def binary(
             if isinstance(other, Tensor) and other._fn is None and other._dev is self._dev:
                 b = other._a
                 kernel = getattr(self._dev.backend, name)
+                kernel = kernel if kernel.__class__ is UFUNC else getattr(kernel, "into", None)
                 if (
-                    kernel.__class__ is UFUNC and a.dtype is b.dtype and 0 not in a.strides and a.dtype.kind in taken
-                    and kind != COMPARE and (b.ndim == 0 or b.shape == a.shape)
+                    kernel is not None and a.dtype is b.dtype and 0 not in a.strides and a.dtype.kind in taken
+                    and kind != COMPARE and (b.ndim == 0 or b.shape == a.shape) and kernel(a, b, a) is not None
                 ):  # fmt: skip
-                    kernel(a, b, out=a)
                     self._bump()
                     return self
         try:

@@ -9,6 +9,7 @@ from .. import devices, dtypes
 from ..autograd.modes import mode
 from ..backends.indexing import span
 from ..dtypes import of as _dtype
+from ..layouts import CHANNELS_LAST, axis_order, preserve_format
 from ..storage import UntypedStorage
 from ..tensor import LEAF, Tensor, check_dim, wrap
 from .creation import array_dtype
@@ -30,7 +31,20 @@ from .shape import (
     unsqueeze,
     view,
 )  # fmt: skip
-from .table import ROWS, F, attach, check_tensor, cpp_name, give, no_kernel, placed, primitive, renamed, write_out
+from .table import (
+    ROWS,
+    F,
+    attach,
+    check_tensor,
+    cpp_name,
+    give,
+    no_kernel,
+    placed,
+    primitive,
+    renamed,
+    type_name,
+    write_out,
+)  # fmt: skip
 
 __all__ = [
     "adjoint",
@@ -179,10 +193,14 @@ def tensor_split(
     d = check_dim(dim, input._a.ndim)
     n = input._a.shape[d]
     if isinstance(cuts, Tensor):
-        if cuts._a.ndim > 1 or cuts.dtype is not dtypes.int64:
+        if cuts.dtype is not dtypes.int64:
             raise RuntimeError(
-                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor of "
-                f"dtype long, but got a tensor with {cuts._a.ndim} dims and dtype {cuts.dtype}"
+                f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {type_name(cuts)}"
+            )
+        if cuts._a.ndim > 1:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but "
+                f"got a tensor with {cuts._a.ndim} dims"
             )
         cuts = cuts.tolist()
     if isinstance(cuts, int):
@@ -300,7 +318,7 @@ def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None
 
 @placed
 def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = None) -> Tensor:
-    """Change the size in place, C-contiguous; new elements are uninitialised. Source: torch.Tensor.resize_.
+    """Change the size in place, in a memory format; new elements are uninitialised. Source: torch.Tensor.resize_.
 
     Where the memory is too small, self gets memory of its own (in PyTorch tensors that share it follow).
     """
@@ -311,10 +329,14 @@ def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = Non
         raise RuntimeError("cannot resize variables that require grad")
     a, backend = self._a, self._dev.backend
     n, item = prod(shape), a.dtype.itemsize
-    strides = tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
+    if memory_format is preserve_format:
+        raise RuntimeError("Unsupported memory format Preserve")
+    order = axis_order(memory_format, None, shape) or range(len(shape))
+    inner = {d: prod([shape[k] for k in list(order)[i + 1 :]]) for i, d in enumerate(order)}
+    strides = tuple(inner[d] for d in range(len(shape)))
     memory = backend.storage(a)
     start = backend.data_ptr(a) - backend.data_ptr(memory)
-    if a.shape == shape:
+    if a.shape == shape and memory_format is None:
         return self
     if start + n * item <= memory.size:
         self._a = backend.as_strided(a, shape, strides, start // item, _geometry(self))
@@ -323,13 +345,16 @@ def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = Non
         fresh = backend.empty((n,), a.dtype)
         kept = memory[start : start + (memory.size - start) // item * item].view(a.dtype)
         fresh[: kept.size] = kept
-        self._a, self._v, self._s = fresh.reshape(shape), None, [self._version + 1, 64]
+        self._a = backend.as_strided(fresh, shape, strides, 0, ((1,), 0))
+        self._v, self._s = None, [self._version + 1, 64]
     return self
 
 
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """resize_ to the shape of another tensor. Source: torch.Tensor.resize_as_."""
-    return resize_(self, the_template._a.shape)
+    if memory_format is preserve_format:
+        memory_format = next((f for f in CHANNELS_LAST if the_template.is_contiguous(memory_format=f)), None)
+    return resize_(self, the_template._a.shape, memory_format=memory_format)  # type: ignore[no-any-return]
 
 
 def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None) -> Tensor:

@@ -5,7 +5,15 @@
 """
 
 from ..autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from .comparison import TOLERANCES, assert_close
+from .comparison import TOLERANCES, assert_allclose, assert_close
 from .equivalence import check_equivalence
 
-__all__ = ["TOLERANCES", "GradcheckError", "assert_close", "check_equivalence", "gradcheck", "gradgradcheck"]
+__all__ = [
+    "TOLERANCES",
+    "GradcheckError",
+    "assert_allclose",
+    "assert_close",
+    "check_equivalence",
+    "gradcheck",
+    "gradgradcheck",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from cmath import isfinite, isnan
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..ops.from_data import as_tensor
 from ..tensor import Tensor
 
 # (rtol, atol) by dtype: the one table of tolerances; dtypes that are not listed compare exactly
@@ -65,6 +67,26 @@ def assert_close(
         text = error.text + (f"\n\nThe failure occurred for item {error.path}" if error.path else "")
         kind = error.kind
     raise kind(msg(text) if callable(msg) else text if msg is None else msg)
+
+
+_OLD_TOLERANCES = {dtypes.float16: (1e-3, 1e-3), dtypes.float32: (1e-4, 1e-5), dtypes.float64: (1e-5, 1e-8)}
+
+
+def assert_allclose(
+    actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True, msg: str = ""
+) -> None:  # fmt: skip
+    """assert_close as it once was: NaNs are equal, dtypes do not count, tolerances are wider; warns."""
+    warnings.warn(
+        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please use "
+        "`torch.testing.assert_close()` instead.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    actual, expected = as_tensor(actual), as_tensor(expected)
+    if rtol is None and atol is None:
+        rows = [_OLD_TOLERANCES.get(t.dtype, (0.0, 0.0)) for t in (actual, expected)]
+        rtol, atol = max(r for r, _ in rows), max(a for _, a in rows)
+    assert_close(actual, expected, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False, msg=msg or None)
 
 
 def _compare(actual: Any, expected: Any, o: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 DEFAULT = "default"
-_early_stop = [True]
+_early_stop: list[bool | None] = [None]
 _debug: list[bool | None] = [None]
 
 
@@ -33,7 +33,10 @@ class CheckpointError(RuntimeError):
 
 @contextmanager
 def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
-    """Whether recomputation stops as soon as it has what backward needs. Source: torch.utils.checkpoint."""
+    """Whether recomputation of the checkpoints made inside stops as soon as it has what backward needs.
+
+    Source: torch.utils.checkpoint.
+    """
     before, _early_stop[0] = _early_stop[0], enable
     try:
         yield
@@ -89,7 +92,8 @@ def checkpoint(
     if not mode.grad:
         return function(*args, **kwargs)
     forward, again = (nullcontext(), nullcontext()) if context_fn is None else context_fn()
-    frame = _Frame(function, args, kwargs, preserve, again, determinism_check == "default", early_stop)
+    stops = early_stop if _early_stop[0] is None else _early_stop[0]
+    frame = _Frame(function, args, kwargs, preserve, again, determinism_check == "default", stops)
     with saved_tensors_hooks(frame.pack, frame.unpack), forward:
         result = function(*args, **kwargs)
     frame.complete = True
@@ -194,7 +198,7 @@ class _Frame:
             )
 
     def _stops(self) -> bool:
-        return self.early_stop and _early_stop[0] and self.complete
+        return self.early_stop and self.complete
 
 
 def _again(x: Any) -> Any:

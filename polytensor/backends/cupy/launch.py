@@ -2,7 +2,8 @@
 
 A family registers its `__global__` functions at import. `kernel(name, *types)` hands out a callable for one tuple of C
 types: (grid, block, args, shared_mem=0), where args are cupy arrays, or numbers of exactly the C parameter's type: I64[n],
-F32[x], ..., or NumPy's scalars, which cost more. `over(n, args, each=1)` is the short way for loops over elements.
+F32[x], ..., or, for what seldom comes again, Python's int for 64 bits, or NumPy's scalars, which cost more.
+`over(n, args, each=1)` is the short way for loops over elements.
 CuPy checks none of it: a wrong type reads garbage (tests/cuda_emulator.py does check). The driver refuses a grid of 0
 blocks, so leave out the launch for empty arrays. Tables of addresses are declared T* const*.
 A thread may take 255 registers: kernels for blocks of more than 256 threads say so by __launch_bounds__.
@@ -17,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = [
-    "BOOL", "CTYPES", "F32", "F64", "I32", "I64", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "U64", "Ready", "code",
-    "expression", "floats", "i64", "kernel", "ready", "register", "threads",
+    "BOOL", "CTYPES", "F32", "F64", "I32", "I64", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "U32", "U64", "Ready", "code",
+    "expression", "floats", "i64", "kernel", "ready", "register",
 ]  # fmt: skip
 
 CTYPES = {
@@ -36,6 +37,7 @@ class _Names(dict[Any, str]):
 
 
 NAMES = _Names()  # of dtypes, for str(dtype) takes 2 us
+MOST_THREADS = 1 << 24  # in a launch of `over`
 STATIC_SHARED = 48 << 10  # bytes of shared memory that a launch may ask for without leave
 OPTIONS = ("-std=c++17",)
 
@@ -225,27 +227,25 @@ def expression(name: str, types: tuple[str, ...]) -> str:
     return f"{name}<{', '.join(types)}>" if types else name
 
 
-class Launch:
-    """A kernel, compiled once for each device and kept on disk by CuPy. RawKernel asks for the device's function, and fills up
-    grids and blocks, at each call: that takes as long as the launch. `most`: bytes of shared memory that it may ask for,
-    which every device must be told."""
+class Launch(dict[int, Any]):
+    """A kernel, compiled once for each device and kept on disk by CuPy; by device: CuPy's two ways to launch it. RawKernel
+    asks for the device's function, and fills up grids and blocks, at each call: that takes as long as the launch.
+    `most`: bytes of shared memory that it may ask for, which every device must be told."""
 
     def __init__(self, made: Any, most: int) -> None:
         from cupy.cuda.runtime import getDevice
 
         self.made, self.most, self.device = made, most, getDevice
-        self.functions: dict[int, tuple[Any, Any]] = {}
 
-    def function(self, device: int) -> tuple[Any, Any]:
+    def __missing__(self, device: int) -> tuple[Any, Any]:
         if self.most > STATIC_SHARED:
             self.made.max_dynamic_shared_size_bytes = self.most
         made = self.made.kernel
-        self.functions[device] = found = made, made.linear_launch
+        self[device] = found = made, made.linear_launch
         return found
 
     def __call__(self, grid: Any, block: Any, args: Any, shared_mem: int = 0) -> None:
-        device = self.device()
-        function, linear = self.functions.get(device) or self.function(device)
+        function, linear = self[self.device()]
         if len(grid) == len(block) == 1:  # as many threads in all, and in a block
             linear(grid[0] * block[0], args, shared_mem, block[0])
         else:
@@ -253,8 +253,8 @@ class Launch:
 
     def over(self, n: int, args: Any, each: int = 1) -> None:
         """A launch for a loop with a stride of the whole grid over n elements, `each` of them to a thread; blocks have 256."""
-        device = self.device()
-        (self.functions.get(device) or self.function(device))[1](threads(n, each), args, 0, 256)
+        n = -(-n // each) + 255 & -256
+        self[self.device()][1](n if n < MOST_THREADS else MOST_THREADS, args, 0, 256)
 
 
 def load(name: str, types: tuple[str, ...], shared_mem: int) -> Any:
@@ -286,14 +286,20 @@ class Numbers(dict[Any, Any]):
         self.kind = kind
 
     def __missing__(self, value: Any) -> Any:
+        key = value
+        if value == 0 and self.kind in (np.float32, np.float64):  # 0.0 and -0.0 would be one key
+            key = str(float(value))
+            if key in self:
+                return self[key]
         made = _parameter()(self.kind(value))
-        one_key = value == value and (value != 0 or self.kind not in (np.float32, np.float64))  # unlike NaN and -0.0
-        if one_key and len(self) < 4096:
-            self[value] = made
+        if value == value and len(self) < 4096:  # unlike NaN
+            self[key] = made
         return made
 
 
-I64, U64, I32, F32, F64, BOOL = map(Numbers, (np.int64, np.uint64, np.int32, np.float32, np.float64, np.bool_))
+I64, U64, I32, U32, F32, F64, BOOL = map(
+    Numbers, (np.int64, np.uint64, np.int32, np.uint32, np.float32, np.float64, np.bool_)
+)
 DOUBLES = {np.float64: F64, np.dtype(np.float64): F64}
 
 
@@ -304,7 +310,7 @@ def floats(dtype: Any) -> Numbers:
 
 def i64(*values: int) -> tuple[Any, ...]:
     """Parameters of type i64."""
-    return tuple([I64[v] for v in values])
+    return tuple(map(I64.__getitem__, values))
 
 
 def kernel(name: str, *types: str, shared_mem: int = 0) -> Any:
@@ -314,8 +320,3 @@ def kernel(name: str, *types: str, shared_mem: int = 0) -> Any:
     if shared_mem > STATIC_SHARED and key not in ready:
         ready[key] = load(name, types, shared_mem)
     return ready[key]
-
-
-def threads(n: int, each: int) -> int:
-    """How many `over` launches, in blocks of 256."""
-    return min(-(-n // each) + 255 & -256, 1 << 24)

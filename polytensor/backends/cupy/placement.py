@@ -24,6 +24,8 @@ def bound(fn: Callable[..., Any], index: int, current: Callable[[], int], use: C
         finally:
             use(before)
 
+    if hasattr(fn, "into"):
+        call.into = bound(fn.into, index, current, use)  # type: ignore[attr-defined]
     return call
 
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from ... import dtypes
 from .. import NATIVE, VIA_NUMPY
-from ..memory import keep_freed_memory
 from ..numpy import NumpyBackend
 from .large import F4, F8, TINY, LargeKernels
 
@@ -65,7 +64,6 @@ class NumbaBackend(LargeKernels):
         from ...threads import get_num_threads
 
         self._threads.set_num_threads(get_num_threads())
-        keep_freed_memory()
         self._nobody = np.empty(0, bool)
         self._no_bias = {np.dtype(kind): np.empty(0, kind) for kind in "fd"}
 

@@ -1,0 +1,158 @@
+"""Where arguments are refused, in the words that users search for, and what is empty, expanded or a number alone."""
+
+import warnings
+
+import numpy as np
+from ops_table import BOOL, F32, I64, add, arr, const, family
+
+
+def told(fn, *args):
+    """The class and the words of the error of fn(*args)."""
+    try:
+        fn(*args)
+    except Exception as error:  # noqa: BLE001 any class is a result here
+        return f"{type(error).__name__}: {error}"
+    return "no error"
+
+
+def warned(fn, *args, **kwargs):
+    """The texts of UserWarnings of fn(*args), as PyTorch's code in C++ ends them or not."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fn(*args, **kwargs)
+    return [str(w.message).partition(" (Triggered")[0] for w in caught if w.category is UserWarning]
+
+
+def put(x, index, value):
+    x[index] = value
+
+
+for name, bounds in {
+    "float": lambda t: slice(0.0, 2.0),
+    "text": lambda t: slice("0", "1"),
+    "complex": lambda t: slice(1j, None),
+    "tensor.float": lambda t: slice(t.tensor(1.0), None),
+    "tensor.long": lambda t: slice(t.tensor([1, 2]), None),
+    "step0": lambda t: slice(None, None, 0),
+    "step-1": lambda t: slice(None, None, -1),
+}.items():
+    add(
+        f"slice.refused.{name}",
+        lambda t, x, bounds=bounds: [told(lambda: x[bounds(t)]), told(lambda: x[0, bounds(t)])],
+        arr(4, 4),
+        grad=False,
+    )
+add("slice.bounds", lambda t, x: (x[t.tensor(1) : t.tensor([3])], x[True:], x[1 : t.tensor(True)]), arr(4, 4))
+for name, shape, index in (
+    ("list", (0, 3), [0, 1]),
+    ("lists", (0, 3), ([0], [0])),
+    ("column", (2, 0), (slice(None), [0])),
+):
+    add(
+        f"index.of_nothing.{name}",
+        lambda t, x, index=index: told(lambda: x[index]),
+        arr(*shape, dtype=F32),
+        grad=False,
+    )
+family(
+    "mask.assigned.mismatch",
+    lambda t, x, v: told(put, x, x > 1, v),
+    {
+        "f0": (const([0, 1, 2, 3], I64), arr(0)),
+        "f3": (const([0, 1, 2, 3], I64), arr(3)),
+        "f2": (const([0, 1, 2, 3], I64), arr(2)),
+        "i3": (const([0, 1, 2, 3], I64), arr(3, dtype=I64)),
+        "i22": (const([0, 1, 2, 3], I64), arr(2, 2, dtype=I64)),
+    },
+    grad=False,
+)
+for name, shape in {
+    "tensor": lambda t: t.tensor([2, 3]),
+    "floats": lambda t: (2, 2.0),
+    "float": lambda t: 3.0,
+    "negative": lambda t: (2, -3),
+}.items():
+    add(
+        f"unravel_index.refused.{name}",
+        lambda t, x, shape=shape: told(t.unravel_index, x, shape(t)),
+        const([1], I64),
+        grad=False,
+    )
+family(
+    "slice.empty.strides",
+    lambda t, x: (x[:, 2:2], x[..., 1:1], x.transpose(0, 1)[:, :0], x[::2, 3:], x.narrow(0, 1, 0), x[:0].mT),
+    {"c": (arr(3, 4, 5),), "t": (arr(3, 4, 5, layout="t"),), "bool": (arr(3, 4, dtype=BOOL),)},
+    strides=True,
+    grad=False,
+)
+
+# ---- dtypes and memory formats of memory that is there ----
+for shape in ((0, 5, 4), (0, 4), (0,)):
+    add(
+        f"view.dtype.empty{shape}",
+        lambda t, shape=shape: [t.zeros(shape).view(k) for k in (t.uint8, t.int32, t.float64)],
+        grad=False,
+        strides=True,
+    )
+for name, index in {"1d": slice(1, 3), "2d": (slice(None), slice(1, None))}.items():
+    add(
+        f"view.dtype.offset.{name}",
+        lambda t, x, index=index: told(x[index].view, t.float64),
+        arr(*((5,) if name == "1d" else (3, 5)), dtype=F32),
+        grad=False,
+    )
+for name, before in {"grown": (2,), "fits": (24,), "same": (1, 2, 3, 4)}.items():
+    for form in ("channels_last", "contiguous_format", "preserve_format"):
+        add(
+            f"resize_.{form}.{name}",
+            lambda t, x, form=form: x.clone().resize_(1, 2, 3, 4, memory_format=getattr(t, form)).fill_(1),
+            arr(*before),
+            grad=False,
+            strides=True,
+        )
+        add(
+            f"resize_as_.{form}.{name}",
+            lambda t, x, form=form: (
+                x.clone()
+                .resize_as_(t.ones(1, 2, 3, 4).to(memory_format=t.channels_last), memory_format=getattr(t, form))
+                .zero_()
+            ),
+            arr(*before),
+            grad=False,
+            strides=True,
+        )
+add("resize_.rank", lambda t, x: x.resize_(4, 6, memory_format=t.channels_last), arr(24), grad=False)
+for name, cuts in {"float": 1.5, "floats": [1.0], "matrix": [[1]]}.items():
+    add(f"tensor_split.refused.{name}", lambda t, x, c=cuts: told(t.tensor_split, x, t.tensor(c)), arr(4), grad=False)
+# ---- a number goes to every place of an expanded tensor, as it is one place ----
+for name, set_ in {"fill_": lambda x: x.fill_(3), "zero_": lambda x: x.zero_(), "add_": lambda x: x.add_(1)}.items():
+    family(
+        f"expanded.{name}",
+        lambda t, x, set_=set_: (told(set_, x.expand(2, 3)), x),
+        {"f": (arr(2, 1),), "i": (arr(1, dtype=I64),), "0d": (arr(),)},
+        grad=False,
+    )
+# ---- two numbers ----
+for op in ("add", "sub", "mul", "div", "floor_divide", "true_divide"):
+    for name, pair in {"ii": (7, 2), "fi": (1.5, 2), "bb": (True, True), "ci": (1 + 2j, 2)}.items():
+        add(f"{op}.numbers.{name}", lambda t, op=op, pair=pair: getattr(t, op)(*pair), grad=False)
+add("add.numbers.alpha", lambda t: (t.add(1, 2, alpha=3), t.div(7, 2, rounding_mode="floor")), grad=False)
+add("pow.numbers", lambda t: t.pow(2, 3), grad=False)
+# ---- reductions ----
+for op in ("var", "std", "var_mean", "std_mean"):
+    family(
+        f"{op}.too_few",
+        lambda t, x, op=op: [warned(getattr(t, op), x, dim=0, correction=c) for c in (0, 1, 3)],
+        {"1": (arr(1),), "3": (arr(3, 2),), "02": (arr(0, 2),), "20": (arr(2, 0),)},
+        grad=False,
+    )
+for op in ("sum", "cumsum", "cumprod"):
+    family(
+        f"{op}.dtype.out",
+        lambda t, x, op=op: [
+            told(lambda k=k: getattr(t, op)(x, 0, dtype=getattr(t, k), out=t.empty_like(x if "c" in op else x[0])))
+            for k in ("float32", "float64")
+        ],
+        {"f64": (arr(2, 3),), "f32": (const(np.ones((2, 3)), F32),)},
+        grad=False,
+    )
