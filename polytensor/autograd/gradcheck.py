@@ -39,10 +39,11 @@ def gradcheck(
     """Compare the gradients of `func` with central differences, for every input that requires grad.
 
     `func` takes the `inputs` (a Tensor or a tuple) and returns a Tensor or a tuple; inputs should be float64 or complex128
-    (real and imaginary part count as two numbers) and must not overlap in memory. Also checked: equal results of two
-    backward passes (within `nondet_tol`), zero gradients from a zero one, and outputs that got no gradient. `fast_mode` compares one random direction instead of every element.
-    `check_forward_ad` compares forward mode as well, without `check_backward_ad` alone. Batched passes run one by one
-    here, so check_batched_grad and check_batched_forward_grad check nothing more; `masked` is for sparse tensors.
+    (whose real and imaginary parts are two numbers each) and must not overlap in memory. Also checked: equal results of two
+    backward passes (within `nondet_tol`), zero gradients from a zero one, and outputs that got no gradient. `fast_mode`
+    compares one random direction instead of every element. `check_forward_ad` compares forward mode as well, without
+    `check_backward_ad` alone. Batched passes run one by one here, so check_batched_grad and check_batched_forward_grad check
+    nothing more; `masked` is for sparse tensors.
     Returns True; raises GradcheckError, or returns False where `raise_exception` is False.
     """
     if not (check_forward_ad or check_backward_ad):

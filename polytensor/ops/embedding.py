@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import prod
 from typing import Any
 
 from .. import dtypes
@@ -59,10 +60,9 @@ def _indices(input: Tensor, weight: Tensor, op: str) -> Any:
     return index
 
 
-def _padding(padding_idx: int | None, shape: tuple[int, ...]) -> int:
+def _padding(padding_idx: int | None, rows: int) -> int:
     if padding_idx is None:
         return -1
-    rows = shape[0]
     if not -rows <= padding_idx < rows:
         raise AssertionError("Padding_idx must be within num_embeddings")
     return padding_idx % rows
@@ -90,7 +90,7 @@ def embedding(
     """
     i, w = check_tensor(input, "embedding", "indices"), check_tensor(weight, "embedding", "weight")
     _refuse_sparse(sparse)
-    skip = _padding(padding_idx, w._a.shape)
+    skip = _padding(padding_idx, prod(w._a.shape[:1]))
     if w._a.ndim != 2:
         raise RuntimeError(f"'weight' must be 2-D, got {list(w._a.shape)}")
     index = _indices(i, w, "embedding")
@@ -196,7 +196,7 @@ def embedding_bag(
         raise RuntimeError(
             f"padding_idx must be within the number of embeddings, {-rows} through {rows - 1}, but got {padding_idx}"
         )
-    skip = _padding(padding_idx, w._a.shape)
+    skip = _padding(padding_idx, rows)
     index = _indices(i, w, "embedding_bag")
     if max_norm is not None:
         _renorm(w, index, max_norm, norm_type)
