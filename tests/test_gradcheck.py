@@ -226,6 +226,39 @@ def test_finds_a_wrong_derivative():
     assert gradcheck(torch.exp, x, fast_mode=True)
 
 
+class Scaled(torch.autograd.Function):
+    """2 x, with a gradient of 2 g or a wrong one."""
+
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.factor = factor
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.factor, None
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_complex_numbers(fast):
+    x = torch.tensor([0.5 + 1j, -2.0 + 0.3j, 0.1j], dtype=torch.complex128, requires_grad=True)
+    real = torch.tensor([0.5, 1.0, -2.0], dtype=torch.float64, requires_grad=True)
+    for f in (torch.sin, torch.abs, lambda x: x * x.conj(), lambda x: (x.real, x.imag), lambda x: Scaled.apply(x, 2)):
+        assert gradcheck(f, x, fast_mode=fast)
+    assert gradcheck(lambda x: torch.complex(x, x * x), real, fast_mode=fast)
+    assert gradcheck(lambda x, y: x * y, (x, real), fast_mode=fast, check_forward_ad=True)
+    assert gradgradcheck(lambda x, y: (x**3).sum() * y, (x, real), fast_mode=fast)
+    for factor in (2j, 2.1, 2 + 0.1j):
+        with pytest.raises(GradcheckError, match="Jacobian mismatch"):
+            gradcheck(Scaled.apply, (x, factor), fast_mode=fast)
+
+
+def test_one_direction_of_many_elements():
+    """The rounding of a function that hardly changes in that direction is no mismatch."""
+    x = torch.rand(200, 200, dtype=torch.float64).requires_grad_()
+    assert gradcheck(lambda x: torch.nn.functional.layer_norm(x, (200, 200)) * 1e3, x, fast_mode=True)
+
+
 def test_refuses_inputs():
     with pytest.raises(ValueError, match="at least one input tensor to require gradient"):
         gradcheck(torch.exp, torch.ones(2))
@@ -240,3 +273,50 @@ def test_detached_output_must_be_flat():
     assert gradcheck(lambda x: torch.ones(2, dtype=torch.float64), x)
     with pytest.raises(GradcheckError, match="expected to be zero"):
         gradcheck(lambda x: x.detach() * 2, x)
+
+
+class Square(torch.autograd.Function):
+    """x * x, right for real x alone; noise in its derivative."""
+
+    noise = 0.0
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0] * (2 + Square.noise * torch.rand((), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_complex_inputs_and_outputs(fast):
+    def both(z, x):
+        return z.abs() * x, torch.complex(x, z.real).exp() * z.conj()
+
+    z = torch.tensor([0.5 + 1j, -1 + 0.25j], dtype=torch.complex128, requires_grad=True)
+    x = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
+    assert gradcheck(both, (z, x), fast_mode=fast, check_forward_ad=True, check_grad_dtypes=True)
+    assert gradgradcheck(both, (z, x), fast_mode=fast)
+    assert gradcheck(Square.apply, x, fast_mode=fast)
+    with pytest.raises(GradcheckError, match="Jacobian mismatch"):
+        gradcheck(Square.apply, z, fast_mode=fast)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_two_backward_passes_must_agree(fast, monkeypatch):
+    monkeypatch.setattr(Square, "noise", 1e-7)
+    x = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
+    with pytest.raises(GradcheckError, match="not reentrant"):
+        gradcheck(Square.apply, x, fast_mode=fast)
+    assert gradcheck(Square.apply, x, fast_mode=fast, nondet_tol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind, fn", {"shape": lambda x: x if x[0] > 1 else x[:1], "dtype": lambda x: x if x[0] > 1 else x.float()}.items()
+)
+def test_what_an_output_is_must_not_hang_on_values(kind, fn):
+    x = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(AssertionError, match=f"same {kind} when inputs are perturbed"):
+        gradcheck(fn, x)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from math import inf, isfinite, prod
 from typing import Any
 
@@ -82,11 +81,6 @@ def addressable(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-@cache
-def _limits(d: dtypes.dtype) -> Any:
-    return dtypes.iinfo(d) if d.category == dtypes.INT else dtypes.finfo(d)
-
-
 def checked(value: Any, d: dtypes.dtype) -> Any:
     """A Python number that dtype `d` can hold, integers wrapped. RuntimeError as in PyTorch where it cannot."""
     name = CPP_NAME.get(d.name, d.name)
@@ -95,7 +89,7 @@ def checked(value: Any, d: dtypes.dtype) -> Any:
             raise RuntimeError(f"value cannot be converted to type {name} without overflow")
         value = value.real if d.category != dtypes.BOOL else bool(value)
     if d.category == dtypes.INT:
-        limits = _limits(d)
+        limits = dtypes.int_limits(d)
         low = limits.min if d.is_signed or isinstance(value, float) else -limits.max
         if not low <= value <= limits.max:
             raise RuntimeError(f"value cannot be converted to type {name} without overflow")
@@ -106,7 +100,7 @@ def checked(value: Any, d: dtypes.dtype) -> Any:
             value = float(value)
         except OverflowError:
             value = inf
-        if isfinite(value) and abs(value) > _limits(d).max:
+        if isfinite(value) and abs(value) > dtypes.float_limits(d).max:
             raise RuntimeError(f"value cannot be converted to type {name} without overflow")
     return value
 

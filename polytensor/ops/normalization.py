@@ -304,7 +304,7 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     x, dims = _last("rms_norm", x, normalized_shape, weight)
     e: float = 0.0 if eps is None else eps
     if eps is None and x._a.dtype.kind not in "biu":
-        e = dtypes.finfo(dtypes.float32 if is_half(x._a.dtype) else x.dtype).eps
+        e = dtypes.float_limits(dtypes.float32 if is_half(x._a.dtype) else x.dtype).eps
 
     if (
         x._dev.backend.remakes_norms
