@@ -14,7 +14,7 @@ from .tensor import Tensor as TensorBase
 
 __all__ = [
     "DisableTorchFunction", "DisableTorchFunctionSubclass", "Generator", "TensorBase", "_disabled_torch_function_impl",
-    "_TensorMeta", "_are_functorch_transforms_active", "_get_tracing_state", "_log_api_usage_once", "_nn",
+    "_TensorMeta", "_are_functorch_transforms_active", "_get_tracing_state", "_is_tracing", "_log_api_usage_once", "_nn",
 ]  # fmt: skip
 
 
@@ -27,6 +27,10 @@ _TensorMeta = type(TensorBase)
 
 def _get_tracing_state() -> None:
     """None: nothing is being traced."""
+
+
+def _is_tracing() -> bool:
+    return False
 
 
 def _log_api_usage_once(event: str) -> None:

@@ -10,6 +10,8 @@ def missing(module: str, instead: str) -> Callable[[str], Any]:
     """A module's __getattr__: AttributeError that says what is not there and what to use."""
 
     def getattr_(name: str) -> Any:
+        if name == "__path__":  # each import within a function asks for it
+            raise AttributeError(name)
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         raise AttributeError(f"{module}.{name}: PolyTensor has no {module}; {instead}")
@@ -41,6 +43,8 @@ def explain(module: Any) -> None:
     """Let a module without a __getattr__ of its own say what it lacks."""
 
     def getattr_(name: str) -> Any:
+        if name == "__path__":  # each import within a function asks for it
+            raise AttributeError(name)
         raise lacks(module.__name__, name)
 
     module.__dict__.setdefault("__getattr__", getattr_)

@@ -6,6 +6,7 @@ Python numbers, and only a higher *category* (bool < integer < float < complex) 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 BOOL, INT, FLOAT, COMPLEX = range(4)
@@ -359,3 +360,6 @@ class iinfo(_Info):
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+
+float_limits, int_limits = cache(finfo), cache(iinfo)  # making one costs more than a small op

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlparse
 
+from .absent import lacks
 from .files.download import save_url, sha256
 from .serialization import load as _read
 
@@ -25,6 +26,14 @@ __all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_stat
 _dir: str | None = None
 HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # NAME-0123abcd.pth
 _REFUSED = "PolyTensor runs no code from GitHub: get {!r} yourself and {}"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "tqdm":
+        from tqdm.auto import tqdm
+
+        return tqdm
+    raise lacks(__name__, name)
 
 
 def get_dir() -> str:

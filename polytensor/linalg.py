@@ -39,6 +39,7 @@ from .ops.linalg import (
 from .ops.norms import cond, matrix_norm, matrix_rank, vander, vecdot, vector_norm
 from .ops.norms import linalg_cross as cross
 from .ops.norms import linalg_norm as norm
+from .ops.operands import numpy_names
 from .ops.products import matmul
 from .ops.table import check_tensor
 from .tensor import Tensor
@@ -55,3 +56,7 @@ __all__ = [
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """The diagonals of matrices, as a view. Source: torch.linalg.diagonal."""
     return check_tensor(A, "linalg_diagonal", "A").diagonal(offset, dim1, dim2)  # type: ignore[attr-defined]
+
+
+for _name in __all__[1:]:
+    globals()[_name] = numpy_names(globals()[_name])

@@ -18,7 +18,7 @@ CONTRACT = {
 MIXED = (
     "where", "keep", "index", "gather", "scatter", "cross_entropy", "ctc_loss", "max_pool2d_", "check_index", "write", "view_scatter",
     "histogram", "bincount", "counts", "take_along", "add_along",
-    "permute_rows", "masked_scale", "attend", "linalg_ldl_solve", "ldexp", "embedding", "bag",
+    "permute_rows", "masked_scale", "attend", "linalg_ldl_solve", "ldexp", "embedding", "bag", "nll",
     "sgd_step", "adam_step", "rule_many",
 )  # fmt: skip
 WRITES = {

@@ -199,6 +199,8 @@ class Kernel:
                 once |= element >> 16 == POINTER
                 keep.append(a)
                 continue
+            if type(a) is int:  # CuPy makes an int64 of it
+                a = np.int64(a).view(np.uint64 if value == UNSIGNED << 16 | 8 else np.int64)
             a = getattr(a, "value", a)
             if not isinstance(a, np.generic) and not (type(a) is np.ndarray and a.size == 1):
                 self.fail(f"argument {k} is {type(a)}, neither an array of CuPy nor a NumPy scalar")

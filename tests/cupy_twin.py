@@ -454,7 +454,7 @@ class TwinBackend(CupyBackend):
         self._bind_products()
         self._bind_elementwise()
         self._blas = fake_blas()
-        self._roots, self._faults = {}, None
+        self._roots, self._faults, self._nothings = {}, None, {}
         self._refuse_missing()
 
     def to_numpy(self, a):

@@ -36,10 +36,10 @@ def test_writes_into_memory_that_is_read(gpu, launches, shift):
     gpu.write(x[shift:], x[: 40 - shift])
     expected[shift:] = expected[: 40 - shift].copy()
     np.testing.assert_array_equal(np.asarray(x), expected)
-    assert "move_rows" not in launches  # which reads and writes in any order
+    assert "move" not in launches  # which reads and writes in any order
     gpu.write(x[20:], x[:20])
     np.testing.assert_array_equal(np.asarray(x)[20:], expected[:20])
-    assert launches == ["move_rows"]
+    assert launches == ["move"]
 
 
 SHAPES = [((4, 8), (4, 8)), ((5, 7), (7,)), ((5, 8), (1, 8)), ((5, 7), ()), ((), (3, 5)), ((1, 1), (3,)), ((3, 1), (1, 4)),
@@ -109,7 +109,7 @@ def test_arithmetic_in_place_is_one_launch(card, launches, dtype):
     np.testing.assert_array_equal(x.cpu().numpy(), expected)
     assert x._version == 6
     x.copy_(y)
-    assert launches[6:] == ["move_rows"] and x._version == 7
+    assert launches[6:] == ["move"] and x._version == 7
     np.testing.assert_array_equal(x.cpu().numpy(), other)
 
 
@@ -120,9 +120,51 @@ def test_in_place_with_operands_that_overlap(card, launches):
     host[1:] += host[:9].copy()
     x.mul_(x[3])
     host *= host[3].copy()
-    assert launches.count("move_rows") == 2  # by way of a copy
+    assert launches.count("move") == 2  # by way of a copy
     launches.clear()
     x.add_(x)
     host += host
     assert launches == ["two_add"]
     np.testing.assert_array_equal(x.cpu().numpy(), host)
+
+
+@pytest.mark.parametrize(("shapes", "dim", "count"), [
+    ([(2, 3), (2, 5)], 1, 1), ([(4,), (0,), (7,)], 0, 1), ([(3, 4)] * 5, 0, 2), ([(2, 3, 4), (2, 1, 4), (2, 2, 4)], -2, 1),
+    ([(2, 0)] * 2, 1, 0), ([(1, 4)] * 8, 0, 2),
+], ids=str)  # fmt: skip
+def test_cat_takes_four_arrays_to_a_launch(gpu, launches, shapes, dim, count):
+    for dtype in ("float32", "float16", "bool", "float64"):
+        host = [np.arange(np.prod(s)).reshape(s).astype(dtype) for s in shapes]
+        launches.clear()
+        np.testing.assert_array_equal(
+            np.asarray(gpu.cat([gpu.from_numpy(a) for a in host], dim)), np.concatenate(host, dim)
+        )
+        assert launches == ["cat_rows"] * count
+    odd = gpu.from_numpy(np.arange(9.0))[1:]  # not aligned to 16 bytes
+    np.testing.assert_array_equal(np.asarray(gpu.cat([odd, odd], 0)), [*range(1, 9)] * 2)
+
+
+def test_large_arrays_are_joined_in_their_own_words(gpu, launches):
+    host = [np.arange(300000, dtype=np.float32), np.ones(1, np.float32)]
+    np.testing.assert_array_equal(np.asarray(gpu.cat([gpu.from_numpy(a) for a in host], 0)), np.concatenate(host))
+    assert launches == ["cat_rows"] * 2
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 64])
+def test_conversions(gpu, launches, n):
+    values = np.resize([0.0, -0.0, 1.5, -2.25, 1e-3, 70000.0, np.inf, -np.inf, np.nan, 3.14159265358979], n + 1)
+    kinds = [polytensor.float32, polytensor.float64, polytensor.float16, polytensor.bfloat16]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in (0, 1):
+            for source, to in [(a, b) for a in kinds for b in kinds if a is not b]:
+                host = values.astype(source.array)[start : start + n]
+                found = gpu.cast(gpu.from_numpy(values.astype(source.array))[start : start + n], to.array)
+                expected = HOST.cast(host, to.array)
+                assert found.dtype == expected.dtype
+                found = np.asarray(found)
+                np.testing.assert_array_equal(found.astype(float), expected.astype(float))
+                np.testing.assert_array_equal(np.signbit(found)[found == 0], np.signbit(expected)[found == 0])
+    for source in (np.bool_, np.int64):
+        host = np.arange(n).astype(source)
+        np.testing.assert_array_equal(np.asarray(gpu.cast(gpu.from_numpy(host), np.dtype("f"))), host.astype("f"))
+    assert launches == ["convert"] * (26 if n else 0)

@@ -241,7 +241,7 @@ def test_a_batch_norm_of_16_bits_is_not_widened(twin, launches):
                 with torch.no_grad():
                     told = model.eval()(x)
                 if device is there:
-                    clip = [] if isinstance(act, torch.nn.Identity) else ["map_relu", "move_rows"]
+                    clip = [] if isinstance(act, torch.nn.Identity) else ["map_relu", "move"]
                     assert launches == ["channel_apply", *clip]
                 found.append(
                     [y, told, dx, x.grad, norm.weight.grad, norm.bias.grad, norm.running_mean, norm.running_var]

@@ -92,7 +92,7 @@ def test_parallel_apply_finds_devices_by_itself(machine):
 def test_comm(machine):
     from polytensor.nn.parallel import comm
 
-    assert P.comm is comm is torch.cuda.comm
+    assert P.comm is comm and torch.cuda.comm.broadcast is comm.broadcast
     x = torch.arange(6.0, device="cuda:0")
     a, b = comm.broadcast(x, [0, 1])
     assert a is x and b.device.index == 1 and b.tolist() == x.tolist()
@@ -115,3 +115,20 @@ def test_comm(machine):
             wrong()
     with pytest.raises(ValueError, match="same shape"):
         comm.reduce_add([x, x[:2]])
+
+
+def test_functions_between_devices(machine):
+    """What layers that share statistics between devices call: gradients come back to where the tensors are."""
+    from polytensor.nn.parallel import _functions as functions
+
+    x = torch.arange(4.0, requires_grad=True)
+    y = torch.ones(2, requires_grad=True)
+    a, b, c, d = functions.Broadcast.apply([0, 1], x, y)
+    assert [str(t.device) for t in (a, b, c, d)] == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
+    sums = functions.ReduceAddCoalesced.apply(1, 2, a, b, c * 2, d * 3)
+    assert [(str(t.device), t.tolist()) for t in sums] == [("cuda:1", [0, 3, 6, 9]), ("cuda:1", [4, 4])]
+    (sums[0].sum() + sums[1].sum()).backward()
+    assert x.grad.tolist() == [3] * 4 and y.grad.tolist() == [4, 4] and str(x.grad.device) == "cpu"
+    parts = functions.Scatter.apply([0, 1], [1, 3], 0, x)
+    assert [(str(t.device), t.tolist()) for t in parts] == [("cuda:0", [0]), ("cuda:1", [1, 2, 3])]
+    assert functions.Gather.apply(0, 0, *parts).tolist() == x.tolist()

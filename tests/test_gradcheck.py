@@ -240,3 +240,50 @@ def test_detached_output_must_be_flat():
     assert gradcheck(lambda x: torch.ones(2, dtype=torch.float64), x)
     with pytest.raises(GradcheckError, match="expected to be zero"):
         gradcheck(lambda x: x.detach() * 2, x)
+
+
+class Square(torch.autograd.Function):
+    """x * x, right for real x alone; noise in its derivative."""
+
+    noise = 0.0
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0] * (2 + Square.noise * torch.rand((), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_complex_inputs_and_outputs(fast):
+    def both(z, x):
+        return z.abs() * x, torch.complex(x, z.real).exp() * z.conj()
+
+    z = torch.tensor([0.5 + 1j, -1 + 0.25j], dtype=torch.complex128, requires_grad=True)
+    x = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
+    assert gradcheck(both, (z, x), fast_mode=fast, check_forward_ad=True, check_grad_dtypes=True)
+    assert gradgradcheck(both, (z, x), fast_mode=fast)
+    assert gradcheck(Square.apply, x, fast_mode=fast)
+    with pytest.raises(GradcheckError, match="Jacobian mismatch"):
+        gradcheck(Square.apply, z, fast_mode=fast)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_two_backward_passes_must_agree(fast, monkeypatch):
+    monkeypatch.setattr(Square, "noise", 1e-7)
+    x = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
+    with pytest.raises(GradcheckError, match="not reentrant"):
+        gradcheck(Square.apply, x, fast_mode=fast)
+    assert gradcheck(Square.apply, x, fast_mode=fast, nondet_tol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind, fn", {"shape": lambda x: x if x[0] > 1 else x[:1], "dtype": lambda x: x if x[0] > 1 else x.float()}.items()
+)
+def test_what_an_output_is_must_not_hang_on_values(kind, fn):
+    x = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(AssertionError, match=f"same {kind} when inputs are perturbed"):
+        gradcheck(fn, x)

@@ -1,5 +1,6 @@
 """Names that libraries on top of PyTorch ask for: the answers are PyTorch's, or say clearly what is not here."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -492,6 +493,39 @@ def test_the_alias_names_the_version_that_is_followed(tmp_path, oracle):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("+")[0] == oracle.__version__.split("+")[0] and "polytensor" in done.stdout
+
+
+def test_names_that_older_programs_import(oracle):
+    """Small helpers of PyTorch's that are not in its documentation and stand in many programs' imports."""
+    from polytensor import hub
+    from polytensor.utils.collect_env import get_pretty_env_info
+
+    def program(t):
+        utils, operators, apply, variable, module = (
+            importlib.import_module(f"{t.__name__}.{name}")
+            for name in (
+                "_utils",
+                "onnx.operators",
+                "nn.parallel.parallel_apply",
+                "autograd.variable",
+                "nn.modules.module",
+            )
+        )
+        xs = [t.ones(2, 2), t.arange(3.0), t.ones(()), t.ones(4, dtype=t.float64), t.zeros(3), t.zeros(9)]
+        flat = utils._flatten_dense_tensors(xs[:3])
+        back = utils._unflatten_dense_tensors(flat, xs[:3])
+        return (
+            flat.tolist(), [b.tolist() for b in back], [b._base is not None for b in back],
+            [[len(x.shape) for x in g] for size in (1, 28, 100) for g in utils._take_tensors(xs, size)],
+            operators.shape_as_tensor(xs[0]).tolist(), str(operators.shape_as_tensor(xs[2]).dtype)[-5:],
+            operators.reshape_from_tensor_shape(xs[0], t.tensor([4, 1])).shape,
+            apply.get_a_var([1, {"a": (2, xs[0])}]) is xs[0], apply.get_a_var([1]), variable.Variable is t.autograd.Variable,
+            module._addindent("a\nb\nc", 3), t._C._is_tracing(),
+        )  # fmt: skip
+
+    assert program(pt) == program(oracle)
+    assert pt.utils.model_zoo.tqdm is hub.tqdm and "polytensor" in get_pretty_env_info()
+    assert pt.cuda.comm.broadcast is pt.nn.parallel.comm.broadcast
 
 
 def test_nothing_is_distributed():

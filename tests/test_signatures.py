@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import warnings
 from collections import defaultdict
 from pathlib import Path
@@ -301,3 +302,50 @@ def test_wrong_arguments_are_refused_as_by_pytorch(space):
             if not isinstance(found, Exception if name in LATER else (TypeError, NotImplementedError)):
                 wrong.append(f"{name}(*{args}, **{kwargs}): {found!r} instead of {error}")
     assert not wrong, "\n".join(wrong)
+
+
+# ---- namespaces whose functions PyTorch describes in no interface file -------------------------------------------------
+def required(fn):
+    """The names of the arguments that PyTorch's parser misses, in each form of the call."""
+    text = str(error_of(fn, (), {}))
+    if "missing" in text:
+        return [re.findall(r'"(\w+)"', text)]
+    return [
+        re.findall(r"(\w+)(?=,|$)", form)
+        for form in re.findall(r"^ \* \(([^*=]*?)(?:, [\w ]+ = .*|, \*.*)?\)$", text, re.M)
+    ]
+
+
+@pytest.mark.parametrize("space", ["linalg", "fft", "nn.functional"])
+def test_names_of_required_arguments(space):
+    """Every required argument is taken by PyTorch's name: linalg.norm's matrix is `input`, whatever its page says."""
+    theirs, ours = torch, polytensor
+    for part in space.split("."):
+        theirs, ours = getattr(theirs, part), getattr(ours, part)
+    seen, wrong = 0, []
+    for name, fn in vars(theirs).items():
+        if name[0] == "_" or not inspect.isbuiltin(fn) or name.startswith("has_torch_function"):
+            continue
+        taken = inspect.signature(getattr(ours, name)).parameters
+        for names in required(fn):
+            seen += 1
+            wrong += [(name, n) for n in names if n not in taken and not open_ended(getattr(ours, name))]
+    assert seen > 15 and not wrong
+
+
+@pytest.mark.parametrize("space", ["linalg", "fft"])
+def test_numpy_names_in_namespaces(space):
+    """axis, keepdims and x are taken where PyTorch takes them."""
+    theirs, ours = getattr(torch, space), getattr(polytensor, space)
+    wrong = []
+    for name in (n for n, fn in vars(theirs).items() if n[0] != "_" and inspect.isbuiltin(fn)):
+        for more in ({"axis": 0}, {"axis": 0, "keepdims": True}, {}):
+            for first in ("x", "y"):
+                tried = []
+                for t, home in ((torch, theirs), (polytensor, ours)):
+                    x = t.ones(2, 2)
+                    args = () if first == "x" else (x, x) if name in ("vecdot", "cross") else (x,)
+                    tried.append(error_of(getattr(home, name), args, {**({"x": x} if first == "x" else {}), **more}))
+                if isinstance(tried[1], TypeError) and not isinstance(tried[0], TypeError):
+                    wrong.append((name, first, more, *tried))
+    assert not wrong

@@ -50,10 +50,29 @@ def test_parameter_names_and_shapes(name, tv, oracle, no_init):
     assert {k: tuple(v.shape) for k, v in ours.state_dict().items()} == want
     assert list(ours.state_dict()) == list(theirs.state_dict())
     assert [k for k, _ in ours.named_parameters()] == [k for k, _ in theirs.named_parameters()]
-    if not name.startswith("vit_h"):
-        a = {k: type(m).__name__ for k, m in ours.named_modules() if not list(m.children())}
-        b = {k: type(m).__name__ for k, m in theirs.named_modules() if not list(m.children())}
-        assert a == b
+    assert repr(ours) == repr(theirs)
+
+
+def test_layers_between(tv, oracle, no_init):
+    """IntermediateLayerGetter: which children it keeps, what it gives back, what it refuses."""
+
+    def program(module, models):
+        import importlib
+
+        getter = importlib.import_module(models.__name__ + "._utils").IntermediateLayerGetter
+        body = module.nn.Sequential(module.nn.ReLU(), module.nn.Sigmoid(), module.nn.Tanh(), module.nn.ELU())
+        got = getter(body, {"0": "a", "2": 5})
+        out = got(module.tensor([-1.0, 2.0]))
+        try:
+            getter(body, {"7": "a"})
+        except ValueError as error:
+            return repr(got), [(k, v.tolist()) for k, v in out.items()], list(got.state_dict()), str(error)
+
+    ours, theirs = program(pt, M), program(oracle, tv.models)
+    assert ours[0] == theirs[0] and ours[2:] == theirs[2:]
+    assert [k for k, _ in ours[1]] == [k for k, _ in theirs[1]] == ["a", 5]
+    for (_, a), (_, b) in zip(ours[1], theirs[1], strict=True):
+        assert a == pytest.approx(b)
 
 
 SMALL = {

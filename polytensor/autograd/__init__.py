@@ -19,7 +19,6 @@ from .anomaly_mode import set_detect_anomaly as set_detect_anomaly
 from .function import Function as Function
 from .function import once_differentiable as once_differentiable
 from .graph import GradientEdge
-from .legacy import Variable as Variable
 from .modes import enable_grad as enable_grad
 from .modes import inference_mode as inference_mode
 from .modes import is_grad_enabled as is_grad_enabled
@@ -28,6 +27,7 @@ from .modes import no_grad as no_grad
 from .modes import set_grad_enabled as set_grad_enabled
 from .modes import set_multithreading_enabled as set_multithreading_enabled
 from .node import AccumulateGrad
+from .variable import Variable as Variable
 
 _warned: list[bool] = []  # of the cycle that create_graph makes: once, as PyTorch
 

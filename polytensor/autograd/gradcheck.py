@@ -40,7 +40,8 @@ def gradcheck(
 
     `func` takes the `inputs` (a Tensor or a tuple) and returns a Tensor or a tuple; inputs should be float64 and must
     not overlap in memory. Also checked: equal results of two backward passes (within `nondet_tol`), zero gradients from
-    a zero one, and outputs that got no gradient. `fast_mode` compares one random direction instead of every element.
+    a zero one, and outputs that got no gradient.
+    Complex elements count as two real ones. `fast_mode` compares one random direction instead of every element.
     `check_forward_ad` compares forward mode as well, without `check_backward_ad` alone. Batched passes run one by one
     here, so check_batched_grad and check_batched_forward_grad check nothing more; `masked` is for sparse tensors.
     Returns True; raises GradcheckError, or returns False where `raise_exception` is False.
@@ -130,7 +131,11 @@ def _outputs(func: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Tensor,
 
 
 def _flat(t: Any) -> list[float]:
-    values: list[float] = t.detach().reshape(-1).tolist()
+    """The elements; of a complex one the real and the imaginary part. Gradients are then those of real functions."""
+    from ..ops.complexes import view_as_real
+
+    real: Any = view_as_real(t.detach()) if t.is_complex() else t.detach()
+    values: list[float] = real.reshape(-1).tolist()
     return values
 
 
@@ -138,16 +143,22 @@ def _like(t: Any, values: list[float]) -> Any:
     """A tensor of these values with `t`'s shape, dtype and device."""
     from ..ops.from_data import tensor
 
+    if t.is_complex():
+        values = [complex(*pair) for pair in zip(values[::2], values[1::2], strict=True)]  # type: ignore[misc]
     flat: Any = tensor(values, dtype=t.dtype, device=t.device)
     return flat.reshape(t.shape)
 
 
+def _count(t: Any) -> int:
+    return int(t.numel()) * (2 if t.is_complex() else 1)
+
+
 def _one(t: Any, k: int) -> list[float]:
-    return [float(i == k) for i in range(t.numel())]
+    return [float(i == k) for i in range(_count(t))]
 
 
 def _random_like(t: Any, rng: Random, strided: bool) -> Any:
-    y = _like(t, [rng.uniform(-1, 1) for _ in range(t.numel())])
+    y = _like(t, [rng.uniform(-1, 1) for _ in range(_count(t))])
     if strided and t.dim():
         from ..ops.joining import stack
 
@@ -191,7 +202,7 @@ def _check(
         return
     for j, y in enumerate(outputs):
         if fast:
-            _check_direction(func, inputs, wanted, y, j, eps, atol, rtol)
+            _check_direction(func, inputs, wanted, y, j, eps, atol, rtol, nondet_tol)
         else:
             _check_jacobian(func, inputs, wanted, y, j, eps, atol, rtol, nondet_tol, check_dtypes)
     _check_zero(outputs, wanted)
@@ -199,20 +210,27 @@ def _check(
         _check_undefined(outputs, wanted)
 
 
-def _difference(f: Callable[[], list[float]], x: Any, direction: list[float], eps: float) -> list[float]:
+def _difference(f: Callable[[], Any], x: Any, direction: list[float], eps: float) -> list[float]:
     """(f(x + eps * d) - f(x - eps * d)) / (2 * eps), with `x` changed in place and put back."""
     kept = _flat(x)
 
-    def at(step: float) -> list[float]:
+    def at(step: float) -> Any:
         with no_grad():  # .data: the graph that is being checked must not see these writes
             x.data.copy_(_like(x, [v + step * d for v, d in zip(kept, direction, strict=True)]))
-        return f()
+        y = f()
+        return y.shape, y.dtype, _flat(y)
 
     try:
-        above, below = at(eps), at(-eps)
+        (*kind, above), (*other, below) = at(eps), at(-eps)
     finally:
         with no_grad():
             x.data.copy_(_like(x, kept))
+    for what, a, b in zip(("shape", "dtype"), kind, other, strict=True):
+        if a != b:
+            raise AssertionError(
+                f"Expected `func` to return outputs with the same {what} when inputs are perturbed on the elements by eps, "
+                f"but got:\n {what}s {a} and {b}."
+            )
     return [(a - b) / (2 * eps) for a, b in zip(above, below, strict=True)]
 
 
@@ -223,26 +241,19 @@ def _check_jacobian(
     analytical = _analytical(y, wanted, check_dtypes)
     again = _analytical(y, wanted, False)
     for i, x in enumerate(wanted):
-        if not _close(analytical[i], again[i], nondet_tol, 0.0):
-            raise GradcheckError(
-                "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
-                "gives different values, although analytical gradient matches numerical gradient. "
-                f"The tolerance for nondeterminism was {nondet_tol}."
-            )
-        numerical = [
-            _difference(lambda: _flat(_outputs(func, inputs)[j]), x, _one(x, k), eps) for k in range(x.numel())
-        ]
+        _check_again(analytical[i], again[i], nondet_tol)
+        numerical = [_difference(lambda: _outputs(func, inputs)[j], x, _one(x, k), eps) for k in range(_count(x))]
         _compare(analytical[i], numerical, i, j, atol, rtol)
 
 
 def _analytical(y: Any, wanted: list[Tensor], check_dtypes: bool) -> list[list[list[float]]]:
     """For each input the Jacobian (elements of x, elements of y), by one backward pass per element of y."""
     columns: list[list[list[float]]] = [[] for _ in wanted]
-    for k in range(y.numel()):
+    for k in range(_count(y)):
         grads = _grad(y, wanted, _like(y, _one(y, k)), retain_graph=True, allow_unused=True)
         for column, x, g in zip(columns, wanted, grads, strict=True):
             if g is None:
-                column.append([0.0] * x.numel())
+                column.append([0.0] * _count(x))
                 continue
             if check_dtypes and g.dtype is not x.dtype:
                 raise GradcheckError("Gradient has dtype mismatch")
@@ -250,9 +261,23 @@ def _analytical(y: Any, wanted: list[Tensor], check_dtypes: bool) -> list[list[l
                 raise GradcheckError("Analytical gradient has incorrect size")
             column.append(_flat(g))
     return [
-        [list(row) for row in zip(*c, strict=True)] if c else [[] for _ in range(x.numel())]
+        [list(row) for row in zip(*c, strict=True)] if c else [[] for _ in range(_count(x))]
         for c, x in zip(columns, wanted, strict=True)
     ]
+
+
+def _counts(y: Any) -> bool:
+    """Whether an output may have a derivative."""
+    return isinstance(y, Tensor) and (y.is_floating_point() or y.is_complex())
+
+
+def _check_again(first: list[list[float]], again: list[list[float]], nondet_tol: float) -> None:
+    if not _close(first, again, nondet_tol, 0.0):
+        raise GradcheckError(
+            "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
+            "gives different values, although analytical gradient matches numerical gradient. "
+            f"The tolerance for nondeterminism was {nondet_tol}."
+        )
 
 
 def _close(a: list[list[float]], b: list[list[float]], atol: float, rtol: float) -> bool:
@@ -268,19 +293,19 @@ def _check_forward(
     for i, x in enumerate(wanted):
         at = next(k for k, y in enumerate(inputs) if y is x)
         rows: dict[int, list[list[float]]] = {}
-        for k in range(x.numel()):
+        for k in range(_count(x)):
             with forward_ad.dual_level():
                 dual = forward_ad.make_dual(x.detach(), _like(x, _one(x, k)))
                 for j, y in enumerate(_tuple(func(*inputs[:at], dual, *inputs[at + 1 :]))):
-                    if isinstance(y, Tensor) and y.dtype.is_floating_point:
+                    if _counts(y):
                         tangent = forward_ad.unpack_dual(y).tangent
-                        rows.setdefault(j, []).append([0.0] * y.numel() if tangent is None else _flat(tangent))
+                        rows.setdefault(j, []).append([0.0] * _count(y) if tangent is None else _flat(tangent))
         for j, row in rows.items():
 
-            def values(j: int = j) -> list[float]:
-                return _flat(_tuple(func(*inputs))[j])
+            def value(j: int = j) -> Any:
+                return _tuple(func(*inputs))[j]
 
-            numerical = [_difference(values, x, _one(x, k), eps) for k in range(x.numel())]
+            numerical = [_difference(value, x, _one(x, k), eps) for k in range(_count(x))]
             _compare(row, numerical, i, j, atol, rtol, "computed with forward mode ")
 
 
@@ -298,37 +323,46 @@ def _compare(
 
 
 def _check_direction(
-    func: Any, inputs: Any, wanted: list[Tensor], y: Any, j: int, eps: float, atol: float, rtol: float
+    func: Any,
+    inputs: Any,
+    wanted: list[Tensor],
+    y: Any,
+    j: int,
+    eps: float,
+    atol: float,
+    rtol: float,
+    nondet_tol: float,
 ) -> None:
     """v . J u for random v and u, from both sides."""
     from random import Random
 
     rng = Random(0)
-    v = [rng.uniform(0.5, 1) for _ in range(y.numel())]
-    grads = _grad(y, wanted, _like(y, v), retain_graph=True, allow_unused=True)
-    for i, (x, g) in enumerate(zip(wanted, grads, strict=True)):
-        u = [rng.uniform(0.5, 1) for _ in range(x.numel())]
-        slope = _difference(lambda: _flat(_outputs(func, inputs)[j]), x, u, eps)
+    v = [rng.uniform(0.5, 1) for _ in range(_count(y))]
+    grads, again = (_grad(y, wanted, _like(y, v), retain_graph=True, allow_unused=True) for _ in range(2))
+    for i, (x, g, h) in enumerate(zip(wanted, grads, again, strict=True)):
+        u = [rng.uniform(0.5, 1) for _ in range(_count(x))]
+        slope = _difference(lambda: _outputs(func, inputs)[j], x, u, eps)
         numerical = sum(p * q for p, q in zip(v, slope, strict=True))
         analytical = 0.0 if g is None else sum(p * q for p, q in zip(_flat(g), u, strict=True))
+        if g is not None and h is not None:
+            _check_again([_flat(g)], [_flat(h)], nondet_tol)
         _compare([[analytical]], [[numerical]], i, j, atol, rtol)
 
 
 def _check_flat(func: Any, inputs: Any, wanted: list[Tensor], eps: float) -> None:
     """Where no output requires grad, the function must not depend on its inputs."""
+    for j in [j for j, y in enumerate(_tuple(func(*inputs))) if _counts(y)]:
 
-    def values() -> list[float]:
-        ys = [y for y in _tuple(func(*inputs)) if isinstance(y, Tensor) and y.dtype.is_floating_point]
-        return [v for y in ys for v in _flat(y)]
+        def value(j: int = j) -> Any:
+            return _tuple(func(*inputs))[j]
 
-    for x in wanted:
-        for k in range(x.numel()):
-            if any(_difference(values, x, _one(x, k), eps)):
+        for x in wanted:
+            if any(any(_difference(value, x, _one(x, k), eps)) for k in range(_count(x))):
                 raise GradcheckError("Numerical gradient for function expected to be zero")
 
 
 def _check_zero(outputs: tuple[Tensor, ...], wanted: list[Tensor]) -> None:
-    zeros = [_like(y, [0.0] * y.numel()) for y in outputs]
+    zeros = [_like(y, [0.0] * _count(y)) for y in outputs]
     for g, x in zip(_grad(outputs, wanted, zeros, retain_graph=True, allow_unused=True), wanted, strict=True):
         if g is None:
             continue
@@ -346,7 +380,7 @@ def _check_undefined(outputs: tuple[Tensor, ...], wanted: list[Tensor]) -> None:
     """Each output in turn gets no gradient: the backward of the others must cope."""
     for skipped in range(len(outputs) if len(outputs) > 1 else 0):
         ys = [y for k, y in enumerate(outputs) if k != skipped]
-        ones = [_like(y, [1.0] * y.numel()) for y in ys]
+        ones = [_like(y, [1.0] * _count(y)) for y in ys]
         try:
             _grad(ys, wanted, ones, retain_graph=True, allow_unused=True)
         except RuntimeError as error:

@@ -127,6 +127,47 @@ class LossKernels:
             dx *= keep[:, None]
         return dx
 
+    def _named_classes(self, t: Array) -> tuple[Array, ...]:
+        """An index of x (N, C, *rest): at each place the class that t (N, *rest) names."""
+        first, *rest = (self.xp.arange(n).reshape((-1,) + (1,) * (t.ndim - 1 - i)) for i, n in enumerate(t.shape))
+        return (first, t, *rest)
+
+    def _class_weights(
+        self, t: Array, w: Array | None, classes: int, ignore_index: int, dtype: Any
+    ) -> tuple[Array, Array | None, Array | None, Any]:
+        """Safe targets, the mask of those that count (None: all), their weights (None: 1) and the sum of these."""
+        t, keep = self._targets(t, classes, ignore_index)
+        if w is None:
+            return t, keep, None, self.scalar(t.size, dtype) if keep is None else self._kept(keep, dtype, 0)
+        scale = w[t]
+        if keep is not None:
+            scale = self.xp.where(keep, scale, self.scalar(0, dtype))
+        return t, keep, scale, self.sum(scale, None, False)
+
+    def nll(self, x: Array, t: Array, w: Array | None, ignore_index: int, reduction: int) -> Array:
+        """-w[t] x[t] of x (N, C, *rest) and t (N, *rest) int64; reduction 0 none, 1 mean by weight, 2 sum."""
+        t, keep, scale, total = self._class_weights(t, w, x.shape[1], ignore_index, x.dtype)
+        loss = -x[self._named_classes(t)]
+        if scale is not None:
+            loss = loss * scale
+        if keep is not None:
+            loss = self.xp.where(keep, loss, self.scalar(0, x.dtype))
+        if reduction:
+            loss = self.sum(loss, None, False)
+        return self.xp.true_divide(loss, total, dtype=x.dtype) if reduction == 1 else loss
+
+    def nll_backward(
+        self, g: Array, shape: tuple[int, ...], t: Array, w: Array | None, ignore_index: int, reduction: int
+    ) -> Array:
+        """The gradient of x, of `shape`."""
+        t, keep, scale, total = self._class_weights(t, w, shape[1], ignore_index, g.dtype)
+        if reduction == 1:
+            g = self.xp.true_divide(g, total, dtype=g.dtype)
+        g = -g if scale is None else -g * scale
+        dx = self.xp.zeros(shape, g.dtype)
+        dx[self._named_classes(t)] = g if keep is None else self.xp.where(keep, g, self.scalar(0, dx.dtype))
+        return dx
+
     def one_hot(self, t: Array, classes: int, dtype: Any) -> Array:
         """(N,) int64 to (N, classes); a target out of range gives a row of zeros."""
         return (t[:, None] == self.xp.arange(classes)).astype(dtype)

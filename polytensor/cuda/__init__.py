@@ -268,7 +268,7 @@ class DeferredCudaCallError(Exception):
 
 
 # ---- what is loaded when it is first used ----------------------------------------------------------------------------
-_MODULES = ("amp", "graphs", "memory", "nccl", "nvml", "nvtx", "profiler", "streams")
+_MODULES = ("amp", "comm", "graphs", "memory", "nccl", "nvml", "nvtx", "profiler", "streams")
 _LATER = {
     "memory": (
         "empty_cache", "get_allocator_backend", "get_per_process_memory_fraction", "host_memory_stats",
@@ -295,8 +295,6 @@ _HOME = {name: module for module, names in _LATER.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
-    if name == "comm":
-        return import_module("polytensor.nn.parallel.comm")
     if name == "default_generators":
         return (random.default_generator,) * device_count()
     if name in _HOME:
@@ -306,4 +304,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_HOME, "comm", "default_generators"})
+    return sorted({*globals(), *_MODULES, *_HOME, "default_generators"})

@@ -142,20 +142,20 @@ def max_pool2d_with_indices(
     return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Class indices (int64) to rows of 0 and 1 (int64)."""
-    if check_tensor(tensor, "one_hot").dtype is not int64:
+    if check_tensor(input, "one_hot").dtype is not int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    backend = tensor._dev.backend
+    backend = input._dev.backend
     backend.require(
-        backend.ge(tensor._a, backend.scalar(0, tensor._a.dtype)), RuntimeError, "Class values must be non-negative."
+        backend.ge(input._a, backend.scalar(0, input._a.dtype)), RuntimeError, "Class values must be non-negative."
     )
     if num_classes == -1:
-        if not tensor.numel():
+        if not input.numel():
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        num_classes = int(tensor.max()) + 1  # type: ignore[attr-defined]
+        num_classes = int(input.max()) + 1  # type: ignore[attr-defined]
     else:
         text = "Class values must be smaller than num_classes."
-        backend.require(backend.lt(tensor._a, backend.scalar(num_classes, tensor._a.dtype)), RuntimeError, text)
-    out = zeros(*tensor.shape, num_classes, dtype=int64, device=tensor.device)
-    return out.scatter_(-1, tensor.unsqueeze(-1), value=1)  # type: ignore[attr-defined, no-any-return]
+        backend.require(backend.lt(input._a, backend.scalar(num_classes, input._a.dtype)), RuntimeError, text)
+    out = zeros(*input.shape, num_classes, dtype=int64, device=input.device)
+    return out.scatter_(-1, input.unsqueeze(-1), value=1)  # type: ignore[attr-defined, no-any-return]

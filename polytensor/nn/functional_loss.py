@@ -7,14 +7,15 @@ import warnings
 from typing import Any
 
 from .. import ops
-from ..autograd import no_grad
+from ..autograd import is_grad_enabled, no_grad
 from ..dtypes import int64, promote_types, uint8
 from ..ops import losses as rows
 from ..ops.halves import rounded_once
 from ..ops.layers import cross_entropy_index, log_softmax
 from ..ops.layers import mse_loss as _mse_loss
 from ..ops.products import linear
-from ..ops.table import PROMOTE, check_tensor, named, prepare, type_name
+from ..ops.rows import together
+from ..ops.table import PROMOTE, check_tensor, guard, named, prepare, type_name
 from ..tensor import Tensor
 from ._reduction import REDUCTIONS, chosen, get_enum
 
@@ -67,16 +68,16 @@ def nll_loss(
 
 def _class_indices(input: Tensor, target: Tensor) -> Tensor:
     """The target as int64, after a look at dtype and shape."""
-    if input.dim() > 1 and (not target.dim() or input.shape[0] != target.shape[0]):
-        got = target.shape[0] if target.dim() else 1
+    if input._a.ndim > 1 and (not target._a.ndim or input._a.shape[0] != target._a.shape[0]):
+        got = target.shape[0] if target._a.ndim else 1
         raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({got}).")
-    if input.dim() == 2 and target.dim() > 1:
+    if input._a.ndim == 2 and target._a.ndim > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-    if input.dim() > 1 and input.shape[2:] != target.shape[1:]:
+    if input._a.ndim > 1 and input._a.shape[2:] != target._a.shape[1:]:
         raise RuntimeError(
             f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)} (input {list(input.shape)})"
         )
-    if input.dim() == 1 and target.numel() != 1:
+    if input._a.ndim == 1 and target.numel() != 1:
         raise ValueError(f"For 1D input, 1D target must have length 1, but got target length: {target.numel()}")
     if target.dtype is uint8:
         return target.to(int64)
@@ -97,25 +98,18 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
     if input.dim() == 1:
         loss = _nll(input.unsqueeze(0), target.reshape(1), weight, ignore_index, kind)
         return loss.reshape(()) if kind or target.dim() == 0 else loss
-    classes = input.shape[1]
-    _check_weight(weight, classes)
-    if weight is None and target.numel() and not (0 <= ignore_index < classes or target._dev.backend.asynchronous):
-        if target.min() >= 0 and target.max() < classes:  # nothing to leave out
-            loss = -ops.gather(input, 1, target.unsqueeze(1)).squeeze(1)
-            return loss if kind == 0 else loss.mean() if kind == 1 else loss.sum()
-    keep = target != ignore_index
-    safe = target.masked_fill(~keep, 0)
-    wrong = (safe < 0) | (safe >= classes)
-    if target._dev.backend.asynchronous:
-        target._dev.backend.require((~wrong)._a, IndexError, "Target is out of bounds.")
-    elif wrong.any():
-        raise IndexError(f"Target {int(safe[wrong][0])} is out of bounds.")
-    loss = -ops.gather(input, 1, safe.unsqueeze(1)).squeeze(1)
-    scale = keep.to(input.dtype)
-    if weight is not None:
-        scale = scale * weight[safe]
-    loss = (loss * scale).masked_fill(~keep, 0)
-    return loss if kind == 0 else _averaged(loss.sum(), scale.sum()) if kind == 1 else loss.sum()
+    _check_weight(weight, input.shape[1])
+    given = (target,) if weight is None else (target, weight)
+    together("nll_loss", input, *given)
+    if weight is not None and weight.dtype is not input.dtype:
+        raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(weight)}")
+    if weight is not None and weight.requires_grad and is_grad_enabled():
+        raise RuntimeError(
+            "The function 'nll_loss_forward' is not differentiable with respect to argument 'weight'. This input cannot have "
+            "requires_grad True."
+        )
+    loss = rows.nll(input, target._a, None if weight is None else weight._a, ignore_index, kind)
+    return loss if loss._fn is None else guard(loss, *given)  # type: ignore[no-any-return]
 
 
 def _averaged(total: Any, count: Any) -> Tensor:

@@ -494,7 +494,7 @@ class Module(StateDict):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
-        children = [f"({name}): " + _indent(repr(child)) for name, child in self._modules.items()]
+        children = [f"({name}): " + _addindent(repr(child), 2) for name, child in self._modules.items()]
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({''.join(lines)})"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines + children) + "\n)"
@@ -556,9 +556,8 @@ def _attribute(m: Module, name: str) -> Any:
     return getattr(m, name)
 
 
-def _indent(text: str) -> str:
-    first, *rest = text.split("\n")
-    return "\n".join([first, *("  " + line for line in rest)])
+def _addindent(s_: str, numSpaces: int) -> str:  # noqa: N803
+    return s_.replace("\n", "\n" + " " * numSpaces)
 
 
 def factory_kwargs(kwargs: Any) -> dict[str, Any]:

@@ -327,7 +327,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     """softmax of (logits + Gumbel noise) / tau; `hard` gives one-hot samples with the gradient of the soft ones."""
     x = check_tensor(logits, "gumbel_softmax")
     u = _uniform(x._a.shape, x._a.dtype, x._dev, None)
-    noise = pw.neg(pw.log(pw.neg(pw.log(clamp(pw.sub(1, wrap(u, x._dev)), dtypes.finfo(x.dtype).tiny, None)))))
+    noise = pw.neg(pw.log(pw.neg(pw.log(clamp(pw.sub(1, wrap(u, x._dev)), dtypes.float_limits(x.dtype).tiny, None)))))
     soft = softmax(pw.div(pw.add(x, noise), tau), dim)
     if not hard:
         return soft  # type: ignore[no-any-return]

@@ -91,7 +91,7 @@ def checked(value: Any, d: dtypes.dtype) -> Any:
             raise RuntimeError(f"value cannot be converted to type {name} without overflow")
         value = value.real if d.category != dtypes.BOOL else bool(value)
     if d.category == dtypes.INT:
-        limits = dtypes.iinfo(d)
+        limits = dtypes.int_limits(d)
         low = limits.min if d.is_signed or isinstance(value, float) else -limits.max
         if not low <= value <= limits.max:
             raise RuntimeError(f"value cannot be converted to type {name} without overflow")
@@ -102,7 +102,7 @@ def checked(value: Any, d: dtypes.dtype) -> Any:
             value = float(value)
         except OverflowError:
             value = inf
-        if isfinite(value) and abs(value) > dtypes.finfo(d).max:
+        if isfinite(value) and abs(value) > dtypes.float_limits(d).max:
             raise RuntimeError(f"value cannot be converted to type {name} without overflow")
     return value
 

@@ -404,7 +404,7 @@ def nan_to_num(
         from .complexes import complex, imag, real
 
         return give(complex(*(nan_to_num(part(x), nan, posinf, neginf) for part in (real, imag))), out)
-    limits = dtypes.finfo(DTYPE_OF[x._a.dtype])
+    limits = dtypes.float_limits(DTYPE_OF[x._a.dtype])
     high = limits.max if posinf is None else float(posinf)
     low = limits.min if neginf is None else float(neginf)
     return give(_nan_to_num(x, 0.0 if nan is None else float(nan), high, low), out)

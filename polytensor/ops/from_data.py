@@ -150,7 +150,7 @@ def _host_cast(host: Any, d: dtypes.dtype) -> Any:
     if d.category == dtypes.INT:
         if kind == "c":
             raise TypeError("must be real number, not complex")
-        limits = dtypes.iinfo(d)
+        limits = dtypes.int_limits(d)
         low = limits.min if d.is_signed or kind == "f" else -limits.max
         if host.dtype != array and kind != "b" and not bool(((host >= low) & (host <= limits.max)).all()):
             if d is dtypes.int64 and kind != "f":

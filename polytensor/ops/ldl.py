@@ -36,9 +36,9 @@ def _input(A: Any) -> Tensor:
     return x
 
 
-def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None) -> Any:
+def ldl_factor_ex(input: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None) -> Any:
     """(L and D packed, pivots, info) of symmetric or Hermitian A; reads its lower triangle. Source: torch.linalg.ldl_factor_ex."""
-    x = _input(A)
+    x = _input(input)
     r = factor_ex_result(*F.linalg_ldl_factor_ex(x, hermitian))
     if check_errors:
         la.fail(r.info, "torch.linalg.ldl_factor_ex", ZERO, RuntimeError)
@@ -48,9 +48,9 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
 ZERO = "D[{0},{0}] is zero and using it on ldl_solve would result in a division by zero."
 
 
-def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
+def ldl_factor(input: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
     """(L and D packed, pivots). RuntimeError where D has a zero. Source: torch.linalg.ldl_factor."""
-    x = _input(A)
+    x = _input(input)
     packed, pivots, info = F.linalg_ldl_factor_ex(x, hermitian)
     la.fail(info, "torch.linalg.ldl_factor", ZERO, RuntimeError)
     return la.finish(factor_result(packed, pivots), out)

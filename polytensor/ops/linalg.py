@@ -185,17 +185,18 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None)
 
 
 def solve_triangular(
-    A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False, out: Tensor | None = None
+    input: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False, out: Tensor | None = None
 ) -> Tensor:
     """X with A @ X = B, or X @ A = B unless `left`, A triangular: the other triangle is not read; zeros on the diagonal give
     inf. Source: torch.linalg.solve_triangular."""
-    check_matrix(A, "linalg.solve_triangular", True, ints="triangular_solve_cpu")
+    check_matrix(input, "linalg.solve_triangular", True, ints="triangular_solve_cpu")
     if check_tensor(B, "linalg_solve_triangular", "B")._a.ndim < 2:
         raise RuntimeError("linalg.solve_triangular: The input tensor B must have at least 2 dimensions.")
-    same_kind("linalg.solve_triangular", A, B)
-    batch = _check_system("linalg.solve_triangular", A, B, left)
+    same_kind("linalg.solve_triangular", input, B)
+    batch = _check_system("linalg.solve_triangular", input, B, left)
     return finish(  # type: ignore[no-any-return]
-        F.linalg_solve_triangular(spread(A, batch), spread(B, batch), bool(upper), bool(left), bool(unitriangular)), out
+        F.linalg_solve_triangular(spread(input, batch), spread(B, batch), bool(upper), bool(left), bool(unitriangular)),
+        out,
     )
 
 
@@ -210,19 +211,19 @@ def slogdet(A: Tensor, *, out: Any = None) -> Any:
 
 
 # ---- factorisations ---------------------------------------------------------------------------------------------------
-def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
+def cholesky_ex(input: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
     """(L, info) without an error for what is not positive-definite, unless asked. Source: torch.linalg.cholesky_ex."""
-    r = cholesky_result(*F.linalg_cholesky_ex(check_matrix(A, "linalg.cholesky", True, low="cholesky_cpu"), upper))
+    r = cholesky_result(*F.linalg_cholesky_ex(check_matrix(input, "linalg.cholesky", True, low="cholesky_cpu"), upper))
     if check_errors:
         fail(r.info, "linalg.cholesky_ex", NOT_POSITIVE)
     return finish(r, out)
 
 
-def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
+def cholesky(input: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
     """L lower triangular with L @ L^H = A (or its conjugate transpose). LinAlgError unless positive-definite.
 
     Source: torch.linalg.cholesky."""
-    r, info = F.linalg_cholesky_ex(check_matrix(A, "linalg.cholesky", True, low="cholesky_cpu"), upper)
+    r, info = F.linalg_cholesky_ex(check_matrix(input, "linalg.cholesky", True, low="cholesky_cpu"), upper)
     fail(info, "linalg.cholesky", NOT_POSITIVE)
     return finish(r, out)  # type: ignore[no-any-return]
 
@@ -277,37 +278,37 @@ def _uplo(uplo: Any, op: str) -> str:
     return str(uplo).upper()
 
 
-def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
+def eigh(input: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     """(eigenvalues ascending, eigenvectors) of symmetric or Hermitian matrices; one triangle is read.
 
     Source: torch.linalg.eigh."""
-    check_matrix(A, "linalg.eigh", True, ints="linalg_eigh_cpu")
-    return finish(eigh_result(*F.linalg_eigh(A, _uplo(UPLO, "torch.linalg.eigh"))), out)
+    check_matrix(input, "linalg.eigh", True, ints="linalg_eigh_cpu")
+    return finish(eigh_result(*F.linalg_eigh(input, _uplo(UPLO, "torch.linalg.eigh"))), out)
 
 
-def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
+def eigvalsh(input: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
     """Eigenvalues of symmetric or Hermitian matrices, ascending. Source: torch.linalg.eigvalsh."""
-    check_matrix(A, "linalg.eigvalsh", True, ints="linalg_eigh_cpu")
+    check_matrix(input, "linalg.eigvalsh", True, ints="linalg_eigh_cpu")
     uplo = _uplo(UPLO, "torch.linalg.eigvalsh")
-    r = F.linalg_eigvalsh(A, uplo) if A._fn is None else F.linalg_eigh(A, uplo)[0]
+    r = F.linalg_eigvalsh(input, uplo) if input._fn is None else F.linalg_eigh(input, uplo)[0]
     return finish(r, out)  # type: ignore[no-any-return]
 
 
 @placed
-def eig(A: Tensor, *, out: Any = None) -> Any:
+def eig(input: Tensor, *, out: Any = None) -> Any:
     """(eigenvalues, eigenvectors), complex, in no order. Source: torch.linalg.eig."""
-    check_tensor(A, "linalg_eig", "A")
-    if A._a.dtype.kind in "biu" and A._a.ndim > 1:
-        raise RuntimeError(f"Unknown Complex ScalarType for {type_name(A)}")
-    check_matrix(A, "linalg.eig", True, low="linalg_eig_out_cpu")
-    if not bool(pw.isfinite(A)._a.all()):
+    check_tensor(input, "linalg_eig")
+    if input._a.dtype.kind in "biu" and input._a.ndim > 1:
+        raise RuntimeError(f"Unknown Complex ScalarType for {type_name(input)}")
+    check_matrix(input, "linalg.eig", True, low="linalg_eig_out_cpu")
+    if not bool(pw.isfinite(input)._a.all()):
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
-    return finish(eig_result(*F.linalg_eig(A)), out)
+    return finish(eig_result(*F.linalg_eig(input)), out)
 
 
-def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
+def eigvals(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Eigenvalues, complex, in no order. Source: torch.linalg.eigvals."""
-    return finish(eig(A).eigenvalues, out)  # type: ignore[no-any-return]
+    return finish(eig(input).eigenvalues, out)  # type: ignore[no-any-return]
 
 
 def _lu_input(A: Any, op: str) -> Tensor:
@@ -424,7 +425,7 @@ def tolerances(x: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
 
 
 def pinv(
-    A: Tensor,
+    input: Tensor,
     *args: Any,
     atol: Any = None,
     rtol: Any = None,
@@ -438,10 +439,10 @@ def pinv(
         hermitian = bool(args[1]) if len(args) > 1 else hermitian
     if kw:
         raise TypeError(f"linalg_pinv() got an unexpected keyword argument '{next(iter(kw))}'")
-    a = check_tensor(A, "linalg_pinv")._a
+    a = check_tensor(input, "linalg_pinv")._a
     if a.ndim < 2 or a.dtype.kind in "biu" or a.dtype.itemsize == 2:
         raise RuntimeError(
-            f"linalg.pinv({type_name(A)}{{{list(a.shape)}}}): expected a tensor with 2 or more dimensions of float, double, "
+            f"linalg.pinv({type_name(input)}{{{list(a.shape)}}}): expected a tensor with 2 or more dimensions of float, double, "
             "cfloat or cdouble types"
         )
     for tol, name in ((atol, "atol"), (rtol, "rtol")):
@@ -451,27 +452,27 @@ def pinv(
                 "have requires_grad True."
             )
     if hermitian:
-        check_matrix(A, "linalg.pinv", True)
-    atol, rtol = tolerances(A, atol, rtol)
+        check_matrix(input, "linalg.pinv", True)
+    atol, rtol = tolerances(input, atol, rtol)
     try:
-        return finish(F.linalg_pinv(A, atol, rtol, hermitian), out)  # type: ignore[no-any-return]
+        return finish(F.linalg_pinv(input, atol, rtol, hermitian), out)  # type: ignore[no-any-return]
     except ArithmeticError:
         raise LinAlgError(NOT_FINITE) from None
 
 
 @placed
-def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> Any:
+def lstsq(input: Tensor, b: Tensor, rcond: Any = None, *, driver: str | None = None) -> Any:
     """(solution, residuals, rank, singular_values) of min |A X - B|, by the pseudo-inverse whatever the driver (gels, gelsy,
     gelsd, gelss), which decides what is returned beside the solution. Source: torch.linalg.lstsq."""
-    a, b = check_tensor(A, "linalg_lstsq")._a, check_tensor(B, "linalg_lstsq", "b")._a
+    a, rhs = check_tensor(input, "linalg_lstsq")._a, check_tensor(b, "linalg_lstsq", "b")._a
     if a.ndim < 2:
         raise RuntimeError("torch.linalg.lstsq: input must have at least 2 dimensions.")
-    if b.ndim < 1:
+    if rhs.ndim < 1:
         raise RuntimeError("torch.linalg.lstsq: other must have at least 1 dimension.")
-    if a.dtype != b.dtype:
+    if a.dtype != rhs.dtype:
         raise RuntimeError(
             "torch.linalg.lstsq: Expected input and other to have the same dtype, but got input's dtype "
-            f"{type_name(A)} and other's dtype {type_name(B)}"
+            f"{type_name(input)} and other's dtype {type_name(b)}"
         )
     if a.dtype.kind in "biu" or a.dtype.itemsize == 2:
         raise RuntimeError("This function doesn't handle types other than float and double")
@@ -480,30 +481,32 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
         raise RuntimeError(
             f"torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss) (got {driver})"
         )
-    vector = is_vector(A, B)
-    x = sh.unsqueeze(B, -1) if vector else B
+    vector = is_vector(input, b)
+    x = sh.unsqueeze(b, -1) if vector else b
     m, n = a.shape[-2:]
     if x._a.shape[-2] != m:
         raise RuntimeError(
             f"torch.linalg.lstsq: input.size(-2) should match other.size({'-1' if vector else '-2'}) "
-            f"(shapes {list(a.shape)} and {list(b.shape)})"
+            f"(shapes {list(a.shape)} and {list(rhs.shape)})"
         )
     batch = tuple(sh.broadcast_shapes(a.shape[:-2], x._a.shape[:-2]))
-    spread_a, x = spread(A, batch), spread(x, batch)
-    cutoff = _eps(A) * max(m, n) if rcond is None else rcond
-    none = _plain(A, A._dev.backend.empty((0,), a.dtype))
-    values = svdvals(spread_a.detach()) if a.size else _plain(A, A._dev.backend.empty((*batch, 0), a.dtype).real)
+    spread_a, x = spread(input, batch), spread(x, batch)
+    cutoff = _eps(input) * max(m, n) if rcond is None else rcond
+    none = _plain(input, input._dev.backend.empty((0,), a.dtype))
+    values = (
+        svdvals(spread_a.detach()) if a.size else _plain(input, input._dev.backend.empty((*batch, 0), a.dtype).real)
+    )
     top = red.amax(values, -1, True) if values._a.size else values
     rank = red.sum(pw.gt(values, top * cutoff), -1)  # type: ignore[operator]
     solution = mat.matmul(pinv(spread_a, rtol=cutoff), x)
-    residuals = _plain(A, none._a.real)
+    residuals = _plain(input, none._a.real)
     if m > n and driver != "gelsy" and bool((rank._a == n).all()):
         d = pw.sub(x, mat.matmul(spread_a, solution))
         residuals = red.sum(_square(d), -2)
     if vector:
         solution = sh.squeeze(solution, -1)
-    r = rank if driver != "gels" else _plain(A, rank._a[:0] if rank._a.ndim else rank._a.reshape(1)[:0])
-    s = values if driver in ("gelsd", "gelss") else _plain(A, none._a.real)
+    r = rank if driver != "gels" else _plain(input, rank._a[:0] if rank._a.ndim else rank._a.reshape(1)[:0])
+    s = values if driver in ("gelsd", "gelss") else _plain(input, none._a.real)
     return lstsq_result(solution, residuals, r, s)
 
 
@@ -512,10 +515,10 @@ def _square(x: Tensor) -> Tensor:
     return pw.square(pw.abs(x)) if x._a.dtype.kind == "c" else pw.square(x)
 
 
-def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
+def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     """A multiplied n times; the inverse for negative n. Source: torch.linalg.matrix_power."""
     op = "linalg.matrix_power"
-    shape = check_tensor(A, op)._a.shape
+    shape = check_tensor(input, op)._a.shape
     if len(shape) < 2:
         raise RuntimeError(f"{op}: The input tensor A must have at least 2 dimensions.")
     if shape[-1] != shape[-2]:
@@ -523,12 +526,12 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
             f"{op}: A must be batches of square matrices, but they are {shape[-2]} by {shape[-1]} matrices"
         )
     if n < 0:
-        A, n = inv(A), -n
+        input, n = inv(input), -n
     if n == 0:
-        backend = A._dev.backend
-        eye = _plain(A, backend.diag_put(backend.full(shape[:-1], 1, A._a.dtype), shape))
-        return finish(pw.add(F.fill(A, 0), eye), out)  # type: ignore[no-any-return]
-    r, square = None, A
+        backend = input._dev.backend
+        eye = _plain(input, backend.diag_put(backend.full(shape[:-1], 1, input._a.dtype), shape))
+        return finish(pw.add(F.fill(input, 0), eye), out)  # type: ignore[no-any-return]
+    r, square = None, input
     while True:
         if n & 1:
             r = square if r is None else mat.matmul(r, square)
@@ -536,25 +539,29 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
         if not n:
             break
         square = mat.matmul(square, square)
-    return finish(sh.clone(A) if r is A else r, out)  # type: ignore[no-any-return]
+    return finish(sh.clone(input) if r is input else r, out)  # type: ignore[no-any-return]
 
 
-def matrix_exp(A: Tensor) -> Tensor:
+def matrix_exp(input: Tensor) -> Tensor:
     """The exponential of (*, n, n). Source: torch.linalg.matrix_exp."""
-    if check_tensor(A, "linalg_matrix_exp")._a.dtype.itemsize == 2 and A._a.dtype.kind not in "biu" and A._a.ndim > 1:
-        if A._a.shape[-1] != A._a.shape[-2]:
+    if (
+        check_tensor(input, "linalg_matrix_exp")._a.dtype.itemsize == 2
+        and input._a.dtype.kind not in "biu"
+        and input._a.ndim > 1
+    ):
+        if input._a.shape[-1] != input._a.shape[-2]:
             raise RuntimeError(
                 "linalg.matrix_exp: A must be batches of square matrices, but they are "
-                f"{A._a.shape[-2]} by {A._a.shape[-1]} matrices"
+                f"{input._a.shape[-2]} by {input._a.shape[-1]} matrices"
             )
-        return F.linalg_matrix_exp(A)  # type: ignore[no-any-return]
-    return F.linalg_matrix_exp(check_matrix(A, "linalg.matrix_exp", True))  # type: ignore[no-any-return]
+        return F.linalg_matrix_exp(input)  # type: ignore[no-any-return]
+    return F.linalg_matrix_exp(check_matrix(input, "linalg.matrix_exp", True))  # type: ignore[no-any-return]
 
 
-def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
+def householder_product(input: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The first n columns of H_1 H_2 ... H_k, reflectors as geqrf packs them. Source: torch.linalg.householder_product."""
     op = "torch.linalg.householder_product"
-    a, t = check_tensor(A, op)._a, check_tensor(tau, op, "tau")._a
+    a, t = check_tensor(input, op)._a, check_tensor(tau, op, "tau")._a
     if a.ndim < 2:
         raise RuntimeError(f"{op}: input must have at least 2 dimensions.")
     if a.shape[-2] < a.shape[-1]:
@@ -566,12 +573,12 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
     if t.shape[-1] > a.shape[-1]:
         raise RuntimeError(f"{op}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     if a.dtype.kind in "biu" or a.dtype.itemsize == 2:
-        raise no_kernel("orgqr_cpu", A)
+        raise no_kernel("orgqr_cpu", input)
     if a.dtype != t.dtype:
-        raise RuntimeError(f"{op}: tau dtype {type_name(tau)} does not match input dtype {type_name(A)}")
-    backend = A._dev.backend
-    q = _plain(A, backend.diag_put(backend.full((*a.shape[:-2], a.shape[-1]), 1, a.dtype), a.shape))
-    return finish(reflect(A, tau, q, range(t.shape[-1] - 1, -1, -1), False), out)  # type: ignore[no-any-return]
+        raise RuntimeError(f"{op}: tau dtype {type_name(tau)} does not match input dtype {type_name(input)}")
+    backend = input._dev.backend
+    q = _plain(input, backend.diag_put(backend.full((*a.shape[:-2], a.shape[-1]), 1, a.dtype), a.shape))
+    return finish(reflect(input, tau, q, range(t.shape[-1] - 1, -1, -1), False), out)  # type: ignore[no-any-return]
 
 
 def reflect(A: Tensor, tau: Tensor, q: Tensor, order: Any, conjugate: bool) -> Tensor:
@@ -589,32 +596,32 @@ def reflect(A: Tensor, tau: Tensor, q: Tensor, order: Any, conjugate: bool) -> T
 
 
 # ---- tensors as matrices ----------------------------------------------------------------------------------------------
-def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
+def tensorinv(input: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
     """The inverse for tensordot over the first `ind` dimensions. Source: torch.linalg.tensorinv."""
     if ind <= 0:
         raise RuntimeError("Expected a strictly positive integer for 'ind'")
-    shape = check_tensor(A, "linalg_tensorinv")._a.shape
+    shape = check_tensor(input, "linalg_tensorinv")._a.shape
     rows, columns = prod(shape[:ind]), prod(shape[ind:])
     if rows != columns:
         raise RuntimeError(
             f"Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got {columns} != {rows}"
         )
-    r = inv(sh.reshape(A, (rows, columns)))
+    r = inv(sh.reshape(input, (rows, columns)))
     return finish(sh.reshape(r, (*shape[ind:], *shape[:ind])), out)  # type: ignore[no-any-return]
 
 
-def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = None) -> Tensor:
+def tensorsolve(input: Tensor, other: Tensor, dims: Any = None, *, out: Tensor | None = None) -> Tensor:
     """X with tensordot(A, X, X.ndim) = B. Source: torch.linalg.tensorsolve."""
-    a = check_tensor(A, "linalg_tensorsolve")
+    a = check_tensor(input, "linalg_tensorsolve")
     if dims is not None:
         a = sh.movedim(a, tuple(dims), tuple(range(a._a.ndim - len(dims), a._a.ndim)))
-    n = B._a.ndim
+    n = other._a.ndim
     shape = a._a.shape
-    size, rest = B._a.size, shape[n:]
+    size, rest = other._a.size, shape[n:]
     if size != prod(rest):
         raise RuntimeError(
             "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
             f"got {prod(rest)} != {prod(shape[:n])}"
         )
-    r = solve(sh.reshape(a, (size, size)), sh.reshape(B, (size,)))
+    r = solve(sh.reshape(a, (size, size)), sh.reshape(other, (size,)))
     return finish(sh.reshape(r, rest), out)  # type: ignore[no-any-return]

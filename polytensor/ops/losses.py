@@ -22,6 +22,19 @@ smooth_l1 = primitive(
     "beta",
     node="SmoothL1LossBackward0",
 )
+nll = primitive(
+    "nll",
+    "x",
+    (lambda F, g, x_shape, t, w, ignore_index, reduction: F.nll_backward(g, x_shape, t, w, ignore_index, reduction),),
+    "t w ignore_index reduction",
+    node="NllLossBackward0",
+)
+primitive(
+    "nll_backward",
+    "x",
+    (lambda F, g, t, w, ignore_index, reduction: F.nll(g, t, w, ignore_index, reduction),),
+    "shape t w ignore_index reduction",
+)
 
 
 def _bce_of_input(F: Any, g: Any, x: Any, t: Any) -> Any:

@@ -237,6 +237,8 @@ def layer_norm(
     x, dims = _last("layer_norm", input, normalized_shape, weight, bias)
     if x._dev.backend.remakes_norms and weight is not None and bias is not None and x._a.dtype.kind in "fV":
         if weight._a.dtype == bias._a.dtype == x._a.dtype:
+            if x._a.size and (not mode.grad or x._fn is weight._fn is bias._fn is None):
+                return wrap(x._dev.backend.layer_normalize(x._a, weight._a, bias._a, dims, eps), x._dev)
             return _rows_normalize(contiguous(x), weight, bias, dims, eps)[0]  # type: ignore[no-any-return]
     return _with_half(x, lambda x, w, b: _layer_norm(x, w, b, dims, eps), weight, bias)
 
@@ -246,7 +248,7 @@ def _layer_norm(x: Tensor, w: Any, b: Any, dims: Any, eps: float) -> Any:
         w is None
         or b is None
         or x._a.dtype.kind != "f"
-        or is_grad_enabled()
+        or mode.grad
         and not (x._fn is None and w._fn is None and b._fn is None)
     ):
         return _affine(x, w, b, dims, eps)[0]
@@ -302,7 +304,7 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     x, dims = _last("rms_norm", x, normalized_shape, weight)
     e: float = 0.0 if eps is None else eps
     if eps is None and x._a.dtype.kind not in "biu":
-        e = dtypes.finfo(dtypes.float32 if is_half(x._a.dtype) else x.dtype).eps
+        e = dtypes.float_limits(dtypes.float32 if is_half(x._a.dtype) else x.dtype).eps
 
     if (
         x._dev.backend.remakes_norms

@@ -92,11 +92,11 @@ def _to(x: Tensor, dtype: Any, op: str) -> Tensor:
 
 
 def vector_norm(
-    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    input: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
 ) -> Tensor:
     """(sum |x|^ord)^(1/ord) over `dim` (None: all); inf, -inf and 0 as limits. Source: torch.linalg.vector_norm."""
     op = "linalg.vector_norm"
-    x = _to(_floating(x, op), dtype, op)
+    x = _to(_floating(input, op), dtype, op)
     if isinstance(ord, Tensor):
         ord = ord.item()
     if isinstance(ord, str):
@@ -129,7 +129,7 @@ def _pair_of_dims(x: Tensor, dim: Any, op: str) -> tuple[int, int]:
 
 
 def matrix_norm(
-    A: Tensor,
+    input: Tensor,
     ord: Any = "fro",
     dim: Any = (-2, -1),
     keepdim: bool = False,
@@ -139,10 +139,10 @@ def matrix_norm(
 ) -> Tensor:
     """'fro', 'nuc', 1, -1, inf, -inf (sums of rows or columns), 2, -2 (singular values). Source: torch.linalg.matrix_norm."""
     op = "linalg.matrix_norm"
-    _floating(A, op)
-    if A._a.ndim < 2:
+    _floating(input, op)
+    if input._a.ndim < 2:
         raise RuntimeError(f"{op}: The input tensor A must have at least 2 dimensions.")
-    x = _to(A, dtype, op)
+    x = _to(input, dtype, op)
     d0, d1 = _pair_of_dims(x, dim, op)
     if isinstance(ord, str):
         if ord not in ("fro", "nuc"):
@@ -174,25 +174,31 @@ def abs_(ord: Any) -> Any:
 
 
 def linalg_norm(
-    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Tensor | None = None
+    input: Tensor,
+    ord: Any = None,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """A vector norm, or for two dims and an order, a matrix norm. Source: torch.linalg.norm."""
-    check_tensor(A, "linalg_norm")
+    check_tensor(input, "linalg_norm")
     dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     if isinstance(ord, Tensor):
         ord = ord.item()
     if dims is not None and len(dims) not in (1, 2):
         raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}")
     if ord is not None:
-        if dims is None and A._a.ndim not in (1, 2):
+        if dims is None and input._a.ndim not in (1, 2):
             raise RuntimeError(
-                f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A._a.ndim}D."
+                f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {input._a.ndim}D."
             )
-        if isinstance(ord, str) and (A._a.ndim if dims is None else len(dims)) == 1:
-            return matrix_norm(A, ord, (0,) if dims is None else dims, keepdim, dtype=dtype, out=out)
-        if (A._a.ndim if dims is None else len(dims)) == 2:
-            return matrix_norm(A, ord, (0, 1) if dims is None else dims, keepdim, dtype=dtype, out=out)
-    return vector_norm(A, 2 if ord is None else ord, dims, keepdim, dtype=dtype, out=out)
+        if isinstance(ord, str) and (input._a.ndim if dims is None else len(dims)) == 1:
+            return matrix_norm(input, ord, (0,) if dims is None else dims, keepdim, dtype=dtype, out=out)
+        if (input._a.ndim if dims is None else len(dims)) == 2:
+            return matrix_norm(input, ord, (0, 1) if dims is None else dims, keepdim, dtype=dtype, out=out)
+    return vector_norm(input, 2 if ord is None else ord, dims, keepdim, dtype=dtype, out=out)
 
 
 def norm(
@@ -245,14 +251,14 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
 
 # ---- condition, rank --------------------------------------------------------------------------------------------------
 @placed
-def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
+def cond(input: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     """norm(A) * norm(inv(A)), by singular values for p None, 2, -2; inf if singular. Source: torch.linalg.cond."""
-    if check_tensor(A, "linalg_cond")._a.ndim < 2:
+    if check_tensor(input, "linalg_cond")._a.ndim < 2:
         raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
     if p is None or p in (2, -2):
-        s = la.svdvals(A)
+        s = la.svdvals(input)
         if s._a.shape[-1] == 0:
-            r = wrap(A._dev.backend.zeros(s._a.shape[:-1], s._a.dtype), A._dev)
+            r = wrap(input._dev.backend.zeros(s._a.shape[:-1], s._a.dtype), input._dev)
         else:
             first, last = sh.select(s, -1, 0), sh.select(s, -1, -1)
             r = pw.div(last, first) if p == -2 else pw.div(first, last)
@@ -262,21 +268,21 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
             raise RuntimeError(f"linalg.cond: got an invalid norm type {p}")
     elif abs(p) not in (1, inf):
         raise RuntimeError(f"linalg.cond got an invalid norm type: {float(p)}")
-    la.check_matrix(A, "linalg.cond", True)
-    if A._a.size == 0:
-        r = wrap(A._dev.backend.zeros(A._a.shape[:-2], A._a.dtype), A._dev)
+    la.check_matrix(input, "linalg.cond", True)
+    if input._a.size == 0:
+        r = wrap(input._dev.backend.zeros(input._a.shape[:-2], input._a.dtype), input._dev)
         return r if out is None else write_out(out, r)
-    inverse, info = F.linalg_inv_ex(A)
-    bad = pw.ne(info, 0) if A._dev.backend.may_hold(info._a != 0) else None
+    inverse, info = F.linalg_inv_ex(input)
+    bad = pw.ne(info, 0) if input._dev.backend.may_hold(info._a != 0) else None
     if bad is not None:
         inverse = pw.where(as_scalars(F, bad), 0.0, inverse)
-    r = pw.mul(matrix_norm(A, p), matrix_norm(inverse, p))
+    r = pw.mul(matrix_norm(input, p), matrix_norm(inverse, p))
     r = r if bad is None else pw.where(bad, inf, r)
     return r if out is None else write_out(out, r)
 
 
 def matrix_rank(
-    A: Tensor,
+    input: Tensor,
     tol: Any = None,
     hermitian: bool = False,
     *,
@@ -285,7 +291,7 @@ def matrix_rank(
     out: Tensor | None = None,
 ) -> Tensor:
     """How many singular values exceed max(atol, rtol * largest), int64. Source: torch.linalg.matrix_rank."""
-    a = check_tensor(A, "linalg_matrix_rank")._a
+    a = check_tensor(input, "linalg_matrix_rank")._a
     if a.ndim < 2:
         raise RuntimeError("torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions.")
     if a.dtype.kind in "biu" or a.dtype.itemsize == 2:
@@ -295,9 +301,9 @@ def matrix_rank(
     if tol is not None:
         atol, rtol = tol, 0.0
     if a.size == 0:
-        r = wrap(A._dev.backend.zeros(a.shape[:-2], dtypes.int64.array), A._dev)
+        r = wrap(input._dev.backend.zeros(a.shape[:-2], dtypes.int64.array), input._dev)
     else:
-        x = A.detach()
+        x = input.detach()
         size = pw.abs(la.eigvalsh(x)) if hermitian else la.svdvals(x)
         absolute, relative = la.tolerances(x, atol, rtol)
         top = red.amax(size, -1, True)

@@ -9,6 +9,7 @@ from .. import devices, dtypes
 from ..autograd.modes import mode
 from ..backends.streams import blocks_needed, unit_of
 from ..layouts import axis_order, check_layout, check_pinned
+from ..random import Generator, default_generator
 from ..tensor import Tensor, wrap
 from .arguments import _finish, _into, _shape
 from .convert import array_dtype, to
@@ -24,8 +25,6 @@ DIGITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 
 
 def _reserve(generator: Any, n: int, unit: str) -> tuple[int, int]:
-    from ..random import Generator, default_generator
-
     if generator is None:
         generator = default_generator
     elif not isinstance(generator, Generator):
@@ -72,10 +71,10 @@ def _bounds(low: int, high: int, d: dtypes.dtype) -> None:
     first: float = 0
     last: float = 1
     if d.category == dtypes.INT:
-        limits: Any = dtypes.iinfo(d)
+        limits: Any = dtypes.int_limits(d)
         first, last = limits.min, limits.max
     elif d.category == dtypes.FLOAT:
-        last = dtypes.finfo(d).max
+        last = dtypes.float_limits(d).max
         first = -last
     for name, value in (("from", low), ("to - 1", high - 1)):
         if not first <= value <= last:
@@ -218,7 +217,7 @@ def randperm(
     d = (dtypes.int64 if out is None else out.dtype) if dtype is None else dtypes.of(dtype, "randperm")
     if d in (dtypes.bool_, dtypes.complex64, dtypes.complex128):
         raise no_kernel("randperm", d)
-    largest = dtypes.iinfo(d).max if d.category == dtypes.INT else 2 ** DIGITS[d.name]
+    largest = dtypes.int_limits(d).max if d.category == dtypes.INT else 2 ** DIGITS[d.name]
     if n - 1 > largest:
         raise RuntimeError(
             f"n={n} is too large for a permutation of {d}: the value cannot be converted without overflow"
@@ -436,7 +435,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = N
     if kw:
         raise TypeError(f"uniform_() got an unexpected keyword argument {next(iter(kw))!r}")
     d = _float_of(self, "check_uniform_bounds")
-    largest = dtypes.finfo(self.dtype).max
+    largest = dtypes.float_limits(self.dtype).max
     for name, value in (("from", lo), ("to", hi)):
         if not -largest <= value <= largest:
             raise RuntimeError(f"{name} is out of bounds for {cpp_name(self)}")
@@ -477,7 +476,7 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **kw: Any) -> Tenso
     if len(args) > 2 or set(kw) - {"from", "to"}:
         raise TypeError(f"random_() got an unexpected argument {next(iter(set(kw) - {'from', 'to'}), args)!r}")
     if d.category == dtypes.INT:
-        top = dtypes.iinfo(d).max + 1
+        top = dtypes.int_limits(d).max + 1
     else:
         top = 2 if d is dtypes.bool_ else 2 ** DIGITS.get(d.name, 53) + 1
     low, high = kw.get("from", 0), kw.get("to", top)

@@ -146,6 +146,7 @@ class CupyBackend(
         self._bind_elementwise()
         self._refuse_missing()
         self._faults = None
+        self._nothings: dict[Any, Any] = {}
         self._roots: dict[int, tuple[Any, Any]] = {}
 
     # ---- memory and devices -------------------------------------------------------------------------------------------
@@ -184,6 +185,13 @@ class CupyBackend(
             return self.xp.empty(shape, dtype)
         nbytes = sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + np.dtype(dtype).itemsize
         return self._restride(flat.view(np.uint8)[offset : offset + nbytes].view(dtype), shape, strides)
+
+    def nothing(self, dtype: Any) -> Any:
+        """An array without elements, for an argument that a launch has no use for."""
+        found = self._nothings.get(dtype)
+        if found is None:
+            found = self._nothings[dtype] = self.empty(0, dtype)
+        return found
 
     # ---- kernels ------------------------------------------------------------------------------------------------------
     def special_library(self) -> Any:

@@ -116,6 +116,23 @@ __global__ void choose(const bool* c, const T* x, const T* y, T* out, i64 n, i64
     }
 }
 """
+CONVERT = r"""
+template <typename T, typename U> __global__ void convert(const T* x, U* out, i64 n) {
+    const int V = 16 / (sizeof(T) > sizeof(U) ? sizeof(T) : sizeof(U));
+    i64 start = blockIdx.x * (i64)blockDim.x + threadIdx.x, stride = (i64)gridDim.x * blockDim.x;
+    i64 packs = (u64)x % (V * sizeof(T)) == 0 && (u64)out % (V * sizeof(U)) == 0 ? n / V : 0;
+    #pragma unroll 1
+    for (i64 p = start; p < packs; p += stride) {
+        Pack<T, V> from = fetch<T, V>(x + p * V);
+        Pack<U, V> to;
+        #pragma unroll
+        for (int j = 0; j < V; ++j) to.v[j] = from_acc<U>((acc_t<U>)to_acc(from.v[j]));
+        deposit<U, V>(out + p * V, to);
+    }
+    #pragma unroll 1
+    for (i64 i = packs * V + start; i < n; i += stride) store(out + i, (acc_t<U>)load(x + i));
+}
+"""
 
 
 def _text(name: str, result: str, formula: str) -> str:
@@ -133,6 +150,10 @@ for _name, (_formula, _types) in BINARY.items():
     register("two_" + _name, TWO + _text(_name, "T", _formula), [(c,) for c in _types])
 for _name, _sign in COMPARISONS.items():
     register("two_" + _name, TWO + _text(_name, "bool", f"a {_sign} b"), [(c,) for c in TYPES])
+CASTS = [(a, b) for a in FLOATS for b in FLOATS if a != b] + [("bool", "float"), ("long long", "float")]
+register("convert", CONVERT, CASTS)
+DTYPES = {c: d for d, c in CTYPE.items()}
+CONVERSIONS = {(DTYPES[a], DTYPES[b]): ("convert", a, b) for a, b in CASTS if a in DTYPES and b in DTYPES}
 register("choose", PLACE + CHOOSE, [(c,) for c in (*TYPES, "bool")])
 
 
@@ -258,6 +279,15 @@ class ElementwiseKernels:
     xp: Any
     empty: Any
     scalar: Any
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        key = CONVERSIONS.get((x.dtype, dtype))
+        if key is None or not x._c_contiguous:
+            return super().cast(x, dtype)  # type: ignore[misc]
+        out, n = self.empty(x.shape, dtype), x.size
+        if n:
+            launch.ready[key].over(n, (x, out, I64[n]), 16 // max(x.dtype.itemsize, dtype.itemsize))
+        return out
 
     def _bind_elementwise(self) -> None:
         xp, empty, scalar = self.xp, self.empty, self.scalar

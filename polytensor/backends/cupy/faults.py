@@ -15,20 +15,20 @@ from .launch import CTYPES, I64, NAMES, kernel, register
 CHECK_RANGE = r"""
 // What is not in [low, high) puts `number` into a flag that is 0. Which thread does it makes no difference.
 template <typename T>
-__global__ void check_range(const T* x, i64 n, i64 low, i64 high, unsigned int number, unsigned int* flag) {
+__global__ void check_range(const T* x, i64 n, i64 low, i64 high, i64 number, unsigned int* flag) {
     bool bad = false;
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
         i64 v = (i64)x[i];
         bad |= v < low || v >= high;
     }
-    if (bad && *flag == 0) *flag = number;
+    if (bad && *flag == 0) *flag = (unsigned int)number;
 }
 """
 CHECK_TRUE = r"""
-__global__ void check_true(const bool* good, i64 n, unsigned int number, unsigned int* flag) {
+__global__ void check_true(const bool* good, i64 n, i64 number, unsigned int* flag) {
     bool bad = false;
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) bad |= !good[i];
-    if (bad && *flag == 0) *flag = number;
+    if (bad && *flag == 0) *flag = (unsigned int)number;
 }
 """
 INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
@@ -106,7 +106,7 @@ class FaultKernels:
         if not good.flags.c_contiguous:
             good = self.xp.ascontiguousarray(good)
         faults, n = self.faults, good.size
-        args = (good, I64[n], np.uint32(faults.number()), faults.flag(error, text))
+        args = (good, I64[n], faults.number(), faults.flag(error, text))
         kernel("check_true").over(n, args)
 
     def require_range(self, index: Any, low: int, high: int, error: type[Exception], text: str) -> None:
@@ -120,7 +120,7 @@ class FaultKernels:
         faults, n = self.faults, index.size
         if not index.flags.c_contiguous:
             index = self.xp.ascontiguousarray(index)
-        numbers = (I64[n], I64[low], I64[high], np.uint32(faults.number()))
+        numbers = (I64[n], I64[low], I64[high], faults.number())
         kernel("check_range", CTYPES[name]).over(n, (index, *numbers, faults.flag(error, text)))
 
     def may_hold(self, mask: Any) -> bool:

@@ -2,7 +2,8 @@
 
 A family registers its `__global__` functions at import. `kernel(name, *types)` hands out a callable for one tuple of C
 types: (grid, block, args, shared_mem=0), where args are cupy arrays, or numbers of exactly the C parameter's type: I64[n],
-F32[x], ..., or NumPy's scalars, which cost more. `over(n, args, each=1)` is the short way for loops over elements.
+F32[x], ..., or, for what seldom comes again, Python's int for 64 bits, or NumPy's scalars, which cost more.
+`over(n, args, each=1)` is the short way for loops over elements.
 CuPy checks none of it: a wrong type reads garbage (tests/cuda_emulator.py does check). The driver refuses a grid of 0
 blocks, so leave out the launch for empty arrays. Tables of addresses are declared T* const*.
 A thread may take 255 registers: kernels for blocks of more than 256 threads say so by __launch_bounds__.
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = [
-    "BOOL", "CTYPES", "F32", "F64", "I32", "I64", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "U64", "Ready", "code",
+    "BOOL", "CTYPES", "F32", "F64", "I32", "I64", "KERNELS", "NAMES", "PRELUDE", "STATIC_SHARED", "U32", "U64", "Ready", "code",
     "expression", "floats", "i64", "kernel", "ready", "register",
 ]  # fmt: skip
 
@@ -296,7 +297,9 @@ class Numbers(dict[Any, Any]):
         return made
 
 
-I64, U64, I32, F32, F64, BOOL = map(Numbers, (np.int64, np.uint64, np.int32, np.float32, np.float64, np.bool_))
+I64, U64, I32, U32, F32, F64, BOOL = map(
+    Numbers, (np.int64, np.uint64, np.int32, np.uint32, np.float32, np.float64, np.bool_)
+)
 DOUBLES = {np.float64: F64, np.dtype(np.float64): F64}
 
 
@@ -307,7 +310,7 @@ def floats(dtype: Any) -> Numbers:
 
 def i64(*values: int) -> tuple[Any, ...]:
     """Parameters of type i64."""
-    return tuple([I64[v] for v in values])
+    return tuple(map(I64.__getitem__, values))
 
 
 def kernel(name: str, *types: str, shared_mem: int = 0) -> Any:

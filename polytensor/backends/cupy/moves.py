@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import accumulate
 from math import copysign, prod
+from operator import itemgetter
 from typing import Any
 
-import numpy as np
-
-from .launch import I64, kernel, register
+from . import launch
+from .launch import I64, i64, kernel, register
 from .rows import INDEX
 
 Array = Any
 
 # by their alignment
 WORDS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "uint2", 16: "uint4"}
-FEW = 8  # operands of cat() that are copied one by one
+FEW = 8  # operands of cat() that are ours
+SIDES = 4  # of them that one launch takes
+SMALL = 1 << 20  # bytes that a launch of their own would take longer to begin than to copy
 
 MOVE = r"""
-// `rows` rows of `width` words, which begin `step` words apart in `to`.
-template <typename W>
-__global__ void move_rows(const void* from, void* to, i64 first, i64 rows, i64 width, i64 step) {
+template <typename W> __global__ void move(const void* from, void* to, i64 n) {
     const W* x = reinterpret_cast<const W*>(from);
+    W* y = reinterpret_cast<W*>(to);
+    for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) y[i] = x[i];
+}
+"""
+CAT = r"""
+// Arrays of `rows` rows each side by side from word `first` on of rows of `step` words; their rows end at e0, e1, ... from there.
+template <typename W>
+__global__ void cat_rows(const void* x0, const void* x1, const void* x2, const void* x3, void* to, i64 rows, i64 first,
+                         i64 step, i64 e0, i64 e1, i64 e2, i64 e3) {
     W* y = reinterpret_cast<W*>(to) + first;
-    i64 n = rows * width;
+    i64 n = rows * e3;
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
-        if (width == step) {
-            y[i] = x[i];
-        } else {
-            Split at = split(i, width);
-            y[at.quotient * step + at.rest] = x[i];
-        }
+        Split at = split(i, e3);
+        i64 c = at.rest, start = c < e0 ? 0 : c < e1 ? e0 : c < e2 ? e1 : e2;
+        const void* x = c < e0 ? x0 : c < e1 ? x1 : c < e2 ? x2 : x3;
+        i64 width = (c < e0 ? e0 : c < e1 ? e1 : c < e2 ? e2 : e3) - start;
+        y[at.quotient * step + c] = reinterpret_cast<const W*>(x)[at.quotient * width + c - start];
     }
 }
 """
 TAKE = r"""
 // The rows that `index` names, of `rows`; from the end where it is negative. Others put `number` into a flag that is 0.
 template <typename W>
-__global__ void take_rows(const void* from, const i64* index, void* to, i64 count, i64 rows, i64 width, unsigned int number,
+__global__ void take_rows(const void* from, const i64* index, void* to, i64 count, i64 rows, i64 width, i64 number,
                           unsigned int* flag) {
     const W* x = reinterpret_cast<const W*>(from);
     W* y = reinterpret_cast<W*>(to);
@@ -45,14 +55,15 @@ __global__ void take_rows(const void* from, const i64* index, void* to, i64 coun
         Split at = split(i, width);
         i64 row = index[at.quotient];
         if (row < -rows || row >= rows) {
-            if (*flag == 0) *flag = number;
+            if (*flag == 0) *flag = (unsigned int)number;
             row = 0;
         }
         y[i] = x[(row < 0 ? row + rows : row) * width + at.rest];
     }
 }
 """
-register("move_rows", MOVE, [(w,) for w in WORDS.values()])
+register("move", MOVE, [(w,) for w in WORDS.values()])
+register("cat_rows", CAT, [(w,) for w in WORDS.values()])
 register("take_rows", TAKE, [(w,) for w in WORDS.values()])
 
 
@@ -62,6 +73,33 @@ def word(*places: int) -> int:
     for place in places:
         bits |= place
     return bits & -bits
+
+
+@lru_cache(4096)
+def joined(shapes: tuple[tuple[int, ...], ...], dim: int, itemsize: int, most: int) -> Any:
+    """What cat() makes of arrays whose addresses are multiples of `most`: its shape, and launches as (kernel, words, which
+    arrays, numbers). None where they do not fit."""
+    shape = shapes[0]
+    if not -len(shape) <= dim < len(shape):
+        return None
+    dim %= len(shape)
+    before, after = shape[:dim], shape[dim + 1 :]
+    if any(len(s) != len(shape) or s[:dim] != before or s[dim + 1 :] != after for s in shapes):
+        return None
+    shape, rows = (*before, sum(s[dim] for s in shapes), *after), prod(before)
+    widths = [s[dim] * prod(after) * itemsize for s in shapes]
+    step, at, todo = sum(widths), 0, []
+    alone = word(most, *widths) < 16 and rows * step >= SMALL  # some may have larger words
+    for k in range(0, len(shapes), 1 if alone else SIDES):
+        which = [*range(k, k + 1 if alone else min(k + SIDES, len(shapes)))]
+        ends = list(accumulate([widths[i] for i in which]))
+        size = word(most, at, step, *ends)
+        which, ends = which + which[-1:] * (SIDES - len(which)), ends + ends[-1:] * (SIDES - len(ends))
+        if n := rows * ends[-1]:
+            numbers = i64(rows, *[v // size for v in (at, step, *ends)])
+            todo.append((("cat_rows", WORDS[size]), n // size, itemgetter(*which), numbers))
+        at += ends[-1]
+    return shape, todo
 
 
 def loses_sign(value: Any, made: Array) -> bool:
@@ -91,20 +129,18 @@ class MoveKernels:
     def contiguous(self, x: Array) -> Array:
         return x if x._c_contiguous else super().contiguous(x)  # type: ignore[misc]
 
-    def _move(self, x: Array, out: Array, first: int, rows: int, step: int) -> None:
-        """All of x as `rows` rows, `step` bytes apart in `out` from byte `first` on."""
-        width = x.nbytes // rows
-        size = word(x.data.ptr, out.data.ptr, first, width, step)
+    def _move(self, x: Array, out: Array) -> None:
+        """All of x, as it lies in memory, into `out`."""
+        size = word(x.data.ptr, out.data.ptr, x.nbytes)
         n = x.nbytes // size
-        args = (x, out, I64[first // size], I64[rows], I64[width // size], I64[step // size])
-        kernel("move_rows", WORDS[size]).over(n, args)
+        kernel("move", WORDS[size]).over(n, (x, out, I64[n]))
 
     def copy(self, a: Array) -> Array:
         if not a._c_contiguous:
             return super().copy(a)  # type: ignore[misc]
-        out, size = self.empty(a.shape, a.dtype), a.nbytes
-        if size:
-            self._move(a, out, 0, 1, size)
+        out = self.empty(a.shape, a.dtype)
+        if a.size:
+            self._move(a, out)
         return out
 
     def copy_like(self, a: Array) -> Array:
@@ -115,26 +151,22 @@ class MoveKernels:
         if not fits or value.shape != x.shape or abs(value.data.ptr - x.data.ptr) < x.nbytes:  # they overlap
             x[...] = value
         elif x.size:
-            self._move(value, x, 0, 1, x.nbytes)
+            self._move(value, x)
 
     def cat(self, xs: list[Array], dim: int) -> Array:
-        first, shapes = xs[0], [x.shape for x in xs]
-        shape = shapes[0]
-        if len(xs) > FEW or not -len(shape) <= dim < len(shape):
+        dtype, shapes, places = xs[0].dtype, [], 16
+        for x in xs:
+            if not x._c_contiguous or x.dtype is not dtype:
+                return super().cat(xs, dim)  # type: ignore[misc]
+            shapes.append(x.shape)
+            places |= x.data.ptr
+        found = joined(tuple(shapes), dim, dtype.itemsize, word(places)) if len(xs) <= FEW else None
+        if found is None:
             return super().cat(xs, dim)  # type: ignore[misc]
-        dim %= len(shape)
-        before, after = shape[:dim], shape[dim + 1 :]
-        fits = [len(s) == len(shape) and s[:dim] == before and s[dim + 1 :] == after for s in shapes]
-        if not all(fits) or not all([x._c_contiguous and x.dtype is first.dtype for x in xs]):
-            return super().cat(xs, dim)  # type: ignore[misc]
-        lengths = [s[dim] for s in shapes]
-        out = self.empty((*before, sum(lengths), *after), first.dtype)
-        rows, each = prod(before), prod(after) * first.dtype.itemsize
-        at, step = 0, sum(lengths) * each
-        for x, n in zip(xs, lengths, strict=True):
-            if x.size:
-                self._move(x, out, at, rows, step)
-            at += n * each
+        shape, todo = found
+        out = self.empty(shape, dtype)
+        for key, n, which, numbers in todo:
+            launch.ready[key].over(n, (*which(xs), out, *numbers))
         return out
 
     def index(self, x: Array, index: tuple[Any, ...]) -> Array:
@@ -148,6 +180,11 @@ class MoveKernels:
             return super().index(x, index)  # type: ignore[misc]
         return self.take_rows(x, i, f"index is out of bounds for dimension 0 with size {x.shape[0]}")
 
+    def embedding_rows(self, x: Array, index: Array, skip: int, by_frequency: bool) -> Array:
+        if index.dtype != INDEX or not (x.size and index._c_contiguous and x._c_contiguous):
+            return super().embedding_rows(x, index, skip, by_frequency)  # type: ignore[misc]
+        return self.take_rows(x, index, "index out of range in self")
+
     def take_rows(self, x: Array, index: Array, text: str) -> Array:
         """x[index] for int64 numbers of its first dimension; IndexError(text), later, where one is out of its range."""
         shape = x.shape
@@ -156,6 +193,6 @@ class MoveKernels:
             width = x.nbytes // shape[0]
             size = word(x.data.ptr, out.data.ptr, width)
             faults = self.faults
-            args = (x, index, out, I64[count], I64[shape[0]], I64[width // size], np.uint32(faults.number()))
+            args = (x, index, out, I64[count], I64[shape[0]], I64[width // size], faults.number())
             kernel("take_rows", WORDS[size]).over(count * width // size, (*args, faults.flag(IndexError, text)))
         return out

@@ -5,12 +5,15 @@ The gradients of weights are sums over many rows: blocks leave partial sums, whi
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
 
 from . import launch
+from .launch import BOOL, I64, i64
+from .reduce import left
 from .rows import CTYPE, FLOATS, HALVES, ROWS, SINGLE, VECTOR, forms, spread, wide, width
 
 Array = Any
@@ -20,13 +23,14 @@ Ints = tuple[int, ...]
 TOGETHER = 4  # rows at least to a row of threads that leaves a partial sum of a layer norm
 
 NORM_ROWS = r"""
-// y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w, and + b if it is `biased`. Without `centred` the mean is 0 and
-// var the mean square; y is left out unless it is kept. Row r has the weights (r % groups) * each + i / area, where
+// y = (x - mean) / sqrt(var + eps) of rows of n, and with `affine` out = y * w, and + b if it is `biased`. Without `centred`
+// the mean is 0 and var the mean square; y is left out unless it is kept, mean and var unless they are `told`. Row r has the
+// weights (r % groups) * each + i / area, where
 // each * area = n; area is 1 or a multiple of V.
 template <typename T, int V, int K>
 __global__ void __launch_bounds__(512, sizeof(T) == 8 ? 1 : 2)
 norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_t<T>* var, i64 rows, i64 n, i64 groups,
-          i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool biased, bool kept) {
+          i64 each, i64 area, acc_t<T> eps, bool centred, bool affine, bool biased, bool kept, bool told) {
     typedef acc_t<T> A;
     for (i64 base = blockIdx.x * (i64)blockDim.y; base < rows; base += (i64)gridDim.x * blockDim.y) {
         i64 r = base + threadIdx.y, count = r < rows ? n : 0;
@@ -49,7 +53,7 @@ norm_rows(const T* x, const T* w, const T* b, T* y, T* out, acc_t<T>* mean, acc_
             for (int j = 0; j < V; ++j) part += (v[j] - m) * (v[j] - m);
         });
         A square = row_reduce(part, Sum()) / (A)n, scale = 1 / sqrt(square + eps);
-        if (threadIdx.x == 0 && count) {
+        if (told && threadIdx.x == 0 && count) {
             if (centred) mean[r] = m;
             var[r] = square;
         }
@@ -223,6 +227,7 @@ def one_wave(rows: int, threads: tuple[int, int], most: int) -> int:
     return -(-rows // (turns * together))
 
 
+@lru_cache(4096)
 def trailing(shape: Ints, dims: Ints) -> tuple[int, int] | None:
     """(rows, n) for a reduction over the last axes, else None."""
     kept = len(shape) - len(dims)
@@ -231,6 +236,7 @@ def trailing(shape: Ints, dims: Ints) -> tuple[int, int] | None:
     return prod(shape[:kept]), prod(shape[kept:])
 
 
+@lru_cache(4096)
 def weights(shape: Ints, kept: int, w_shape: Ints) -> tuple[int, int, int] | None:
     """(groups, each, area): row r's element i has the weight (r % groups) * each + i / area. None for other forms.
 
@@ -257,6 +263,7 @@ class CudaNorms:
     xp: Any
     contiguous: Any
     empty: Any
+    nothing: Any
 
     _counted: ClassVar[dict[int, int]] = {}
 
@@ -268,33 +275,26 @@ class CudaNorms:
         return self._counted[device.id]
 
     def _small(self, x: Array, dims: Ints, dtype: Any = None) -> Array:
-        return self.empty(tuple([1 if i in dims else n for i, n in enumerate(x.shape)]), dtype or x.dtype)
+        return self.empty(left(x.shape, dims, True), dtype or x.dtype)
 
     # ---- rows -------------------------------------------------------------------------------------------------------
     def _norm_rows(
         self, x: Array, dims: Ints, eps: float, form: tuple[int, int], centred: bool, w: Array = None, b: Array = None,
-        of: Ints = (1, 1, 1), kept: bool = True,
+        of: Ints = (1, 1, 1), kept: bool = True, told: bool = True,
     ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
-        """(y * w + b or y, y where it is kept, mean, var)."""
+        """(y * w + b or y, y where it is kept, mean, var, where they are told)."""
         x, (rows, n), kind = self.contiguous(x), form, wide(x.dtype)
-        y, var = self.empty(x.shape, x.dtype) if kept else x, self._small(x, dims, kind)
-        mean = self._small(x, dims, kind) if centred else var
+        y, var = self.empty(x.shape, x.dtype) if kept else x, self._small(x, dims, kind) if told else self.nothing(kind)
+        mean = self._small(x, dims, kind) if centred and told else var
         out = y if w is None else self.empty(x.shape, x.dtype)
         ctype = CTYPE[x.dtype]
         biased, w = b is not None, x if w is None else self.contiguous(w)
         b = self.contiguous(b) if biased else w
         v = width(n if of[2] == 1 else of[2], ctype, x, y, out, w, b)
         held, blocks, threads = spread(rows, n, v)
-        flags = (
-            launch.floats(kind)[eps],
-            launch.BOOL[centred],
-            launch.BOOL[out is not y],
-            launch.BOOL[biased],
-            launch.BOOL[kept],
-        )
-        launch.kernel("norm_rows", ctype, str(v), held)(
-            blocks, threads, (x, w, b, y, out, mean, var, *launch.i64(rows, n, *of), *flags)
-        )
+        flags = (launch.floats(kind)[eps], BOOL[centred], BOOL[out is not y], BOOL[biased], BOOL[kept], BOOL[told])
+        args = (x, w, b, y, out, mean, var, *i64(rows, n, *of), *flags)
+        launch.ready["norm_rows", ctype, str(v), held](blocks, threads, args)
         return out, y, mean, var
 
     def _norm_rows_backward(
@@ -313,17 +313,10 @@ class CudaNorms:
             count = one_wave(rows, threads, self._processors() * max(1, resident(v, held, kind) // prod(threads)))
             blocks = (count,)
             parts = self.empty((count * (1 if threads[1] == 1 else prod(threads) // 32), 2, n), var.dtype)
-        flags = (
-            launch.floats(kind)[eps],
-            launch.BOOL[centred],
-            launch.BOOL[affine],
-            launch.BOOL[raw],
-            launch.BOOL[sums],
-        )
+        flags = (launch.floats(kind)[eps], BOOL[centred], BOOL[affine], BOOL[raw], BOOL[sums])
         arrays = (g, w, y, var if mean is None else self.contiguous(mean), var, dx, var if parts is None else parts)
-        launch.kernel("norm_rows_backward", CTYPE[y.dtype], str(v), held)(
-            blocks, threads, (*arrays, *launch.i64(rows, n, *of), *flags)
-        )
+        args = (*arrays, *i64(rows, n, *of), *flags)
+        launch.ready["norm_rows_backward", CTYPE[y.dtype], str(v), held](blocks, threads, args)
         return dx, parts
 
     def _add_parts(self, parts: Array, dtype: Any = None) -> Array:
@@ -334,7 +327,7 @@ class CudaNorms:
         n = parts.size // len(parts)
         out = self.empty(parts.shape[1:], dtype)
         kernel = launch.kernel("add_parts", CTYPE[parts.dtype], CTYPE[dtype])
-        kernel((min(-(-n // 32), 65535),), (1024,), (parts, out, *launch.i64(len(parts), n)))
+        kernel((min(-(-n // 32), 65535),), (1024,), (parts, out, I64[len(parts)], I64[n]))
         return out
 
     def _layer(self, x: Array, w: Array, dims: Ints) -> tuple[int, int] | None:
@@ -360,24 +353,23 @@ class CudaNorms:
         self, g: Array, x: Array, w: Array, square: Array, dims: Ints, eps: float
     ) -> tuple[Array, Array]:
         form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
-        g, x, w = (self.contiguous(a) for a in (g, x, w))
+        g, x, w = self.contiguous(g), self.contiguous(x), self.contiguous(w)
         if form is None or not _held(form[1], x, g, w):
             return super().rows_rms_backward(g, x, w, square, dims, eps)  # type: ignore[misc, no-any-return]
         dx, parts = self._norm_rows_backward(g, x, square, eps, form, False, w, (1, form[1], 1), None, True)
         return dx, self._add_parts(parts, w.dtype)[0].reshape(w.shape)
 
     def layer_normalize(self, x: Array, w: Array, b: Array, dims: Ints, eps: float) -> Array:
-        form = trailing(x.shape, dims) if _type(x, w, b) and w.shape == b.shape else None
-        of = None if form is None else weights(x.shape, x.ndim - len(dims), w.shape)
-        if form is None or of is None:
+        form = self._layer(x, w, dims) if w.dtype == b.dtype and w.shape == b.shape else None
+        if form is None:
             return super().layer_normalize(x, w, b, dims, eps)  # type: ignore[misc]
-        return self._norm_rows(x, dims, eps, form, True, w, b, of, False)[0]
+        return self._norm_rows(x, dims, eps, form, True, w, b, (1, form[1], 1), False, False)[0]
 
     def rows_normalize_backward(
         self, g: Array, x: Array, w: Array, mean: Array, var: Array, dims: Ints, eps: float
     ) -> tuple[Array, Array, Array]:
         form = self._layer(x, w, dims) if g.dtype == x.dtype and g.shape == x.shape else None
-        g, x, w = (self.contiguous(a) for a in (g, x, w))
+        g, x, w = self.contiguous(g), self.contiguous(x), self.contiguous(w)
         if form is None or not _held(form[1], x, g, w):
             return super().rows_normalize_backward(g, x, w, mean, var, dims, eps)  # type: ignore[misc, no-any-return]
         dx, parts = self._norm_rows_backward(g, x, var, eps, form, True, w, (1, form[1], 1), mean, True)

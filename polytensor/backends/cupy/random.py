@@ -198,14 +198,14 @@ for _name, _text, _types in (
 
 def _below(p: float) -> Any:
     """The smallest number of 24 bits that is not taken with probability p."""
-    return np.uint32(-(-(p * 2.0**24) // 1))
+    return launch.U32[int(-(-(p * 2.0**24) // 1))]
 
 
 def _stream(seed: int, counter: int, where: int) -> tuple[Any, ...]:
     """The key and the counter, in words, and where a graph finds more."""
-    if 0 <= seed <= MASK and 0 <= counter <= MASK:
+    if 0 <= seed <= MASK and 0 <= counter <= MASK >> 1:
         zero = launch.U64[0]
-        return launch.U64[seed], zero, np.uint64(counter), zero, zero, zero, launch.U64[where]
+        return launch.U64[seed], zero, counter, zero, zero, zero, launch.U64[where]
     words = [np.uint64(v >> s & MASK) for v, s in [(seed, 0), (seed, 64), *[(counter, 64 * k) for k in range(4)]]]
     return (*words, np.uint64(where))
 
@@ -226,8 +226,8 @@ class CudaRandom:
     ) -> Array:
         """Fill `out`, `each` elements to a block of the stream."""
         if out.size:
-            run = launch.kernel(kernel, *types)
-            run.over(-(-out.size // each), (*self._words(seed, counter), out, *launch.i64(out.size), *args))
+            run = launch.ready[kernel, *types]
+            run.over(-(-out.size // each), (*self._words(seed, counter), out, launch.I64[out.size], *args))
         return out
 
     def random_words(self, seed: int, counter: int, nblocks: int) -> Array:
@@ -268,8 +268,8 @@ class CudaRandom:
         y, mask = self.empty(x.shape, x.dtype), self.empty(x.shape, np.bool_)
         if x.size:
             scale = launch.floats(x.dtype)[x.dtype.type(1.0 / (1.0 - p))]
-            args = (*self._words(seed, counter), x, y, mask, *launch.i64(x.size), _below(1.0 - p), scale)
-            launch.kernel("philox_dropout", ctype).over(-(-x.size // 8), args)
+            args = (*self._words(seed, counter), x, y, mask, launch.I64[x.size], _below(1.0 - p), scale)
+            launch.ready["philox_dropout", ctype].over(-(-x.size // 8), args)
         return y, mask
 
     def randint(self, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, low: int, high: int) -> Array:

@@ -279,6 +279,8 @@ class ReduceKernels:
     """Mixed into CupyBackend, before Backend."""
 
     xp: Any
+    empty: Any
+    nothing: Any
 
     def _dense(self, x: Any, dim: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...] | None] | None:
         """(x with its axes as memory has them, the dims that go there, that order or None); None where we take none of it."""
@@ -323,7 +325,7 @@ class ReduceKernels:
             final = k + 1 == len(todo)
             to = last if final else wide
             made = left(x.shape, dims, keepdim) if final and order is None else size
-            out = self.xp.empty(made, x.dtype if to == last else np.float32)
+            out = self.empty(made, x.dtype if to == last else np.float32)
             by = (F64 if name == "float64" else F32)[prod([x.shape[d] for d in dims]) if mean and final else 1]
             run = kernel("reduce_rows" if rows else "reduce_lines", CTYPES[name], CTYPES[to])
             run(blocks, (256,), (y, out, *sizes, I32[op], by))
@@ -343,10 +345,11 @@ class ReduceKernels:
         if not todo:
             return None
         run = kernel("arg_lines", CTYPES[NAMES[x.dtype]])
-        y, whole = self.xp.empty(0, np.int64), todo[0][3][1]
+        y, whole = self.nothing(np.int64), todo[0][3][1]
         for k, (size, _, blocks, sizes) in enumerate(todo):
             last = valued and k + 1 == len(todo)
-            out, values = self.xp.empty(size, np.int64), self.xp.empty(size if last else 0, x.dtype)
+            out = self.empty(size, np.int64)
+            values = self.empty(size, x.dtype) if last else self.nothing(x.dtype)
             run(blocks, (256,), (x, y, BOOL[k > 0], out, values, BOOL[last], whole, *sizes, BOOL[smallest]))
             y = out
         places = self._shaped(y, x.shape, dims, order, keepdim)

@@ -105,7 +105,12 @@ def forms(ctypes: Any) -> list[tuple[str, ...]]:
 def width(n: int, ctype: str, *arrays: Array) -> int:
     """Elements to a pack for rows of n."""
     v = VECTOR[ctype]
-    return v if n % v == 0 and not any([a.data.ptr % 16 for a in arrays]) else 1
+    if n % v:
+        return 1
+    for a in arrays:
+        if a.data.ptr & 15:
+            return 1
+    return v
 
 
 @lru_cache(4096)
@@ -133,6 +138,7 @@ def _power(n: int) -> int:
     return 1 << (n - 1).bit_length()
 
 
+@lru_cache(4096)
 def split(shape: tuple[int, ...], dim: int) -> tuple[int, int, int]:
     """The elements before, along and after a dimension."""
     outer, inner = 1, 1

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import launch
+from .launch import BOOL, I32, I64
 from .rows import CTYPE, FLOATS, INDEX, ROWS, VECTOR, forms, split, spread, width
 
 Array = Any
@@ -260,11 +261,11 @@ __global__ void softmax_columns_backward(const T* g, const T* y, T* dx, i64 colu
 )
 
 NLL = r"""
-// -logp[row, t[row]], 0 where t is `ignore`: into losses (reduction 0), or each block's sum and number of kept rows into
-// sums and counts; a block alone gives the mean (1) or the sum (2) at once. A target out of range raises the flag `fault`.
+// -logp[row, t[row]], 0 where t is `ignore`: into losses (reduction 0), or each block's sum and number of kept rows as
+// two of `parts`; a block alone gives the mean (1) or the sum (2) at once. A target out of range raises the flag `fault`.
 template <typename T>
-__global__ void nll(const T* logp, const i64* t, T* losses, double* sums, i64* counts, i64 rows, i64 n, i64 ignore,
-                    int reduction, unsigned int* fault) {
+__global__ void nll(const T* logp, const i64* t, T* losses, double* parts, i64 rows, i64 n, i64 ignore, int reduction,
+                    unsigned int* fault) {
     double sum = 0;
     i64 kept = 0;
     #pragma unroll 1
@@ -289,8 +290,8 @@ __global__ void nll(const T* logp, const i64* t, T* losses, double* sums, i64* c
     if (gridDim.x == 1) {
         store(losses, (acc_t<T>)(reduction == 1 ? sum / (double)kept : sum));
     } else {
-        sums[blockIdx.x] = sum;
-        counts[blockIdx.x] = kept;
+        parts[2 * blockIdx.x] = sum;
+        parts[2 * blockIdx.x + 1] = (double)kept;
     }
 }
 """
@@ -298,13 +299,12 @@ __global__ void nll(const T* logp, const i64* t, T* losses, double* sums, i64* c
 NLL_TOTAL = r"""
 // The sum (reduction 2) or the mean (1) of what the blocks of nll left.
 template <typename T>
-__global__ void nll_total(const double* sums, const i64* counts, T* loss, i64 parts, int reduction) {
-    double sum = 0;
-    i64 kept = 0;
-    for (i64 i = threadIdx.x; i < parts; i += blockDim.x) { sum += sums[i]; kept += counts[i]; }
+__global__ void nll_total(const double* parts, T* loss, i64 blocks, int reduction) {
+    double sum = 0, kept = 0;
+    for (i64 i = threadIdx.x; i < blocks; i += blockDim.x) { sum += parts[2 * i]; kept += parts[2 * i + 1]; }
     sum = block_sum(sum);
     kept = block_sum(kept);
-    if (threadIdx.x == 0) store(loss, (acc_t<T>)(reduction == 1 ? sum / (double)kept : sum));
+    if (threadIdx.x == 0) store(loss, (acc_t<T>)(reduction == 1 ? sum / kept : sum));
 }
 """
 
@@ -387,60 +387,45 @@ def _type(x: Array) -> str | None:
 class CudaSoftmax:
     """Mixed into CupyBackend."""
 
-    xp: Any
     contiguous: Any
+    empty: Any
     faults: Any
+    nothing: Any
 
     # ---- softmax ----------------------------------------------------------------------------------------------------
-    def _soft(self, x: Array, dim: int, logs: bool) -> Array:
-        ctype: Any = _type(x)
-        y = self.xp.empty(x.shape, x.dtype)
+    def _soft(self, dim: int, logs: bool, *arrays: Array) -> Array:
+        """softmax of one array, or its derivative of two alike."""
+        arrays = tuple([self.contiguous(a) for a in arrays])
+        x, back = arrays[0], "_backward" * (len(arrays) - 1)
+        out, ctype = self.empty(x.shape, x.dtype), CTYPE[x.dtype]
         if x.size == 0:
-            return y
-        x = self.contiguous(x)
+            return out
         outer, n, inner = split(x.shape, dim % x.ndim)
         if inner == 1:
-            v = width(n, ctype, x, y)
+            v = width(n, ctype, *arrays)
             held, blocks, threads = spread(outer, n, v)
-            args = (x, y, *launch.i64(outer, n), launch.BOOL[logs])
-            launch.kernel("softmax_rows", ctype, str(v), held)(blocks, threads, args)
+            args = (*arrays, out, I64[outer], I64[n], BOOL[logs])
+            launch.ready["softmax_rows" + back, ctype, str(v), held](blocks, threads, args)
         else:
-            args = (x, y, *launch.i64(outer * inner, n, inner), launch.BOOL[logs])
-            launch.kernel("softmax_columns", ctype).over(outer * inner * 8, args)
-        return y
-
-    def _soft_backward(self, g: Array, y: Array, dim: int, logs: bool) -> Array:
-        ctype: Any = _type(y)
-        dx = self.xp.empty(y.shape, y.dtype)
-        if y.size == 0:
-            return dx
-        g, y = self.contiguous(g), self.contiguous(y)
-        outer, n, inner = split(y.shape, dim % y.ndim)
-        if inner == 1:
-            v = width(n, ctype, g, y, dx)
-            held, blocks, threads = spread(outer, n, v)
-            args = (g, y, dx, *launch.i64(outer, n), launch.BOOL[logs])
-            launch.kernel("softmax_rows_backward", ctype, str(v), held)(blocks, threads, args)
-        else:
-            args = (g, y, dx, *launch.i64(outer * inner, n, inner), launch.BOOL[logs])
-            launch.kernel("softmax_columns_backward", ctype).over(outer * inner * 8, args)
-        return dx
+            args = (*arrays, out, I64[outer * inner], I64[n], I64[inner], BOOL[logs])
+            launch.ready["softmax_columns" + back, ctype].over(outer * inner * 8, args)
+        return out
 
     def softmax(self, x: Array, dim: int) -> Array:
-        return self._soft(x, dim, False) if _type(x) else super().softmax(x, dim)  # type: ignore[misc]
+        return self._soft(dim, False, x) if _type(x) else super().softmax(x, dim)  # type: ignore[misc]
 
     def log_softmax(self, x: Array, dim: int) -> Array:
-        return self._soft(x, dim, True) if _type(x) else super().log_softmax(x, dim)  # type: ignore[misc]
+        return self._soft(dim, True, x) if _type(x) else super().log_softmax(x, dim)  # type: ignore[misc]
 
     def softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
         if _type(y) is None or g.dtype != y.dtype or g.shape != y.shape:
             return super().softmax_backward(g, y, dim)  # type: ignore[misc]
-        return self._soft_backward(g, y, dim, False)
+        return self._soft(dim, False, g, y)
 
     def log_softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
         if _type(y) is None or g.dtype != y.dtype or g.shape != y.shape:
             return super().log_softmax_backward(g, y, dim)  # type: ignore[misc]
-        return self._soft_backward(g, y, dim, True)
+        return self._soft(dim, True, g, y)
 
     # ---- cross-entropy ----------------------------------------------------------------------------------------------
     def cross_entropy(self, x: Array, t: Array, ignore_index: int, reduction: int) -> tuple[Array, Array]:
@@ -451,31 +436,30 @@ class CudaSoftmax:
         fault = self.faults.flag(IndexError, "Target is out of bounds.")
         logp, t = self.log_softmax(x, 1), self.contiguous(t)
         blocks = max(1, min(-(-rows // SOME), MOST)) if reduction else min(-(-rows // 256), 65535)
-        loss = self.xp.empty(() if reduction else (rows,), x.dtype)
-        sums, counts = (self.xp.empty(blocks if reduction else 0, kind) for kind in (np.float64, np.int64))
-        args = (logp, t, loss, sums, counts, *launch.i64(rows, n, ignore_index), launch.I32[reduction], fault)
-        launch.kernel("nll", ctype)((blocks,), (256,), args)
-        if reduction and blocks > 1:
-            launch.kernel("nll_total", ctype)(
-                (1,), (256,), (sums, counts, loss, *launch.i64(blocks), launch.I32[reduction])
-            )
+        loss = self.empty(() if reduction else (rows,), x.dtype)
+        several = reduction and blocks > 1
+        parts = self.empty(2 * blocks, np.float64) if several else self.nothing(np.float64)
+        args = (logp, t, loss, parts, I64[rows], I64[n], I64[ignore_index], I32[reduction], fault)
+        launch.ready["nll", ctype]((blocks,), (256,), args)
+        if several:
+            launch.ready["nll_total", ctype]((1,), (256,), (parts, loss, I64[blocks], I32[reduction]))
         return loss, logp
 
     def cross_entropy_backward(self, g: Array, logp: Array, t: Array, ignore_index: int, reduction: int) -> Array:
         ctype = _type(logp)
         if ctype is None or t.dtype != INDEX or g.dtype != logp.dtype or not logp.size:
             return super().cross_entropy_backward(g, logp, t, ignore_index, reduction)  # type: ignore[misc]
-        g, logp, t = (self.contiguous(a) for a in (g, logp, t))
+        g, logp, t = self.contiguous(g), self.contiguous(logp), self.contiguous(t)
         rows, n = logp.shape
-        dx, count = self.xp.empty(logp.shape, logp.dtype), self.xp.empty(1, np.int64)
+        dx, count = self.empty(logp.shape, logp.dtype), self.nothing(np.int64)
         counting = reduction == 1 and rows <= FEW and rows * n <= LITTLE
         if reduction == 1 and not counting:
-            blocks, run = min(-(-rows // (8 * FEW)), MOST), launch.kernel("nll_count")
-            parts = count if blocks == 1 else self.xp.empty(blocks, np.int64)
-            run((blocks,), (1024,), (t, parts, *launch.i64(rows, ignore_index), launch.BOOL[False]))
+            blocks, run, count = min(-(-rows // (8 * FEW)), MOST), launch.ready["nll_count",], self.empty(1, np.int64)
+            parts = count if blocks == 1 else self.empty(blocks, np.int64)
+            run((blocks,), (1024,), (t, parts, I64[rows], I64[ignore_index], BOOL[False]))
             if blocks > 1:
-                run((1,), (1024,), (parts, count, *launch.i64(blocks, ignore_index), launch.BOOL[True]))
+                run((1,), (1024,), (parts, count, I64[blocks], I64[ignore_index], BOOL[True]))
         v = width(VECTOR[ctype], ctype, logp, dx)  # packs may span rows
-        args = (g, logp, t, count, dx, *launch.i64(rows, n, ignore_index), launch.I32[reduction], launch.BOOL[counting])
-        launch.kernel("nll_backward", ctype, str(v)).over(rows * n, args, v)
+        args = (g, logp, t, count, dx, I64[rows], I64[n], I64[ignore_index], I32[reduction], BOOL[counting])
+        launch.ready["nll_backward", ctype, str(v)].over(rows * n, args, v)
         return dx

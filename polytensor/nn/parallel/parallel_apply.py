@@ -13,17 +13,21 @@ from ...devices import Device
 from ...tensor import Tensor
 from .scatter_gather import as_device
 
-__all__ = ["parallel_apply"]
+__all__ = ["get_a_var", "parallel_apply"]
+
+
+def get_a_var(obj: Any) -> Tensor | None:
+    """The first Tensor in `obj` and the lists, tuples and dicts in it."""
+    if isinstance(obj, Tensor):
+        return obj
+    parts = obj.values() if isinstance(obj, dict) else obj if isinstance(obj, (list, tuple)) else ()
+    return next((t for t in map(get_a_var, parts) if t is not None), None)
 
 
 def _place(x: Any) -> Any:
     """The CUDA device of the first Tensor in `x` (or `x` itself, if it is a device); None for another one."""
-    if isinstance(x, Device):
-        return x if x.type == "cuda" else None
-    if isinstance(x, Tensor):
-        return _place(x.device)
-    parts = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else ()
-    return next((p for p in map(_place, parts) if p is not None), None)
+    device = x if isinstance(x, Device) else getattr(get_a_var(x), "device", None)
+    return device if device is not None and device.type == "cuda" else None
 
 
 def _stream(place: Device) -> Any:

@@ -51,13 +51,13 @@ class _DenseBlock(nn.ModuleDict):
         return torch.cat(features, 1)
 
 
-def _transition(inputs: int, outputs: int) -> nn.Sequential:
-    step = nn.Sequential()
-    step.add_module("norm", nn.BatchNorm2d(inputs))
-    step.add_module("relu", nn.ReLU(inplace=True))
-    step.add_module("conv", nn.Conv2d(inputs, outputs, 1, bias=False))
-    step.add_module("pool", nn.AvgPool2d(kernel_size=2, stride=2))
-    return step
+class _Transition(nn.Sequential):
+    def __init__(self, num_input_features: int, num_output_features: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(num_input_features)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv = nn.Conv2d(num_input_features, num_output_features, kernel_size=1, stride=1, bias=False)
+        self.pool = nn.AvgPool2d(kernel_size=2, stride=2)
 
 
 # the names of old files: denselayer1.norm.1.weight for denselayer1.norm1.weight
@@ -91,7 +91,7 @@ class DenseNet(nn.Module):
             self.features.add_module(f"denseblock{i}", block)
             width += count * growth_rate
             if i < len(block_config):
-                self.features.add_module(f"transition{i}", _transition(width, width // 2))
+                self.features.add_module(f"transition{i}", _Transition(width, width // 2))
                 width //= 2
         self.features.add_module("norm5", nn.BatchNorm2d(width))
         self.classifier = nn.Linear(width, num_classes)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from polytensor import Tensor, nn
 
+from ..ops.blocks import Conv2dNormActivation
+from ._utils import _make_divisible
 from .vgg import start
 from .weights import model, weights_enum
 
@@ -15,20 +18,9 @@ MobileNet_V2_Weights = weights_enum(
     IMAGENET1K_V1=("mobilenet_v2-b0353104.pth",),
     IMAGENET1K_V2=("mobilenet_v2-7ebf99e0.pth", 224, 232),
 )
+_conv = partial(Conv2dNormActivation, activation_layer=nn.ReLU6)
 # expansion, channels, repeats, stride of the first
 _SETTING = [[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 2], [6, 320, 1, 1]]
-
-
-def _multiple(v: float, of: int) -> int:
-    """The nearest multiple of `of`, at least `of`, and no more than a tenth below v."""
-    near = max(of, int(v + of / 2) // of * of)
-    return near + of if near < 0.9 * v else near
-
-
-def _conv(inp: int, out: int, kernel: int, stride: int, groups: int, norm: Any) -> nn.Sequential:
-    """Convolution, norm, ReLU6."""
-    conv = nn.Conv2d(inp, out, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False)
-    return nn.Sequential(conv, norm(out), nn.ReLU6(inplace=True))
 
 
 class InvertedResidual(nn.Module):
@@ -42,9 +34,10 @@ class InvertedResidual(nn.Module):
         hidden = int(round(inp * expand_ratio))
         self.stride, self.out_channels = stride, oup
         self.use_res_connect = stride == 1 and inp == oup
-        widen = [_conv(inp, hidden, 1, 1, 1, norm)] if expand_ratio != 1 else []
+        widen = [_conv(inp, hidden, 1, norm_layer=norm)] if expand_ratio != 1 else []
         narrow = [nn.Conv2d(hidden, oup, 1, bias=False), norm(oup)]
-        self.conv = nn.Sequential(*widen, _conv(hidden, hidden, 3, stride, hidden, norm), *narrow)
+        each = _conv(hidden, hidden, 3, stride, groups=hidden, norm_layer=norm)
+        self.conv = nn.Sequential(*widen, each, *narrow)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv(x) if self.use_res_connect else self.conv(x)
@@ -68,15 +61,15 @@ class MobileNetV2(nn.Module):
         setting = _SETTING if inverted_residual_setting is None else inverted_residual_setting
         if not setting or len(setting[0]) != 4:
             raise ValueError(f"inverted_residual_setting should be non-empty or a 4-element list, got {setting}")
-        channels = _multiple(32 * width_mult, round_nearest)
-        self.last_channel = _multiple(1280 * max(1.0, width_mult), round_nearest)
-        features: list[nn.Module] = [_conv(3, channels, 3, 2, 1, norm)]
+        channels = _make_divisible(32 * width_mult, round_nearest)
+        self.last_channel = _make_divisible(1280 * max(1.0, width_mult), round_nearest)
+        features: list[nn.Module] = [_conv(3, channels, 3, 2, norm_layer=norm)]
         for ratio, width, repeats, stride in setting:
-            out = _multiple(width * width_mult, round_nearest)
+            out = _make_divisible(width * width_mult, round_nearest)
             for i in range(repeats):
                 features.append(block(channels, out, 1 if i else stride, expand_ratio=ratio, norm_layer=norm))
                 channels = out
-        features.append(_conv(channels, self.last_channel, 1, 1, 1, norm))
+        features.append(_conv(channels, self.last_channel, 1, norm_layer=norm))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(nn.Dropout(p=dropout), nn.Linear(self.last_channel, num_classes))
         start(self)

@@ -1,8 +1,8 @@
-"""torch.onnx: not here."""
+"""torch.onnx: nothing is exported; models that ask whether they are run."""
 
 from __future__ import annotations
 
-from .absent import missing, refuse
+from ..absent import missing, refuse
 
 _INSTEAD = "load the state_dict in PyTorch and export from there"
 

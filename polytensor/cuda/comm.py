@@ -1,0 +1,3 @@
+"""Source: torch.cuda.comm."""
+
+from ..nn.parallel.comm import *  # noqa: F403
