@@ -157,6 +157,7 @@ def test_whole_quotients():
         (x * 1e9, y),
         (x[0], y),
         (x, y[:, :1]),
+        (x, np.where(y > 0, np.inf, -np.inf).astype("f4")),
     ):
         with np.errstate(all="ignore"):
             found, expected = NUMPY.floor_divide(a, b), np.floor_divide(a, b)

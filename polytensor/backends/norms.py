@@ -105,7 +105,9 @@ class NormKernels:
         scale = self.rsqrt(var + eps)  # type: ignore[attr-defined]
         scale = scale if w is None else scale * w
         shift = -(mean * scale) if b is None else b - mean * scale
-        return x * scale.reshape(small) + shift.reshape(small)  # type: ignore[no-any-return]
+        y = x * scale.reshape(small)
+        y += shift.reshape(small)
+        return y
 
     def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
         """running = running * keep + value * rate, for a value of that shape."""

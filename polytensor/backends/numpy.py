@@ -235,7 +235,7 @@ class NumpyBackend(Backend):
         # quotients of float32 that float64 does not round to a whole number, see _rest; np.floor_divide takes 20 times as long
         if x.dtype.char == "f" and y.dtype.char == "f" and max(x.size, y.size) >= FEW and x.size and y.size:
             q = np.floor(x / y.astype("f8"))
-            if np.abs(q).max() < 2.0**24:
+            if np.abs(q).max() < 2.0**24 and not np.isinf(y).any():  # 1 // -inf is -1
                 return q.astype("f4")
         return super().floor_divide(x, y)
 

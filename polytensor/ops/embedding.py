@@ -147,13 +147,14 @@ def embedding_bag(
     if mode == "max" and scale_grad_by_freq:
         raise ValueError("max mode does not support scaling the gradient by the frequency")
     backend = w._dev.backend
+    even = None  # the shape of bags of one length
     if i._a.ndim == 2:
         if offsets is not None:
             raise ValueError(
                 "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. "
                 f"However, found offsets of type {type(offsets)}"
             )
-        bags, k = i._a.shape
+        bags, k = even = i._a.shape
         starts = backend.arange(bags, 0, 1, dtypes.int64.array) * k
         i = reshape(i, (-1,))
         per_sample_weights = None if per_sample_weights is None else reshape(per_sample_weights, (-1,))
@@ -189,6 +190,9 @@ def embedding_bag(
     index = _indices(i, w, "embedding_bag")
     if max_norm is not None:
         _renorm(w, index, max_norm, norm_type)
+    if even is not None and skip < 0 and per_sample_weights is None and mode != "max":
+        rows = reshape(_rows(w, index, -1, scale_grad_by_freq), (*even, w._a.shape[1]))
+        return rows.sum(1) if mode == "sum" else rows.mean(1)  # type: ignore[attr-defined, no-any-return]
     bag, place, lengths = backend.bags_of(starts, index, skip)  # of the indices that are not padding
     keep = wrap(backend.nonzero(index != skip)[:, 0], w._dev) if skip >= 0 else None
     if keep is not None:
