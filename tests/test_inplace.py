@@ -38,6 +38,11 @@ def test_inplace_changes_what_was_saved(both):
         z.add_(1)
         with pytest.raises(RuntimeError, match=MODIFIED):
             w.sum().backward()
+    for pool, shape in (("max_pool1d", (1, 4)), ("adaptive_max_pool1d", (1, 4)), ("max_pool3d", (1, 4, 4, 4))):
+        w, where = getattr(t.nn.functional, pool)(t.leaf([1.0]).expand(shape) * 1, 2, return_indices=True)
+        where.add_(1)
+        with pytest.raises(RuntimeError, match=MODIFIED):
+            w.sum().backward()
     a = x * 1
     b = a + 1  # saves nothing
     a.mul_(2)

@@ -321,7 +321,8 @@ def inplace(fn: Callable[..., Any], name: str, row: Row | None = None) -> Callab
             if saves:  # what the op saves of self must outlive the write
                 old._a = self._dev.backend.copy(self._a)
             args = tuple(old if t is self else t for t in args)
-        return finish_inplace(self, fn(old, *args, **kwargs), name)
+        r = fn(old, *args, **kwargs)
+        return finish_inplace(self, r, name) if isinstance(r, Tensor) else r  # what another class made of an operator
 
     method.__name__ = name
     method.__doc__ = f"In-place {name[:-1]}."
@@ -479,7 +480,7 @@ def binary(
                 return foreign(name, input, other, NoOperandError())
             except TypeError:
                 pass
-        return {"eq": False, "ne": True}.get(name, NotImplemented)
+        return NotImplemented
 
     def made(out: bool, slow: Callable[..., Any]) -> Callable[..., Any]:
         names = {"Tensor": Tensor, "constant": constant, "held": held, "shape_error": shape_error, "slow": slow}
