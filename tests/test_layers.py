@@ -180,6 +180,15 @@ def test_errors_of_functions_are_pytorchs(text, device, oracle):
     assert outcome(pt) == outcome(oracle)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_convolution_of_no_channels(n, device):
+    """The bias alone, as an empty sum is 0 (PyTorch's result has no channels)."""
+    with pytest.warns(UserWarning, match="zero-element"):
+        layer = getattr(pt.nn, f"Conv{n}d")(0, 4, 2)
+    layer(pt.zeros(2, 0, *[5] * n)).sum().backward()
+    assert layer.weight.grad.shape == layer.weight.shape and layer.bias.grad.tolist() == [2 * 4**n] * 4
+
+
 # ---- what is drawn ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("text", INITIAL)
 def test_initial_distribution(text, oracle):
