@@ -22,6 +22,7 @@ from .shape import (
     _unfold,
     contiguous,
     memory_order,
+    replay,
     reshape,
     sizes,
     squeeze,
@@ -275,6 +276,8 @@ def _relayout(x: Tensor, r: Tensor, back: tuple[str, tuple[Any, ...]]) -> Tensor
     x._a = r._a
     if mode.grad:
         x._fn, x._nr = r._fn, r._nr
+    elif x._fn is not None and x._fn is not LEAF and x._v is not None:
+        replay(x._v[0], x)
     x._bump()
     return x
 
