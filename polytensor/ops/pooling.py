@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from math import prod
+from math import inf, prod
 from typing import Any
 
 from .. import dtypes
@@ -194,8 +194,11 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def _lp(n: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Tensor:
-    """(sum of x ** p over each window) ** (1 / p), of the absolute value, with the sum's sign."""
+    """(sum of x ** p over each window) ** (1 / p), of the absolute value, with the sum's sign; inf: the largest |x|."""
     kernel = ntuple(kernel_size, n, "kernel_size")
+    if norm_type in (inf, -inf):
+        sign, pool = (1 if norm_type > 0 else -1), (max_pool1d, max_pool2d, max_pool3d)[n - 1]
+        return pw.mul(pool(pw.mul(pw.abs(input), sign), kernel, stride, ceil_mode=ceil_mode), sign)
     mean = _avg_pool(n, pw.pow(input, norm_type), kernel, stride, 0, ceil_mode, True, None)
     return pw.pow(pw.mul(pw.mul(pw.sign(mean), pw.relu(pw.abs(mean))), prod(kernel)), 1.0 / norm_type)
 
