@@ -630,6 +630,19 @@ def check_overlap(a: Any) -> None:
         )
 
 
+def check_apart(x: Tensor, *others: Any) -> None:
+    """RuntimeError where a part of the memory that `x` is to be written in, neither none nor all, belongs to another tensor."""
+    a = x._a
+    owner = a if a.base is None else a.base
+    for t in others:
+        b = getattr(t, "_a", a)
+        if b is not a and (b if b.base is None else b.base) is owner and x._dev.backend.shares_part(a, b):
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+                "location. Please clone() the tensor before performing the operation."
+            )
+
+
 def rebase(x: Tensor, r: Tensor) -> None:
     """After a write to x's memory: x takes the history of `r`; base and views of x follow."""
     from .ops.shape import copy_slices, replay

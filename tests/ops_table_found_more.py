@@ -43,6 +43,7 @@ for names, shapes in {"all": ((0,), (0,)), "first": ((0,), (2, 3)), "last": ((2,
         *[arr(*s) for s in shapes],
         grad=False,
     )
+add("cat.legacy.all.dim", lambda t, *xs: (t.cat(xs, 1), t.cat(xs, -2)), arr(0), arr(0))
 family(
     "ormqr.empty.grads",
     lambda t, a, tau, b: [

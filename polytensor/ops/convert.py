@@ -117,10 +117,7 @@ def to_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, An
         dtype = rest.pop(0)
     else:
         device = rest.pop(0) if rest else kw.pop("device", None)
-        if rest and (rest[0] is None or _is_dtype(rest[0])):
-            dtype = rest.pop(0)
-        elif "dtype" in kw:
-            dtype = kw.pop("dtype")
+        dtype = rest.pop(0) if rest else kw.pop("dtype", None)
     flags = [kw.pop(name, False) for name in ("non_blocking", "copy")]
     for i, value in enumerate(rest):
         if i > 1 or not isinstance(value, bool):

@@ -90,7 +90,8 @@ class NoOperandError(TypeError):
 SYMBOLS = {
     "add": ("add", "+"), "sub": ("sub", "-"), "mul": ("mul", "*"), "div": ("truediv", "/"), "floor_divide": ("floordiv", "//"),
     "remainder": ("mod", "%"), "pow": ("pow", "** or pow()"), "matmul": ("matmul", "@"), "bitwise_and": ("and", "&"),
-    "bitwise_or": ("or", "|"), "bitwise_xor": ("xor", "^"),
+    "bitwise_or": ("or", "|"), "bitwise_xor": ("xor", "^"), "bitwise_left_shift": ("lshift", "<<"),
+    "bitwise_right_shift": ("rshift", ">>"),
 }  # fmt: skip
 
 
@@ -109,8 +110,9 @@ def foreign(op: str, x: Any, y: Any, error: TypeError) -> Any:
         raise error
     method, symbol = SYMBOLS[op]
     if isinstance(x, Tensor) and type(y).__module__ != "builtins":
-        reflected = getattr(type(y), f"__r{method}__", None)
-        r = NotImplemented if reflected is None else reflected(y, x)
+        reflected = f"__r{method}__"
+        has = any(reflected in vars(c) for c in type(y).__mro__)  # classes themselves have __ror__
+        r = getattr(type(y), reflected)(y, x) if has else NotImplemented
         if r is not NotImplemented:
             return r
     raise TypeError(

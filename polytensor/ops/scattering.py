@@ -18,6 +18,7 @@ from .table import (
     F,
     attach,
     check_tensor,
+    constant,
     cpp_name,
     fresh,
     give,
@@ -388,7 +389,7 @@ def _value_for(x: Tensor, value: Any) -> Tensor:
         if value._a.dtype.kind == "c" and x._a.dtype.kind not in "bc" and value._a.imag != 0:
             checked(1j, x.dtype)
         return value if value._a.dtype == x._a.dtype else F.cast(value, x._a.dtype)  # type: ignore[no-any-return]
-    return wrap(x._dev.backend.full((), checked(value, x.dtype), x._a.dtype), x._dev)
+    return constant(x._dev, x._a.dtype, checked(value, x.dtype))
 
 
 @named("IndexFillBackward0")

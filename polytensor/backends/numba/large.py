@@ -19,6 +19,11 @@ FEWEST = 2048  # and from which order and running sums do
 _cumsum = NumpyBackend.cumsum  # super() costs a tenth of a small op
 
 
+def fits(x: Array) -> bool:
+    """Whether kernels take x. (`carray`: C-contiguous, aligned and writeable; others would compile anew.)"""
+    return x.dtype.char in "fd" and x.flags.carray and x.size > 0
+
+
 class LargeKernels(NumpyBackend):
     """Mixed into NumbaBackend."""
 
