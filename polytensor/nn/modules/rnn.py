@@ -55,7 +55,11 @@ class RNNBase(Module):
                 UserWarning,
                 stacklevel=3,
             )
-        for name, value, kind in (("hidden_size", hidden_size, int), ("bias", bias, bool), ("batch_first", batch_first, bool)):
+        for name, value, kind in (
+            ("hidden_size", hidden_size, int),
+            ("bias", bias, bool),
+            ("batch_first", batch_first, bool),
+        ):
             if not isinstance(value, kind):
                 raise TypeError(f"{name} should be of type {kind.__name__}, got: {type(value).__name__}")
         if input_size <= 0:
