@@ -11,6 +11,7 @@ from .arguments import checked
 from .indexing import _index_put, getitem, index_put
 from .pointwise import remainder
 from .pointwise import where as where_
+from .reduce import packed
 from .rows import raw_dtype, together
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
 from .table import (
@@ -430,7 +431,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A number or 0-dim tensor where mask (bool, broadcast) holds. Source: torch.masked_fill."""
     _zero_dim(value, "masked_fill_")
     _check_mask(mask, f"masked_fill_ only supports boolean masks, but got mask with dtype {cpp_name(mask)}")
-    r = where_(mask, _value_for(input, value), input)
+    r = packed(where_(mask, _value_for(input, value), input))
     return renamed(r, f"MaskedFillBackward{int(isinstance(value, Tensor))}")
 
 

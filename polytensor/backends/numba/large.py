@@ -117,6 +117,19 @@ class LargeKernels(NumpyBackend):
             return _cumsum(self, x, dim)
         return self._scan.cumsum(self._writeable(x))
 
+    def _extremes(self, x: Array, dim: int, minimum: bool) -> tuple[Array, Array] | None:
+        if x.size < FEWEST or x.dtype.char not in "fdlq":
+            return None
+        last = dim in (-1, x.ndim - 1)
+        found = self._scan.extremes(self._writeable(x if last else x.swapaxes(dim, -1)), minimum)
+        return found if last else tuple(self.contiguous(a.swapaxes(dim, -1)) for a in found)  # type: ignore[return-value]
+
+    def cummax(self, x: Array, dim: int) -> tuple[Array, Array]:
+        return self._extremes(x, dim, False) or NumpyBackend.cummax(self, x, dim)
+
+    def cummin(self, x: Array, dim: int) -> tuple[Array, Array]:
+        return self._extremes(x, dim, True) or NumpyBackend.cummin(self, x, dim)
+
     def _writeable(self, x: Array) -> Array:
         """x as kernels take it."""
         x = self.contiguous(x)

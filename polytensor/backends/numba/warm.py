@@ -57,6 +57,7 @@ def _run(backend: Any, dtype: Any) -> None:
         backend.argsort(x.astype(kind), 1, False)
         backend.argsort(x.reshape(-1).astype(kind), 0, False)
     backend.cumsum(x, 1)
+    backend.cummax(x, 1)
     backend.cumsum(x.reshape(-1), 0)
     backend.random_words(1, 0, 4096)
     backend.normal(1, 0, (4096,), np.dtype(dtype))
