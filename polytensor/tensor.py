@@ -70,10 +70,10 @@ class TensorMeta(type):
         return super().__call__(*args, **kwargs) if cls.__new__ is not new else _legacy(*args, **kwargs)
 
 
-def _legacy(*args: Any, device: Any = None) -> Tensor:
+def _legacy(*args: Any, size: Any = None, device: Any = None) -> Tensor:
     from .ops.convert import legacy_tensor
 
-    return legacy_tensor(args, None, devices.resolve(device))
+    return legacy_tensor(args, None, devices.resolve(device), size=size)
 
 
 class Tensor(Protocols, metaclass=TensorMeta):

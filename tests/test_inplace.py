@@ -118,6 +118,23 @@ def test_view_made_under_no_grad(both):
         view.mul_(2)
 
 
+def test_layout_changed_under_no_grad(both):
+    """Where the view was made counts, not where its layout changed."""
+    w = both.leaf([[1.0, 2.0, 3.0]])
+    base = w * 2
+    view = base[:, 1:]
+    with both.no_grad():
+        view.t_()
+    view.mul_(5)
+    base.sum().backward()
+    assert view.tolist() == [[20.0], [30.0]] and w.grad.tolist() == [[2.0, 10.0, 10.0]]
+    with both.no_grad():
+        view = base[:1]
+        view.t_()
+    with pytest.raises(RuntimeError, match="A view was created in no_grad mode"):
+        view.mul_(5)
+
+
 def test_view_made_under_no_grad_requires_a_gradient(both):
     """It is a leaf of its own; the views of it too have the tensor for a base."""
     t = both.module

@@ -14,7 +14,7 @@ from ..tensor import Tensor, check_apart
 from .arguments import NUMBERS, checked, fitting
 from .convert import to_device
 from .shape import _select, _slice
-from .table import F, attach, finish_inplace, guard, primitive, renamed, type_name
+from .table import F, attach, constant, finish_inplace, guard, primitive, renamed, type_name
 
 INT64, BOOL = dtypes.int64.array, dtypes.bool_.array
 
@@ -275,8 +275,6 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     basic, advanced = _parse(self, index)
     view = _basic(self, basic) if basic else self
     if not isinstance(value, Tensor):
-        from .from_data import tensor
-
         if isinstance(value, (str, bytes)) or value is None:
             raise TypeError(f"can't assign a {type(value).__name__} to a {self.type()}")  # type: ignore[attr-defined]
         if value.__class__ in NUMBERS:
@@ -286,7 +284,11 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
                 self._dev.backend.write(view._a, self._dev.backend.scalar(value, view._a.dtype))
                 view._bump()
                 return
-        value = tensor(value, dtype=self.dtype, device=self._dev)
+            value = constant(self._dev, self._a.dtype, value)
+        else:
+            from .from_data import tensor
+
+            value = tensor(value, dtype=self.dtype, device=self._dev)
     shape = value._a.shape
     while shape and shape[0] == 1 and (advanced is not None or len(shape) > view._a.ndim):
         value = value[0]  # type: ignore[index]

@@ -461,7 +461,8 @@ def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
     if a.base is not None or b.base is not None:
         check_apart(self, src)
     plain = self._fn is None and src._fn is None and (v is None or v[0]._fn is None)
-    if plain and self._s.__class__ is not InferenceCell and a.shape == b.shape and 0 not in a.strides:
+    fits = a.shape == b.shape or not b.ndim
+    if plain and fits and self._s.__class__ is not InferenceCell and 0 not in a.strides:
         self._dev.backend.write(a, b)
         self._bump()
         return self
