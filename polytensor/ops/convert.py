@@ -208,10 +208,13 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = False) -> Tensor:
-    """Tensor(2, 3): uninitialised of that shape; Tensor([2, 3]): that data; Tensor(t): an alias. Source: torch.Tensor."""
+    """Tensor(2, 3): uninitialised of that shape; Tensor([2, 3]): that data; Tensor(t): an alias, as of an array of that dtype.
+
+    Source: torch.Tensor.
+    """
     from ..size import Size
     from .creation import empty
-    from .from_data import _is_sequence, tensor
+    from .from_data import _is_sequence, as_tensor
 
     d = dtype or dtypes.get_default_dtype()
     if len(args) != 1:
@@ -228,7 +231,7 @@ def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = Fa
         return empty(data, dtype=d, device=dev)  # type: ignore[no-any-return]
     if data is None or isinstance(data, (bool, int, float, complex)):
         raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
-    return tensor(data, dtype=d, device=dev)
+    return as_tensor(data, dtype=d, device=dev)
 
 
 def _type_name(d: dtypes.dtype) -> str:
