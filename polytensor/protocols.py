@@ -251,7 +251,7 @@ class Protocols:
         """Whether processes share the memory: after share_memory_(), and on CUDA. Source: torch.Tensor.is_shared."""
         from .sharing import block_of
 
-        return self._dev.type == "cuda" or block_of(self) is not None
+        return self._dev.type == "cuda" or block_of(self._a, self._dev) is not None
 
     def is_signed(self) -> bool:
         """Whether the dtype has a sign."""

@@ -52,9 +52,9 @@ def _file(size: int) -> int:
     raise OSError("there is no folder for shared memory")
 
 
-def block_of(x: Tensor) -> Block | None:
-    """The shared memory that x lies in, or None."""
-    base: Any = x._a if x._dev.type == "cpu" else None
+def block_of(array: Any, dev: Any) -> Block | None:
+    """The shared memory that an array lies in, or None."""
+    base: Any = array if dev.type == "cpu" else None
     while base is not None and not isinstance(base, Block):
         base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
     return base  # type: ignore[no-any-return]
@@ -69,7 +69,7 @@ def _lay(block: Block, dtype: Any, offset: int, shape: Any, strides: Any) -> Ten
 
 def share(x: Tensor) -> Tensor:
     """Move x, in place, to shared memory; on the CPU only. Other tensors on its old memory stay there."""
-    if x._dev.type != "cpu" or block_of(x) is not None:
+    if x._dev.type != "cpu" or block_of(x._a, x._dev) is not None:
         return x
     old = x.detach()
     like = empty_like(old)  # the layout: a view becomes dense
@@ -87,7 +87,7 @@ def _send(x: Tensor) -> Any:
             "process boundaries.  If you just want to transfer the data, call detach() on the tensor before serializing "
             "(e.g., putting it on the queue)."
         )
-    block = block_of(x)
+    block = block_of(x._a, x._dev)
     if block is None:
         return x.__reduce_ex__(2)
     start = frombuffer(block, dtype=x.dtype).data_ptr()

@@ -40,6 +40,12 @@ class UntypedStorage:
         """The address of the first byte."""
         return self.device.backend.data_ptr(self._bytes)  # type: ignore[no-any-return]
 
+    def is_shared(self) -> bool:
+        """Whether processes share the memory: after Tensor.share_memory_(), and on CUDA."""
+        from .sharing import block_of
+
+        return self.is_cuda or block_of(self._bytes, self.device) is not None
+
     def nbytes(self) -> int:
         return int(self._bytes.size)
 

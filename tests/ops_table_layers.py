@@ -225,6 +225,8 @@ for n, space in SPACE.items():
         )
     for p in (1, 2, 3.5):
         family(f"lp_pool{n}d.{p}", lambda t, x, f=use(f"lp_pool{n}d", p, 2, 1): f(t, x.abs() + 0.1), some)  # noqa: B008
+    for p in (float("inf"), -float("inf")):
+        family(f"lp_pool{n}d.{p}", use(f"lp_pool{n}d", p, 2, ceil_mode=True), some)
     family(f"max_unpool{n}d", lambda t, x, n=n: unpool(t, x, n), some)
     if n > 1:
         for name, kw in {"size": {"output_size": 2}, "ratio": {"output_ratio": (0.5,) * n}, "none": {}}.items():

@@ -1,7 +1,7 @@
 """Losses of nn.functional: reductions, weights, shapes, dtypes, extremes, errors."""
 
 import numpy as np
-from ops_table import BOOL, F32, I64, SPECIAL, arr, const, family, ints
+from ops_table import BOOL, F32, I64, SPECIAL, add, arr, const, family, ints
 
 REDUCTIONS = ("mean", "sum", "none", "bad")
 
@@ -69,6 +69,12 @@ BCE = {
     "nan": (const([np.nan, 0.5]), const([0.0, 1.0])),
 }
 losses("binary_cross_entropy", {k: v for k, v in BCE.items() if k != "f16"})
+for op in ("target", "input"):
+    add(
+        f"binary_cross_entropy.far.{op}",
+        lambda t, x, op=op: t.nn.functional.binary_cross_entropy(*[x, x * 3][:: 1 if op == "target" else -1]),
+        arr(2, 3, lo=0.5, hi=1.0),
+    )
 losses("binary_cross_entropy", {"f16": BCE["f16"]}, reductions=("sum",))
 for red in REDUCTIONS:
     family(

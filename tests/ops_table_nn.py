@@ -185,3 +185,30 @@ family(
     {k: UNARY[k] for k in ("c", "0d", "empty", "f32")},
 )
 family("dropout.bad", lambda t, x: t.nn.functional.dropout(x, 1.5), {"c": UNARY["c"]})
+
+
+# ---- the memory order of heads: what is split off and transposed is joined again by a view ----
+SPLIT = {
+    "bl": lambda x: x.permute(0, 2, 1, 3), "lb": lambda x: x.permute(1, 2, 0, 3), "hb": lambda x: x.transpose(0, 1),
+    "part": lambda x: x[:, :, ::2].transpose(1, 2), "last": lambda x: x.transpose(2, 3), "plain": lambda x: x,
+    "expanded": lambda x: x[:, :1].expand(2, 5, 4, 6), "wide": lambda x: x[..., :3].transpose(1, 2),
+}  # fmt: skip
+for tag, split in SPLIT.items():
+    for causal in (False, True):
+        family(
+            f"sdpa.order.{tag}.{causal}",
+            lambda t, x, split=split, causal=causal: t.nn.functional.scaled_dot_product_attention(
+                split(x), split(x), split(x), is_causal=causal
+            ),
+            {"f64": (arr(2, 5, 4, 6),), "f32": (arr(2, 5, 4, 6, dtype=F32),)},
+            strides=True,
+        )
+family(
+    "sdpa.joined",
+    lambda t, x: (
+        t.nn.functional.scaled_dot_product_attention(*[x.view(2, 5, 2, 3).transpose(1, 2)] * 3)
+        .transpose(1, 2)
+        .view(2, 5, 6)
+    ),
+    {"f64": (arr(2, 5, 6),), "f32": (arr(2, 5, 6, dtype=F32),)},
+)

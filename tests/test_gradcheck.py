@@ -226,6 +226,40 @@ def test_finds_a_wrong_derivative():
     assert gradcheck(torch.exp, x, fast_mode=True)
 
 
+class Scaled(torch.autograd.Function):
+    """2 x, with a gradient of 2 g or a wrong one."""
+
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.factor = factor
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.factor, None
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_complex_numbers(fast):
+    x = torch.tensor([0.5 + 1j, -2.0 + 0.3j, 0.1j], dtype=torch.complex128, requires_grad=True)
+    real = torch.tensor([0.5, 1.0, -2.0], dtype=torch.float64, requires_grad=True)
+    for f in (torch.sin, torch.abs, lambda x: x * x.conj(), lambda x: (x.real, x.imag), lambda x: Scaled.apply(x, 2)):
+        assert gradcheck(f, x, fast_mode=fast)
+    assert gradcheck(lambda x: torch.complex(x, x * x), real, fast_mode=fast)
+    assert gradcheck(lambda x, y: x * y, (x, real), fast_mode=fast, check_forward_ad=True)
+    assert gradgradcheck(lambda x, y: (x**3).sum() * y, (x, real), fast_mode=fast)
+    for factor in (2j, 2.1, 2 + 0.1j):
+        with pytest.raises(GradcheckError, match="Jacobian mismatch"):
+            gradcheck(Scaled.apply, (x, factor), fast_mode=fast)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_tolerance_of_each_element(fast):
+    """A Jacobian whose elements are each off by less than atol, however many there are."""
+    x = torch.rand(100, dtype=torch.float64).requires_grad_()
+    assert gradcheck(lambda x: Scaled.apply(x * 2.5e-6, 0), x, fast_mode=fast)
+
+
 def test_refuses_inputs():
     with pytest.raises(ValueError, match="at least one input tensor to require gradient"):
         gradcheck(torch.exp, torch.ones(2))

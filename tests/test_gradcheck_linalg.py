@@ -115,20 +115,9 @@ def inputs(name, shapes, device, kind):
         if len(shape) > 1:
             x = x + 1.5 * np.eye(*shape[-2:]) * np.arange(1, shape[-1] + 1)
         if kind == "c":
-            x = np.stack([x, rng.uniform(-1, 1, shape)], -1)
+            x = x + 1j * rng.uniform(-1, 1, shape)
         result.append(torch.from_numpy(np.asarray(x)).to(device).requires_grad_())
     return tuple(result)
-
-
-def by_parts(fn, kind):
-    """A function of complex numbers as one of pairs of real ones."""
-
-    def call(*pairs):
-        outputs = fn(*[torch.view_as_complex(x) if kind == "c" else x for x in pairs])
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        return tuple(torch.view_as_real(y) if y.is_complex() else y for y in outputs)
-
-    return call
 
 
 CASES = [(n, k) for k in "rc" for n in ROWS] + [(n, "r") for n in REAL]
@@ -137,12 +126,10 @@ CASES = [(n, k) for k in "rc" for n in ROWS] + [(n, "r") for n in REAL]
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_gradcheck(name, kind, device):
     fn, shapes = (ROWS | REAL)[name]
-    fn = by_parts(fn, kind)
     assert gradcheck(fn, inputs(name, shapes, device, kind))
 
 
 @pytest.mark.parametrize(("name", "kind"), [case for case in CASES if case[0] not in FIRST])
 def test_gradgradcheck(name, kind, device):
     fn, shapes = (ROWS | REAL)[name]
-    fn = by_parts(fn, kind)
     assert gradgradcheck(fn, inputs(name, shapes, device, kind), atol=1e-4)

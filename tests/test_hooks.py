@@ -1,6 +1,7 @@
 """Hooks, saved tensors, anomaly mode, checkpoints and autograd.Function, against PyTorch."""
 
 import contextlib
+import functools
 import gc
 import importlib
 import warnings
@@ -68,6 +69,12 @@ HOOKS = {
     "prehook and capture": lambda T, x: (
         lambda y: (y.grad_fn.register_prehook(lambda gs: (gs[0] * 5,)) and None, T.autograd.grad(y.sum(), [y, x]))
     )(x * 2),
+    "prehook and capture alone": lambda T, x: (
+        lambda y, seen: (y.grad_fn.register_prehook(seen.append) and None, T.autograd.grad(y.sum(), [y]), seen)
+    )(x * 2, []),
+    "prehook and backward to it alone": lambda T, x: (
+        lambda y, seen: (y.grad_fn.register_prehook(seen.append) and None, y.sum().backward(inputs=[y]), seen, y.grad)
+    )(x * 2, []),
     "hook and capture": lambda T, x: (
         lambda y: (y.register_hook(lambda g: g * 5) and None, T.autograd.grad(y.sum(), [y, x]))
     )(x * 2),
@@ -373,6 +380,26 @@ def test_checkpoint_early_stop_is_asked_for_in_forward(both):
             y = ck.checkpoint(f, leaf(both), use_reentrant=False, early_stop=given)
         y.sum().backward()
         assert len(calls) == count
+
+
+def test_checkpoint_helpers(both):
+    ck, x = checkpoint_of(both), leaf(both)
+    a, b, c = ck.detach_variable((x * 2, both.ones(1), 3))
+    assert a.is_leaf and a.requires_grad and not b.requires_grad and c == 3
+    with pytest.raises(RuntimeError, match="Only tuple of tensors is supported. Got Unsupported input type: list"):
+        ck.detach_variable([x])
+    with pytest.warns(UserWarning, match="None of the inputs have requires_grad=True"):
+        ck.check_backward_validity([both.ones(1)])
+
+    (expected,) = both.autograd.grad(x.sin().cos().sum(), x)
+    for policy in (lambda ctx, op, *args, **kwargs: ck.CheckpointPolicy.MUST_SAVE, [both.ops.aten.sin.default]):
+        contexts = functools.partial(ck.create_selective_checkpoint_contexts, policy)
+        y = ck.checkpoint(lambda x: x.sin().cos(), x, use_reentrant=False, context_fn=contexts)
+        x.grad = None
+        y.sum().backward()
+        assert x.grad.tolist() == expected.tolist()
+    with pytest.raises(TypeError, match="must be either a function or a list of ops"):
+        ck.create_selective_checkpoint_contexts(1)
 
 
 def test_checkpoint_errors(both):

@@ -180,6 +180,15 @@ def test_errors_of_functions_are_pytorchs(text, device, oracle):
     assert outcome(pt) == outcome(oracle)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_convolution_of_no_channels(n, device):
+    """The bias alone, as an empty sum is 0 (PyTorch's result has no channels)."""
+    with pytest.warns(UserWarning, match="zero-element"):
+        layer = getattr(pt.nn, f"Conv{n}d")(0, 4, 2)
+    layer(pt.zeros(2, 0, *[5] * n)).sum().backward()
+    assert layer.weight.grad.shape == layer.weight.shape and layer.bias.grad.tolist() == [2 * 4**n] * 4
+
+
 # ---- what is drawn ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("text", INITIAL)
 def test_initial_distribution(text, oracle):
@@ -271,9 +280,19 @@ def test_lazy_layers(case, device, oracle):
     assert not isinstance(ours, pt.nn.modules.lazy.LazyModuleMixin)
     give(loaded, theirs)
     assert not loaded.has_uninitialized_params()
-    a, b = loaded.eval()(*inputs(pt, case, "float32")), theirs.eval()(*inputs(oracle, case, "float32"))
-    close(a, b, "float32", "output")
+    loaded.eval(), theirs.eval()
+    for a, b in zip(
+        results(pt, loaded, inputs(pt, case, "float32")),
+        results(oracle, theirs, inputs(oracle, case, "float32")),
+        strict=True,
+    ):
+        for mine, other in zip(a, b, strict=True):
+            close(mine, other, "float32", "output or gradient")
     assert print_alike(loaded, theirs)
+    copied = copy.deepcopy(make(pt, case))
+    assert [p.requires_grad for p in copied.parameters()] == [p.requires_grad for p in make(oracle, case).parameters()]
+    copied(*inputs(pt, case, "float32")).sum().backward()
+    assert all(p.grad is not None for p in copied.parameters())
 
 
 # ---- this and that --------------------------------------------------------------------------------------------------------

@@ -479,6 +479,8 @@ def test_the_alias_names_the_version_that_is_followed(tmp_path, oracle):
         "assert torch is polytensor and importlib.util.find_spec('torch')\n"
         "assert m.version('torch') == m.version('Torch') == torch.__version__ == torch.version.__version__\n"
         "assert 'torch' in m.packages_distributions()['torch'] and m.distribution('torch').metadata['Name'] == 'torch'\n"
+        "assert torch.nn.attention.SDPBackend.MATH and torch.cuda.amp.autocast_mode.autocast is torch.cuda.amp.autocast\n"
+        "from torch.cuda.amp.grad_scaler import GradScaler, OptState\n"
         "import torchvision\n"
         "assert m.version('torchvision') == torchvision.__version__ != torch.__version__\n"
         "from torch._dynamo import eval_frame; from torch.distributed import nn; import torch.fx, torch.library\n"

@@ -329,7 +329,12 @@ def loading(t):
     scalar = t.nn.Module()
     scalar.p = t.nn.Parameter(t.tensor(1.0))
     scalar.load_state_dict({"p": t.tensor([5.0])})
-    return [*out, scalar.p]
+    wrapped = OrderedDict({"module.a": 1, "b": 2, "module": 3, "module.module.c": 4})
+    wrapped._metadata = OrderedDict({"": 1, "module": 2, "module.c": 3, "modules": 4})
+    t.nn.modules.utils.consume_prefix_in_state_dict_if_present(wrapped, "module.")
+    counted = t.nn.BatchNorm1d(2, device="meta")
+    counted.load_state_dict({}, strict=False, assign=True)
+    return [*out, scalar.p, wrapped, wrapped._metadata, counted.num_batches_tracked]
 
 
 def assigning(t):
@@ -392,6 +397,9 @@ def moving(t):
         r = tried(f)
         out.append(r if isinstance(r, tuple) else r is m)
         out.append([str(p.dtype) for p in m.parameters()] + [str(m.n.dtype), str(m[0].weight.grad.dtype)])
+    versions = [p._version for p in m.parameters()]
+    m._apply(lambda p: p.add_(1))
+    out.append([p._version > v for p, v in zip(m.parameters(), versions, strict=True)])
     conv = t.nn.Conv2d(2, 3, 3).to(memory_format=t.channels_last)
     out.append([conv.weight.is_contiguous(memory_format=t.channels_last), conv.weight.stride()])
     return [*out, ids == [id(p) for p in m.parameters()]]

@@ -154,6 +154,7 @@ torch.backends.opt_einsum.is_available() in (True,False)
 torch.backends.opt_einsum.strategy
 torch.backends.cpu.get_cpu_capability().__class__
 torch.backends.cudnn.flags(enabled=False).__enter__()
+torch.backends.mkldnn.flags(enabled=True).__enter__(), torch.backends.mkldnn.enabled
 torch.backends.mha.get_fastpath_enabled()
 torch.mps.is_available()
 torch.mps.device_count()

@@ -121,13 +121,24 @@ def test_foreign_classes_answer_for_themselves(both):
         def __rmatmul__(self, other):
             return "rmatmul"
 
+        def __rlshift__(self, other):
+            return "rlshift"
+
         def __gt__(self, other):
             return "gt"
 
+        def __eq__(self, other):
+            return "eq"
+
     x = both.leaf([1.0, 2.0])
-    assert (x + Other(), x @ Other(), x < Other()) == ("radd", "rmatmul", "gt")
-    with pytest.raises(TypeError):
-        x * Other()
+    assert (x + Other(), x @ Other(), x < Other(), x << Other()) == ("radd", "rmatmul", "gt", "rlshift")
+    assert (x == Other()) == "eq" and (x != Other()) is False and (x == None) is False and (x != "x") is True  # noqa: E711
+    y = x.detach()
+    y += Other()
+    assert y == "radd"
+    for op in (operator.mul, operator.or_, operator.rshift):
+        with pytest.raises(TypeError, match="unsupported operand type"):
+            op(x, Other())
     with pytest.raises(TypeError):
         x + fractions.Fraction(1, 2) + None
 

@@ -77,6 +77,16 @@ def test_statistics():
     assert sorted(pt.randperm(100).tolist()) == list(range(100))
 
 
+@pytest.mark.parametrize("dtype", [pt.complex64, pt.complex128])
+def test_complex_layers(dtype, both_parts=lambda w: pt.view_as_real(w.detach()).flatten(0, -2)):
+    """Each part of a complex weight is drawn as a real weight is."""
+    for layer in (pt.nn.Linear(40, 50, dtype=dtype), pt.nn.Conv2d(10, 20, 2, dtype=dtype)):
+        parts = both_parts(layer.weight)
+        assert (abs(parts.amax(0) - 40**-0.5) < 0.01).all() and (abs(parts.amin(0) + 40**-0.5) < 0.01).all()
+        assert abs((parts[:, 0] * parts[:, 1]).mean()) < 0.002
+    assert layer(pt.ones(1, 10, 3, 3, dtype=dtype)).dtype is dtype
+
+
 def test_seed_and_state():
     pt.manual_seed(7)
     assert pt.initial_seed() == 7

@@ -65,6 +65,7 @@ def test_a_shared_tensor_is_the_same_tensor(dtype, device):
     assert not x.is_shared() and x.share_memory_() is x and x.is_shared()
     assert x.tolist() == want and x.stride() == stride and str(x.dtype) == f"torch.{dtype}" and x.device == device
     assert x[1:].is_shared() and x.data.is_shared() and not x.clone().is_shared() and x._version >= version
+    assert x.untyped_storage().is_shared() and not x.clone().untyped_storage().is_shared()
     pointer = x.data_ptr()
     assert x.share_memory_().data_ptr() == pointer
     x[0, 0] = 1

@@ -36,21 +36,31 @@ def _switch(name: str) -> tuple[Any, Any]:
 
 
 @contextmanager
-def _cudnn_flags(
-    enabled: bool | None = None, benchmark: bool | None = None, benchmark_limit: int | None = None,
-    deterministic: bool | None = None, allow_tf32: bool | None = None, fp32_precision: str = "none",
-) -> Iterator[None]:  # fmt: skip
+def _within(flags: Any, **given: Any) -> Iterator[None]:
     """Other flags within the block."""
-    given = dict(
-        enabled=enabled, benchmark=benchmark, benchmark_limit=benchmark_limit, deterministic=deterministic,
-        allow_tf32=allow_tf32,
-    )  # fmt: skip
-    before = {k: getattr(cudnn, k) for k in given}
-    cudnn.__dict__.update({k: v for k, v in given.items() if v is not None})
+    before = {k: getattr(flags, k) for k in given}
+    flags.__dict__.update({k: v for k, v in given.items() if v is not None})
     try:
         yield
     finally:
-        cudnn.__dict__.update(before)
+        flags.__dict__.update(before)
+
+
+def _cudnn_flags(
+    enabled: bool | None = None, benchmark: bool | None = None, benchmark_limit: int | None = None,
+    deterministic: bool | None = None, allow_tf32: bool | None = None, fp32_precision: str = "none",
+) -> Any:  # fmt: skip
+    return _within(
+        cudnn, enabled=enabled, benchmark=benchmark, benchmark_limit=benchmark_limit, deterministic=deterministic,
+        allow_tf32=allow_tf32,
+    )  # fmt: skip
+
+
+def _mkldnn_flags(
+    enabled: bool | None = None, deterministic: bool | None = None, allow_tf32: bool | None = None,
+    fp32_precision: str = "none",
+) -> Any:  # fmt: skip
+    return _within(mkldnn, enabled=enabled, deterministic=deterministic, allow_tf32=allow_tf32)
 
 
 def _cuda_built() -> bool:
@@ -68,7 +78,9 @@ def _opt_einsum() -> bool:
 
 mps = _flags("mps", is_available=_no, is_built=_no, is_macos_or_newer=lambda major, minor: False)
 mkl = _flags("mkl", is_available=_no)
-mkldnn = _flags("mkldnn", is_available=_no, enabled=True, deterministic=False, allow_tf32=True)
+mkldnn: Any = _flags(
+    "mkldnn", is_available=_no, enabled=True, deterministic=False, allow_tf32=True, flags=_mkldnn_flags
+)
 openmp = _flags("openmp", is_available=_no)
 opt_einsum = _flags("opt_einsum", is_available=_opt_einsum, enabled=True, strategy=None)
 mha = _flags("mha", **dict(zip(("get_fastpath_enabled", "set_fastpath_enabled"), _switch("fastpath"), strict=True)))

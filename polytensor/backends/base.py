@@ -306,6 +306,18 @@ class Backend(
     def data_ptr(self, x: Array) -> int:
         return int(x.__array_interface__["data"][0])
 
+    def shares_part(self, x: Array, y: Array) -> bool:
+        """Whether arrays of one owner, both without gaps, have elements in common and are not the same ones."""
+        if not self.xp.may_share_memory(x, y):
+            return False
+        layouts = []
+        for a in (x, y):
+            layout = [(s, n) for s, n in zip(a.strides, a.shape, strict=True) if n != 1]
+            if sum((n - 1) * s for s, n in layout) + a.dtype.itemsize != a.nbytes:
+                return False
+            layouts.append(layout)
+        return layouts[0] != layouts[1] or self.data_ptr(x) != self.data_ptr(y)
+
     # ---- pointwise beyond the array library's own -------------------------------------------------------------
     def conj(self, x: Array) -> Array:
         return self.xp.conjugate(x) if x.dtype.kind == "c" else x

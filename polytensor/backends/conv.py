@@ -172,12 +172,12 @@ class ConvKernels:
         for part in self._parts(x, kh * kw * g.shape[2] * g.shape[3]):
             cols, wide = self._columns(part, (kh, kw), stride, padding, dilation, groups, exact)
             gs = self._pad(g[start : start + part.shape[0]], (0, 0), 0, (0, wide - g.shape[3]))
-            gs = gs.reshape(part.shape[0], groups, o // groups, -1)
+            gs = gs.reshape(part.shape[0], groups, o // groups, gs.shape[2] * gs.shape[3])
             if (
                 gs.shape[3] < o // groups
             ):  # one product over all images: a sum of large products of short rows takes longer
                 gs, cols = (v.swapaxes(0, 1).swapaxes(1, 2) for v in (gs, cols))
-                gs, cols = (v.reshape(*v.shape[:2], -1) for v in (gs, cols))
+                gs, cols = (v.reshape(*v.shape[:2], v.shape[2] * v.shape[3]) for v in (gs, cols))
                 product = self.matmul(gs, cols.swapaxes(1, 2))  # type: ignore[attr-defined]
             else:
                 product = self.matmul(gs, cols.swapaxes(2, 3)).sum(0)  # type: ignore[attr-defined]

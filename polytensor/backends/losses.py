@@ -41,7 +41,11 @@ class LossKernels:
         """d ** 2 / (2 beta) where |d| < beta, else |d| - beta / 2."""
         a = self.xp.abs(self._single(d))
         low = self.clamp(a, None, beta)
-        return (low * (a - 0.5 * low) / beta).astype(d.dtype, copy=False)
+        a -= 0.5 * low
+        a *= low
+        if beta != 1:
+            a /= beta
+        return a.astype(d.dtype, copy=False)
 
     def binary_cross_entropy(self, x: Array, t: Array) -> Array:
         """-(t log x + (1 - t) log(1 - x)), logarithms cut at -100."""

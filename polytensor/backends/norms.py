@@ -101,11 +101,17 @@ class NormKernels:
 
     def normalize_by(self, x: Array, mean: Array, var: Array, w: Array | None, b: Array | None, eps: float) -> Array:
         """(x - mean) / sqrt(var + eps) * w + b with one of each for each channel of x (N, C, *): a product and a sum."""
-        small = (1, -1, *[1] * (x.ndim - 2))
         scale = self.rsqrt(var + eps)  # type: ignore[attr-defined]
         scale = scale if w is None else scale * w
         shift = -(mean * scale) if b is None else b - mean * scale
-        return x * scale.reshape(small) + shift.reshape(small)  # type: ignore[no-any-return]
+        return self.scale_channels(x, scale, shift)
+
+    def scale_channels(self, x: Array, scale: Array, shift: Array) -> Array:
+        """x (N, C, *) * scale + shift, one of each for each channel."""
+        small = (-1, *[1] * (x.ndim - 2))
+        y = x * scale.reshape(small)
+        y += shift.reshape(small)
+        return y
 
     def move_average(self, running: Array, value: Array, keep: float, rate: float) -> None:
         """running = running * keep + value * rate, for a value of that shape."""

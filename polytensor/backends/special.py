@@ -406,12 +406,11 @@ class SpecialKernels:
         return self._either(x < -sqrt(2.0), tail, body, x)
 
     def _erfinv_near(self, y: Array) -> Array:
+        """For |y| <= 0.7, so that |x| < 1."""
         z = y * y
         x = y * poly(INV_A, z) / poly(INV_B, z)
         for _ in range(2):
-            far = self.xp.copysign(1 - self._erfc_far(self.xp.maximum(self.xp.abs(x), 1.0)), x)
-            value = self.xp.where(self.xp.abs(x) < 1, self._erf_near(x), far)
-            u = (value - y) / (2 / sqrt(pi) * self.xp.exp(-x * x))
+            u = (self._erf_near(x) - y) / (2 / sqrt(pi) * self.xp.exp(-x * x))
             x = x - u / (1 + x * u)
         return x
 
@@ -422,7 +421,7 @@ class SpecialKernels:
         z = xp.sqrt(-xp.log(xp.maximum(c, 1e-323) / 2))
         x = poly(INV_C, z) / poly(INV_D, z)
         for _ in range(3):
-            scaled = xp.where(x < 1, (1 - self._erf_near(xp.minimum(x, 1.0))) * xp.exp(x * x), self._erfcx_far(x))
+            scaled = self._either(x < 1, lambda x: (1 - self._erf_near(x)) * xp.exp(x * x), self._erfcx_far, x)
             # log erfc(x) - log c, whose Newton step stays good where erfc underflows
             x = x + (xp.log(scaled) - x * x - xp.log(xp.maximum(c, 1e-323))) * scaled * (sqrt(pi) / 2)
         return xp.where(c == 0, float("inf"), x)

@@ -122,10 +122,16 @@ def randint(backend: Any, seed: int, counter: int, shape: tuple[int, ...], dtype
     mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
     w0, w1 = w & mask, w >> shift
     r0, r1 = np.uint64(span & 0xFFFFFFFF), np.uint64(span >> 32)
-    middle = w1 * r0 + ((w0 * r0) >> shift)
-    top = w1 * r1 + (middle >> shift)
-    top += ((middle & mask) + w0 * r1) >> shift
-    return (top.astype(np.int64) + low).astype(dtype).reshape(shape)
+    middle = w0 * r0
+    middle >>= shift
+    middle += w1 * r0
+    top = middle >> shift
+    if r1:
+        top += w1 * r1
+        top += ((middle & mask) + w0 * r1) >> shift
+    top = top.view(np.int64)
+    top += low
+    return top.astype(dtype, copy=False).reshape(shape)
 
 
 def randperm(backend: Any, seed: int, counter: int, n: int) -> Array:

@@ -1,5 +1,9 @@
 """Layers, losses and their machinery. Source: torch.nn."""
 
+from importlib import import_module
+from typing import Any
+
+from ..absent import lacks
 from . import common_types as common_types
 from . import functional as functional
 from . import grad as grad
@@ -22,3 +26,9 @@ from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 from .parameter import UninitializedBuffer as UninitializedBuffer
 from .parameter import UninitializedParameter as UninitializedParameter
+
+
+def __getattr__(name: str) -> Any:
+    if name == "attention":  # few ask for it
+        return import_module(f"{__name__}.{name}")
+    raise lacks(__name__, name)

@@ -45,7 +45,6 @@ from ..ops.convolution import conv_tbc as conv_tbc
 from ..ops.convolution import conv_transpose1d as conv_transpose1d
 from ..ops.convolution import conv_transpose2d as conv_transpose2d
 from ..ops.convolution import conv_transpose3d as conv_transpose3d
-from ..ops.creation import zeros
 from ..ops.distance import bilinear as bilinear
 from ..ops.distance import cosine_similarity as cosine_similarity
 from ..ops.distance import normalize as normalize
@@ -113,7 +112,7 @@ from ..ops.resize import upsample as upsample
 from ..ops.resize import upsample_bilinear as upsample_bilinear
 from ..ops.resize import upsample_nearest as upsample_nearest
 from ..ops.table import check_tensor
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from . import _reduction as _Reduction  # noqa: F401, N812
 from .functional_loss import *  # noqa: F403
 from .functional_margin import *  # noqa: F403
@@ -157,5 +156,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     else:
         text = "Class values must be smaller than num_classes."
         backend.require(backend.lt(input._a, backend.scalar(num_classes, input._a.dtype)), RuntimeError, text)
-    out = zeros(*input.shape, num_classes, dtype=int64, device=input.device)
-    return out.scatter_(-1, input.unsqueeze(-1), value=1)  # type: ignore[attr-defined, no-any-return]
+    rows = backend.zeros((*input._a.shape, num_classes), int64.array)
+    places = input._a[..., None]
+    backend.scatter(rows, input._a.ndim, places, backend.full(places.shape, 1, int64.array))
+    return wrap(rows, input._dev)

@@ -252,8 +252,9 @@ def binary_cross_entropy(
     for x in (target, weight):
         if x is not None and x._a.dtype != input._a.dtype:
             raise RuntimeError(f"Found dtype {type_name(x)} but expected {type_name(input)}")
-    text = "all elements of input should be between 0 and 1"
-    input._dev.backend.require(((input >= 0) & (input <= 1))._a, RuntimeError, text)
+    for x, name in ((input, "input"), (target, "target")):
+        text = f"all elements of {name} should be between 0 and 1"
+        x._dev.backend.require(((x >= 0) & (x <= 1))._a, RuntimeError, text)
     if weight is not None:
         weight = weight.expand(ops.broadcast_shapes(target.shape, weight.shape))
     loss = rows.binary_cross_entropy(input, target)

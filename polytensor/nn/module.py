@@ -329,9 +329,9 @@ class Module(StateDict):
         with no_grad():
             for p in self._parameters.values():
                 if p is not None:
-                    p.data = fn(p.data)
+                    p.data = fn(p.data if is_lazy(p) else p)
                     if p._x is not None and p._x.grad is not None:
-                        p._x.grad.data = fn(p._x.grad.data)
+                        p._x.grad.data = fn(p._x.grad)
         for name, b in self._buffers.items():
             if is_lazy(b):
                 b.data = fn(b.data)
@@ -526,28 +526,14 @@ class Module(StateDict):
 def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
     """(device, dtype, non_blocking, memory_format) of the arguments of Module.to."""
     from ..devices import resolve
-    from ..dtypes import dtype as dtype_class
+    from ..dtypes import of
+    from ..ops.convert import to_arguments
 
-    names = {"device", "dtype", "non_blocking", "memory_format", "copy", "tensor", "other"}
-    unknown = set(kwargs) - names
-    if unknown or len(args) > 4:
-        raise TypeError("to() received an invalid combination of arguments: expected a device, a dtype or a tensor")
-    device, dtype, rest = kwargs.get("device"), kwargs.get("dtype"), list(args)
-    like = kwargs.get("tensor", kwargs.get("other"))
-    if rest and isinstance(rest[0], Tensor):
-        like = rest.pop(0)
-    elif rest and isinstance(rest[0], dtype_class):
-        dtype = rest.pop(0)
-    elif rest:
-        device = rest.pop(0)
-        if rest and (rest[0] is None or isinstance(rest[0], dtype_class)):
-            dtype = rest.pop(0)
-    if like is not None:
-        device, dtype = like.device, like.dtype
-    if dtype is not None and not isinstance(dtype, dtype_class):
-        raise TypeError(f"to() received an invalid combination of arguments: dtype is {type(dtype).__name__}")
-    non_blocking = rest.pop(0) if rest else kwargs.get("non_blocking", False)
-    return None if device is None else resolve(device), dtype, bool(non_blocking), kwargs.get("memory_format")
+    device, dtype, non_blocking, copy, memory_format = to_arguments(args, kwargs)
+    if copy:
+        raise RuntimeError(".to() does not accept copy argument")
+    dtype = None if dtype is None else of(dtype, "to")
+    return None if device is None else resolve(device), dtype, non_blocking, memory_format
 
 
 def _attribute(m: Module, name: str) -> Any:

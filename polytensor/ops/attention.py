@@ -17,13 +17,14 @@ from .padding import pad
 from .products import linear, matmul
 from .recompute import gradients
 from .shape import broadcast_shapes, reshape
-from .table import F, check_tensor, cpp_name, primitive, same_device, type_name
+from .table import F, check_tensor, cpp_name, fresh, primitive, renamed, same_device, type_name
 
 __all__: list[str] = []
 
 # scores from which attention is done in tiles; a tile's weights are made again in backward, which costs a third more
 # than to keep them as long as they fit in the caches
 LARGE, LARGE_CAUSAL = 1 << 20, 1 << 16
+NODE = "ScaledDotProductFlashAttentionForCpuBackward0"
 
 
 def scaled_dot_product_attention(
@@ -71,14 +72,28 @@ def scaled_dot_product_attention(
         if tiled and q._dev.backend.takes_half:
             out = _tiled(q, k, v, attn_mask, is_causal, scale)
         if out is not None:
-            return out  # type: ignore[no-any-return]
+            return _like_query(out, query)
         q, k, v = (F.cast(t, dtypes.float32.array) for t in (q, k, v))  # compute in float32 and round once
     scores = q._a.size // max(1, q._a.shape[-1]) * k._a.shape[-2]
     if tiled and (scores >= (LARGE_CAUSAL if is_causal else LARGE) or q._dev.backend.attends_small):
         out = _tiled(q, k, v, attn_mask, is_causal, scale)
     if out is None:
         out = _attend(q, k, v, attn_mask, dropout_p, is_causal, scale)
-    return out if q is query else F.cast(out, query._a.dtype)  # type: ignore[no-any-return]
+    out = out if q is query else F.cast(out, query._a.dtype)
+    return _like_query(out, query) if tiled else out  # type: ignore[no-any-return]
+
+
+def _like_query(out: Tensor, query: Tensor) -> Tensor:
+    """`out` with its dimensions in memory in the order of the query's: that of heads which were split off the last one
+    lets them be joined by a view."""
+    strides = query._a.strides
+    if len(strides) != 4 or strides[0] >= strides[1] >= strides[2] or out._a.shape != query._a.shape:
+        return out
+    if strides[3] != query._a.dtype.itemsize or 0 in strides:
+        return out
+    order = sorted(range(3), key=lambda i: -strides[i])
+    r = out.permute(*order, 3).contiguous()  # type: ignore[attr-defined]
+    return fresh(renamed(r.permute(*map(order.index, range(3)), 3), NODE))
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Any, p: float, is_causal: bool, scale: float | None) -> Tensor:
@@ -123,9 +138,7 @@ def _attend_rule(
     return F.attend_backward(g[0], need, q, k, v, mask, out0, out1, scale, causal)
 
 
-_attend_in_tiles = primitive(
-    "attend", "q k v mask", _attend_rule, "scale causal", outs=2, node="ScaledDotProductFlashAttentionForCpuBackward0"
-)
+_attend_in_tiles = primitive("attend", "q k v mask", _attend_rule, "scale causal", outs=2, node=NODE)
 
 
 def _tiled(q: Tensor, k: Tensor, v: Tensor, mask: Any, is_causal: bool, scale: float | None) -> Tensor | None:

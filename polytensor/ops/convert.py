@@ -117,10 +117,7 @@ def to_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, An
         dtype = rest.pop(0)
     else:
         device = rest.pop(0) if rest else kw.pop("device", None)
-        if rest and (rest[0] is None or _is_dtype(rest[0])):
-            dtype = rest.pop(0)
-        elif "dtype" in kw:
-            dtype = kw.pop("dtype")
+        dtype = rest.pop(0) if rest else kw.pop("dtype", None)
     flags = [kw.pop(name, False) for name in ("non_blocking", "copy")]
     for i, value in enumerate(rest):
         if i > 1 or not isinstance(value, bool):
@@ -207,8 +204,9 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
     return to(self, other)
 
 
-def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = False) -> Tensor:
-    """Tensor(2, 3): uninitialised of that shape; Tensor([2, 3]): that data; Tensor(t): an alias, as of an array of that dtype.
+def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = False, size: Any = None) -> Tensor:
+    """Tensor(2, 3) and Tensor(size=(2, 3)): uninitialised of that shape; Tensor([2, 3]): that data; Tensor(t): an
+    alias, as of an array of that dtype.
 
     Source: torch.Tensor.
     """
@@ -217,6 +215,8 @@ def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = Fa
     from .from_data import _is_sequence, as_tensor
 
     d = dtype or dtypes.get_default_dtype()
+    if size is not None:
+        args = (*args, Size(size))
     if len(args) != 1:
         return empty(*(args or (0,)), dtype=d, device=dev)  # type: ignore[no-any-return]
     data = args[0]
@@ -247,13 +247,13 @@ class _LegacyType(type):
     def __instancecheck__(cls, obj: Any) -> bool:
         return isinstance(obj, Tensor) and obj.dtype is cls.dtype and obj._dev.type == cls._place
 
-    def __call__(cls, *args: Any, device: Any = None) -> Tensor:
+    def __call__(cls, *args: Any, size: Any = None, device: Any = None) -> Tensor:
         dev = devices.cpu_device() if device is None else devices.resolve(device)
         if cls._place == "cuda":
             if not devices.cuda_allowed():
                 raise TypeError(f"type {cls.__module__}.{cls.__name__} not available: no CUDA device can be used here.")
             dev = devices.resolve("cuda")
-        return legacy_tensor(args, cls.dtype, dev, strict=True)
+        return legacy_tensor(args, cls.dtype, dev, strict=True, size=size)
 
 
 def _legacy_class(name: str, d: dtypes.dtype, place: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import prod
 from typing import Any
 
 from .. import dtypes
@@ -89,7 +90,7 @@ def embedding(
     """
     i, w = check_tensor(input, "embedding", "indices"), check_tensor(weight, "embedding", "weight")
     _refuse_sparse(sparse)
-    skip = _padding(padding_idx, w._a.shape[0])
+    skip = _padding(padding_idx, prod(w._a.shape[:1]))
     if w._a.ndim != 2:
         raise RuntimeError(f"'weight' must be 2-D, got {list(w._a.shape)}")
     index = _indices(i, w, "embedding")
@@ -133,8 +134,8 @@ def embedding_bag(
     _refuse_sparse(sparse)
     if per_sample_weights is not None and i._a.shape != per_sample_weights._a.shape:
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({list(per_sample_weights._a.shape)}) is not None, then it must have the same "
-            f"shape as the input ({list(i._a.shape)})"
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same "
+            f"shape as the input ({i.shape})"
         )
     together("embedding_bag", w, i, *(x for x in (offsets, per_sample_weights) if x is not None))
     if mode not in ("sum", "mean", "max"):
@@ -144,16 +145,22 @@ def embedding_bag(
             "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
             f"mode='{mode}'). Please open a feature request on GitHub."
         )
+    if per_sample_weights is not None and per_sample_weights.dtype is not w.dtype:
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have the same type as tensor for argument #1 'per_sample_weights'; "
+            f"but type {w.type()} does not equal {per_sample_weights.type()} (while checking arguments for embedding_bag)"
+        )
     if mode == "max" and scale_grad_by_freq:
         raise ValueError("max mode does not support scaling the gradient by the frequency")
     backend = w._dev.backend
+    even = None  # the shape of bags of one length
     if i._a.ndim == 2:
         if offsets is not None:
             raise ValueError(
                 "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. "
                 f"However, found offsets of type {type(offsets)}"
             )
-        bags, k = i._a.shape
+        bags, k = even = i._a.shape
         starts = backend.arange(bags, 0, 1, dtypes.int64.array) * k
         i = reshape(i, (-1,))
         per_sample_weights = None if per_sample_weights is None else reshape(per_sample_weights, (-1,))
@@ -185,25 +192,33 @@ def embedding_bag(
         bags = starts.shape[0]
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {i._a.ndim}")
-    skip = _padding(padding_idx, w._a.shape[0])
+    rows = w._a.shape[0]
+    if padding_idx is not None and not -rows <= padding_idx < rows:
+        raise RuntimeError(
+            f"padding_idx must be within the number of embeddings, {-rows} through {rows - 1}, but got {padding_idx}"
+        )
+    skip = _padding(padding_idx, rows)
     index = _indices(i, w, "embedding_bag")
     if max_norm is not None:
         _renorm(w, index, max_norm, norm_type)
+    if even is not None and skip < 0 and per_sample_weights is None and mode != "max":
+        rows = reshape(_rows(w, index, -1, scale_grad_by_freq), (*even, w._a.shape[1]))
+        return rows.sum(1) if mode == "sum" else rows.mean(1)  # type: ignore[attr-defined, no-any-return]
     bag, place, lengths = backend.bags_of(starts, index, skip)  # of the indices that are not padding
     keep = wrap(backend.nonzero(index != skip)[:, 0], w._dev) if skip >= 0 else None
     if keep is not None:
         index = index[keep._a]
-    rows = _rows(w, index, -1, scale_grad_by_freq)
+    taken = _rows(w, index, -1, scale_grad_by_freq)
     if per_sample_weights is not None:
         scale = per_sample_weights if keep is None else index_select(per_sample_weights, 0, keep)
-        rows = pw.mul(rows, reshape(scale, (-1, 1)))
+        taken = pw.mul(taken, reshape(scale, (-1, 1)))
     if mode == "max":
         longest = int(lengths.max()) if bags else 0
         dense = wrap(backend.full((bags, longest + 1, w._a.shape[1]), float("-inf"), w._a.dtype), w._dev)
-        dense[wrap(bag, w._dev), wrap(place, w._dev)] = rows
+        dense[wrap(bag, w._dev), wrap(place, w._dev)] = taken
         empty = reshape(wrap(lengths == 0, w._dev), (-1, 1))
         return dense.max(1)[0].masked_fill(empty, 0)  # type: ignore[no-any-return]
-    r = _sum(rows, bags, bag, -1, False)
+    r = _sum(taken, bags, bag, -1, False)
     if mode == "mean":
         r = pw.div(r, wrap(lengths.clip(1, None).astype(w._a.dtype)[:, None], w._dev))
     return r  # type: ignore[no-any-return]

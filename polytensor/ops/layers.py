@@ -42,6 +42,39 @@ primitive("max_pool2d_grad", "g", (lambda F, u, index: F.max_pool2d_gather(u, in
 primitive("max_pool2d_gather", "x", (lambda F, u, x_shape, index: F.max_pool2d_grad(u, index, x_shape, None),), "index")
 
 
+def pool_size(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> tuple[int, ...]:
+    """The size of a pool's output, after the checks that all pools share."""
+    from ..backends.conv import out_size
+
+    if min(kernel) <= 0:
+        raise RuntimeError(f"kernel size should be greater than zero, but got {list(kernel)}")
+    if 0 in stride:
+        raise RuntimeError("stride should not be zero")
+    if min(stride) < 0:
+        raise RuntimeError(f"stride should be greater than zero, but got {list(stride)}")
+    if min(dilation) <= 0:
+        raise RuntimeError(f"dilation should be greater than zero, but got {list(dilation)}")
+    if min(padding) < 0:
+        raise RuntimeError(f"pad must be non-negative, but got pad: {min(padding)}")
+    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+        raise RuntimeError(
+            f"pad should be at most half of effective kernel size, but got pad={max(padding)}, kernel_size={max(kernel)} "
+            f"and dilation={max(dilation)}"
+        )
+    size = tuple(
+        [
+            out_size(n, k, s, p, d, ceil_mode)
+            for n, k, s, p, d in zip(x._a.shape[2:], kernel, stride, padding, dilation, strict=True)
+        ]
+    )
+    if min(size) < 1:
+        raise RuntimeError(
+            f"Given input size: ({'x'.join(map(str, x._a.shape[1:]))}). Calculated output size: "
+            f"({x._a.shape[1]}x{'x'.join(map(str, size))}). Output size is too small"
+        )
+    return size
+
+
 def max_pool2d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
     return_indices: bool = False,
@@ -65,30 +98,7 @@ def max_pool2d(
     kernel = _pair(kernel_size, "kernel_size")
     stride = kernel if stride is None or stride == [] else _pair(stride, "stride")
     padding, dilation = _pair(padding, "padding"), _pair(dilation, "dilation")
-    if min(kernel) <= 0:
-        raise RuntimeError(f"kernel size should be greater than zero, but got kH: {kernel[0]} kW: {kernel[1]}")
-    if min(stride) <= 0:
-        raise RuntimeError(f"stride should be greater than zero, but got dH: {stride[0]} dW: {stride[1]}")
-    if min(dilation) <= 0:
-        raise RuntimeError(
-            f"dilation should be greater than zero, but got dilationH: {dilation[0]} dilationW: {dilation[1]}"
-        )
-    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
-        raise RuntimeError(
-            f"pad should be at most half of effective kernel size, but got pad={max(padding)}, kernel_size={max(kernel)} "
-            f"and dilation={max(dilation)}"
-        )
-    from ..backends.conv import out_size
-
-    size = [
-        out_size(n, k, s, p, d, ceil_mode)
-        for n, k, s, p, d in zip(x._a.shape[2:], kernel, stride, padding, dilation, strict=True)
-    ]
-    if min(size) < 1:
-        raise RuntimeError(
-            f"Given input size: ({'x'.join(map(str, x._a.shape[1:]))}). Calculated output size: "
-            f"({x._a.shape[1]}x{size[0]}x{size[1]}). Output size is too small"
-        )
+    pool_size(x, kernel, stride, padding, dilation, ceil_mode)
     values, indices = _pool(x, kernel, stride, padding, dilation, ceil_mode)
     return (values, indices) if return_indices else values
 

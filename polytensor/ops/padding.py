@@ -82,7 +82,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         )
     if mode != "circular" and 0 in shape[1 if len(shape) == n + 2 else 0 :]:
         raise RuntimeError(
-            f"Expected a tensor with possibly 0 batch size and other non-zero dimensions, but got {list(shape)}"
+            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
+            f"input, but got: {list(shape)}"
         )
     for i in range(n):
         d = len(shape) - 1 - i

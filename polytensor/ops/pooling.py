@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import builtins
-from math import prod
+from math import inf, prod
 from typing import Any
 
 from .. import dtypes
-from ..backends.conv import out_size
 from ..backends.resample import adaptive_plan, average_plan, dilated_plan
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .convolution import ntuple
 from .halves import is_half, widened
-from .layers import max_pool2d
+from .layers import max_pool2d, pool_size
 from .random_ops import rand
 from .shape import contiguous, reshape, squeeze, unsqueeze
-from .table import F, check_tensor, fresh, no_kernel, renamed
+from .table import F, check_tensor, fresh, guard, no_kernel, renamed
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -57,37 +56,6 @@ def _strides(kernel: tuple[int, ...], stride: Any, n: int) -> tuple[int, ...]:
     )
 
 
-def _sizes(
-    op: str, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, n: int
-) -> tuple[int, ...]:
-    """The output's size, after the checks that all pools share."""
-    if min(kernel) <= 0:
-        raise RuntimeError(f"kernel size should be greater than zero, but got {list(kernel)}")
-    if min(stride) <= 0:
-        raise RuntimeError(f"stride should be greater than zero, but got {list(stride)}")
-    if min(dilation) <= 0:
-        raise RuntimeError(f"dilation should be greater than zero, but got {list(dilation)}")
-    if min(padding) < 0:
-        raise RuntimeError(f"pad must be non-negative, but got pad: {list(padding)}")
-    if builtins.any(2 * p > d * (k - 1) + 1 for p, k, d in zip(padding, kernel, dilation, strict=True)):
-        raise RuntimeError(
-            f"pad should be at most half of effective kernel size, but got pad={max(padding)}, kernel_size={max(kernel)} "
-            f"and dilation={max(dilation)}"
-        )
-    size = tuple(
-        [
-            out_size(m, k, s, p, d, ceil_mode)
-            for m, k, s, p, d in zip(x._a.shape[2:], kernel, stride, padding, dilation, strict=True)
-        ]
-    )
-    if min(size) < 1:
-        raise RuntimeError(
-            f"Given input size: ({'x'.join(map(str, x._a.shape[1:]))}). Calculated output size: "
-            f"({x._a.shape[1]}x{'x'.join(map(str, size))}). Output size is too small"
-        )
-    return size
-
-
 def _floating(op: str, x: Tensor) -> None:
     if x._a.dtype.kind in "biuc":
         raise no_kernel(op, x)
@@ -119,7 +87,7 @@ def _avg_pool(
     stride, padding = _strides(kernel, stride, n), ntuple(padding, n, "padding")
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
-    size = _sizes(op, x, kernel, stride, padding, (1,) * n, ceil_mode, n)
+    size = pool_size(x, kernel, stride, padding, (1,) * n, ceil_mode)
     if n == 3 and builtins.any(m < k for m, k in zip(x._a.shape[2:], kernel, strict=True)):
         t, k = x._a.shape[2:], kernel
         raise RuntimeError(
@@ -226,8 +194,11 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def _lp(n: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Tensor:
-    """(sum of x ** p over each window) ** (1 / p), of the absolute value, with the sum's sign."""
+    """(sum of x ** p over each window) ** (1 / p), of the absolute value, with the sum's sign; inf: the largest |x|."""
     kernel = ntuple(kernel_size, n, "kernel_size")
+    if norm_type in (inf, -inf):
+        sign, pool = (1 if norm_type > 0 else -1), (max_pool1d, max_pool2d, max_pool3d)[n - 1]
+        return pw.mul(pool(pw.mul(pw.abs(input), sign), kernel, stride, ceil_mode=ceil_mode), sign)
     mean = _avg_pool(n, pw.pow(input, norm_type), kernel, stride, 0, ceil_mode, True, None)
     return pw.pow(pw.mul(pw.mul(pw.sign(mean), pw.relu(pw.abs(mean))), prod(kernel)), 1.0 / norm_type)
 
@@ -255,14 +226,19 @@ def _take(x: Tensor, index: Tensor) -> Tensor:
     return reshape(F.max_pool2d_gather(reshape(x, (n, c, 1, prod(x._a.shape[2:]))), at), tuple(index._a.shape))
 
 
+def _maxima(x: Tensor, index: Tensor, return_indices: bool, alone: bool) -> Any:
+    """The elements at `index`, and where it is asked for `index`; `alone`: without the batch dimension."""
+    r = _take(x, index)
+    if not return_indices:
+        return squeeze(r, 0) if alone else r
+    r = guard(r, index)
+    return (squeeze(r, 0), squeeze(index, 0)) if alone else (r, index)
+
+
 def _largest(x: Tensor, plans: Any, return_indices: bool, alone: bool) -> Any:
     n = len(plans)
     at = x._dev.backend.window_argmax(x._a, tuple(range(2, 2 + n)), tuple(plans))
-    index = wrap(at, x._dev)
-    r = _take(x, index)
-    if alone:
-        r, index = squeeze(r, 0), squeeze(index, 0)
-    return (r, index) if return_indices else r
+    return _maxima(x, wrap(at, x._dev), return_indices, alone)
 
 
 def max_pool1d(
@@ -273,7 +249,6 @@ def max_pool1d(
     x, alone = _batched("max_pool1d", 1, input)
     kernel = ntuple(kernel_size, 1, "kernel_size")
     stride, padding, dilation = _strides(kernel, stride, 1), ntuple(padding, 1), ntuple(dilation, 1)
-    _sizes("max_pool1d", x, kernel, stride, padding, dilation, ceil_mode, 1)
     values = max_pool2d(
         unsqueeze(x, 2), (1, *kernel), (1, *stride), (0, *padding), (1, *dilation), ceil_mode, return_indices
     )
@@ -291,7 +266,7 @@ def max_pool3d(
     x, alone = _batched("max_pool3d", 3, input)
     kernel = ntuple(kernel_size, 3, "kernel_size")
     stride, padding, dilation = _strides(kernel, stride, 3), ntuple(padding, 3), ntuple(dilation, 3)
-    size = _sizes("max_pool3d", x, kernel, stride, padding, dilation, ceil_mode, 3)
+    size = pool_size(x, kernel, stride, padding, dilation, ceil_mode)
     plans = [
         dilated_plan(*a) for a in zip(x._a.shape[2:], size, kernel, stride, padding, dilation, strict=True)
     ]  # fmt: skip
@@ -385,10 +360,7 @@ def _fractional(
     with_values = _take(x.detach(), flat)
     best = with_values.max(-1, keepdim=True)[1]
     index = reshape(flat.gather(-1, best), (batch, channels, *size))
-    r = _take(x, index)
-    if alone:
-        r, index = squeeze(r, 0), squeeze(index, 0)
-    return (r, index) if return_indices else r
+    return _maxima(x, index, return_indices, alone)
 
 
 def fractional_max_pool2d(

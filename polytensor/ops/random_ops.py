@@ -434,7 +434,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = N
     lo, hi = kw.pop("from", a), kw.pop("to", b)
     if kw:
         raise TypeError(f"uniform_() got an unexpected keyword argument {next(iter(kw))!r}")
-    d = _float_of(self, "check_uniform_bounds")
+    d = _float_of(self, "check_uniform_bounds", "biu")
     largest = dtypes.float_limits(self.dtype).max
     for name, value in (("from", lo), ("to", hi)):
         if not -largest <= value <= largest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from math import floor, prod
 from typing import Any
@@ -21,7 +22,7 @@ from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool
 from .products import matmul
 from .scattering import index_select
 from .shape import contiguous, permute, reshape, squeeze, unsqueeze
-from .table import F, check_tensor, named, no_kernel, primitive, renamed
+from .table import F, check_tensor, named, no_kernel, primitive, renamed, type_name
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -73,7 +74,12 @@ def interpolate(
             )
         if recompute_scale_factor:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-        sizes = [int(s) for s in sizes]
+        try:
+            sizes = [operator.index(s) for s in sizes]
+        except TypeError:
+            raise TypeError(
+                f"expected size to be one of int or Tuple[int, ...], but got size with types {[type(s) for s in sizes]}"
+            ) from None
     else:
         factors = list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * len(shape)
         if len(factors) != len(shape):
@@ -243,16 +249,18 @@ def grid_sample(
             stacklevel=2,
         )
     align = bool(align_corners)
-    n = x._a.ndim - 2
-    if (
-        n not in (2, 3) or g._a.ndim != n + 2 or g._a.shape[-1] != n or g._a.shape[0] != x._a.shape[0]
-        or 0 in x._a.shape[2:] or x._a.dtype != g._a.dtype or (mode == "bicubic" and n == 3)
-    ):  # fmt: skip
-        raise RuntimeError(
-            "grid_sampler(): expected input (N, C, H, W) with grid (N, Ho, Wo, 2) or input (N, C, D, H, W) with grid "
-            f"(N, Do, Ho, Wo, 3), of one dtype and with no empty dimension (bicubic: 4-d only); got input "
-            f"{list(x._a.shape)} {x.dtype} and grid {list(g._a.shape)} {g.dtype}"
-        )
+    n, sizes = x._a.ndim - 2, f"input with sizes {list(x._a.shape)} and grid with sizes {list(g._a.shape)}"
+    for wrong, wanted in (
+        (g._a.shape[0] != x._a.shape[0], "grid and input to have same batch size"),
+        (g._a.shape[-1] != n, f"grid to have size {n} in last dimension"),
+        (n not in (2, 3) or g._a.ndim != n + 2, "4D or 5D input and grid with same number of dimensions"),
+        (0 in x._a.shape[2:], "input to have non-empty spatial dimensions"),
+        (x._a.dtype != g._a.dtype, f"scalar type {type_name(x)} of grid but found {type_name(g)}"),
+    ):
+        if wrong:
+            raise RuntimeError(f"grid_sampler(): expected {wanted}, but got {sizes}")
+    if mode == "bicubic" and n == 3:
+        raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
     batch, channels, *shape = x._a.shape
     points = prod(g._a.shape[1:-1])
     size, wide = prod(shape), channels >= WIDE
@@ -463,10 +471,14 @@ def fold(
             f"input.size(1)={x._a.shape[-2]} and kernel_size={kernel}."
         )
     blocks = [out_size(*a) for a in zip(size, kernel, stride, padding, dilation, strict=True)]
-    if min(blocks) < 1 or prod(blocks) != x._a.shape[-1]:
+    given = f"Given output_size={size}, kernel_size={kernel}, dilation={dilation}, padding={padding}, stride={stride}, "
+    if min(blocks) < 1:
         raise RuntimeError(
-            f"Given output_size={size}, kernel_size={kernel}, dilation={dilation}, padding={padding}, stride={stride}, "
-            f"expected size of input's dimension 2 to match the calculated number of sliding blocks {blocks[0]} * {blocks[1]} "
+            f"{given}calculated shape of the array of sliding blocks as {tuple(blocks)}, but its components must be at least one."
+        )
+    if prod(blocks) != x._a.shape[-1]:
+        raise RuntimeError(
+            f"{given}expected size of input's dimension 2 to match the calculated number of sliding blocks {blocks[0]} * {blocks[1]} "
             f"= {prod(blocks)}, but got input.size(2)={x._a.shape[-1]}."
         )
     y = unsqueeze(x, 0) if x._a.ndim == 2 else x

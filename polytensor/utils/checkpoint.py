@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from enum import Enum
 from typing import Any
 from weakref import finalize, ref
 
@@ -18,8 +19,9 @@ from ..random import fork_rng, get_rng_state, set_rng_state
 from ..tensor import Tensor
 
 __all__ = [
-    "CheckpointError", "CheckpointFunction", "checkpoint", "checkpoint_sequential", "get_device_states",
-    "set_checkpoint_debug_enabled", "set_checkpoint_early_stop", "set_device_states",
+    "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "SelectiveCheckpointContext", "check_backward_validity",
+    "checkpoint", "checkpoint_sequential", "create_selective_checkpoint_contexts", "detach_variable", "get_device_states",
+    "noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop", "set_device_states",
 ]  # fmt: skip
 
 DEFAULT = "default"
@@ -91,13 +93,49 @@ def checkpoint(
         raise ValueError(f"determinism_check should be one of ['default', 'none'], but got {determinism_check}")
     if not mode.grad:
         return function(*args, **kwargs)
-    forward, again = (nullcontext(), nullcontext()) if context_fn is None else context_fn()
+    forward, again = (context_fn or noop_context_fn)()
     stops = early_stop if _early_stop[0] is None else _early_stop[0]
     frame = _Frame(function, args, kwargs, preserve, again, determinism_check == "default", stops)
     with saved_tensors_hooks(frame.pack, frame.unpack), forward:
         result = function(*args, **kwargs)
     frame.complete = True
     return result
+
+
+def noop_context_fn() -> tuple[Any, Any]:
+    """The two contexts, of forward and of the second run, that change nothing. Source: torch.utils.checkpoint."""
+    return nullcontext(), nullcontext()
+
+
+class CheckpointPolicy(Enum):
+    """What a policy says of an op's result. Source: torch.utils.checkpoint.CheckpointPolicy."""
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+    PREFER_CPU_OFFLOAD = 5
+
+
+class SelectiveCheckpointContext:
+    """What a policy is told of the run. Source: torch.utils.checkpoint.SelectiveCheckpointContext."""
+
+    def __init__(self, *, is_recompute: bool, op_output: Any = None) -> None:
+        self.is_recompute, self.op_output = is_recompute, op_output
+
+
+def create_selective_checkpoint_contexts(
+    policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False
+) -> tuple[Any, Any]:
+    """For `context_fn` of checkpoint: a policy of which results to keep.
+
+    Here the second run computes all of them again, and asks no policy: the gradients are the same, the time is a plain
+    checkpoint's. Source: torch.utils.checkpoint.create_selective_checkpoint_contexts.
+    """
+    if not isinstance(policy_fn_or_list, list) and not callable(policy_fn_or_list):
+        raise TypeError("policy_fn_or_list must be either a function or a list of ops.")
+    return noop_context_fn()
 
 
 class _Place:
@@ -210,13 +248,28 @@ def _meta(t: Any) -> dict[str, Any]:
     return {"shape": t.shape, "dtype": t.dtype, "device": t.device}
 
 
+def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The tensors of a tuple as leaves over the same memory, that require grad as they do; the rest as it is.
+
+    Source: torch.utils.checkpoint.detach_variable.
+    """
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}")
+    return tuple(_again(x) for x in inputs)
+
+
+def check_backward_validity(inputs: Iterable[Any]) -> None:
+    """Warn if none of the tensors requires grad. Source: torch.utils.checkpoint.check_backward_validity."""
+    if not any(x.requires_grad for x in inputs if isinstance(x, Tensor)):
+        warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+
+
 class CheckpointFunction(Function):
     """The reentrant way: forward records nothing, backward runs it again and calls backward() on that."""
 
     @staticmethod
     def forward(ctx: Any, run_function: Any, preserve_rng_state: bool, *args: Any) -> Any:
-        if not any(x.requires_grad for x in args if isinstance(x, Tensor)):
-            warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+        check_backward_validity(args)
         token = object()
         engine.ASKING.append(token)  # backward must know whether it is a grad()
         finalize(ctx, engine.ASKING.remove, token)
@@ -238,8 +291,8 @@ class CheckpointFunction(Function):
                 "without passing the `inputs` argument."
             )
         inputs = list(ctx.inputs)
-        for i, x in zip(ctx.places, ctx.saved_tensors, strict=True):
-            inputs[i] = x.detach().requires_grad_(x.requires_grad)
+        for i, x in zip(ctx.places, detach_variable(ctx.saved_tensors), strict=True):
+            inputs[i] = x
         with fork_rng(enabled=ctx.state is not None):
             if ctx.state is not None:
                 set_rng_state(ctx.state)

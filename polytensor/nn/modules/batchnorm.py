@@ -82,7 +82,9 @@ class _NormBase(Module):
         version = local_metadata.get("version")
         if (version is None or version < 2) and self.track_running_stats:
             count = self.num_batches_tracked
-            state_dict.setdefault(prefix + "num_batches_tracked", ops.tensor(0) if count is None else count)
+            state_dict.setdefault(
+                prefix + "num_batches_tracked", ops.tensor(0) if count is None or count.is_meta else count
+            )
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def extra_repr(self) -> str:
