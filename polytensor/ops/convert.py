@@ -138,6 +138,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if len(args) == 1 and not kwargs and args[0].__class__ is dtypes.dtype:
         d = array_dtype(args[0])
         return self if self._a.dtype == d else F.cast(self, d)  # type: ignore[no-any-return]
+    if len(args) == 1 and not kwargs and args[0] is self._dev:
+        return self
     device, dtype, non_blocking, copy, wanted = to_arguments(args, kwargs)
     r = self
     if device is not None:
