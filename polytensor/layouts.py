@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from . import devices
@@ -92,9 +93,12 @@ def axis_order(wanted: memory_format | None, array: Any, shape: tuple[int, ...])
 
 def dense_order(array: Any) -> tuple[int, ...] | None:
     """The order of axes in an array's memory, as PyTorch's preserve_format has it; None: as they stand."""
-    if array.flags.c_contiguous or array.size == 0:
-        return None
-    shape, strides = array.shape, array.strides
+    return None if array.flags.c_contiguous or array.size == 0 else memory_order(array.shape, array.strides)
+
+
+@lru_cache(4096)
+def memory_order(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The same of a shape with elements and its strides."""
     order = list(range(len(shape) - 1, -1, -1))  # innermost first
 
     def swap(i: int, j: int) -> int:

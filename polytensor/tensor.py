@@ -70,10 +70,10 @@ class TensorMeta(type):
         return super().__call__(*args, **kwargs) if cls.__new__ is not new else _legacy(*args, **kwargs)
 
 
-def _legacy(*args: Any, device: Any = None) -> Tensor:
+def _legacy(*args: Any, size: Any = None, device: Any = None) -> Tensor:
     from .ops.convert import legacy_tensor
 
-    return legacy_tensor(args, None, devices.resolve(device))
+    return legacy_tensor(args, None, devices.resolve(device), size=size)
 
 
 class Tensor(Protocols, metaclass=TensorMeta):
@@ -628,6 +628,19 @@ def check_overlap(a: Any) -> None:
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
+
+
+def check_apart(x: Tensor, *others: Any) -> None:
+    """RuntimeError where a part of the memory that `x` is to be written in, neither none nor all, belongs to another tensor."""
+    a = x._a
+    owner = a if a.base is None else a.base
+    for t in others:
+        b = getattr(t, "_a", a)
+        if b is not a and (b if b.base is None else b.base) is owner and x._dev.backend.shares_part(a, b):
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+                "location. Please clone() the tensor before performing the operation."
+            )
 
 
 def rebase(x: Tensor, r: Tensor) -> None:

@@ -63,7 +63,7 @@ PARTS = {
     "i64": (arr(2, dtype=I64), arr(2, dtype=I64)), "0d": (arr(), arr()), "empty": (arr(0), arr(1)), "bad": (arr(2), arr(3)),
 }  # fmt: skip
 family("complex.complex", lambda t, x, y: t.complex(x, y), PARTS)
-family("complex.polar", lambda t, x, y: t.polar(x.abs(), y), {k: PARTS[k] for k in ("c", "f32", "0d", "empty")})
+family("complex.polar", lambda t, x, y: t.polar(x.abs(), y), PARTS)
 for op in ("sum", "mean", "var", "cumsum0"):
     family(
         f"complex.{op}",

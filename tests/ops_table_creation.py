@@ -215,6 +215,9 @@ torch.Tensor(2,device='cpu').shape
 torch.Tensor([1.,2],device='cpu').shape
 torch.Tensor(-2)
 torch.FloatTensor([1,2])
+torch.Tensor(size=(2,3)).shape
+torch.LongTensor(size=[2]).shape, torch.ones(2).new(size=(1, 2)).shape
+torch.Tensor([1.], size=(2,3))
 torch.FloatTensor(torch.ones(2,dtype=torch.int64))
 torch.LongTensor([1.5,2])
 torch.LongTensor([True,2])

@@ -132,12 +132,6 @@ for name, set_ in {"fill_": lambda x: x.fill_(3), "zero_": lambda x: x.zero_(), 
         {"f": (arr(2, 1),), "i": (arr(1, dtype=I64),), "0d": (arr(),)},
         grad=False,
     )
-# ---- two numbers ----
-for op in ("add", "sub", "mul", "div", "floor_divide", "true_divide"):
-    for name, pair in {"ii": (7, 2), "fi": (1.5, 2), "bb": (True, True), "ci": (1 + 2j, 2)}.items():
-        add(f"{op}.numbers.{name}", lambda t, op=op, pair=pair: getattr(t, op)(*pair), grad=False)
-add("add.numbers.alpha", lambda t: (t.add(1, 2, alpha=3), t.div(7, 2, rounding_mode="floor")), grad=False)
-add("pow.numbers", lambda t: t.pow(2, 3), grad=False)
 # ---- reductions ----
 for op in ("var", "std", "var_mean", "std_mean"):
     family(

@@ -180,7 +180,7 @@ EINSUMS = [
     ("bA", (2, 3)), ("i,j", (2,), (3,)), ("i,i", (3,), (3,)), ("i,i->i", (3,), (3,)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)),
     ("bij,bjk->ikb", (2, 2, 3), (2, 3, 2)), ("...ij,...jk->...ik", (2, 2, 3), (3, 2)), ("...ij,...jk", (2, 1, 2, 3), (4, 3, 2)),
     ("i...,j...->ij...", (2, 3), (4, 3)), ("...", (2, 3)), ("...->", (2, 3)), ("i...->i", (2, 3)), ("...i->...", (2, 3)),
-    ("i...j->j...", (2, 3, 4)), ("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)), ("ij,jk,kl,lm->mi", (2, 3), (3, 4), (4, 2), (2, 3)),
+    ("i...j->j...", (2, 3, 4)), ("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)), ("ij,jk,kl,lm->im", (2, 3), (3, 4), (4, 2), (2, 3)),
     ("ij,ik,il->jkl", (3, 2), (3, 2), (3, 4)), ("bn,anm,bm->ba", (2, 3), (5, 3, 4), (2, 4)), ("ij,ij->", (2, 3), (2, 3)),
     ("ij,ij->ij", (2, 3), (2, 3)), ("ij,jk", (2, 1), (3, 4)), ("ij,ij->ij", (2, 1), (1, 3)), ("i,j->ij", (1,), (1,)), ("", ()),
     (",", (), ()), ("i,->i", (2,), ()), ("ij,jk,kl", (2, 0), (0, 3), (3, 2)), (" i j , j k -> i k ", (2, 3), (3, 2)),
@@ -191,16 +191,16 @@ EINSUMS = [
 ]  # fmt: skip
 for equation, *shapes in EINSUMS:
     name = f"einsum[{equation}|{'x'.join(map(str, shapes))}]".replace(" ", "_")
-    add(name, lambda t, *xs, equation=equation: t.einsum(equation, *xs), *(arr(*s) for s in shapes), layout=False)
+    add(name, lambda t, *xs, equation=equation: t.einsum(equation, *xs), *(arr(*s) for s in shapes), strides=True)
 family(
     "einsum.ijjk",
     lambda t, x, y: t.einsum("ij,jk", x, y),
     {k: v for k, v in pairs((2, 3), (3, 4)).items() if k != "c"},
     layout=False,
 )
-family("einsum.mul", lambda t, x, y: t.einsum("ij,ij->ij", x, y), pairs((2, 3), (2, 3)), layout=False)
+family("einsum.mul", lambda t, x, y: t.einsum("ij,ij->ij", x, y), pairs((2, 3), (2, 3)), strides=True)
 add("einsum.sub", lambda t, x, y: t.einsum(x, [0, 1], y, [1, 2]), arr(2, 3), arr(3, 4))
-add("einsum.subout", lambda t, x, y: t.einsum(x, [0, 1], y, [1, 2], [2, 0]), arr(2, 3), arr(3, 4), layout=False)
+add("einsum.subout", lambda t, x, y: t.einsum(x, [0, 1], y, [1, 2], [2, 0]), arr(2, 3), arr(3, 4), strides=True)
 add("einsum.subdots", lambda t, x, y: t.einsum(x, [..., 1], y, [1, 2], [..., 2]), arr(2, 3), arr(3, 4))
 add("einsum.subcase", lambda t, x: t.einsum(x, [27, 1]), arr(2, 3), layout=False)
 add("einsum.subrange", lambda t, x: t.einsum(x, [0, 60]), arr(2, 3))

@@ -1,6 +1,6 @@
 """Samples of views, copies in another arrangement, joins, cuts and changes of layout."""
 
-from ops_table import BOOL, F32, I64, SPECIAL, arr, const, family, ints
+from ops_table import BOOL, F32, I64, SPECIAL, add, arr, const, family, ints
 
 X = {
     "c": (arr(2, 3, 4),), "t": (arr(2, 3, 4, layout="t"),), "s": (arr(2, 3, 4, layout="s"),),
@@ -369,3 +369,20 @@ family("broadcast_shapes", lambda t: t.tensor([*t.broadcast_shapes((2, 1), (3,),
 for tag, shapes in {"bad": ((2,), (3,)), "neg": ((-1,), (3,))}.items():
     family(f"broadcast_shapes.{tag}", lambda t, s=shapes: t.broadcast_shapes(*s), {"": ()})
 family("index.int32", lambda t, x, i: x[i.int()], {"": (arr(4, 2), ints(3))})
+
+# ---- results whose memory is in order whatever the input's is, so that views fit ----
+for op in ("sum", "nansum", "mean", "norm", "amax", "logsumexp"):
+    for dim in (0, -1, (1, 2)):
+        for order in ((0, 2, 1, 3), (3, 2, 1, 0), (2, 3, 0, 1)):
+            add(
+                f"order.{op}.{dim}.{order}",
+                lambda t, x, op=op, dim=dim, order=order: getattr(t, op)(x.permute(order), dim=dim),
+                arr(2, 3, 4, 5),
+                strides=True,
+            )
+family(
+    "order.masked_fill",
+    lambda t, x, m: x.transpose(1, 2).masked_fill(m, 0.5),
+    {"row": (arr(2, 3, 4), arr(3, dtype=BOOL)), "all": (arr(2, 3, 4), arr(2, 4, 3, dtype=BOOL))},
+    strides=True,
+)

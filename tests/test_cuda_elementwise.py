@@ -113,19 +113,18 @@ def test_arithmetic_in_place_is_one_launch(card, launches, dtype):
     np.testing.assert_array_equal(x.cpu().numpy(), other)
 
 
-def test_in_place_with_operands_that_overlap(card, launches):
+def test_in_place_with_operands_that_overlap(gpu, launches):
     """Blocks run in any order: what one of them writes another may read."""
-    x, host = polytensor.arange(10.0).to(card), np.arange(10.0, dtype=np.float32)
-    x[1:].add_(x[:9])
-    host[1:] += host[:9].copy()
-    x.mul_(x[3])
-    host *= host[3].copy()
-    assert launches.count("move") == 2  # by way of a copy
-    launches.clear()
-    x.add_(x)
-    host += host
-    assert launches == ["two_add"]
-    np.testing.assert_array_equal(x.cpu().numpy(), host)
+    x = gpu.from_numpy(np.arange(10.0))
+    assert (
+        gpu.add.into(x[1:], x[:9], x[1:])
+        is gpu.mul.into(x, x[3:4].reshape(()), x)
+        is gpu.mul.into(x, x.reshape(2, 5).T, x)
+        is None
+    )
+    assert launches == [] and gpu.add.into(x, x, x) is x and gpu.add.into(x[:5], x[5:], x[:5]) is not None
+    np.testing.assert_array_equal(np.asarray(x), [10, 14, 18, 22, 26, *range(10, 20, 2)])
+    assert launches == ["two_add"] * 2
 
 
 @pytest.mark.parametrize(("shapes", "dim", "count"), [
@@ -168,3 +167,59 @@ def test_conversions(gpu, launches, n):
         host = np.arange(n).astype(source)
         np.testing.assert_array_equal(np.asarray(gpu.cast(gpu.from_numpy(host), np.dtype("f"))), host.astype("f"))
     assert launches == ["convert"] * (26 if n else 0)
+
+
+def layouts(whole, shape):
+    """Views of one shape of an array that is twice as long in each dimension: dense, cut out, transposed, and repeated rows."""
+    n = len(shape)
+    yield whole.reshape(-1)[: np.prod(shape, dtype=int)].reshape(shape)
+    yield whole[tuple(slice(0, 2 * k, 2) for k in shape)]
+    yield whole.reshape(tuple(2 * k for k in reversed(shape)))[tuple(slice(1, k + 1) for k in reversed(shape))].T
+    yield whole[tuple(slice(k) if i else slice(1) for i, k in enumerate(shape))]
+    yield whole[(slice(shape[0]), *[slice(1)] * (n - 1))]
+
+
+SEVERAL = [(5,), (3, 4), (2, 3, 4), (2, 3, 1, 4), (2, 0, 3), (2, 2, 2, 2, 3)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64"])
+@pytest.mark.parametrize("shape", SEVERAL, ids=str)
+def test_arithmetic_with_steps(gpu, launches, shape, dtype):
+    whole = np.random.default_rng(1).integers(-9, 9, tuple(2 * n for n in shape)).astype(dtype)
+    both = list(zip(layouts(gpu.from_numpy(whole), shape), layouts(whole, shape), strict=True))
+    for x, a in both:
+        for y, b in both:
+            for name in ("add", "maximum", "le"):
+                found, expected = np.asarray(getattr(gpu, name)(x, y)), getattr(HOST, name)(a, b)
+                assert found.dtype == expected.dtype
+                np.testing.assert_array_equal(found, expected)
+            c, d = (gpu.lt(x, y), np.less(a, b))
+            for u, v in ((c, d), (c[:1], d[:1])):
+                np.testing.assert_array_equal(np.asarray(gpu.where(u, x, y)), np.where(v, a, b))
+    if 0 not in shape and 1 < len(shape) < 5:
+        assert {"steps_two", "steps_compare", "choose_steps"} <= {*launches}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bool", "float16", "complex128"])
+@pytest.mark.parametrize("shape", SEVERAL, ids=str)
+def test_copies_with_steps(gpu, launches, shape, dtype):
+    rng = np.random.default_rng(2)
+    whole = (rng.integers(0, 9, tuple(2 * n for n in shape)) - 4).astype(dtype)
+    for k, (x, a) in enumerate(zip(layouts(gpu.from_numpy(whole), shape), layouts(whole, shape), strict=True)):
+        np.testing.assert_array_equal(np.asarray(gpu.contiguous(x)), a)
+        assert gpu.copy(x).flags.c_contiguous
+        alike = gpu.copy_like(x)
+        assert alike.strides == a.copy(order="K").strides
+        np.testing.assert_array_equal(np.asarray(alike), a)
+        for j in range(3):
+            fresh, host = gpu.from_numpy(np.zeros_like(whole)), np.zeros_like(whole)
+            to, there = [*layouts(fresh, shape)][j], [*layouts(host, shape)][j]
+            gpu.write(to, x)
+            there[...] = a
+            np.testing.assert_array_equal(np.asarray(fresh), host)
+            if k and len(shape) > 1:  # within one array, which NumPy gets wrong for one dimension
+                fresh, host = gpu.from_numpy(whole), whole.copy()
+                gpu.write([*layouts(fresh, shape)][j], [*layouts(fresh, shape)][k])
+                [*layouts(host, shape)][j][...] = [*layouts(host, shape)][k].copy()
+                np.testing.assert_array_equal(np.asarray(fresh), host)
+    assert 0 in shape or "move_steps" in launches

@@ -440,7 +440,9 @@ def test_pointwise(twin, name):
 def test_pointwise_keeps_the_layout(twin):
     x = twin.from_numpy(draw("x", (2, 5, 3, 4))).transpose(0, 3, 1, 2)
     assert twin.silu(x).strides == x.strides
-    assert twin.silu(x[:, ::2]).flags.c_contiguous
+    part = twin.silu(x[:, ::2])
+    assert part.transpose(0, 2, 3, 1).flags.c_contiguous
+    same(part, BASE.silu(np.array(x[:, ::2])))
     wide = twin.xp.broadcast_to(x[:1], (3, *x.shape[1:]))
     same(twin.silu(wide), BASE.silu(np.array(wide)))
     g = twin.xp.ascontiguousarray(x)

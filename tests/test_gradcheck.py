@@ -253,10 +253,11 @@ def test_complex_numbers(fast):
             gradcheck(Scaled.apply, (x, factor), fast_mode=fast)
 
 
-def test_one_direction_of_many_elements():
-    """The rounding of a function that hardly changes in that direction is no mismatch."""
-    x = torch.rand(200, 200, dtype=torch.float64).requires_grad_()
-    assert gradcheck(lambda x: torch.nn.functional.layer_norm(x, (200, 200)) * 1e3, x, fast_mode=True)
+@pytest.mark.parametrize("fast", [False, True])
+def test_tolerance_of_each_element(fast):
+    """A Jacobian whose elements are each off by less than atol, however many there are."""
+    x = torch.rand(100, dtype=torch.float64).requires_grad_()
+    assert gradcheck(lambda x: Scaled.apply(x * 2.5e-6, 0), x, fast_mode=fast)
 
 
 def test_refuses_inputs():

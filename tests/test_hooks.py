@@ -69,6 +69,15 @@ HOOKS = {
     "prehook and capture": lambda T, x: (
         lambda y: (y.grad_fn.register_prehook(lambda gs: (gs[0] * 5,)) and None, T.autograd.grad(y.sum(), [y, x]))
     )(x * 2),
+    "prehook and capture alone": lambda T, x: (
+        lambda y, seen: (y.grad_fn.register_prehook(seen.append) and None, T.autograd.grad(y.sum(), [y]), seen)
+    )(x * 2, []),
+    "prehook and backward to it alone": lambda T, x: (
+        lambda y, seen: (y.grad_fn.register_prehook(seen.append) and None, y.sum().backward(inputs=[y]), seen, y.grad)
+    )(x * 2, []),
+    "backward to it and further": lambda T, x: (
+        lambda y: (y.register_hook(lambda g: g * 5) and None, y.sum().backward(inputs=[x, y]), y.grad, x.grad)
+    )(x * 2),
     "hook and capture": lambda T, x: (
         lambda y: (y.register_hook(lambda g: g * 5) and None, T.autograd.grad(y.sum(), [y, x]))
     )(x * 2),

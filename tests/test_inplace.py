@@ -118,6 +118,23 @@ def test_view_made_under_no_grad(both):
         view.mul_(2)
 
 
+def test_layout_changed_under_no_grad(both):
+    """Where the view was made counts, not where its layout changed."""
+    w = both.leaf([[1.0, 2.0, 3.0]])
+    base = w * 2
+    view = base[:, 1:]
+    with both.no_grad():
+        view.t_()
+    view.mul_(5)
+    base.sum().backward()
+    assert view.tolist() == [[20.0], [30.0]] and w.grad.tolist() == [[2.0, 10.0, 10.0]]
+    with both.no_grad():
+        view = base[:1]
+        view.t_()
+    with pytest.raises(RuntimeError, match="A view was created in no_grad mode"):
+        view.mul_(5)
+
+
 def test_view_made_under_no_grad_requires_a_gradient(both):
     """It is a leaf of its own; the views of it too have the tensor for a base."""
     t = both.module
@@ -230,3 +247,47 @@ def test_a_kept_gradient_is_of_the_last_values(both, write):
     (view * scale[1]).sum().backward()
     assert view.grad.tolist() == scale[1].tolist()
     assert y.grad.tolist() == [[2, 3], [8, 10]]
+
+
+APART = {
+    "add_": lambda a, b: a.add_(b),
+    "mul_ by an element": lambda a, b: a.mul_(b[3]),
+    "eq_": lambda a, b: a.eq_(b),
+    "copy_": lambda a, b: a.copy_(b),
+    "copy_ transposed": lambda a, b: a[:9].view(3, 3).copy_(a[:9].view(3, 3).t()),
+    "setitem": lambda a, b: a.__setitem__(slice(1, None), a[:-1]),
+    "setitem of places": lambda a, b: a.__setitem__([0, 1], a[1:3]),
+    "lerp_": lambda a, b: a.lerp_(b, 0.5),
+    "index_add_": lambda a, b: a.index_add_(0, a.argsort(), b),
+    "scatter_": lambda a, b: a.scatter_(0, a.argsort(), b),
+    "add_.alpha": lambda a, b: a.add_(b, alpha=2),
+    "masked_fill_": lambda a, b: a.masked_fill_(a > 1, a[0]),
+    "addmv_": lambda a, b: a[:2].addmv_(a[:4].view(2, 2) * 1, a[1:3]),
+    "all": lambda a, b: a.mul_(a.detach()),
+    "gaps": lambda a, b: a[::2].add_(a[1::2]),
+    "columns": lambda a, b: a[:9].view(3, 3)[:, 1:].copy_(a[:9].view(3, 3)[:, :-1] * 1),
+    "nothing in common": lambda a, b: a[:5].sub_(a[5:]),
+    "nothing at all": lambda a, b: a[:0].add_(a[1:1]),
+    "one row": lambda a, b: a[:9].view(3, 3)[1].copy_(a[:9].view(3, 3)[2]),
+}
+
+
+@pytest.mark.parametrize("write", APART.values(), ids=APART)
+def test_a_write_to_a_part_of_what_is_read_is_refused(write, device, oracle):
+    def outcome(t, device):
+        memory = t.arange(11.0, device=device)
+        try:
+            write(memory[1:], memory[:10])
+        except RuntimeError as error:
+            return str(error)
+        return memory.tolist()
+
+    assert outcome(polytensor, device) == outcome(oracle, "cpu")
+
+
+def test_results_share_no_part_of_what_is_read(both):
+    x = both.arange(6.0)
+    for fn in (lambda: both.exp(x[:5], out=x[1:]), lambda: both.add(x[:5], 1, out=x[1:])):
+        with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor refer to"):
+            fn()
+    assert both.add(x, 1, out=x) is x and x.tolist() == [1, 2, 3, 4, 5, 6]

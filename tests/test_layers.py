@@ -280,9 +280,19 @@ def test_lazy_layers(case, device, oracle):
     assert not isinstance(ours, pt.nn.modules.lazy.LazyModuleMixin)
     give(loaded, theirs)
     assert not loaded.has_uninitialized_params()
-    a, b = loaded.eval()(*inputs(pt, case, "float32")), theirs.eval()(*inputs(oracle, case, "float32"))
-    close(a, b, "float32", "output")
+    loaded.eval(), theirs.eval()
+    for a, b in zip(
+        results(pt, loaded, inputs(pt, case, "float32")),
+        results(oracle, theirs, inputs(oracle, case, "float32")),
+        strict=True,
+    ):
+        for mine, other in zip(a, b, strict=True):
+            close(mine, other, "float32", "output or gradient")
     assert print_alike(loaded, theirs)
+    copied = copy.deepcopy(make(pt, case))
+    assert [p.requires_grad for p in copied.parameters()] == [p.requires_grad for p in make(oracle, case).parameters()]
+    copied(*inputs(pt, case, "float32")).sum().backward()
+    assert all(p.grad is not None for p in copied.parameters())
 
 
 # ---- this and that --------------------------------------------------------------------------------------------------------

@@ -21,6 +21,16 @@ def test_pointwise(mode, dtype, shape, special):
             finite = np.where(np.isfinite(x), x, np.asarray(0, x.dtype))
             for name in ("relu_backward", "tanh_backward", "sigmoid_backward"):
                 same(getattr(NUMBA, name)(g, finite), getattr(NUMPY, name)(g, finite))
+            same(NUMBA.silu_backward(g, x), NUMPY.silu_backward(g, x))
+            same(NUMBA.leaky_relu_backward(g, x, 0.3), NUMPY.leaky_relu_backward(g, x, 0.3), 0)
+            same(NUMBA.between(g, x, -0.5, 0.5), NUMPY.between(g, x, -0.5, 0.5), 0)
+            same(NUMBA.smooth_l1(x, 0.3), NUMPY.smooth_l1(x, 0.3))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 40, 41), (64, 8, 17), (300, 40), (3, 500, 2, 3)])
+def test_scaled_channels(mode, dtype, shape):
+    x, scale, shift = values(shape, dtype), values(shape[1], dtype, 1), values(shape[1], dtype, 2)
+    same(NUMBA.scale_channels(x, scale, shift), NUMPY.scale_channels(x, scale, shift))
 
 
 def test_exp_over_its_whole_range(dtype):

@@ -75,6 +75,22 @@ def test_running_sums(dtype, shape):
     np.testing.assert_array_equal(np.isinf(found), np.isinf(expected))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_running_extremes(dtype):
+    """Values, and of equal ones the last place; NaN stays once it came."""
+    for shape in ((5000,), (60, 90), (7, 30, 40)):
+        x = (4 * draw(shape, "float64")).round().astype(dtype)
+        if dtype != "int64":
+            x.reshape(-1)[[40, 777, 801]] = np.nan, -np.inf, np.nan
+        for form in forms(x):
+            for dim in range(x.ndim):
+                for name in ("cummax", "cummin"):
+                    found, expected = getattr(NUMBA, name)(form, dim), getattr(NUMPY, name)(form, dim)
+                    for a, b in zip(found, expected, strict=True):
+                        assert a.dtype == b.dtype and a.flags.c_contiguous
+                        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "complex64"])
 def test_transposed_copies(dtype):
     x = draw((24, 30, 70), "float64").astype(dtype)

@@ -132,7 +132,8 @@ def test_methods_by_themselves(oracle):
         x = t.tensor([[3.0, -1.0, 2.0], [0.5, 4.0, -6.0]])
         pruned = [methods[0].prune(x), methods[0].prune(x, t.ones(2, 3).tril()), container.prune(x)]
         alone = list(p.PruningContainer(methods[0])) == methods[:1]
-        return len(container), [type(m).__name__ for m in container], container[1] is methods[1], pruned, alone
+        mask = container.compute_mask(x, t.ones(2, 3).tril().long())  # of x's dtype
+        return len(container), [type(m).__name__ for m in container], container[1] is methods[1], pruned, alone, mask
 
     same(run, oracle)
 

@@ -175,3 +175,36 @@ def test_a_third_party_backend_by_entry_point(tmp_path):
         env={**os.environ, "PYTHONPATH": path, "POLYTENSOR_BACKEND": "checked"},
     )  # fmt: skip
     assert done.stdout.split("\n")[0] == "checked [2.0, 2.0]", done.stderr
+
+
+DRAWN = [
+    {"shape": ()}, {"shape": (2, 3)}, {"shape": 4}, {"shape": (0, 3), "noncontiguous": True},
+    {"shape": (2, 3), "noncontiguous": True}, {"shape": (1, 1), "noncontiguous": True}, {"shape": (2, 3), "low": 2},
+    {"shape": (1, 2, 3, 4), "memory_format": "channels_last"}, {"shape": 3, "high": -20}, {"shape": 3, "low": 3, "high": 3},
+    {"shape": 3, "low": float("nan")}, {"shape": 30, "low": -float("inf"), "high": float("inf")},
+    {"shape": 3, "low": 300, "high": 1e60}, {"shape": 30, "low": 0, "high": 2, "exclude_zero": True},
+    {"shape": 2, "requires_grad": True}, {"shape": (1, 2, 3, 4), "memory_format": "channels_last", "noncontiguous": True},
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "int8", "int64", "float16", "bfloat16", "float32", "float64", "complex64"]
+)
+def test_make_tensor(dtype, device, oracle):
+    def outcome(t, shape, device, memory_format=None, **options):
+        if memory_format is not None:
+            options["memory_format"] = getattr(t, memory_format)
+        try:
+            x = t.testing.make_tensor(shape, dtype=getattr(t, dtype), device=device, **options)
+        except (TypeError, ValueError) as error:
+            return type(error), str(error).replace("=polytensor.", "=torch.")
+        odd = (x != x).sum().item(), (x == 0).any().item() if options.get("exclude_zero") else None
+        return x.dtype.itemsize, tuple(x.shape), x.stride() if x.numel() else None, x.requires_grad, odd
+
+    for case in DRAWN:
+        assert outcome(polytensor, device=device, **case) == outcome(oracle, device="cpu", **case)
+    x = polytensor.testing.make_tensor(1000, dtype=getattr(polytensor, dtype), device=device, low=1, high=3)
+    x = polytensor.view_as_real(x) if x.is_complex() else x.double()
+    top = {"bool": 1, "complex64": 3}.get(dtype, 2 if "int" in dtype else 3)
+    assert 1 <= x.min() < 1.1 and top - 0.1 < x.max() <= top

@@ -172,7 +172,9 @@ def run(
             if g is not None:
                 wanted = None
                 if n.hooks is not None:
-                    g = _pre_hooks(n, g, create, targets, masks is not None and True in masks[n])
+                    g = _pre_hooks(
+                        n, g, create, None if accumulate else targets, masks is not None and True in masks[n]
+                    )
                 elif masks is not None:
                     _capture(n, g, create, targets)
                 if masks is not None:
@@ -304,7 +306,8 @@ def _hand_over(n: Any, gs: Any, targets: Any) -> None:
 def _pre_hooks(n: Any, g: Any, create: bool, targets: Any, needed: bool) -> Any:
     """Hooks on the outputs of `n`: of tensors (retain_grad last), then prehooks of the node.
 
-    Targets take theirs before them if gradients are `needed` further down, else after those of tensors, as in PyTorch.
+    Targets take theirs before them if gradients are `needed` further down, else after those of tensors and without those of
+    the node, as in PyTorch.
     """
     if "guard" in n.hooks:
         for guarded in n.hooks["guard"]:
@@ -315,7 +318,7 @@ def _pre_hooks(n: Any, g: Any, create: bool, targets: Any, needed: bool) -> Any:
             return g
     gs = [g] if n.outputs == 1 else g
     gs = [x if create or x is None else wrap(x, n.dev) for x in gs]
-    if needed:
+    if targets is not None and needed:
         _hand_over(n, gs, targets)
     for nr in range(n.outputs):
         for key in (nr, ("retain", nr)):
@@ -324,6 +327,7 @@ def _pre_hooks(n: Any, g: Any, create: bool, targets: Any, needed: bool) -> Any:
                     gs[nr] = replaced(fn, gs[nr])
     if targets is not None and not needed:
         _hand_over(n, gs, targets)
+        return g
     for fn in list(n.hooks.get("pre", {}).values()):
         new = fn(tuple(gs))
         if new is not None:

@@ -76,6 +76,13 @@ class ActivationKernels:
             return self.xp.maximum(x, x * slope)
         return self.where(x > 0, x, x * slope)
 
+    def leaky_relu_backward(self, g: Array, x: Array, slope: float) -> Array:
+        return self.where(x > 0, g, g * slope)
+
+    def between(self, g: Array, x: Array, lo: float, hi: float) -> Array:
+        """g where lo < x < hi, else 0."""
+        return self.keep(g, (x > lo) & (x < hi))  # type: ignore[attr-defined, no-any-return]
+
     def prelu_(self, x: Array, w: Array) -> Array:
         return self.where(x > 0, x, x * w)
 
@@ -102,10 +109,15 @@ class ActivationKernels:
         return self.clamp(x, lo, hi)  # type: ignore[attr-defined, no-any-return]
 
     def hardsigmoid(self, x: Array) -> Array:
-        return self.hardtanh(x + 3, 0, 6) / 6
+        y = self.hardtanh(x + 3, 0, 6)
+        y /= 6
+        return y
 
     def hardswish(self, x: Array) -> Array:
-        return x * self.hardtanh(x + 3, 0, 6) / 6
+        y = self.hardtanh(x + 3, 0, 6)
+        y *= x
+        y /= 6
+        return y
 
     def hardshrink(self, x: Array, lambd: float) -> Array:
         return self.where((x >= -lambd) & (x <= lambd), self.xp.zeros_like(x), x)

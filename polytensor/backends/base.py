@@ -188,7 +188,12 @@ class Backend(
         """n values; integers in int64, floats in float64, then cast."""
         integral = np.dtype(dtype).kind in "iu" and isinstance(start, int) and isinstance(step, int)
         kind = np.int64 if integral else np.float64
-        return (self.xp.arange(max(n, 0), dtype=kind) * step + start).astype(dtype)
+        values = self.xp.arange(max(n, 0), dtype=kind)
+        if step != 1:
+            values *= step
+        if start:
+            values += start
+        return values.astype(dtype, copy=False)
 
     def eye(self, n: int, m: int, dtype: Any) -> Array:
         return self.xp.eye(n, m, dtype=dtype)
@@ -246,7 +251,7 @@ class Backend(
     squeeze = unsqueeze = reshape
 
     def reshape_copy(self, x: Array, shape: tuple[int, ...]) -> Array:
-        return self.xp.ascontiguousarray(x).reshape(shape)
+        return self.contiguous(x).reshape(shape)
 
     def transpose(self, x: Array, d0: int, d1: int) -> Array:
         return x.swapaxes(d0, d1)
@@ -305,6 +310,18 @@ class Backend(
 
     def data_ptr(self, x: Array) -> int:
         return int(x.__array_interface__["data"][0])
+
+    def shares_part(self, x: Array, y: Array) -> bool:
+        """Whether arrays of one owner, both without gaps, have elements in common and are not the same ones."""
+        if not self.xp.may_share_memory(x, y):
+            return False
+        layouts = []
+        for a in (x, y):
+            layout = [(s, n) for s, n in zip(a.strides, a.shape, strict=True) if n != 1]
+            if sum((n - 1) * s for s, n in layout) + a.dtype.itemsize != a.nbytes:
+                return False
+            layouts.append(layout)
+        return layouts[0] != layouts[1] or self.data_ptr(x) != self.data_ptr(y)
 
     # ---- pointwise beyond the array library's own -------------------------------------------------------------
     def conj(self, x: Array) -> Array:

@@ -133,6 +133,9 @@ class MetaBackend(NumpyBackend):
     def write(self, x: Any, value: Any) -> None:
         np.broadcast_to(value, x.shape)
 
+    def shares_part(self, x: Any, y: Any) -> bool:
+        return False  # there is no memory
+
     def iadd(self, x: Any, value: Any) -> None:
         pass
 

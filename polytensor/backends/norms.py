@@ -101,10 +101,14 @@ class NormKernels:
 
     def normalize_by(self, x: Array, mean: Array, var: Array, w: Array | None, b: Array | None, eps: float) -> Array:
         """(x - mean) / sqrt(var + eps) * w + b with one of each for each channel of x (N, C, *): a product and a sum."""
-        small = (1, -1, *[1] * (x.ndim - 2))
         scale = self.rsqrt(var + eps)  # type: ignore[attr-defined]
         scale = scale if w is None else scale * w
         shift = -(mean * scale) if b is None else b - mean * scale
+        return self.scale_channels(x, scale, shift)
+
+    def scale_channels(self, x: Array, scale: Array, shift: Array) -> Array:
+        """x (N, C, *) * scale + shift, one of each for each channel."""
+        small = (-1, *[1] * (x.ndim - 2))
         y = x * scale.reshape(small)
         y += shift.reshape(small)
         return y

@@ -97,6 +97,8 @@ class UninitializedTensorMixin(Tensor):
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
+        if requires_grad:
+            self._extras()
         self._fn = LEAF if requires_grad else None
         return self
 
@@ -138,9 +140,7 @@ class UninitializedTensorMixin(Tensor):
 
 
 def _rebuild(cls: Any, requires_grad: bool, device: str, dtype: Any) -> Any:
-    r = cls(device=resolve(device), dtype=dtype)
-    r._fn = LEAF if requires_grad else None
-    return r
+    return cls(device=resolve(device), dtype=dtype).requires_grad_(requires_grad)
 
 
 class UninitializedParameter(UninitializedTensorMixin, Parameter):

@@ -5,15 +5,14 @@ from __future__ import annotations
 from math import pi, sqrt
 from typing import Any
 
-from .. import dtypes
 from ..autograd.modes import WATCH, InferenceCell, mode
 from ..backends.activations import ROOT_2_OVER_PI, TANH_GELU
 from ..tensor import LEAF, Tensor, check_dim, rebase, wrap
 from . import pointwise as pw
-from .clamps import clamp
+from .creation import empty_like
 from .halves import is_half, rounded_once, widened
 from .layers import softmax
-from .random_ops import _uniform
+from .random_ops import _uniform, exponential_
 from .rows import together
 from .shape import contiguous, reshape
 from .table import ROWS, F, attach, check_tensor, inplace, named, no_kernel, primitive
@@ -24,11 +23,6 @@ __all__ = [
 
 
 # ---- rows; a rule's `where` never meets inf * 0 in the branch that it does not take ------------------------------------
-def _between(F: Any, g: Any, x: Any, lo: float, hi: float) -> Any:
-    """g where lo < x < hi, else 0."""
-    return F.keep(g, F.logical_and(F.gt(x, lo), F.lt(x, hi)))
-
-
 def _elu_rule(F: Any, g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
     slope = F.mul(F.exp(F.mul(F.clamp(x, None, 0), input_scale)), alpha * scale * input_scale)
     return F.where(F.le(x, 0), F.mul(g, slope), F.mul(g, scale))
@@ -62,7 +56,16 @@ def _silu_backward(g: Tensor, x: Tensor) -> Tensor:
     return F.mul(g, F.mul(s, F.add(F.mul(x, F.sub(1, s)), 1)))  # type: ignore[no-any-return]
 
 
+def _leaky_relu_backward(g: Tensor, x: Tensor, slope: float) -> Tensor:
+    return F.where(F.gt(x, 0), g, F.mul(g, slope))  # type: ignore[no-any-return]
+
+
+def _between(g: Tensor, x: Tensor, lo: float, hi: float) -> Tensor:
+    return F.keep(g, F.logical_and(F.gt(x, lo), F.lt(x, hi)))  # type: ignore[no-any-return]
+
+
 F.gelu_tanh_backward, F.silu_backward = _gelu_tanh_backward, _silu_backward
+F.leaky_relu_backward, F.between = _leaky_relu_backward, _between
 
 
 def _mish_rule(F: Any, g: Any, x: Any) -> Any:
@@ -89,7 +92,7 @@ _elu = primitive("elu", "x", (_elu_rule,), "alpha scale input_scale")
 _gelu = primitive("gelu", "x", (_gelu_rule,))
 _gelu_tanh = primitive("gelu_tanh", "x", (lambda F, g, x: F.gelu_tanh_backward(g, x),), node="GeluBackward0")
 _leaky_relu = primitive(
-    "leaky_relu", "x", (lambda F, g, x, slope: F.where(F.gt(x, 0), g, F.mul(g, slope)),), "slope"
+    "leaky_relu", "x", (lambda F, g, x, slope: F.leaky_relu_backward(g, x, slope),), "slope"
 )  # fmt: skip
 _prelu = primitive(
     "prelu_",
@@ -105,8 +108,8 @@ _softplus = primitive("softplus", "x", (_softplus_rule,), "beta threshold")
 _log_sigmoid = primitive("log_sigmoid", "x", (lambda F, g, x: F.mul(g, F.sigmoid(F.neg(x))),))
 _silu = primitive("silu", "x", (lambda F, g, x: F.silu_backward(g, x),))
 _mish = primitive("mish", "x", (_mish_rule,))
-_hardtanh = primitive("hardtanh", "x", (lambda F, g, x, lo, hi: _between(F, g, x, lo, hi),), "lo hi")
-_hardsigmoid = primitive("hardsigmoid", "x", (lambda F, g, x: F.mul(_between(F, g, x, -3, 3), 1 / 6),))
+_hardtanh = primitive("hardtanh", "x", (lambda F, g, x, lo, hi: F.between(g, x, lo, hi),), "lo hi")
+_hardsigmoid = primitive("hardsigmoid", "x", (lambda F, g, x: F.mul(F.between(g, x, -3, 3), 1 / 6),))
 _hardswish = primitive("hardswish", "x", (_hardswish_rule,))
 _hardshrink = primitive("hardshrink", "x", (_shrink_rule,), "lambd")
 _softshrink = primitive("softshrink", "x", (_shrink_rule,), "lambd")
@@ -326,8 +329,7 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """softmax of (logits + Gumbel noise) / tau; `hard` gives one-hot samples with the gradient of the soft ones."""
     x = check_tensor(logits, "gumbel_softmax")
-    u = _uniform(x._a.shape, x._a.dtype, x._dev, None)
-    noise = pw.neg(pw.log(pw.neg(pw.log(clamp(pw.sub(1, wrap(u, x._dev)), dtypes.float_limits(x.dtype).tiny, None)))))
+    noise = pw.neg(pw.log(exponential_(empty_like(x.detach()))))
     soft = softmax(pw.div(pw.add(x, noise), tau), dim)
     if not hard:
         return soft  # type: ignore[no-any-return]

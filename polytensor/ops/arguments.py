@@ -83,6 +83,8 @@ def addressable(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def checked(value: Any, d: dtypes.dtype) -> Any:
     """A Python number that dtype `d` can hold, integers wrapped. RuntimeError as in PyTorch where it cannot."""
+    if value.__class__ is float and d.category == dtypes.FLOAT and -6e4 < value < 6e4:  # all of that kind hold it
+        return value
     name = CPP_NAME.get(d.name, d.name)
     if isinstance(value, complex) and d.category != dtypes.COMPLEX:
         if value.imag != 0 and d.category != dtypes.BOOL:

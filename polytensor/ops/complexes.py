@@ -89,7 +89,18 @@ def view_as_complex(input: Tensor) -> Tensor:
 
 def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     """real + 1j * imag from two float tensors of one dtype. Source: torch.complex."""
-    a, b = check_tensor(real, "complex", "real")._a, check_tensor(imag, "complex", "imag")._a
+    a, b = _parts("complex", real=real, imag=imag)
+    try:
+        r = _pair(real, imag)
+    except ValueError:
+        raise shape_error(a, b) from None
+    return r if out is None else write_out(out, r)  # type: ignore[no-any-return]
+
+
+def _parts(op: str, **parts: Tensor) -> tuple[Any, Any]:
+    """The arrays of two float tensors of one dtype and device."""
+    real, imag = parts.values()
+    a, b = (check_tensor(x, op, name)._a for name, x in parts.items())
     if a.dtype.char not in "fd" or b.dtype.char not in "fd":
         raise RuntimeError(
             f"Expected both inputs to be Half, Float or Double tensors but got {type_name(real)} and {type_name(imag)}"
@@ -98,17 +109,14 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
         raise RuntimeError(
             f"Expected object of scalar type {type_name(real)} but got scalar type {type_name(imag)} for second argument"
         )
-    same_device("complex", real, imag)
-    try:
-        r = _pair(real, imag)
-    except ValueError:
-        raise shape_error(a, b) from None
-    return r if out is None else write_out(out, r)  # type: ignore[no-any-return]
+    same_device(op, real, imag)
+    return a, b
 
 
 @named("PolarBackward0")
 def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Complex numbers of given absolute value and angle (radians). Source: torch.polar."""
+    _parts("polar", abs=abs, angle=angle)
     return complex(pw.mul(abs, pw.cos(angle)), pw.mul(abs, pw.sin(angle)), out=out)
 
 

@@ -138,6 +138,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if len(args) == 1 and not kwargs and args[0].__class__ is dtypes.dtype:
         d = array_dtype(args[0])
         return self if self._a.dtype == d else F.cast(self, d)  # type: ignore[no-any-return]
+    if len(args) == 1 and not kwargs and args[0] is self._dev:
+        return self
     device, dtype, non_blocking, copy, wanted = to_arguments(args, kwargs)
     r = self
     if device is not None:
@@ -204,13 +206,18 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
     return to(self, other)
 
 
-def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = False) -> Tensor:
-    """Tensor(2, 3): uninitialised of that shape; Tensor([2, 3]): that data; Tensor(t): an alias. Source: torch.Tensor."""
+def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = False, size: Any = None) -> Tensor:
+    """Tensor(2, 3) and Tensor(size=(2, 3)): uninitialised of that shape; Tensor([2, 3]): that data; Tensor(t): an alias.
+
+    Source: torch.Tensor.
+    """
     from ..size import Size
     from .creation import empty
     from .from_data import _is_sequence, tensor
 
     d = dtype or dtypes.get_default_dtype()
+    if size is not None:
+        args = (*args, Size(size))
     if len(args) != 1:
         return empty(*(args or (0,)), dtype=d, device=dev)  # type: ignore[no-any-return]
     data = args[0]
@@ -241,13 +248,13 @@ class _LegacyType(type):
     def __instancecheck__(cls, obj: Any) -> bool:
         return isinstance(obj, Tensor) and obj.dtype is cls.dtype and obj._dev.type == cls._place
 
-    def __call__(cls, *args: Any, device: Any = None) -> Tensor:
+    def __call__(cls, *args: Any, size: Any = None, device: Any = None) -> Tensor:
         dev = devices.cpu_device() if device is None else devices.resolve(device)
         if cls._place == "cuda":
             if not devices.cuda_allowed():
                 raise TypeError(f"type {cls.__module__}.{cls.__name__} not available: no CUDA device can be used here.")
             dev = devices.resolve("cuda")
-        return legacy_tensor(args, cls.dtype, dev, strict=True)
+        return legacy_tensor(args, cls.dtype, dev, strict=True, size=size)
 
 
 def _legacy_class(name: str, d: dtypes.dtype, place: str) -> Any:

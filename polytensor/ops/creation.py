@@ -223,9 +223,9 @@ def new_tensor(
     return make_tensor(data, dtype or self.dtype, device or self._dev, requires_grad, pin_memory)
 
 
-def new_legacy(self: Tensor, *args: Any, device: Any = None) -> Tensor:
+def new_legacy(self: Tensor, *args: Any, size: Any = None, device: Any = None) -> Tensor:
     """The legacy constructor with self's dtype: new(2, 3), new([1, 2])."""
-    return legacy_tensor(args, self.dtype, self._dev if device is None else devices.resolve(device))
+    return legacy_tensor(args, self.dtype, self._dev if device is None else devices.resolve(device), size=size)
 
 
 # ---- ranges ----------------------------------------------------------------------------------------------------------

@@ -184,32 +184,43 @@ def _reduced(x: Tensor, labels: Labels, keep: Any) -> tuple[Tensor, Labels]:
     return red.sum(x, drop, dtype=x.dtype), tuple(s for s in labels if s in keep)
 
 
-def _pair(x: Tensor, a: Labels, y: Tensor, b: Labels, keep: Any) -> tuple[Tensor, Labels]:
-    """Contract two operands over the labels that are not in `keep`, by one batched product of matrices."""
+def _pair(x: Tensor, a: Labels, y: Tensor, b: Labels, output: Labels, keep: Any) -> tuple[Tensor, Labels]:
+    """Contract two operands over the labels that are not in `keep`, by one batched product of matrices.
+
+    The result lies in memory in the order of `output` as far as one product can give it, so that views fit.
+    """
     x, a = _reduced(x, a, {*keep, *b})
     y, b = _reduced(y, b, {*keep, *a})
-    batch = [s for s in a if s in b and s in keep]
+
+    def place(s: Any) -> int:
+        return output.index(s) if s in output else len(output)
+
     inner = [s for s in a if s in b and s not in keep]
-    rows = [s for s in a if s not in b]
-    columns = [s for s in b if s not in a]
+    if not inner:
+        every, parts = sorted(dict.fromkeys((*a, *b)), key=place), []
+        for t, labels in ((x, a), (y, b)):
+            order = [labels.index(s) for s in every if s in labels]
+            t = sh.permute(t, order) if order != sorted(order) else t
+            sizes = iter(t._a.shape)
+            parts.append(
+                t if len(labels) == len(every) else sh.reshape(t, [next(sizes) if s in labels else 1 for s in every])
+            )
+        return pw.mul(*parts), tuple(every)
+    batch = sorted((s for s in a if s in b and s in keep), key=place)
+    rows, columns = sorted((s for s in a if s not in b), key=place), sorted((s for s in b if s not in a), key=place)
+    if rows and columns and place(columns[-1]) < place(rows[0]):
+        x, a, rows, y, b, columns = y, b, columns, x, a, rows
     x = sh.permute(x, [a.index(s) for s in (*batch, *rows, *inner)])
     y = sh.permute(y, [b.index(s) for s in (*batch, *inner, *columns)])
     nb, nr, ni = len(batch), len(rows), len(inner)
     p, q = x._a.shape, y._a.shape
-    shape = (*p[: nb + nr], *q[nb + ni :])
-    if not inner:
-        x = sh.reshape(x, (*p, *(1 for _ in columns))) if columns else x
-        y = sh.reshape(y, (*q[:nb], *(1 for _ in rows), *q[nb:])) if rows else y
-        r = pw.mul(x, y)
+    m, k, n = prod(p[nb : nb + nr]), prod(p[nb + nr :]), prod(q[nb + ni :])
+    if batch:
+        c = prod(p[:nb])
+        r = mat.bmm(sh.reshape(x, (c, m, k)), sh.reshape(y, (c, k, n)))
     else:
-        m, k, n = prod(p[nb : nb + nr]), prod(p[nb + nr :]), prod(q[nb + ni :])
-        if batch:
-            c = prod(p[:nb])
-            r = mat.bmm(sh.reshape(x, (c, m, k)), sh.reshape(y, (c, k, n)))
-        else:
-            r = mat.mm(sh.reshape(x, (m, k)), sh.reshape(y, (k, n)))
-        r = sh.reshape(r, shape)
-    return r, (*batch, *rows, *columns)
+        r = mat.mm(sh.reshape(x, (m, k)), sh.reshape(y, (k, n)))
+    return sh.reshape(r, (*p[: nb + nr], *q[nb + ni :])), (*batch, *rows, *columns)
 
 
 def einsum(*args: Any) -> Tensor:
@@ -254,12 +265,13 @@ def einsum(*args: Any) -> Tensor:
         for i, j in _path(tuple(labels for _, labels in live), tuple(s for s in output if size[s] != 1), large):
             (x, a), (y, b) = live[i], live[j]
             live = [t for k, t in enumerate(live) if k not in (i, j)]
-            live.append(_pair(x, a, y, b, {*output, *(s for _, labels in live for s in labels)}))
+            live.append(_pair(x, a, y, b, output, {*output, *(s for _, labels in live for s in labels)}))
     ((x, labels),) = live
-    x, labels = _reduced(x, labels, output)
     order = [labels.index(s) for s in output if size[s] != 1]
+    order += [i for i, s in enumerate(labels) if s not in output]
     if order != sorted(order):
-        x = sh.permute(x, order)
+        x, labels = sh.permute(x, order), tuple(labels[i] for i in order)
+    x, labels = _reduced(x, labels, output)
     shape = tuple(size[s] for s in output)
     return x if x._a.shape == shape else sh.reshape(x, shape)
 

@@ -10,11 +10,11 @@ from typing import Any
 from .. import dtypes
 from ..autograd.modes import mode
 from ..backends.base import SCALARS
-from ..tensor import Tensor
+from ..tensor import Tensor, check_apart
 from .arguments import NUMBERS, checked, fitting
 from .convert import to_device
 from .shape import _select, _slice
-from .table import F, attach, finish_inplace, guard, primitive, renamed, type_name
+from .table import F, attach, constant, finish_inplace, guard, primitive, renamed, type_name
 
 INT64, BOOL = dtypes.int64.array, dtypes.bool_.array
 
@@ -275,13 +275,20 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     basic, advanced = _parse(self, index)
     view = _basic(self, basic) if basic else self
     if not isinstance(value, Tensor):
-        from .from_data import tensor
-
         if isinstance(value, (str, bytes)) or value is None:
             raise TypeError(f"can't assign a {type(value).__name__} to a {self.type()}")  # type: ignore[attr-defined]
         if value.__class__ in NUMBERS:
             value = fitting(value, self.dtype, 1 if advanced is not None else view._a.size)
-        value = tensor(value, dtype=self.dtype, device=self._dev)
+            if advanced is None and (view._fn is None or not mode.grad):
+                view._check_inplace()
+                self._dev.backend.write(view._a, self._dev.backend.scalar(value, view._a.dtype))
+                view._bump()
+                return
+            value = constant(self._dev, self._a.dtype, value)
+        else:
+            from .from_data import tensor
+
+            value = tensor(value, dtype=self.dtype, device=self._dev)
     shape = value._a.shape
     while shape and shape[0] == 1 and (advanced is not None or len(shape) > view._a.ndim):
         value = value[0]  # type: ignore[index]
@@ -324,6 +331,7 @@ def _check_fits(self: Tensor, index: tuple[Any, ...], values: Tensor) -> None:
 def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool, given: Any = ()) -> Tensor:
     """Write values (broadcast, converted) where the parsed `index` points, in place; `given`: the index before that."""
     self._check_inplace()
+    check_apart(self, values)
     if values._a.dtype != self._a.dtype:
         values = F.cast(values, self._a.dtype)
     backend = self._dev.backend

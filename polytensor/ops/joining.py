@@ -86,7 +86,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | No
     first = kept[0]._a.shape
     if not first:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
-    d = check_dim(dim, len(first))
+    d = check_dim(dim, len(first)) if first != (0,) else 0  # of empty ones alone any
     for i, x in enumerate(kept):
         shape = x._a.shape
         if len(shape) != len(first):

@@ -374,6 +374,9 @@ def _batch_norm(
     shape = x._a.shape
     if training and x._a.ndim > 1 and prod(shape) == shape[1] and shape[1]:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
+    if eps <= 0 and (training or eps < 0):
+        wanted = "positive during training" if training else "non-negative"
+        raise ValueError(f"batch_norm eps must be {wanted}, but got {eps}")
     if not training and (running_mean is None or running_var is None):
         missing = "running_mean" if running_mean is None else "running_var"
         raise RuntimeError(f"{missing} must be defined in evaluation mode")

@@ -116,7 +116,7 @@ def vector_norm(
                 "this dimension is empty and the operation does not have an identity"
             )
     r = _vector_norm(x, float(ord), dims, keepdim)
-    return r if out is None else write_out(out, r, True)
+    return red.packed(r) if out is None else write_out(out, r, True)
 
 
 def _pair_of_dims(x: Tensor, dim: Any, op: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..backends.base import SCALARS
 from ..tensor import Tensor
-from .rows import F, written
+from .rows import written
 
 
 def check_tensor(x: Any, op: str, name: str = "input") -> Tensor:
@@ -95,19 +95,11 @@ SYMBOLS = {
 }  # fmt: skip
 
 
-OF_NUMBERS = {"add", "sub", "mul", "div", "div_floor", "div_trunc", "floor_divide"}
-
-
 def foreign(op: str, x: Any, y: Any, error: TypeError) -> Any:
     """The operator of an op with something that is no operand: what its class makes of it, or Python's TypeError.
 
-    Operators are the functions themselves, so this stands in for the NotImplemented that they would return. Arithmetic of
-    two numbers gives a tensor.
+    Operators are the functions themselves, so this stands in for the NotImplemented that they would return.
     """
-    if op in OF_NUMBERS and isinstance(x, (int, float, complex)) and isinstance(y, (int, float, complex)):
-        from .from_data import as_tensor
-
-        return getattr(F, op)(as_tensor(x), as_tensor(y))
     for z in (x, y):
         if not isinstance(z, Tensor) and hasattr(type(z), "__torch_function__"):
             import polytensor

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..autograd.modes import InferenceCell
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor, check_apart, wrap
 from .halves import is_half, rounded_once, scaled
 from .operands import asked, warn_of_order
 from .table import (
@@ -458,8 +458,11 @@ def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
         src = F.cast(src, self._a.dtype)
 
     a, b, v = self._a, src._a, self._v
+    if a.base is not None or b.base is not None:
+        check_apart(self, src)
     plain = self._fn is None and src._fn is None and (v is None or v[0]._fn is None)
-    if plain and self._s.__class__ is not InferenceCell and a.shape == b.shape and 0 not in a.strides:
+    fits = a.shape == b.shape or not b.ndim
+    if plain and fits and self._s.__class__ is not InferenceCell and 0 not in a.strides:
         self._dev.backend.write(a, b)
         self._bump()
         return self
@@ -515,6 +518,7 @@ def _with_alpha(plain: Any, fn: Any, name: str) -> Any:
             return plain(self, other)  # type: ignore[no-any-return]
         if is_half(self._a.dtype) and (not isinstance(other, Tensor) or other._a.dtype == self._a.dtype):
             return by_copy(self, other, alpha=alpha)  # type: ignore[no-any-return]
+        check_apart(self, other)
         return plain(self, _scaled(self, other, alpha))  # type: ignore[no-any-return]
 
     method.__name__ = name

@@ -242,7 +242,7 @@ def sum(
             return _sum(input, None, False)  # type: ignore[no-any-return]
         ndim = input._a.ndim
         if dim.__class__ is int and -ndim <= dim < ndim:
-            r = _sum(input, (dim if dim >= 0 else dim + ndim,), False)
+            r = packed(_sum(input, (dim if dim >= 0 else dim + ndim,), False))
             return r if r._fn is None else renamed(r, "SumBackward1")
     x = _to(reducible(input, "sum", keepdim), dtype if dtype is not None or out is None else out.dtype)
     r = _sum(x, None, keepdim) if dim is None else renamed(_sum(x, _dims(x, dim), keepdim), "SumBackward1")

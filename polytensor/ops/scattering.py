@@ -11,12 +11,14 @@ from .arguments import checked
 from .indexing import _index_put, getitem, index_put
 from .pointwise import remainder
 from .pointwise import where as where_
+from .reduce import packed
 from .rows import raw_dtype, together
 from .shape import _slice, broadcast_shapes, broadcast_tensors, contiguous, expand, memory_order, reshape
 from .table import (
     F,
     attach,
     check_tensor,
+    constant,
     cpp_name,
     fresh,
     give,
@@ -387,7 +389,7 @@ def _value_for(x: Tensor, value: Any) -> Tensor:
         if value._a.dtype.kind == "c" and x._a.dtype.kind not in "bc" and value._a.imag != 0:
             checked(1j, x.dtype)
         return value if value._a.dtype == x._a.dtype else F.cast(value, x._a.dtype)  # type: ignore[no-any-return]
-    return wrap(x._dev.backend.full((), checked(value, x.dtype), x._a.dtype), x._dev)
+    return constant(x._dev, x._a.dtype, checked(value, x.dtype))
 
 
 @named("IndexFillBackward0")
@@ -429,7 +431,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A number or 0-dim tensor where mask (bool, broadcast) holds. Source: torch.masked_fill."""
     _zero_dim(value, "masked_fill_")
     _check_mask(mask, f"masked_fill_ only supports boolean masks, but got mask with dtype {cpp_name(mask)}")
-    r = where_(mask, _value_for(input, value), input)
+    r = packed(where_(mask, _value_for(input, value), input))
     return renamed(r, f"MaskedFillBackward{int(isinstance(value, Tensor))}")
 
 

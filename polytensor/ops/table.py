@@ -18,7 +18,7 @@ from ..autograd.modes import InferenceCell, mode
 from ..autograd.node import Guarded, Node
 from ..autograd.watch import Packed
 from ..backends.base import DTYPE_OF, UFUNC
-from ..tensor import LEAF, Tensor, check_overlap, rebase, wrap
+from ..tensor import LEAF, Tensor, check_apart, check_overlap, rebase, wrap
 from .halves import FLOAT32 as FLOAT32
 from .halves import WIDE, held, is_half, wide_number
 from .operands import NoOperandError, asked, foreign, operand
@@ -174,12 +174,13 @@ def result_type(*xs: Any) -> dtypes.dtype:
 OF_NUMBERS = {"add", "sub", "mul", "div", "div_floor", "div_trunc", "floor_divide"}  # which take two numbers too
 
 
-def prepare(op: str, kind: int, *args: Any) -> list[Tensor]:
+def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
     """Operands as Tensors of one dtype on one device: the general path of every pointwise op."""
-    xs = [operand(x, op) for x in args]
+    xs = tuple(operand(x, op) for x in xs)
     tensors = [x for x in xs if isinstance(x, Tensor)]
     if not tensors and op in OF_NUMBERS:
-        xs = tensors = [constant(devices.cpu_device(), dtypes.scalar_dtype(x).array, x) for x in xs]
+        tensors = [constant(devices.cpu_device(), dtypes.scalar_dtype(x).array, x) for x in xs]
+        xs = tuple(tensors)
     if not tensors:
         raise TypeError(f"{op}(): argument 'input' must be Tensor, not {type(xs[0]).__name__}")
     # tensors of the CPU without dimensions go along
@@ -303,15 +304,22 @@ def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
     return x
 
 
+# operands of these may share a part of the memory, as in PyTorch
+UNCHECKED = {"addmm_", "addmv_", "baddbmm_", "bernoulli_", "index_fill_", "masked_fill_", "masked_scatter_"}
+
+
 def inplace(fn: Callable[..., Any], name: str, row: Row | None = None) -> Callable[..., Any]:
     """The in-place method of an op: compute, write, rebase. PyTorch's checks come first.
 
     `row`: that of the op, if fn calls no other.
     """
     saves = row is None or any(kind == "in" for kind, _ in row.save_spec)
+    apart = name not in UNCHECKED
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         self._check_inplace()
+        if apart:
+            check_apart(self, *args)
         old = self
         if mode.grad and (self._fn is not None or any(isinstance(t, Tensor) and t._fn is not None for t in args)):
             old = self._alias(self._fn, self._nr)
@@ -380,7 +388,10 @@ def unary(
             have = check_tensor(input, name)._a.dtype
             if out._a.dtype != have and not (have.kind == "c" and name == "abs"):
                 raise RuntimeError(f"Found dtype {type_name(out)} but expected {type_name(input)}")
-        return fast(input) if out is None else write_out(out, fast(input))
+        if out is None:
+            return fast(input)  # type: ignore[no-any-return]
+        check_apart(out, input)
+        return write_out(out, fast(input))
 
     fast = row.written(name, lambda: text(False), general, FLOAT32=FLOAT32, slow=slow)
     op = row.written(name, lambda: text(True), general, FLOAT32=FLOAT32, slow=slow)
@@ -451,6 +462,8 @@ def binary(
             if out is not None and kind == PROMOTE and not dtypes.can_cast(x.dtype, out.dtype):
                 raise no_cast(x, out)
             raise refusal(str(no_kernel(f"{name}_cpu", x)))
+        if out is not None:
+            check_apart(out, input, other)
         r = fast(x, y)
         return r if out is None else write_out(out, r)
 
@@ -502,6 +515,8 @@ def binary(
                     other = constant(self._dev, d, other)
             if isinstance(other, Tensor) and other._fn is None and other._dev is self._dev:
                 b = other._a
+                if a.base is not None or b.base is not None:
+                    check_apart(self, other)
                 kernel = getattr(self._dev.backend, name)
                 kernel = kernel if kernel.__class__ is UFUNC else getattr(kernel, "into", None)
                 if (

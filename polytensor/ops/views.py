@@ -22,6 +22,7 @@ from .shape import (
     _unfold,
     contiguous,
     memory_order,
+    replay,
     reshape,
     sizes,
     squeeze,
@@ -271,10 +272,12 @@ def _relayout(x: Tensor, r: Tensor, back: tuple[str, tuple[Any, ...]]) -> Tensor
             if other is not None and other is not r and other._v is not None and other._v[0] is x:
                 other._v = (x, (back, *other._v[1]), *other._v[2:])
     else:
-        x._v = r._v
+        x._v = (*r._v[:2], *x._v[2:])  # where x was made counts, not where its layout changed
     x._a = r._a
     if mode.grad:
         x._fn, x._nr = r._fn, r._nr
+    elif x._fn is not None and x._fn is not LEAF and x._v is not None:
+        replay(x._v[0], x)
     x._bump()
     return x
 

@@ -15,8 +15,9 @@ import numpy as np
 from ...layouts import dense_order
 from ..base import UFUNCS
 from . import launch
-from .launch import I64, register
+from .launch import I32, I64, register
 from .rows import CTYPE, FLOATS, ROWS
+from .strided import ARITHMETIC, COMPARISONS, STEPS, pairing, stance
 
 Array = Any
 
@@ -77,14 +78,7 @@ __device__ __forceinline__ void two(const T* x, const T* y, U* out, i64 n, i64 k
 """
 )
 
-# name: (formula, C types)
-BINARY = {
-    "add": ("a + b", TYPES), "sub": ("a - b", TYPES),
-    "mul": ("a * b", TYPES), "div": ("a / b", FLOATS),
-    "maximum": ("a > b || a != a ? a : b", TYPES),
-    "minimum": ("a < b || a != a ? a : b", TYPES),
-}  # fmt: skip
-COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+BINARY = {name: FLOATS if name == "div" else TYPES for name in ARITHMETIC}  # the C types that they take
 CHOOSE = r"""
 // The pack at i of n elements that begin anew after k; `first` where there is one alone.
 template <typename T, int V> __device__ __forceinline__ Pack<T, V> again(const T* x, i64 i, i64 k, i64 n, T first) {
@@ -146,15 +140,18 @@ __global__ void two_{name}(const T* x, const T* y, {result}* out, i64 n, i64 kx,
 """
 
 
-for _name, (_formula, _types) in BINARY.items():
-    register("two_" + _name, TWO + _text(_name, "T", _formula), [(c,) for c in _types])
-for _name, _sign in COMPARISONS.items():
-    register("two_" + _name, TWO + _text(_name, "bool", f"a {_sign} b"), [(c,) for c in TYPES])
+for _name, _types in BINARY.items():
+    register("two_" + _name, TWO + _text(_name, "T", ARITHMETIC[_name]), [(c,) for c in _types])
+for _name, _formula in COMPARISONS.items():
+    register("two_" + _name, TWO + _text(_name, "bool", _formula), [(c,) for c in TYPES])
 CASTS = [(a, b) for a in FLOATS for b in FLOATS if a != b] + [("bool", "float"), ("long long", "float")]
 register("convert", CONVERT, CASTS)
 DTYPES = {c: d for d, c in CTYPE.items()}
 CONVERSIONS = {(DTYPES[a], DTYPES[b]): ("convert", a, b) for a, b in CASTS if a in DTYPES and b in DTYPES}
 register("choose", PLACE + CHOOSE, [(c,) for c in (*TYPES, "bool")])
+
+
+BOOLS = np.dtype(np.bool_)
 
 
 def period(x: Array, shape: tuple[int, ...]) -> int:
@@ -175,6 +172,7 @@ def period(x: Array, shape: tuple[int, ...]) -> int:
 def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scalar: Any, result: Any = None) -> Any:
     """The kernel for two arrays of one dtype, or an array and a number; `plain` takes what it does not."""
     known = {d: (("two_" + name, c), 16 // d.itemsize, result or d) for d, c in CTYPE.items() if c in types}
+    steps, op = STEPS[name]
 
     def call(x: Array, y: Array) -> Array:
         try:
@@ -185,9 +183,11 @@ def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scala
             y, dtype = scalar(y, x.dtype), x.dtype
             other = dtype
         found = known.get(dtype)
-        if found is None or other is not dtype or not (x._c_contiguous and y._c_contiguous):
+        if found is None or other is not dtype:
             return plain(x, y)
         key, each, made = found
+        if not (x._c_contiguous and y._c_contiguous):
+            return far(x, y, key[1], made)
         shape, n = x.shape, x.size
         if y.shape == shape:
             count = kx = ky = I64[n]
@@ -196,12 +196,22 @@ def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scala
                 shape, n = y.shape, y.size
             px, py = period(x, shape), period(y, shape)
             if not (px and py):
-                return plain(x, y)
+                return far(x, y, key[1], made)
             count, kx, ky = I64[n], I64[px], I64[py]
         out = empty(shape, made)
         if n:
             launch.ready[key].over(n, (x, y, out, count, kx, ky), each)
         return out
+
+    def far(x: Array, y: Array, ctype: str, made: Any) -> Array:
+        found = pairing(stance(x), stance(y))
+        if found is None:
+            return plain(x, y)
+        shape, back, n, numbers = found
+        out = empty(shape, made)
+        if n:
+            launch.ready[steps, ctype].over(n, (x, y, out, I32[op], *numbers))
+        return out if back is None else out.transpose(back)
 
     def into(x: Array, y: Array, out: Array) -> Array | None:
         """The result in `out`, which is x; None if it takes another way. y has the shape of x, or no dimensions."""
@@ -246,29 +256,31 @@ def chooser(plain: Callable[..., Array], empty: Any) -> Any:
 
     def call(condition: Array, x: Array, y: Array) -> Array:
         try:
-            arrays, key = (condition, x, y), known.get(x.dtype)
-            fits = (
-                key is not None
-                and y.dtype is x.dtype
-                and condition.dtype == np.bool_
-                and all([a._c_contiguous for a in arrays])
-            )
+            key = known.get(x.dtype)
+            fits = key is not None and y.dtype is x.dtype and condition.dtype is BOOLS
         except AttributeError:
             return plain(condition, x, y)
         if key is None or not fits:
             return plain(condition, x, y)
-        shape, n = condition.shape, condition.size
-        if x.shape == shape and y.shape == shape:
-            periods = [n, n, n]
-        else:
-            shape = max([a.shape for a in arrays], key=lambda s: (len(s), prod(s)))
-            n, periods = prod(shape), [period(a, shape) for a in arrays]
-        if not all(periods):  # of nothing, or not of whole rows
+        if condition._c_contiguous and x._c_contiguous and y._c_contiguous:
+            shape, n = condition.shape, condition.size
+            pc = px = py = n
+            if not x.shape == shape == y.shape:
+                shape = max([a.shape for a in (condition, x, y)], key=lambda s: (len(s), prod(s)))
+                n, pc, px, py = prod(shape), period(condition, shape), period(x, shape), period(y, shape)
+            if pc and px and py:
+                out = empty(shape, x.dtype)
+                args = (condition, x, y, out, I64[n], I64[pc], I64[px], I64[py])
+                launch.ready[key].over(n, args, 16 // x.dtype.itemsize)
+                return out
+        found = pairing(stance(condition), stance(x), stance(y))
+        if found is None:
             return plain(condition, x, y)
+        shape, back, n, numbers = found
         out = empty(shape, x.dtype)
-        args = (condition, x, y, out, I64[n], *[I64[k] for k in periods])
-        launch.ready[key].over(n, args, 16 // x.dtype.itemsize)
-        return out
+        if n:
+            launch.ready["choose_steps", key[1]].over(n, (condition, x, y, out, *numbers))
+        return out if back is None else out.transpose(back)
 
     return call
 
@@ -291,11 +303,11 @@ class ElementwiseKernels:
 
     def _bind_elementwise(self) -> None:
         xp, empty, scalar = self.xp, self.empty, self.scalar
-        for name, (_, types) in BINARY.items():
+        for name, types in BINARY.items():
             setattr(self, name, binary(name, types, ordered(getattr(xp, UFUNCS[name])), empty, scalar))
         for name in COMPARISONS:
             plain = ordered(getattr(xp, UFUNCS[name]))
-            setattr(self, name, binary(name, TYPES, plain, empty, scalar, np.dtype(np.bool_)))
+            setattr(self, name, binary(name, TYPES, plain, empty, scalar, BOOLS))
         self.where = chooser(ordered(xp.where), empty)
         for name, ufunc in UFUNCS.items():
             if vars(self).get(name) is getattr(xp, ufunc) and name not in ("asarray", "empty", "zeros"):

@@ -8,14 +8,14 @@ from math import copysign, prod
 from operator import itemgetter
 from typing import Any
 
+from ...layouts import memory_order
 from . import launch
 from .launch import I64, i64, kernel, register
 from .rows import INDEX
+from .strided import WORDS, route, word
 
 Array = Any
 
-# by their alignment
-WORDS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "uint2", 16: "uint4"}
 FEW = 8  # operands of cat() that are ours
 SIDES = 4  # of them that one launch takes
 SMALL = 1 << 20  # bytes that a launch of their own would take longer to begin than to copy
@@ -67,14 +67,6 @@ register("cat_rows", CAT, [(w,) for w in WORDS.values()])
 register("take_rows", TAKE, [(w,) for w in WORDS.values()])
 
 
-def word(*places: int) -> int:
-    """The most bytes, up to 16, by which addresses and lengths can be counted."""
-    bits = 16
-    for place in places:
-        bits |= place
-    return bits & -bits
-
-
 @lru_cache(4096)
 def joined(shapes: tuple[tuple[int, ...], ...], dim: int, itemsize: int, most: int) -> Any:
     """What cat() makes of arrays whose addresses are multiples of `most`: its shape, and launches as (kernel, words, which
@@ -110,6 +102,7 @@ def loses_sign(value: Any, made: Array) -> bool:
 class MoveKernels:
     """Mixed into CupyBackend, before Backend."""
 
+    xp: Any
     empty: Any
     faults: Any
     neg: Any
@@ -127,7 +120,7 @@ class MoveKernels:
         return self.neg(out) if not a.ndim and loses_sign(a, out) else out
 
     def contiguous(self, x: Array) -> Array:
-        return x if x._c_contiguous else super().contiguous(x)  # type: ignore[misc]
+        return x if x._c_contiguous else self.copy(x)
 
     def _move(self, x: Array, out: Array) -> None:
         """All of x, as it lies in memory, into `out`."""
@@ -136,22 +129,36 @@ class MoveKernels:
         kernel("move", WORDS[size]).over(n, (x, out, I64[n]))
 
     def copy(self, a: Array) -> Array:
-        if not a._c_contiguous:
-            return super().copy(a)  # type: ignore[misc]
         out = self.empty(a.shape, a.dtype)
-        if a.size:
-            self._move(a, out)
+        if a.size and not self._moved(a, out):
+            out[...] = a
         return out
 
+    def _moved(self, x: Array, out: Array) -> bool:
+        """Whether x was written into `out`, of its shape and dtype. They may overlap: then it is not."""
+        from_, to = x.data.ptr, out.data.ptr
+        if x._c_contiguous and out._c_contiguous:
+            if abs(to - from_) < x.nbytes:
+                return False
+            self._move(x, out)
+            return True
+        found = route(x.shape, x.strides, out.strides, x.dtype.itemsize, word(from_, to))
+        if found is None or -found[3][1] < to - from_ < found[3][0]:
+            return False
+        launch.ready[found[0]].over(found[1], (x, out, *found[2]))
+        return True
+
     def copy_like(self, a: Array) -> Array:
-        return self.copy(a) if a._c_contiguous else super().copy_like(a)  # type: ignore[misc]
+        order = None if a._c_contiguous or not a.size else memory_order(a.shape, a.strides)
+        if order is None:
+            return self.copy(a)
+        return self.copy(a.transpose(order)).transpose([order.index(i) for i in range(a.ndim)])
 
     def write(self, x: Array, value: Array) -> None:
-        fits = x._c_contiguous and getattr(value, "_c_contiguous", False) and value.dtype is x.dtype
-        if not fits or value.shape != x.shape or abs(value.data.ptr - x.data.ptr) < x.nbytes:  # they overlap
+        if value.shape != x.shape:
+            value = self.xp.broadcast_to(value, x.shape)
+        if value.dtype is not x.dtype or x.size and not self._moved(value, x):
             x[...] = value
-        elif x.size:
-            self._move(value, x)
 
     def cat(self, xs: list[Array], dim: int) -> Array:
         dtype, shapes, places = xs[0].dtype, [], 16

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...layouts import memory_order
 from ..activations import ROOT_2_OVER_PI, ROOT_HALF, TANH_GELU
 from ..base import UFUNCS
 from . import launch
@@ -299,28 +300,23 @@ class CudaPointwise:
     contiguous: Any
     is_dense: Any
 
-    def _alike(self, arrays: list[Array]) -> tuple[list[Array], Array]:
-        """Arrays of one shape in one layout without gaps, and an empty one like them."""
+    def _alike(self, arrays: list[Array]) -> tuple[list[Array], tuple[int, ...] | None]:
+        """Arrays of one shape that fill their memory, with the axes in the order that the first one has them in; that order."""
         first = arrays[0]
-        if all([a._c_contiguous for a in arrays]):
-            return arrays, self.empty(first.shape, first.dtype)
-        if not (all(first.strides) and self.is_dense(first)):
-            arrays = [self.contiguous(a) for a in arrays]
-        elif any([a.strides != first.strides for a in arrays[1:]]):
-            arrays = [self.contiguous(a) for a in arrays]
-        out = self.xp.empty_like(arrays[0])
-        if out.strides != arrays[0].strides:
-            arrays, out = [self.contiguous(a) for a in arrays], self.empty(first.shape, first.dtype)
-        return arrays, out
+        order = None if first._c_contiguous or not first.size else memory_order(first.shape, first.strides)
+        if order is not None:
+            arrays = [a.transpose(order) for a in arrays]
+        return [self.contiguous(a) for a in arrays], order
 
     def _map(self, key: tuple[str, str], arrays: list[Array], numbers: tuple[Any, ...]) -> Array:
-        arrays, out = self._alike(arrays)
-        n = out.size
+        arrays, order = self._alike(arrays)
+        x = arrays[0]
+        out, n = self.empty(x.shape, x.dtype), x.size
         if n:
-            kind = launch.floats(out.dtype)
+            kind = launch.floats(x.dtype)
             args = (*arrays, out, launch.I64[n], *[kind[v] for v in numbers])
-            launch.ready[key].over(n, args, 16 // out.dtype.itemsize)
-        return out
+            launch.ready[key].over(n, args, 16 // x.dtype.itemsize)
+        return out if order is None else out.transpose([order.index(i) for i in range(len(order))])
 
     def _map_one(self, key: tuple[str, str], x: Array, out: Array) -> None:
         if x.size:

@@ -7,7 +7,7 @@ and the kernels are imported when the backend is made.
 from __future__ import annotations
 
 from importlib import import_module
-from math import inf, prod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ import numpy as np
 from ... import dtypes
 from .. import NATIVE, VIA_NUMPY
 from ..numpy import NumpyBackend
-from .large import F4, F8, TINY, LargeKernels
+from .activations import POINTWISE, PointwiseKernels
+from .large import F4, F8, TINY, fits
 
 # The fallbacks name NumpyBackend: super() costs a tenth of a small op.
 Array = Any
@@ -23,23 +24,17 @@ Pair = tuple[int, ...]  # of two
 MODULES = "threads pointwise reduce softmax attention pool conv optim many norms batchnorm tables recurrent products gelu fused".split()
 # the elements from which our kernels beat NumPy
 FEW = 4  # parameters
-POINTWISE = 4096
 REDUCE = 32768
 PRODUCT = 512
 PLAIN = 1 << 14  # and those of an image up to which a 1 x 1 convolution is left to BLAS
+PLANE = 16  # and those of a plane that are worth a loop of their own
+TAPS = 16  # of a window up to which NumPy's passes over whole arrays are faster
 BLAS_ALONE = 1 << 18  # products of two elements up to which BLAS wakes no threads
-ZERO = np.zeros((), F4)
-NONE: dict[Any, Any] = {}
 ONE, NONE_AROUND = (1, 1), (0, 0)
 _empty = np.empty
 
 
-def fits(x: Array) -> bool:
-    """Whether kernels take x. (`carray`: C-contiguous, aligned and writeable; others would compile anew.)"""
-    return x.dtype.char in "fd" and x.flags.carray and x.size > 0
-
-
-class NumbaBackend(LargeKernels):
+class NumbaBackend(PointwiseKernels):
     """See the module's text."""
 
     name = "numba"
@@ -68,7 +63,6 @@ class NumbaBackend(LargeKernels):
         self._no_bias = {np.dtype(kind): np.empty(0, kind) for kind in "fd"}
 
     _threads: Any
-    _pointwise: Any
     _reduce: Any
     _softmax: Any
     _pool: Any
@@ -79,7 +73,6 @@ class NumbaBackend(LargeKernels):
     _recurrent: Any
     _products: Any
     _attention: Any
-    _gelu: Any
     _fused: Any
 
     # ---- threads and compilation ------------------------------------------------------------------------------
@@ -99,97 +92,6 @@ class NumbaBackend(LargeKernels):
         before = self.compile_seconds
         warm(self, np.dtype(dtype))
         return self.compile_seconds - before
-
-    # ---- pointwise --------------------------------------------------------------------------------------------
-    def relu(self, x: Array) -> Array:
-        if (x.dtype is F4 or x.dtype is F8) and x.size <= TINY:
-            return self._ufuncs.relu(x)
-        if x.size >= POINTWISE and fits(x):
-            return self._pointwise.unary(self._pointwise.relu_kernel, 0.1, x)
-        return np.maximum(x, ZERO if x.dtype is F4 else self._zeros[x.dtype])
-
-    def relu_within(self, x: Array) -> None:
-        if x.size >= POINTWISE and fits(x):
-            self._pointwise.relu_within_kernel(0.05 * x.size, x.reshape(-1))
-        else:
-            super().relu_within(x)
-
-    def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
-        d = x.dtype
-        if (d is F4 or d is F8) and x.size <= TINY and lo is not None and hi is not None:
-            low = high = None
-            if (lo or lo.__class__ is int) and (hi or hi.__class__ is int):  # 0.0 and -0.0 are one key
-                numbers = self._scalars.get(d, NONE)  # what `scalar` has made, without its two calls
-                low, high = numbers.get(lo), numbers.get(hi)
-            if low is None or high is None:
-                low, high = self.scalar(lo, d), self.scalar(hi, d)
-            return self._ufuncs.clamp(x, low, high)
-        if x.size >= POINTWISE and fits(x) and lo == lo and hi == hi:
-            low, high = -inf if lo is None else lo, inf if hi is None else hi
-            return self._pointwise.unary(self._pointwise.clamp_kernel, 0.07, x, d.type(low), d.type(high))
-        return NumpyBackend.clamp(self, x, lo, hi)
-
-    def leaky_relu(self, x: Array, slope: float) -> Array:
-        if x.size >= POINTWISE and fits(x):
-            return self._pointwise.unary(self._pointwise.leaky_relu_kernel, 0.07, x, x.dtype.type(slope))
-        return super().leaky_relu(x, slope)
-
-    def sigmoid(self, x: Array) -> Array:
-        if (x.dtype is F4 or x.dtype is F8) and x.size <= TINY:
-            return self._ufuncs.sigmoid(x)
-        if fits(x):
-            return self._pointwise.unary(self._pointwise.sigmoid_kernel, 0.3, x)
-        return super().sigmoid(x)
-
-    def relu_backward(self, g: Array, y: Array) -> Array:
-        if y.size <= TINY and y.dtype.char in "fd":
-            return self._ufuncs.relu_backward(g, y)
-        if fits(y) and fits(g) and g.shape == y.shape:
-            return self._pointwise.backward(self._pointwise.relu_backward_kernel, g, y)
-        return NumpyBackend.relu_backward(self, g, y)
-
-    def tanh_backward(self, g: Array, y: Array) -> Array:
-        if y.size <= TINY and y.dtype.char in "fd":
-            return self._ufuncs.tanh_backward(g, y)
-        if fits(y) and fits(g) and g.shape == y.shape:
-            return self._pointwise.backward(self._pointwise.tanh_backward_kernel, g, y)
-        return NumpyBackend.tanh_backward(self, g, y)
-
-    def sigmoid_backward(self, g: Array, y: Array) -> Array:
-        if y.size <= TINY and y.dtype.char in "fd":
-            return self._ufuncs.sigmoid_backward(g, y)
-        if fits(y) and fits(g) and g.shape == y.shape:
-            return self._pointwise.backward(self._pointwise.sigmoid_backward_kernel, g, y)
-        return NumpyBackend.sigmoid_backward(self, g, y)
-
-    def silu(self, x: Array) -> Array:
-        if fits(x):
-            return self._pointwise.unary(self._pointwise.silu_kernel, 0.3, x)
-        return super().silu(x)
-
-    def gelu_tanh(self, x: Array) -> Array:
-        if fits(x):
-            return self._pointwise.unary(self._pointwise.gelu_tanh_kernel, 0.4, x)
-        return super().gelu_tanh(x)
-
-    def gelu(self, x: Array) -> Array:
-        single = x.dtype == np.float32 and fits(x)  # LLVM does not vectorise the longer polynomial of float64
-        return self._pointwise.unary(self._pointwise.normal_cdf_kernel, 0.2, x, True) if single else super().gelu(x)
-
-    def normal_cdf(self, x: Array) -> Array:
-        single = x.dtype == np.float32 and fits(x)
-        return (
-            self._pointwise.unary(self._pointwise.normal_cdf_kernel, 0.2, x, False) if single else super().normal_cdf(x)
-        )
-
-    def erf(self, x: Array) -> Array:
-        single = x.dtype == np.float32 and fits(x)
-        return self._pointwise.unary(self._pointwise.erf_kernel, 0.3, x) if single else super().erf(x)
-
-    def gelu_backward(self, g: Array, x: Array) -> Array:
-        if fits(x) and fits(g) and g.shape == x.shape:
-            return self._gelu.gelu_backward(g, x)
-        return super().gelu_backward(g, x)
 
     # ---- products ---------------------------------------------------------------------------------------------
     def matmul(self, a: Array, b: Array) -> Array:
@@ -224,6 +126,12 @@ class NumbaBackend(LargeKernels):
         if x.size < self._fused.SMALLEST or not fits(x) or not mask.flags.carray or mask.shape != x.shape:
             return super().masked_scale(x, mask, scale)
         return self._fused.masked_scale(x, mask, scale)
+
+    def scale_channels(self, x: Array, scale: Array, shift: Array) -> Array:
+        planes = x.shape[0] * x.shape[1]
+        if x.size < max(POINTWISE, PLANE * planes) or not (fits(x) and fits(scale) and fits(shift)):
+            return super().scale_channels(x, scale, shift)
+        return self._pointwise.scale_planes(x, scale, shift)
 
     def batch_normalize_relu(self, x: Array, w: Array, b: Array, dims: Pair, eps: float) -> tuple[Array, Array, Array]:
         if not (fits(x) and fits(w) and fits(b) and self._batchnorm.takes(x.shape, dims, w)):
@@ -445,7 +353,8 @@ class NumbaBackend(LargeKernels):
     def max_pool2d(
         self, x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
     ) -> tuple[Array, Array]:
-        if not fits(x):
+        few = kernel != (2, 2) and prod(kernel) <= TAPS and x.size >= REDUCE and self._threads.get_num_threads() == 1
+        if few or not fits(x):  # the kernel guesses a branch at each tap
             return super().max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)
         return self._pool.max_pool2d(x, kernel, stride, padding, dilation, ceil_mode)  # type: ignore[no-any-return]
 

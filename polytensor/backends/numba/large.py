@@ -19,6 +19,11 @@ FEWEST = 2048  # and from which order and running sums do
 _cumsum = NumpyBackend.cumsum  # super() costs a tenth of a small op
 
 
+def fits(x: Array) -> bool:
+    """Whether kernels take x. (`carray`: C-contiguous, aligned and writeable; others would compile anew.)"""
+    return x.dtype.char in "fd" and x.flags.carray and x.size > 0
+
+
 class LargeKernels(NumpyBackend):
     """Mixed into NumbaBackend."""
 
@@ -111,6 +116,19 @@ class LargeKernels(NumpyBackend):
         if x.size < FEWEST or x.dtype.char not in "fd" or x.shape[dim] < 32 or dim not in (-1, x.ndim - 1):
             return _cumsum(self, x, dim)
         return self._scan.cumsum(self._writeable(x))
+
+    def _extremes(self, x: Array, dim: int, minimum: bool) -> tuple[Array, Array] | None:
+        if x.size < FEWEST or x.dtype.char not in "fdlq":
+            return None
+        last = dim in (-1, x.ndim - 1)
+        found = self._scan.extremes(self._writeable(x if last else x.swapaxes(dim, -1)), minimum)
+        return found if last else tuple(self.contiguous(a.swapaxes(dim, -1)) for a in found)  # type: ignore[return-value]
+
+    def cummax(self, x: Array, dim: int) -> tuple[Array, Array]:
+        return self._extremes(x, dim, False) or NumpyBackend.cummax(self, x, dim)
+
+    def cummin(self, x: Array, dim: int) -> tuple[Array, Array]:
+        return self._extremes(x, dim, True) or NumpyBackend.cummin(self, x, dim)
 
     def _writeable(self, x: Array) -> Array:
         """x as kernels take it."""

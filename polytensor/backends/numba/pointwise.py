@@ -205,6 +205,55 @@ def _gelu_tanh(x: Any, out: Any) -> None:
             o[i] = v / (one + fast_exp(v * (linear + cubic * (v * v))))
 
 
+def _silu_backward(g: Any, x: Any, out: Any) -> None:
+    one = x.dtype.type(1)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        gs, xs, o = g[s], x[s], out[s]
+        for i in range(o.size):
+            y = one / (one + fast_exp(-xs[i]))
+            o[i] = gs[i] * (y * (xs[i] * (one - y) + one))
+
+
+def _leaky_relu_backward(g: Any, x: Any, slope: Any, out: Any) -> None:
+    zero = x.dtype.type(0)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        gs, xs, o = g[s], x[s], out[s]
+        for i in range(o.size):
+            o[i] = gs[i] if xs[i] > zero else gs[i] * slope
+
+
+def _between(g: Any, x: Any, low: Any, high: Any, out: Any) -> None:
+    """g where low < x < high, else 0."""
+    zero = x.dtype.type(0)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        gs, xs, o = g[s], x[s], out[s]
+        for i in range(o.size):
+            o[i] = gs[i] if (xs[i] > low) & (xs[i] < high) else zero
+
+
+def _smooth_l1(d: Any, beta: Any, out: Any) -> None:
+    half = d.dtype.type(0.5)
+    for b in prange((d.size + BLOCK - 1) // BLOCK):
+        s = span(b, d.size, BLOCK)
+        ds, o = d[s], out[s]
+        for i in range(o.size):
+            a = abs(ds[i])
+            low = beta if a > beta else a
+            o[i] = (a - half * low) * low / beta
+
+
+def _scale_planes(x: Any, scale: Any, shift: Any, length: int, out: Any) -> None:
+    """x * scale + shift, one of each for a plane of `length` elements."""
+    for plane in prange(x.size // length):
+        k, c = scale[plane % scale.size], shift[plane % scale.size]
+        xs, o = x[plane * length : (plane + 1) * length], out[plane * length : (plane + 1) * length]
+        for i in range(o.size):
+            o[i] = xs[i] * k + c
+
+
 def _normal_cdf(x: Any, times: bool, out: Any) -> None:
     """The base backend's normal_cdf, of float32; with `times` x times that, which is gelu."""
     for b in prange((x.size + BLOCK - 1) // BLOCK):
@@ -265,6 +314,11 @@ relu_backward_kernel = Kernel(_relu_backward)
 sigmoid_backward_kernel = Kernel(_sigmoid_backward)
 tanh_backward_kernel = Kernel(_tanh_backward)
 mse_backward_kernel = Kernel(_mse_backward)
+silu_backward_kernel = Kernel(_silu_backward)
+leaky_relu_backward_kernel = Kernel(_leaky_relu_backward)
+between_kernel = Kernel(_between)
+smooth_l1_kernel = Kernel(_smooth_l1)
+scale_planes_kernel = Kernel(_scale_planes)
 
 
 def unary(k: Kernel, cost: float, x: Any, *numbers: Any) -> Any:
@@ -274,10 +328,16 @@ def unary(k: Kernel, cost: float, x: Any, *numbers: Any) -> Any:
     return out
 
 
-def backward(k: Kernel, g: Any, y: Any) -> Any:
-    """Run a kernel of a gradient and a saved array of the same shape."""
+def backward(k: Kernel, g: Any, y: Any, *numbers: float, cost: float = 0.1) -> Any:
+    """Run a kernel of a gradient, a saved array of the same shape and numbers."""
     out = np.empty(y.shape, y.dtype)
-    k(0.1 * y.size, g.reshape(-1), y.reshape(-1), out.reshape(-1))
+    k(cost * y.size, g.reshape(-1), y.reshape(-1), *map(y.dtype.type, numbers), out.reshape(-1))
+    return out
+
+
+def scale_planes(x: Any, scale: Any, shift: Any) -> Any:
+    out = np.empty(x.shape, x.dtype)
+    scale_planes_kernel(0.1 * x.size, x.reshape(-1), scale, shift, x.size // (x.shape[0] * x.shape[1]), out.reshape(-1))
     return out
 
 

@@ -1,4 +1,4 @@
-"""Running sums over contiguous rows, in float64, by short segments side by side.
+"""Running sums and extremes over contiguous rows; the sums in float64, by short segments side by side.
 
 A running sum waits for the last addition at each element. Eight segments at once wait eight times less; the sum before
 a segment is added to it afterwards, so that the result grows wherever its terms are positive.
@@ -100,7 +100,29 @@ def _spread(x: Any, before: Any, out: Any) -> None:
             block(x[i:last], before[i // SEGMENT], room, out[i:last])
 
 
+def _extremes(x: Any, n: int, minimum: bool, values: Any, places: Any) -> None:
+    """The extreme so far and its last place in each row of n elements; NaN wins."""
+    for r in prange(x.size // n):
+        xs, vs, ps = x[r * n : r * n + n], values[r * n : r * n + n], places[r * n : r * n + n]
+        at = 0
+        while at < n:  # from one record to the next: a choice at each element would wait for the one before
+            best, i = xs[at], at + 1
+            if best != best:
+                while i < n and xs[i] == xs[i]:
+                    i += 1
+            elif minimum:
+                while i < n and xs[i] > best:
+                    i += 1
+            else:
+                while i < n and xs[i] < best:
+                    i += 1
+            vs[at:i] = best
+            ps[at:i] = at
+            at = i
+
+
 rows_kernel = Kernel(_rows)
+extremes_kernel = Kernel(_extremes)
 lasts_kernel = Kernel(_lasts)
 spread_kernel = Kernel(_spread)
 
@@ -118,3 +140,10 @@ def cumsum(x: Array) -> Array:
     lasts_kernel(cost, flat, sums[1:])
     spread_kernel(cost, flat, np.add.accumulate(sums), o)
     return out
+
+
+def extremes(x: Array, minimum: bool) -> tuple[Array, Array]:
+    """Running extremes along the last axis, and the places they come from."""
+    values, places = np.empty(x.shape, x.dtype), np.empty(x.shape, np.int64)
+    extremes_kernel(0.6 * x.size, x.reshape(-1), x.shape[-1], minimum, values.reshape(-1), places.reshape(-1))
+    return values, places

@@ -165,7 +165,7 @@ class PruningContainer(BasePruningMethod):
             part = (slice(None),) * t.dim()
         else:
             raise ValueError(f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}")
-        result = default_mask.clone()
+        result = mask.clone()
         result[part] = method.compute_mask(t[part], default_mask=mask[part]).to(dtype=result.dtype)
         return result
 
