@@ -72,7 +72,7 @@ class Protocols:
 
     def _one(self, name: str) -> Any:
         """The one value, for a real Python number."""
-        if self._fn is not None and not _warned:
+        if self._fn is not None and mode.grad and name != "int64_t" and not _warned:
             _warned.append(True)
             warnings.warn(
                 "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using "

@@ -186,7 +186,8 @@ def _from_data(data: Any, dtype: dtypes.dtype | None, dev: Any) -> Any:
         host = data if hasattr(data, "strides") else backend.host(data)
         d = array_dtype(dtype or _foreign(host))
         _foreign(host)
-        return backend.from_numpy(host.astype(d, order="K", copy=True))
+        order = "C" if 0 in host.strides else "K"  # NumPy puts an expanded dimension last
+        return backend.from_numpy(host.astype(d, order=order, copy=True))
     if _is_sequence(data):
         return backend.from_numpy(_from_sequence(data, dtype, backend))
     if hasattr(data, "__array__"):
