@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import devices, dtypes
 from .backends.base import DTYPE_OF
+from .settings import warn_once
 
 CASTS = {  # methods that copy to another dtype; also whose names the old classes of storages have
     "bfloat16": "bfloat16", "bool": "bool", "byte": "uint8", "char": "int8", "complex_double": "complex128",
@@ -246,15 +246,8 @@ Storage = globals()["FloatStorage"]
 
 def _warn() -> None:
     """TypedStorage is deprecated in PyTorch; said once."""
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
-            "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. "
-            "To access UntypedStorage directly, use tensor.untyped_storage() instead of tensor.storage()",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-_warned = False
+    warn_once(
+        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. "
+        "To access UntypedStorage directly, use tensor.untyped_storage() instead of tensor.storage()",
+        4,
+    )

@@ -251,7 +251,7 @@ class Backend(
     squeeze = unsqueeze = reshape
 
     def reshape_copy(self, x: Array, shape: tuple[int, ...]) -> Array:
-        return self.xp.ascontiguousarray(x).reshape(shape)
+        return self.contiguous(x).reshape(shape)
 
     def transpose(self, x: Array, d0: int, d1: int) -> Array:
         return x.swapaxes(d0, d1)
