@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from .backends.base import DTYPE_OF
+from .settings import warn_once
 
 
 class UntypedStorage:
@@ -114,15 +114,8 @@ class TypedStorage(UntypedStorage):
 
 def _warn() -> None:
     """TypedStorage is deprecated in PyTorch; said once."""
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
-            "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. "
-            "To access UntypedStorage directly, use tensor.untyped_storage() instead of tensor.storage()",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-_warned = False
+    warn_once(
+        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. "
+        "To access UntypedStorage directly, use tensor.untyped_storage() instead of tensor.storage()",
+        4,
+    )

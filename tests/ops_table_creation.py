@@ -160,6 +160,7 @@ torch.zeros((2,3),5)
 torch.zeros(2,3,device='cpu').device
 torch.zeros(2,device=torch.device('cpu',0)).device
 torch.tensor(np.asfortranarray(np.ones((2,3)))).stride()
+torch.tensor(np.broadcast_to(np.arange(3),(2,3))).stride()
 torch.tensor(torch.ones(2,3).t()).stride()
 torch.ones(2,3).to()
 torch.ones(2,3).to(3)
@@ -204,6 +205,9 @@ torch.Tensor('a')
 torch.Tensor([[1,2],[3]])
 torch.Tensor(np.ones(2)).dtype
 torch.Tensor(np.ones(2,'f4')).dtype
+(lambda a:(torch.FloatTensor(a),a.fill(3))[0])(np.ones(2,'f4'))
+torch.FloatTensor(np.ones((4,4),'f4')[:,::2]).stride()
+torch.Tensor(np.ones(2)[::-1])
 torch.Tensor(torch.ones(2)).dtype
 torch.Tensor(torch.ones(2,dtype=torch.int64)).dtype
 torch.Tensor(torch.tensor(3)).shape

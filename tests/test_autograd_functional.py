@@ -2,6 +2,7 @@
 
 import gzip
 import importlib
+import math
 
 import pytest
 from same import same
@@ -197,6 +198,11 @@ def test_forward_ad(both):
         assert y.primal.tolist() == [3, 12]
         assert y.tangent.tolist() == [6, 120]
         assert fw.unpack_dual(x).tangent.tolist() == [1, 10]
+        x *= 2
+        x[0] = 7
+        assert x.tolist() == [7, 4] and fw.unpack_dual(x).tangent.tolist() == [0, 20]
+        x = fw.make_dual(both.leaf([1.0, 2.0]) * 1, both.leaf([1.0, 10.0], grad=False)).sin_()
+        assert fw.unpack_dual(x).tangent.tolist() == pytest.approx([math.cos(1), 10 * math.cos(2)])
         assert fw.unpack_dual(both.ones(2)).tangent is None
         with both.no_grad(), pytest.raises(RuntimeError, match="Nested forward mode AD is not supported"):
             fw.dual_level().__enter__()

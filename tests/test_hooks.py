@@ -75,6 +75,9 @@ HOOKS = {
     "prehook and backward to it alone": lambda T, x: (
         lambda y, seen: (y.grad_fn.register_prehook(seen.append) and None, y.sum().backward(inputs=[y]), seen, y.grad)
     )(x * 2, []),
+    "backward to it and further": lambda T, x: (
+        lambda y: (y.register_hook(lambda g: g * 5) and None, y.sum().backward(inputs=[x, y]), y.grad, x.grad)
+    )(x * 2),
     "hook and capture": lambda T, x: (
         lambda y: (y.register_hook(lambda g: g * 5) and None, T.autograd.grad(y.sum(), [y, x]))
     )(x * 2),
@@ -633,6 +636,18 @@ def saved_twice(T, retain):
     return x.grad
 
 
+def kept_context(T):
+    kept = []
+
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        kept.append(ctx)
+        return x * 2
+
+    identity(T, forward=forward).apply(leaf(T)).sum().backward()
+    return kept[0].saved_tensors
+
+
 def transformed(T):
     class Cube(T.autograd.Function):
         generate_vmap_rule = True
@@ -689,6 +704,7 @@ FUNCTIONS = {
         *(lambda x: (x, identity(T).apply(x).sum()))(leaf(T))
     ),
     "called": lambda T: T.autograd.Function()(),
+    "a context that outlives its graph": kept_context,
     "transformed": transformed,
 }
 

@@ -226,3 +226,24 @@ def test_max_pool_takes_the_first_maximum(kernel):
 def test_quotients_of_nothing_by_many(op):
     fn, none, many = getattr(NUMPY, op), np.ones((0, 1), "f4"), np.ones((1, 5000), "f4")
     assert fn(none, many).shape == fn(many, none).shape == (0, 5000)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i8"])
+@pytest.mark.parametrize("n, width, most", [(700, 33, 600), (900, 16, 90), (600, 20, 5), (1, 9000, 3)])
+def test_rows_added_by_turns(n, width, most, kind):
+    """To the bit as one row after the other, or left to be added in runs."""
+    rng = np.random.default_rng(n)
+    places, rows = rng.integers(0, most, n), (rng.standard_normal((n, width)) * 9).astype(kind)
+    out, expected = np.ones((most, width), kind), np.ones((most, width), kind)
+    for place, row in zip(places, rows, strict=True):
+        expected[place] += row
+    if NUMPY._add_by_turns(out, places, rows):
+        np.testing.assert_array_equal(out, expected)
+    else:
+        assert np.bincount(places).max() > 32
+        assert (out == 1).all()
+    index_put = np.ones((most, width), kind)
+    NUMPY.index_put(index_put, (places,), rows, True)
+    np.testing.assert_allclose(index_put, expected, rtol=1e-4)
+    sums = NUMPY.embedding_sum(rows, most, places, -1, False)
+    np.testing.assert_allclose(sums, expected - 1, rtol=1e-3, atol=1e-4)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import polytensor as pt
+from polytensor.backends import streams
 
 M = (1 << 64) - 1
 
@@ -120,3 +121,14 @@ def test_seed_and_state():
 def test_bad_arguments(call, error):
     with pytest.raises(error):
         call()
+
+
+def test_exponential_draws_have_a_logarithm(monkeypatch, device):
+    """Programs make Gumbel noise of them; the least uniform number is 0."""
+    for dtype in (pt.float16, pt.bfloat16, pt.float32):
+        x = pt.nn.functional.gumbel_softmax(pt.zeros(300, 50, dtype=dtype, device=device))
+        assert x.isfinite().all() and (x.sum(-1) - 1).abs().max() < 0.1
+    monkeypatch.setattr(streams, "_unit", lambda backend, seed, counter, n, dtype: backend.xp.zeros(n, dtype))
+    for dtype in (pt.float32, pt.float64):
+        x = pt.empty(3, dtype=dtype, device=device).exponential_()
+        assert (x > 0).all() and (x < 1e-7).all()

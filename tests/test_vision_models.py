@@ -41,6 +41,7 @@ def copied(theirs, ours):
 NAMES = [n for n in M.list_models() if n != "lenet"]
 
 
+@pytest.mark.filterwarnings("ignore:The default weight initialization of inception_v3")
 @pytest.mark.parametrize("name", NAMES)
 def test_parameter_names_and_shapes(name, tv, oracle, no_init):
     with oracle.device("meta"):
@@ -75,6 +76,14 @@ def test_layers_between(tv, oracle, no_init):
         assert a == pytest.approx(b)
 
 
+def inceptions(m):
+    """Its blocks, from three channels each."""
+    parts = m.inception
+    nn = pt.nn if m is M else pytest.importorskip("torch").nn
+    blocks = [parts.InceptionA(3, 2), parts.InceptionC(226, 4), parts.InceptionB(768), parts.InceptionD(1248)]
+    return nn.Sequential(*blocks, nn.Conv2d(1760, 3, 1), parts.InceptionE(3))
+
+
 SMALL = {
     "resnet18": (lambda m: m.resnet18(num_classes=5), 48),
     "bottleneck": (lambda m: m.resnet.ResNet(m.resnet.Bottleneck, [1, 1, 1, 1], 5), 48),
@@ -84,6 +93,7 @@ SMALL = {
     "vit": (lambda m: m.VisionTransformer(32, 8, 2, 4, 32, 64, num_classes=5, representation_size=16), 32),
     "vgg": (lambda m: m.vgg.make_layers(m.vgg.cfgs["A"], True), 32),
     "alexnet": (lambda m: m.AlexNet(5).features, 64),
+    "inception": (inceptions, 11),
 }  # fmt: skip
 
 
@@ -111,6 +121,38 @@ def test_outputs_and_gradients_like_torchvision(name, training, tv, oracle, no_i
         for (key, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
             scale = float(q.grad.abs().max())
             assert np.abs(p.grad.numpy() - q.grad.numpy()).max() <= 1e-6 * scale + 1e-9, key
+
+
+def test_inception_as_a_whole(tv, oracle):
+    """Two classifiers in training, without the first where weights are loaded for one; with light blocks."""
+
+    def light(t, m, **options):
+        def conv(i, o, stride=1, **_):
+            return t.nn.Conv2d(i, o, 1, stride, groups=1 if i == 3 else 16)
+
+        blocks = [
+            conv,
+            lambda i, pool_features: conv(i, 224 + pool_features),
+            lambda i: conv(i, i + 480, 2),
+            conv,
+            lambda i: conv(i, i + 512, 2),
+        ]
+        blocks[3] = lambda i, channels_7x7: conv(i, i)
+        head = lambda i, n: t.nn.Sequential(t.nn.AdaptiveAvgPool2d(1), t.nn.Flatten(), t.nn.Linear(i, n))  # noqa: E731
+        return m.Inception3(3, True, True, [*blocks, lambda i: conv(i, 2048), head], False, 0.0, **options)
+
+    theirs = light(oracle, tv.models)
+    ours = copied(theirs, light(pt, M))
+    x = np.random.default_rng(0).normal(size=(2, 3, 75, 75)).astype(np.float32)
+    a, b = ours(pt.from_numpy(x)), theirs(oracle.from_numpy(x))
+    assert type(a).__name__ == type(b).__name__ == "InceptionOutputs" and a._fields == b._fields
+    for p, q in zip((*a, ours.eval()(pt.from_numpy(x))), (*b, theirs.eval()(oracle.from_numpy(x))), strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), 1e-4, 1e-5)
+    for m in (M, tv.models):
+        with pytest.raises(ValueError, match="length of inception_blocks should be 7 instead of 1"):
+            m.Inception3(inception_blocks=[None], init_weights=False)
+        with pytest.warns(FutureWarning, match="set init_weights=True"), pytest.raises(ValueError):
+            m.Inception3(inception_blocks=[None])
 
 
 def test_initial_weights(tv, oracle):

@@ -318,7 +318,7 @@ def _pre_hooks(n: Any, g: Any, create: bool, targets: Any, needed: bool) -> Any:
             return g
     gs = [g] if n.outputs == 1 else g
     gs = [x if create or x is None else wrap(x, n.dev) for x in gs]
-    if needed:
+    if targets is not None and needed:
         _hand_over(n, gs, targets)
     for nr in range(n.outputs):
         for key in (nr, ("retain", nr)):

@@ -15,7 +15,7 @@ __all__ = [
     "UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual",
 ]  # fmt: skip
 
-_levels: dict[int, list[tuple[Any, Any]]] = {}  # level -> (dual Tensor, its tangent)
+_levels: dict[int, list[tuple[Any, Any, Any, int]]] = {}  # level -> (origin, tangent, dual Tensor, its version)
 _current = [-1]
 
 
@@ -63,10 +63,21 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
             f"supported. Tensor is of size {list(tensor.shape)} while the given forward gradient is of size "
             f"{list(tangent.shape)}."
         )
-    with enable_grad():
-        dual = tensor.view_as(tensor) if tensor._fn is not None else tensor.detach().requires_grad_()
-    _levels[level].append((dual, tangent))
+    # gradients of the origin make tangents; the dual Tensor may be written to in place, which gives it another history
+    origin = _same(tensor) if tensor._fn is not None else tensor.detach().requires_grad_()
+    dual = _same(origin)
+    _levels[level].append((origin, tangent, dual, dual._version))
     return dual
+
+
+def _same(tensor: Any) -> Any:
+    """The same memory, recorded as an op's result that is no view."""
+    from ..ops.table import ROWS
+
+    tensor._cell()
+    r = tensor._alias(None, 0)
+    ROWS["alias"].record((tensor,), (), (r,))
+    return r
 
 
 def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
@@ -75,18 +86,18 @@ def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
     if level < 0:
         return UnpackedDualTensor(tensor, None)
     duals = _levels[level]
-    for dual, tangent in duals:
-        if dual is tensor:
+    for _, tangent, dual, version in duals:
+        if dual is tensor and dual._version == version:
             return UnpackedDualTensor(tensor.detach(), tangent)
     if tensor._fn is None or not duals:
         return UnpackedDualTensor(tensor, None)
     with enable_grad():
         # the backward pass is linear in this, so its value does not matter
         dummy = tensor.detach().clone().zero_().requires_grad_()
-        xs = [dual for dual, _ in duals]
+        xs = [origin for origin, *_ in duals]
         with pulling():
             pulled = _grad(tensor, xs, dummy, create_graph=True, allow_unused=True)
-        pairs = [(g, t) for g, (_, t) in zip(pulled, duals, strict=True) if g is not None and g._fn is not None]
+        pairs = [(g, t) for g, (_, t, *_) in zip(pulled, duals, strict=True) if g is not None and g._fn is not None]
     if not pairs:
         return UnpackedDualTensor(tensor, None)
     keep = any(t._fn is not None for _, t in pairs)

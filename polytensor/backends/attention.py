@@ -37,15 +37,15 @@ class AttentionKernels:
     """
 
     xp: Any
+    contiguous: Any
+    write: Any
     attention_room = 1 << 17  # scores in a tile: they stay in a core's cache
 
     def split_heads(self, x: Array, heads: int, batch: int) -> tuple[Array, Array, Array]:
         """Queries, keys and values (batch * heads, L, size) of x (L, batch, 3 * heads * size)."""
         parts = x.reshape(len(x), batch, 3, heads, x.shape[2] // (3 * heads))
         q, k, v = (
-            self.xp.ascontiguousarray(parts[:, :, i].transpose(1, 2, 0, 3)).reshape(
-                batch * heads, len(x), parts.shape[-1]
-            )
+            self.contiguous(parts[:, :, i].transpose(1, 2, 0, 3)).reshape(batch * heads, len(x), parts.shape[-1])
             for i in range(3)
         )
         return q, k, v
@@ -55,7 +55,7 @@ class AttentionKernels:
         _, length, size = q.shape
         out = self.empty((length, batch, 3, heads, size), q.dtype)  # type: ignore[attr-defined]
         for i, x in enumerate((q, k, v)):
-            out[:, :, i] = x.reshape(batch, heads, length, size).transpose(2, 0, 1, 3)
+            self.write(out[:, :, i], x.reshape(batch, heads, length, size).transpose(2, 0, 1, 3))
         return out.reshape(length, batch, 3 * heads * size)
 
     def attend(self, q: Array, k: Array, v: Array, mask: Array, scale: float, causal: bool) -> tuple[Array, Array]:

@@ -188,7 +188,12 @@ class Backend(
         """n values; integers in int64, floats in float64, then cast."""
         integral = np.dtype(dtype).kind in "iu" and isinstance(start, int) and isinstance(step, int)
         kind = np.int64 if integral else np.float64
-        return (self.xp.arange(max(n, 0), dtype=kind) * step + start).astype(dtype)
+        values = self.xp.arange(max(n, 0), dtype=kind)
+        if step != 1:
+            values *= step
+        if start:
+            values += start
+        return values.astype(dtype, copy=False)
 
     def eye(self, n: int, m: int, dtype: Any) -> Array:
         return self.xp.eye(n, m, dtype=dtype)
@@ -246,7 +251,7 @@ class Backend(
     squeeze = unsqueeze = reshape
 
     def reshape_copy(self, x: Array, shape: tuple[int, ...]) -> Array:
-        return self.xp.ascontiguousarray(x).reshape(shape)
+        return self.contiguous(x).reshape(shape)
 
     def transpose(self, x: Array, d0: int, d1: int) -> Array:
         return x.swapaxes(d0, d1)

@@ -23,6 +23,7 @@ LARGE = 1 << 15  # elements from which an order of their own pays for copies of 
 LINE, SETS, WAYS = 64, 4096, 12
 RUN = 8192  # elements of a row of one number
 RUN_SUM = 1024  # elements added in float32 without a sum of their own
+TURNS = 32  # rows that go to one place, up to which each turn is a sum of its own
 LEAST_SUM = 32768  # elements from which such sums beat np.add.reduce
 _LAST = (1,)
 _ZERO: Any = np.zeros((), _F4)
@@ -444,6 +445,20 @@ class NumpyBackend(Backend):
         if not isinstance(op, np.ufunc):
             return super()._running(op, x, dim)
         return np.ascontiguousarray(accumulated(op, x, dim, x.dtype))
+
+    def _add_by_turns(self, out: Any, places: Any, rows: Any) -> bool:
+        """Rows of 16 and more elements: first those that come first for their place, then the second ones, and so on."""
+        if rows.shape[1] < 16 or rows.size < RUN or rows.itemsize < 4 or np.bincount(places).max() > TURNS:
+            return False
+        order = np.argsort(places, kind="stable")
+        there = places[order]
+        starts = np.flatnonzero(np.concatenate(([True], there[1:] != there[:-1])))
+        turn = np.arange(len(there)) - np.repeat(starts, np.diff(starts, append=len(there)))
+        order, ends = order[np.argsort(turn, kind="stable")], np.cumsum(np.bincount(turn)).tolist()
+        for first, last in zip([0, *ends], ends, strict=False):
+            now = order[first:last]
+            out[places[now]] += rows[now]
+        return True
 
     def cumsum(self, x: Any, dim: int) -> Any:
         return self._narrow(accumulated(np.add, x, dim, np.dtype(self._summing(x))), x)

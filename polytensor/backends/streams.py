@@ -64,9 +64,10 @@ def uniform(
 
 
 def exponential(backend: Any, seed: int, counter: int, shape: tuple[int, ...], dtype: Any, rate: float) -> Array:
-    """Exponential by inversion."""
+    """Exponential by inversion; never 0, whose logarithm programs could not use."""
     u = _unit(backend, seed, counter, prod(shape), dtype)
-    return (backend.xp.log1p(-u) / u.dtype.type(-rate)).astype(dtype, copy=False).reshape(shape)
+    e = backend.xp.maximum(-backend.xp.log1p(-u), u.dtype.type(np.finfo(u.dtype).eps / 2))
+    return (e / u.dtype.type(rate)).astype(dtype, copy=False).reshape(shape)
 
 
 def cauchy(

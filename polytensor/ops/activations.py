@@ -5,15 +5,14 @@ from __future__ import annotations
 from math import pi, sqrt
 from typing import Any
 
-from .. import dtypes
 from ..autograd.modes import WATCH, InferenceCell, mode
 from ..backends.activations import ROOT_2_OVER_PI, TANH_GELU
 from ..tensor import LEAF, Tensor, check_dim, rebase, wrap
 from . import pointwise as pw
-from .clamps import clamp
+from .creation import empty_like
 from .halves import is_half, rounded_once, widened
 from .layers import softmax
-from .random_ops import _uniform
+from .random_ops import _uniform, exponential_
 from .rows import together
 from .shape import contiguous, reshape
 from .table import ROWS, F, attach, check_tensor, inplace, named, no_kernel, primitive
@@ -330,8 +329,7 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """softmax of (logits + Gumbel noise) / tau; `hard` gives one-hot samples with the gradient of the soft ones."""
     x = check_tensor(logits, "gumbel_softmax")
-    u = _uniform(x._a.shape, x._a.dtype, x._dev, None)
-    noise = pw.neg(pw.log(pw.neg(pw.log(clamp(pw.sub(1, wrap(u, x._dev)), dtypes.float_limits(x.dtype).tiny, None)))))
+    noise = pw.neg(pw.log(exponential_(empty_like(x.detach()))))
     soft = softmax(pw.div(pw.add(x, noise), tau), dim)
     if not hard:
         return soft  # type: ignore[no-any-return]

@@ -138,6 +138,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if len(args) == 1 and not kwargs and args[0].__class__ is dtypes.dtype:
         d = array_dtype(args[0])
         return self if self._a.dtype == d else F.cast(self, d)  # type: ignore[no-any-return]
+    if len(args) == 1 and not kwargs and args[0] is self._dev:
+        return self
     device, dtype, non_blocking, copy, wanted = to_arguments(args, kwargs)
     r = self
     if device is not None:
@@ -205,13 +207,14 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = False, size: Any = None) -> Tensor:
-    """Tensor(2, 3) and Tensor(size=(2, 3)): uninitialised of that shape; Tensor([2, 3]): that data; Tensor(t): an alias.
+    """Tensor(2, 3) and Tensor(size=(2, 3)): uninitialised of that shape; Tensor([2, 3]): that data; Tensor(t): an
+    alias, as of an array of that dtype.
 
     Source: torch.Tensor.
     """
     from ..size import Size
     from .creation import empty
-    from .from_data import _is_sequence, tensor
+    from .from_data import _is_sequence, as_tensor
 
     d = dtype or dtypes.get_default_dtype()
     if size is not None:
@@ -230,7 +233,7 @@ def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = Fa
         return empty(data, dtype=d, device=dev)  # type: ignore[no-any-return]
     if data is None or isinstance(data, (bool, int, float, complex)):
         raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
-    return tensor(data, dtype=d, device=dev)
+    return as_tensor(data, dtype=d, device=dev)
 
 
 def _type_name(d: dtypes.dtype) -> str:

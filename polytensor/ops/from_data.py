@@ -8,6 +8,7 @@ from typing import Any
 from .. import devices, dtypes
 from ..backends.base import DTYPE_OF, SCALARS
 from ..layouts import check_pinned
+from ..settings import warn_once
 from ..tensor import Tensor, wrap
 from .arguments import NUMBERS, _finish
 from .convert import (
@@ -186,7 +187,8 @@ def _from_data(data: Any, dtype: dtypes.dtype | None, dev: Any) -> Any:
         host = data if hasattr(data, "strides") else backend.host(data)
         d = array_dtype(dtype or _foreign(host))
         _foreign(host)
-        return backend.from_numpy(host.astype(d, order="K", copy=True))
+        order = "C" if 0 in host.strides else "K"  # NumPy puts an expanded dimension last
+        return backend.from_numpy(host.astype(d, order=order, copy=True))
     if _is_sequence(data):
         return backend.from_numpy(_from_sequence(data, dtype, backend))
     if hasattr(data, "__array__"):
@@ -286,24 +288,13 @@ def from_numpy(ndarray: Any, dev: Any = None) -> Tensor:
         raise TypeError(f"expected np.ndarray (got {'numpy.' if ndarray.__class__ in SCALARS else ''}{name})")
     _foreign(ndarray)
     if not ndarray.flags.writeable:
-        _warn_readonly()
-    dev = dev or devices.cpu_device()
-    return wrap(dev.backend.asarray(ndarray), dev)
-
-
-def _warn_readonly() -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
+        warn_once(
             "The given NumPy array is not writable; writing to the tensor raises ValueError. You may want to copy the "
             "array to protect its data or make it writable before converting it to a tensor.",
-            UserWarning,
-            stacklevel=3,
+            2,
         )
-
-
-_warned = False
+    dev = dev or devices.cpu_device()
+    return wrap(dev.backend.asarray(ndarray), dev)
 
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:

@@ -204,17 +204,17 @@ def _infer(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     """Fill in a -1."""
     if shape.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
-    for n in shape:
+    for i, n in enumerate(shape):
         if n < -1:
-            raise RuntimeError(f"invalid shape dimension {n}")
+            raise RuntimeError(f"invalid shape dimension {n} at index {i} of shape {list(shape)}")
     if -1 in shape:
         rest = prod(n for n in shape if n != -1)
-        if rest == 0:
+        if rest == 0 == size:
             raise RuntimeError(
                 f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
                 "can be any value and is ambiguous"
             )
-        if size % rest:
+        if rest == 0 or size % rest:
             raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
         shape = tuple(size // rest if n == -1 else n for n in shape)
     if prod(shape) != size:
@@ -241,10 +241,14 @@ def _shape_for(a: Any, args: tuple[Any, ...]) -> tuple[int, ...]:
         args = args[0]
     size = 1
     for n in args:
-        if n.__class__ is not int or n < 0:
+        if n.__class__ is not int or n < -1:
             return _infer(sizes(args), a.size)
         size *= n
-    return args if size == a.size else _infer(args, a.size)
+    unknown = args.count(-1)
+    if unknown == 1 and size and a.size % size == 0:
+        rest = a.size // -size
+        return tuple([rest if n == -1 else n for n in args])
+    return args if size == a.size and not unknown else _infer(args, a.size)
 
 
 def _can_view(x: Any, shape: tuple[int, ...]) -> bool:
@@ -302,7 +306,7 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
     a = input._a
     if size is None and dtype is None and a.flags.c_contiguous:
         wanted = shape if len(shape) != 1 or shape[0].__class__ is int else shape[0]
-        if wanted.__class__ is tuple:
+        if wanted.__class__ is tuple and -1 not in wanted:
             try:  # the plain case
                 r = _view(input, wanted)
                 if r._a.shape == wanted:

@@ -171,10 +171,16 @@ def result_type(*xs: Any) -> dtypes.dtype:
     return dtypes.result_dtype(*ranks)
 
 
+OF_NUMBERS = {"add", "sub", "mul", "div", "div_floor", "div_trunc", "floor_divide"}  # which take two numbers too
+
+
 def prepare(op: str, kind: int, *xs: Any) -> list[Tensor]:
     """Operands as Tensors of one dtype on one device: the general path of every pointwise op."""
     xs = tuple(operand(x, op) for x in xs)
     tensors = [x for x in xs if isinstance(x, Tensor)]
+    if not tensors and op in OF_NUMBERS:
+        tensors = [constant(devices.cpu_device(), dtypes.scalar_dtype(x).array, x) for x in xs]
+        xs = tuple(tensors)
     if not tensors:
         raise TypeError(f"{op}(): argument 'input' must be Tensor, not {type(xs[0]).__name__}")
     # tensors of the CPU without dimensions go along

@@ -7,13 +7,15 @@ over keys for that of the queries. Each sum has a fixed order. Source: Dao, Flas
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .gemm import MOST_DIMS, flat, merged, steps
-from .launch import CTYPES, I32, I64, NAMES, floats, kernel, register
+from .launch import CTYPES, I32, I64, NAMES, floats, i64, kernel, register
+from .strided import stance
 
 __all__ = ["CudaAttentionKernels"]
 
@@ -361,6 +363,24 @@ def backward_tile(name: str, size: int) -> tuple[int, int]:
     )
 
 
+@lru_cache(4096)
+def reading(lead: Ints, *arrays: tuple[Ints, Ints, int]) -> tuple[Any, ...] | None:
+    """The arguments for arrays of (shape, strides, bytes of an element): sizes of the leading dimensions but the first, and
+    each array's strides in elements. None where too many dimensions are left."""
+    ways = zip(lead, *(steps(shape, strides, lead) for shape, strides, _ in arrays), strict=True)
+    dims = merged([(n, tuple([s // a[2] for s, a in zip(w, arrays, strict=True)])) for n, *w in ways])
+    if len(dims) > MOST_DIMS:
+        return None
+    sizes, found = flat(tuple([(n, *s) for n, s in dims]), len(arrays))
+    rest = [
+        s
+        for (_, strides, size), of in zip(arrays, found, strict=True)
+        for s in (*of, *[t // size for t in strides[-2:]])
+    ]
+    return i64(*sizes[1:], *rest)
+
+
+@lru_cache(4096)
 def shared_size(kernel: str, dtype: str, rows: int, sizes: Ints) -> int:
     """Bytes of shared memory of a block, for heads of those sizes."""
     width, depth = (n | 1 for n in sizes)
@@ -406,20 +426,14 @@ class CudaAttentionKernels:
             return None
         sums = np.dtype(SUMS.get(name, np.float32))
         arrays = [q, k, v, xp.broadcast_to(mask, (*lead, length, sources)) if mask.size else q]
-        for _ in range(2):
-            ways = zip(lead, *(steps(a.shape, a.strides, lead) for a in arrays), strict=True)
-            dims = merged([(n, tuple(s // a.itemsize for s, a in zip(w, arrays, strict=True))) for n, *w in ways])
-            if len(dims) <= MOST_DIMS:
-                break
-            arrays = [xp.ascontiguousarray(a) for a in arrays]
-        sizes, strides = flat(tuple((n, *s) for n, s in dims), 4)
+        places = reading(lead, *[stance(a) for a in arrays])
+        if places is None:
+            arrays = [self.contiguous(a) for a in arrays]
+            places = reading(lead, *[stance(a) for a in arrays])
+            assert places is not None  # the leading dimensions of whole arrays are one
         kind = 0 if not mask.size else 1 if of_bool else 2
-        numbers: list[Any] = [I64[n] for n in (prod(lead), length, sources)]
-        numbers += [I32[width], I32[depth], floats(sums)[scale], I32[kind], I32[causal]]
-        numbers += map(np.int64, sizes[1:])
-        for a, of in zip(arrays, strides, strict=True):
-            numbers += [I64[s] for s in (*of, *(s // a.itemsize for s in a.strides[-2:]))]
-        return tuple(arrays), tuple(numbers)
+        numbers = (I32[width], I32[depth], floats(sums)[scale], I32[kind], I32[causal])
+        return tuple(arrays), (*i64(prod(lead), length, sources), *numbers, *places)
 
     def _attention_launch(self, name: str, q: Array, tile: tuple[int, int], sizes: Ints, rows: int, args: Any) -> None:
         """sizes: of heads of keys and of values."""

@@ -262,18 +262,17 @@ def chooser(plain: Callable[..., Array], empty: Any) -> Any:
             return plain(condition, x, y)
         if key is None or not fits:
             return plain(condition, x, y)
-        shape, n = condition.shape, condition.size
-        periods = None
         if condition._c_contiguous and x._c_contiguous and y._c_contiguous:
-            if x.shape != shape or y.shape != shape:
+            shape, n = condition.shape, condition.size
+            pc = px = py = n
+            if not x.shape == shape == y.shape:
                 shape = max([a.shape for a in (condition, x, y)], key=lambda s: (len(s), prod(s)))
-                n = prod(shape)
-            periods = [period(a, shape) for a in (condition, x, y)]
-        if periods and all(periods):
-            out = empty(shape, x.dtype)
-            args = (condition, x, y, out, I64[n], *[I64[k] for k in periods])
-            launch.ready[key].over(n, args, 16 // x.dtype.itemsize)
-            return out
+                n, pc, px, py = prod(shape), period(condition, shape), period(x, shape), period(y, shape)
+            if pc and px and py:
+                out = empty(shape, x.dtype)
+                args = (condition, x, y, out, I64[n], I64[pc], I64[px], I64[py])
+                launch.ready[key].over(n, args, 16 // x.dtype.itemsize)
+                return out
         found = pairing(stance(condition), stance(x), stance(y))
         if found is None:
             return plain(condition, x, y)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .gemm import MOST_DIMS, coarse, flat, merged, steps
-from .launch import CTYPES, F32, I32, I64, i64, kernel, register
+from .launch import CTYPES, F32, I32, I64, NAMES, i64, kernel, register
 
 __all__ = ["LargeAttention"]
 
@@ -102,7 +102,7 @@ class LargeAttention:
     LARGE_ATTENTION = 1 << 22  # scores from which tensor cores gain more than memory costs
 
     def _is_large(self, q: Array, k: Array, mask: Array) -> bool:
-        name = str(q.dtype)
+        name = NAMES[q.dtype]
         if (
             name not in TYPES
             or (name == "float32" and not coarse())

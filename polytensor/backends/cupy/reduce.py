@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ... import dtypes
+from . import launch
 from .launch import BOOL, CTYPES, F32, F64, I32, NAMES, i64, kernel, register
 
 COMBINE = r"""
@@ -183,6 +185,7 @@ __device__ __forceinline__ bool before(A v, i64 i, A best, i64 at, bool smallest
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 WIDE = {"float32": "float32", "float64": "float64", "float16": "float32", "bfloat16": "float32"}
 HALVES = [("float16", "float32"), ("float32", "float16"), ("bfloat16", "float32"), ("float32", "bfloat16")]
+ARRAYS = {d: getattr(dtypes, d).array for d in FLOATS}
 PAIRS = [(CTYPES[a], CTYPES[b]) for a, b in [*((d, d) for d in FLOATS), *HALVES]]
 register("reduce_lines", COMBINE + DIVIDE + LINES, PAIRS)
 register("reduce_rows", COMBINE + DIVIDE + ROWS, PAIRS)
@@ -275,6 +278,26 @@ def left(shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool) -> tuple[
     return tuple([1 if i in dims else n for i, n in enumerate(shape) if keepdim or i not in dims])
 
 
+@lru_cache(4096)
+def scheme(shape: tuple[int, ...], dim: Any, keepdim: bool | None, name: str, op: int, mean: bool) -> Any:
+    """The launches that reduce `dim` of a contiguous array: (kernel, grid, the shape and the dtype that they make, the
+    arguments behind arrays). keepdim None: the result is flat."""
+    ndim = len(shape)
+    given = range(ndim) if dim is None else dim if isinstance(dim, tuple) else (dim,)
+    dims = tuple([d % ndim for d in given])
+    last, wide = name, WIDE[name] if op == SUM else name
+    made, todo = [], launches(shape, dims)
+    for k, (size, rows, blocks, sizes) in enumerate(todo):
+        final = k + 1 == len(todo)
+        to = last if final else wide
+        by = (F64 if name == "float64" else F32)[prod([shape[d] for d in dims]) if mean and final else 1]
+        key = ("reduce_rows" if rows else "reduce_lines", CTYPES[name], CTYPES[to])
+        into = left(shape, dims, keepdim) if final and keepdim is not None else size
+        made.append((key, blocks, into, ARRAYS[to], (*sizes, I32[op], by)))
+        name = to
+    return made
+
+
 class ReduceKernels:
     """Mixed into CupyBackend, before Backend."""
 
@@ -311,26 +334,23 @@ class ReduceKernels:
 
     def _reduced(self, x: Any, dim: Any, keepdim: bool, op: int, mean: bool = False) -> Any:
         """None for what is left to CuPy."""
-        found = self._dense(x, dim)
-        if found is None:
+        name, shape, order = NAMES[x.dtype], x.shape, None
+        if name not in FLOATS or x.size == 0:
             return None
-        x, dims, order = found
-        todo = launches(x.shape, dims)
+        if not x._c_contiguous:
+            found = self._dense(x, dim)
+            if found is None:
+                return None
+            x, dim, order = found
+            shape = x.shape
+        y, todo = x, scheme(shape, dim, None if order else keepdim, name, op, mean)
+        for key, blocks, made, dtype, numbers in todo:
+            out = self.empty(made, dtype)
+            launch.ready[key](blocks, (256,), (y, out, *numbers))
+            y = out
         if not todo:
             return None
-        name = last = NAMES[x.dtype]
-        wide = WIDE[name] if op == SUM else name
-        y = x
-        for k, (size, rows, blocks, sizes) in enumerate(todo):
-            final = k + 1 == len(todo)
-            to = last if final else wide
-            made = left(x.shape, dims, keepdim) if final and order is None else size
-            out = self.empty(made, x.dtype if to == last else np.float32)
-            by = (F64 if name == "float64" else F32)[prod([x.shape[d] for d in dims]) if mean and final else 1]
-            run = kernel("reduce_rows" if rows else "reduce_lines", CTYPES[name], CTYPES[to])
-            run(blocks, (256,), (y, out, *sizes, I32[op], by))
-            y, name = out, to
-        return y if order is None else self._shaped(y, x.shape, dims, order, keepdim)
+        return y if order is None else self._shaped(y, shape, dim, order, keepdim)
 
     def _found(self, x: Any, dim: Any, keepdim: bool, smallest: bool, valued: bool = False) -> Any:
         """(values, places), the values of no use if not `valued`; None for what is left to CuPy."""

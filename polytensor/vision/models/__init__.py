@@ -2,13 +2,14 @@
 
 from . import alexnet as _alexnet
 from . import densenet as _densenet
+from . import inception as inception
 from . import mobilenetv2 as mobilenetv2
 from . import resnet as resnet
 from . import vgg as vgg
 from . import vision_transformer as vision_transformer
 from .weights import *  # noqa: F403
 
-for _module in (_alexnet, _densenet, mobilenetv2, resnet, vgg, vision_transformer):
+for _module in (_alexnet, _densenet, inception, mobilenetv2, resnet, vgg, vision_transformer):
     for _name, _thing in vars(_module).items():
         _builder = _name in list_models()  # noqa: F405
         _class = isinstance(_thing, type) and _thing.__module__ == _module.__name__ and not _name.startswith("_")

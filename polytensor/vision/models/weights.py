@@ -102,10 +102,10 @@ def weights_enum(name: str, default: str = "IMAGENET1K_V1", **members: tuple[Any
     return WeightsEnum(name, {**values, "DEFAULT": values[default]})  # type: ignore[call-overload]
 
 
-def model(enum_: Any = None) -> Callable[[Callable[..., Module]], Callable[..., Module]]:
+def model(enum_: Any = None, **given: Any) -> Callable[[Callable[..., Module]], Callable[..., Module]]:
     """Register a builder, and give it weights= and progress=, and pretrained= as before torchvision 0.13.
 
-    weights is None, a member of the enum or its name, or a path or URL.
+    weights is None, a member of the enum or its name, or a path or URL; `given`: arguments that the enum's weights want.
     """
 
     def decorate(make: Callable[..., Module]) -> Callable[..., Module]:
@@ -153,6 +153,7 @@ def model(enum_: Any = None) -> Callable[[Callable[..., Module]], Callable[..., 
                     raise ValueError(
                         f"The parameter 'num_classes' expected value 1000 but got {kwargs['num_classes']} instead."
                     )
+                kwargs = {**given, **kwargs}
                 if make.__name__.startswith("vit_"):
                     kwargs.setdefault("image_size", weights.value.size)
             # read first: a file that is not there is no reason to fill a whole model with random numbers
