@@ -14,6 +14,7 @@ class TableKernels:
     """Mixed into Backend."""
 
     xp: Any
+    checks_rows = False  # whether embedding_rows refuses what is not in [0, len(x))
 
     def embedding_rows(self, x: Array, index: Array, skip: int, by_frequency: bool) -> Array:
         """x[index]; `skip` and `by_frequency` concern the gradient."""
