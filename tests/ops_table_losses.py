@@ -96,6 +96,24 @@ for red in REDUCTIONS:
          "zeros": (const([0.0, 1e3, -1e3, 0.0]), const([0.0, 1.0, 0.0, 1.0]), probs(4), probs(4)),
          "bad": (arr(3, 4), probs(3, 4), probs(4), probs(3))},
     )  # fmt: skip
+MIXED = {  # the result has the target's dtype
+    "f32": (arr(3, 4), probs(3, 4, dtype=F32), probs(4)),
+    "f16": (arr(3, 4, dtype=F32), probs(3, 4, dtype=np.float16), probs(4, dtype=F32)),
+}
+family(
+    "binary_cross_entropy_with_logits.dtypes",
+    lambda t, x, y, w: [
+        t.nn.functional.binary_cross_entropy_with_logits(x, y, **kw) for kw in ({}, {"weight": w}, {"pos_weight": w})
+    ],
+    MIXED,
+    grad=False,
+)
+family(
+    "binary_cross_entropy.weight.dtypes",
+    lambda t, x, y, w: t.nn.functional.binary_cross_entropy(x, y, w),
+    {"f32": (probs(3, 4), probs(3, 4), probs(4, dtype=F32)), "target": (probs(3, 4), probs(3, 4, dtype=F32), probs(4))},
+    grad=False,
+)
 KL = {
     "c": (arr(3, 4), probs(3, 4)),
     "t": (arr(3, 4, layout="t"), probs(3, 4)),

@@ -636,6 +636,18 @@ def saved_twice(T, retain):
     return x.grad
 
 
+def kept_context(T):
+    kept = []
+
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        kept.append(ctx)
+        return x * 2
+
+    identity(T, forward=forward).apply(leaf(T)).sum().backward()
+    return kept[0].saved_tensors
+
+
 def transformed(T):
     class Cube(T.autograd.Function):
         generate_vmap_rule = True
@@ -692,6 +704,7 @@ FUNCTIONS = {
         *(lambda x: (x, identity(T).apply(x).sum()))(leaf(T))
     ),
     "called": lambda T: T.autograd.Function()(),
+    "a context that outlives its graph": kept_context,
     "transformed": transformed,
 }
 

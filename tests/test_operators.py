@@ -1,9 +1,11 @@
 """Python's and NumPy's operators on tensors, with whatever stands on the other side: as in PyTorch, errors too."""
 
 import fractions
+import itertools
 import math
 import operator
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -239,3 +241,22 @@ def test_words_of_errors(oracle, text):
 
     (kind, ours), (expected, theirs) = told(polytensor), told(oracle)
     assert kind == expected and ours.startswith(theirs)
+
+
+def test_conversion_that_loses_history_warns(oracle):
+    """float() and complex() of what requires grad, once, and not where gradients are off: LBFGS converts each loss."""
+    before = oracle.is_warn_always_enabled()
+    oracle.set_warn_always(True)
+    polytensor.set_warn_always(True)
+    try:
+        for convert, on in itertools.product((float, complex, int, bool, operator.methodcaller("item")), (True, False)):
+            found = []
+            for t in (oracle, polytensor):
+                with warnings.catch_warnings(record=True) as caught, t.set_grad_enabled(on):
+                    warnings.simplefilter("always")
+                    convert(t.ones((), requires_grad=True))
+                found.append([str(w.message).split("(Trig")[0].strip() for w in caught])
+            assert found[0] == found[1], (convert, on)
+    finally:
+        oracle.set_warn_always(before)
+        polytensor.set_warn_always(False)

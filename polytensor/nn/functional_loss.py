@@ -35,6 +35,12 @@ def _reduced(loss: Any, kind: int) -> Tensor:
     return loss if kind == 0 else loss.mean() if kind == 1 else loss.sum()
 
 
+def _scaled(loss: Any, weight: Any, dtype: Any) -> Tensor:
+    """loss * weight in `dtype`, as PyTorch's product in place gives it."""
+    loss = loss if weight is None else loss * weight
+    return loss if loss.dtype is dtype else loss.to(dtype)  # type: ignore[no-any-return]
+
+
 def _weighted(loss: Any, weight: Any, reduction: str, by_weight: bool) -> Tensor:
     """The reduction of loss * weight; the mean over the weights, or over the elements."""
     loss = loss * weight
@@ -78,7 +84,7 @@ def _class_indices(input: Tensor, target: Tensor) -> Tensor:
             f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)} (input {list(input.shape)})"
         )
     if input._a.ndim == 1 and target.numel() != 1:
-        raise ValueError(f"For 1D input, 1D target must have length 1, but got target length: {target.numel()}")
+        raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.numel()}")
     if target.dtype is uint8:
         return target.to(int64)
     if target.dtype is not int64:
@@ -234,7 +240,7 @@ def binary_cross_entropy_with_logits(
         loss = rows.bce_logits(*prepare("binary_cross_entropy_with_logits", PROMOTE, input, target))
     else:
         loss = (1 - target) * input + ((pos_weight - 1) * target + 1) * rows.soft_hinge(input)
-    return _reduced(loss if weight is None else loss * weight, kind)
+    return _reduced(_scaled(loss, weight, target.dtype), kind)  # PyTorch computes into 1 - target
 
 
 @named("BinaryCrossEntropyBackward0")
@@ -249,16 +255,14 @@ def binary_cross_entropy(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "
             "ensure they have the same size."
         )
-    for x in (target, weight):
-        if x is not None and x._a.dtype != input._a.dtype:
-            raise RuntimeError(f"Found dtype {type_name(x)} but expected {type_name(input)}")
+    if target._a.dtype != input._a.dtype:
+        raise RuntimeError(f"Found dtype {type_name(target)} but expected {type_name(input)}")
     for x, name in ((input, "input"), (target, "target")):
         text = f"all elements of {name} should be between 0 and 1"
         x._dev.backend.require(((x >= 0) & (x <= 1))._a, RuntimeError, text)
     if weight is not None:
         weight = weight.expand(ops.broadcast_shapes(target.shape, weight.shape))
-    loss = rows.binary_cross_entropy(input, target)
-    return _reduced(loss if weight is None else loss * weight, kind)
+    return _reduced(_scaled(rows.binary_cross_entropy(input, target), weight, input.dtype), kind)
 
 
 def kl_div(
