@@ -84,7 +84,7 @@ def _class_indices(input: Tensor, target: Tensor) -> Tensor:
             f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)} (input {list(input.shape)})"
         )
     if input._a.ndim == 1 and target.numel() != 1:
-        raise ValueError(f"For 1D input, 1D target must have length 1, but got target length: {target.numel()}")
+        raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.numel()}")
     if target.dtype is uint8:
         return target.to(int64)
     if target.dtype is not int64:

@@ -200,6 +200,8 @@ def ctc_loss(
     kind = get_enum(reduction)
     if log_probs.dim() not in (2, 3):
         raise RuntimeError(f"Expected log_probs of shape (T, N, C) or (T, C), got {list(log_probs.shape)}")
+    if not log_probs.numel():
+        raise RuntimeError("log_probs tensor must not be empty")
     if not log_probs.is_floating_point() or log_probs._a.dtype.itemsize < 4:
         raise NotImplementedError(f'"ctc_loss_cpu" not implemented for {log_probs.dtype}')
     if targets.dtype not in (int64, int32):
