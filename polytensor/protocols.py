@@ -217,13 +217,13 @@ class Protocols:
         """The bytes that this tensor and its views share."""
         from .storage import UntypedStorage
 
-        return UntypedStorage(self._a, self._dev)
+        return UntypedStorage.of(self._a, self._dev)
 
     def storage(self) -> Any:
         """The memory that views share, as elements of this dtype (deprecated in PyTorch)."""
         from .storage import TypedStorage
 
-        return TypedStorage(self._a, self._dev)
+        return TypedStorage.of(self._a, self._dev)
 
     def is_set_to(self, tensor: Tensor) -> bool:
         """Whether both are the same view of the same memory."""

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from ml_dtypes import bfloat16
 
 from polytensor.backends import conv
+from polytensor.backends.base import Backend
 from polytensor.backends.numpy import NumpyBackend, accumulated
 
 NUMPY = NumpyBackend()
@@ -247,3 +249,25 @@ def test_rows_added_by_turns(n, width, most, kind):
     np.testing.assert_allclose(index_put, expected, rtol=1e-4)
     sums = NUMPY.embedding_sum(rows, most, places, -1, False)
     np.testing.assert_allclose(sums, expected - 1, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["?", "u1", "i2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "wide", "bfloat16"])
+@pytest.mark.parametrize("shape, dim", [((3000,), 0), ((40, 50), 1), ((64, 33), 0), ((3, 40, 20), 1)])
+def test_stable_orders(shape, dim, kind):
+    """As a stable sort gives them, NaN last, both zeros equal."""
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 2, shape) if kind == "?" else rng.integers(-30, 30, shape)
+    if kind == "bfloat16":
+        kind = bfloat16
+    x = x * (2**57 + 1) if kind == "wide" else x.astype("i8" if kind == "wide" else kind)
+    flat = x.reshape(-1)
+    if x.dtype.kind == "f" or kind is bfloat16:
+        flat[5:400:40], flat[7:300:30], flat[3:500:50], flat[4::20] = np.nan, -np.inf, np.inf, -0.0
+        flat[6:400:40] = -flat[5:400:40]  # NaN of the other sign
+    for descending in (False, True):
+        found = NUMPY.argsort(x, dim, descending)
+        assert found.dtype == np.int64 and found.flags.c_contiguous
+        np.testing.assert_array_equal(found, Backend.argsort(NUMPY, x, dim, descending))
+    first = NUMPY.argselect(x, 1, dim, True)
+    top = np.take_along_axis(x, NUMPY.argsort(x, dim, True), dim).take([0], dim)
+    np.testing.assert_array_equal(np.take_along_axis(x, first, dim).astype("f8"), top.astype("f8"))

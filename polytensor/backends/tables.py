@@ -38,7 +38,7 @@ class TableKernels:
             flat, rows = flat[keep], rows[keep]
         out = self.xp.zeros((count, rows.shape[1]), x.dtype)
         if flat.size and rows.size and (by_frequency or not self._add_by_turns(out, flat, rows)):  # type: ignore[attr-defined]
-            order = self.xp.argsort(flat, kind="stable")
+            order = self.argsort(flat, 0, False)  # type: ignore[attr-defined]
             flat = flat[order]
             first = self.xp.concatenate((self.asarray(np.array([True])), flat[1:] != flat[:-1]))  # type: ignore[attr-defined]
             starts = self.xp.nonzero(first)[0]

@@ -105,7 +105,8 @@ class LargeKernels(NumpyBackend):
     # ---- order and running sums -------------------------------------------------------------------------------
     def argsort(self, x: Array, dim: int, descending: bool) -> Array:
         n = x.shape[dim] if x.size >= FEWEST else 0
-        if n < self._sort.SHORTEST or x.dtype.char not in "fdilq" or n >= 2**31:
+        alone = x.dtype.char != "d" and self._threads.get_num_threads() == 1
+        if alone or n < self._sort.SHORTEST or x.dtype.char not in "fdilq" or n >= 2**31:
             return NumpyBackend.argsort(self, x, dim, descending)
         if dim in (-1, x.ndim - 1):
             return self._sort.argsort(self._writeable(x), descending)
