@@ -386,3 +386,15 @@ family(
     {"row": (arr(2, 3, 4), arr(3, dtype=BOOL)), "all": (arr(2, 3, 4), arr(2, 4, 3, dtype=BOOL))},
     strides=True,
 )
+for tag, view in {
+    "t": lambda x: x.transpose(1, 2),
+    "s": lambda x: x[:, ::2].permute(2, 0, 1),
+    "c": lambda x: x,
+}.items():
+    add(
+        f"order.dropout.{tag}",
+        lambda t, x, view=view: t.nn.functional.dropout(view(x), 0.5) * 0,
+        arr(2, 3, 4),
+        strides=True,
+        grad=False,
+    )

@@ -287,6 +287,19 @@ def test_profiles_refuse_unknown_options_and_are_compressed_where_asked(tmp_path
     assert "aten::exp" in gzip.decompress(path.read_bytes()).decode()
 
 
+def test_events_of_a_profile_come_in_the_order_of_their_starts(both):
+    record = both.profiler.record_function
+    x = both.ones(3)
+    with both.autograd.profiler.profile() as p:
+        with record("outer"):
+            y = x * x
+            with record("inner"):
+                y = y.exp()
+        y.sin()
+    names = ["outer", "aten::mul", "inner", "aten::exp", "aten::sin"]
+    assert [e.name for e in p.function_events if e.name in names] == names
+
+
 def test_operations_and_stacks_in_a_profile(tmp_path, both):
     t = both
 
