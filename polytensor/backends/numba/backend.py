@@ -286,12 +286,12 @@ class NumbaBackend(PointwiseKernels):
                     return out
                 except TypeError:  # not in C order, or read-only
                     pass
-            return self._ufuncs.softmax(x)
+            return self._ufuncs.softmax(x, order="C")
         return self._softmax.softmax(x, False) if self._last(x, dim) else NumpyBackend.softmax(self, x, dim)
 
     def log_softmax(self, x: Array, dim: int) -> Array:
         if (x.dtype is F4 or x.dtype is F8) and 0 < x.size <= TINY and dim == x.ndim - 1:
-            return self._ufuncs.log_softmax(x)
+            return self._ufuncs.log_softmax(x, order="C")
         return self._softmax.softmax(x, True) if self._last(x, dim) else NumpyBackend.log_softmax(self, x, dim)
 
     def softmax_backward(self, g: Array, y: Array, dim: int) -> Array:
