@@ -178,7 +178,7 @@ add(
 )
 add(
     "out.resized",
-    lambda t, x: warned(t.add, x, 1, out=t.ones(3)),
+    lambda t, x: warned(t.add, x, 1, out=t.ones(3))[:1],  # PyTorch says it twice
     arr(2),
     grad=False,
 )
