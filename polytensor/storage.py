@@ -111,7 +111,7 @@ class UntypedStorage:
     def is_cuda(self) -> bool:
         return bool(self.device.type == "cuda")
 
-    def to(self, device: Any) -> UntypedStorage:
+    def to(self, device: Any, non_blocking: bool = False) -> UntypedStorage:
         """The bytes on another device (there already: this storage)."""
         dev = devices.resolve(device)
         if dev == self.device:
@@ -141,6 +141,9 @@ class UntypedStorage:
 
     def element_size(self) -> int:
         return 1
+
+    def __sizeof__(self) -> int:
+        return super().__sizeof__() + self.nbytes()
 
     def __len__(self) -> int:
         return self.nbytes()

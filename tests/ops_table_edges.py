@@ -1,5 +1,6 @@
 """Where arguments are refused, in the words that users search for, and what is empty, expanded or a number alone."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -161,6 +162,7 @@ STORAGES = {
     "order": lambda t: told(t.FloatStorage.from_buffer, b"abcd"),
     "untyped": lambda t: repr(t.UntypedStorage.from_buffer(b"abcd", "native", dtype=t.int16)),
     "alias": lambda t: (lambda s: (t.FloatTensor(s).fill_(4), s.tolist()))(t.FloatStorage([1, 2])),
+    "tensor": lambda t: [t.tensor(t.FloatStorage([1, 2])), t.as_tensor(t.ones(2).storage())],
     "casts": lambda t: [t.ones(2).storage().half().tolist(), t.UntypedStorage([1, 2]).int().type()],
     "classes": lambda t: [isinstance(t.ones(1).storage(), k) for k in (t.FloatStorage, t.IntStorage)],
     "clone": lambda t: (lambda s: [s.clone().fill_(1).tolist(), s.tolist()])(t.IntStorage([5, 6])),
@@ -170,3 +172,14 @@ STORAGES = {
 }
 for name, fn in STORAGES.items():
     add(f"storage.{name}", fn, grad=False, host=True)
+add(
+    "storage.sizeof",
+    lambda t: [sys.getsizeof(k(1000)) - sys.getsizeof(k()) for k in (t.UntypedStorage, t.FloatStorage)],
+)
+add(
+    "out.resized",
+    lambda t, x: warned(t.add, x, 1, out=t.ones(3))[:1],  # PyTorch says it twice
+    arr(2),
+    grad=False,
+)
+add("resize_.overflow", lambda t: told(t.zeros(1).resize_, 2, 4, 2**29, 2**29), grad=False)

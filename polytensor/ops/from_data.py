@@ -9,6 +9,7 @@ from .. import devices, dtypes
 from ..backends.base import DTYPE_OF, SCALARS
 from ..layouts import check_pinned
 from ..settings import warn_once
+from ..storage import UntypedStorage
 from ..tensor import Tensor, wrap
 from .arguments import NUMBERS, _finish
 from .convert import (
@@ -181,6 +182,8 @@ def _from_data(data: Any, dtype: dtypes.dtype | None, dev: Any) -> Any:
         return backend.from_numpy(_host_cast(backend.host(data), d))
     if isinstance(data, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+    if isinstance(data, UntypedStorage):
+        return _from_data(data._array(), dtype, dev)
     if data.__class__ in SCALARS:
         return backend.from_numpy(_host_cast(backend.host(data), dtype or _known(data)))
     if hasattr(data, "__array_interface__"):
