@@ -271,3 +271,16 @@ def test_stable_orders(shape, dim, kind):
     first = NUMPY.argselect(x, 1, dim, True)
     top = np.take_along_axis(x, NUMPY.argsort(x, dim, True), dim).take([0], dim)
     np.testing.assert_array_equal(np.take_along_axis(x, first, dim).astype("f8"), top.astype("f8"))
+
+
+def test_products_of_integers():
+    """By BLAS in float64 where that is exact, else as they are."""
+    rng = np.random.default_rng(0)
+    for top in (10, 2**27, 2**40):
+        a, b = rng.integers(-top, top, (3, 20, 30)), rng.integers(-top, top, (30, 40))
+        for x in (a, a[0]):
+            found = NUMPY.matmul(x, b)
+            assert found.dtype == np.int64
+            np.testing.assert_array_equal(found, np.matmul(x, b))
+    small = rng.integers(0, 255, (64, 64)).astype("u1")
+    np.testing.assert_array_equal(NUMPY.matmul(small, small), np.matmul(small, small))

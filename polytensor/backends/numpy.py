@@ -227,11 +227,13 @@ class NumpyBackend(Backend):
         return np.ndarray(shape, x.dtype, x, 0, strides)
 
     def pow_scalar(self, x: Any, p: float) -> Any:
-        # np.power takes a hundred times as long for negative numbers to integers other than 2 and -1
-        if x.dtype.kind != "f" or x.dtype.itemsize == 2 or p in (2, 0, 1, -1) or p % 1 or not -1000 < p < 1000:
+        # np.power takes a hundred times as long for negative numbers to integers other than 2
+        if x.dtype.kind != "f" or x.dtype.itemsize == 2 or p in (2, 0, 1) or p % 1 or not -1000 < p < 1000:
             return super().pow_scalar(x, p)
         if p == 3:
             return x * x * x
+        if p == -1:
+            return 1 / x
         if p == -2:
             return 1 / (x * x)
         size = super().pow_scalar(np.abs(x), p)
@@ -428,6 +430,10 @@ class NumpyBackend(Backend):
     def matmul(self, a: Any, b: Any) -> Any:
         if a.ndim < 3 and b.ndim < 3 and (a.dtype is _F4 or a.dtype.char in "dFD"):
             return a.dot(b)  # BLAS either way, but np.matmul takes three times as long to come to it
+        if a.dtype.kind in "iu" and a.size >= FEW and b.size >= FEW and a.ndim > 1 < b.ndim:
+            most = [max(abs(int(x.min())), abs(int(x.max()))) for x in (a, b)]
+            if a.shape[-1] * most[0] * most[1] < 2**53:  # float64 holds every sum, and BLAS takes it
+                return np.matmul(a.astype("f8"), b.astype("f8")).astype("i8").astype(a.dtype, copy=False)
         return super().matmul(a, b)
 
     mv = dot = matmul

@@ -426,10 +426,15 @@ def _batch_norm(
 
 def _check_mixed(x: Tensor, *given: Tensor | None) -> None:
     """RuntimeError unless all are of one dtype, or x of 16 bits and the parameters of float32."""
+    dtype = x._a.dtype
+    for wrong in given:
+        if wrong is not None and wrong._a.dtype is not dtype and wrong._a.dtype != dtype:
+            break
+    else:
+        return
     params = [t for t in given if t is not None]
-    wrong = next((t for t in params if t._a.dtype != x._a.dtype), None)
-    if wrong is None or x._a.dtype.kind in "biu":
-        return  # integers are refused by another check
+    if dtype.kind in "biu":
+        return  # refused by another check
     if wrong is not params[0]:
         raise RuntimeError(f"expected scalar type {type_name(x)} but found {type_name(wrong)}")
     if any(t._a.dtype.char != "f" for t in params):

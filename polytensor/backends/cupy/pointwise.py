@@ -309,7 +309,11 @@ class CudaPointwise:
         return [self.contiguous(a) for a in arrays], order
 
     def _map(self, key: tuple[str, str], arrays: list[Array], numbers: tuple[Any, ...]) -> Array:
-        arrays, order = self._alike(arrays)
+        order = None
+        for a in arrays:
+            if not a._c_contiguous:
+                arrays, order = self._alike(arrays)
+                break
         x = arrays[0]
         out, n = self.empty(x.shape, x.dtype), x.size
         if n:
