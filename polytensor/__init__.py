@@ -185,6 +185,21 @@ _HOMES = {  # where names that few ask for are, by how they begin
     "futures": ("Future",),
     "jit": ("CompilationUnit", "ScriptFunction", "ScriptModule"),
     "sparse": ("sparse_", "spmm"),
+    "storage": (
+        "BFloat16Storage",
+        "BoolStorage",
+        "ByteStorage",
+        "CharStorage",
+        "ComplexDoubleStorage",
+        "ComplexFloatStorage",
+        "DoubleStorage",
+        "FloatStorage",
+        "HalfStorage",
+        "IntStorage",
+        "LongStorage",
+        "ShortStorage",
+        "Storage",
+    ),
     "streams": ("Event", "Stream"),
 }
 

@@ -355,7 +355,8 @@ def resolve(spec: Any = None, index: int | None = None) -> Device:
             backend = get_backend("cupy")
         except RuntimeError as error:
             return _absent(kind, index, AssertionError, f"Torch not compiled with CUDA enabled: {error}")
-        index = backend.current_index() if index is None else index
+        if index is None:
+            return _intern(backend, backend.current_index())
         count = backend.device_count()
         if index >= count:
             reason = f"CUDA error: invalid device ordinal {index}: there are {count} CUDA devices"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import devices, dtypes
 from .absent import Lack, refuse
 from .autograd.modes import mode
+from .settings import warn_once
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-_warned: list[bool] = []  # of a conversion that loses the history: once, as PyTorch
 NOT_ONE = "only one element tensors can be converted to Python scalars"
 
 
@@ -72,13 +71,11 @@ class Protocols:
 
     def _one(self, name: str) -> Any:
         """The one value, for a real Python number."""
-        if self._fn is not None and mode.grad and name != "int64_t" and not _warned:
-            _warned.append(True)
-            warnings.warn(
+        if self._fn is not None and mode.grad and name != "int64_t":
+            warn_once(
                 "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using "
                 "tensor.detach() first.",
-                UserWarning,
-                stacklevel=3,
+                3,
             )
         if self._a.size != 1:
             raise ValueError(NOT_ONE)
@@ -220,13 +217,13 @@ class Protocols:
         """The bytes that this tensor and its views share."""
         from .storage import UntypedStorage
 
-        return UntypedStorage(self._a, self._dev)
+        return UntypedStorage.of(self._a, self._dev)
 
     def storage(self) -> Any:
         """The memory that views share, as elements of this dtype (deprecated in PyTorch)."""
         from .storage import TypedStorage
 
-        return TypedStorage(self._a, self._dev)
+        return TypedStorage.of(self._a, self._dev)
 
     def is_set_to(self, tensor: Tensor) -> bool:
         """Whether both are the same view of the same memory."""

@@ -83,6 +83,13 @@ def set_flush_denormal(mode: bool) -> bool:
     return not mode
 
 
+def warn_once(text: str, stacklevel: int = 1) -> None:
+    """A UserWarning that is given once, or each time after set_warn_always(True)."""
+    if text not in _said or _state["warn_always"]:
+        _said.add(text)
+        warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
+
+
 def set_warn_always(b: bool) -> None:
     """Whether warnings that are given once should come each time. Source: torch.set_warn_always."""
     _state["warn_always"] = bool(b)
@@ -175,9 +182,5 @@ def compile(
     if not callable(model):
         raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     check("inductor" if backend is None else backend, mode, options)
-    if "compile" not in _said or _state["warn_always"]:
-        _said.add("compile")
-        warnings.warn(
-            "torch.compile returns its argument as it is: PolyTensor runs eagerly.", UserWarning, stacklevel=2
-        )
+    warn_once("torch.compile returns its argument as it is: PolyTensor runs eagerly.", 2)
     return model

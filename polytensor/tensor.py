@@ -291,6 +291,8 @@ class Tensor(Protocols, metaclass=TensorMeta):
     def grad(self) -> None:
         self.grad = None
 
+    _grad = grad
+
     @property
     def data(self) -> Tensor:
         """The same memory without history and with a version counter of its own."""

@@ -421,7 +421,7 @@ CREATE = {
     "tolist": lambda t: t.tensor(t.arange(6).view(2, 3).tolist()),
     "intgrad": lambda t: t.tensor([1], requires_grad=True),
     "numpygrad": lambda t: t.ones(2, requires_grad=True).numpy(),
-    "numpynograd": lambda t: t.no_grad()(lambda x: t.from_numpy(x.numpy()))(t.ones(2, requires_grad=True)),
+    "numpynograd": lambda t: t.no_grad()(lambda x: t.from_numpy(x.cpu().numpy()))(t.ones(2, requires_grad=True)),
     "bernoullibad": lambda t: t.nn.functional.dropout(t.ones(2), -0.1),
     "dtypestr": lambda t: t.zeros(2, dtype="float32"),
     "intinplace": lambda t: t.arange(3).add_(0.5),

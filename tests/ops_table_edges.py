@@ -1,5 +1,6 @@
 """Where arguments are refused, in the words that users search for, and what is empty, expanded or a number alone."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -150,3 +151,35 @@ for op in ("sum", "cumsum", "cumprod"):
         {"f64": (arr(2, 3),), "f32": (const(np.ones((2, 3)), F32),)},
         grad=False,
     )
+# ---- storages that programs make themselves ----
+STORAGES = {
+    "bytes": lambda t: [repr(t.UntypedStorage([1, 2])), t.UntypedStorage(3).fill_(7).tolist()],
+    "floats": lambda t: [repr(t.FloatStorage([1, 2])), t.FloatStorage(5).size(), t.Storage([1]).dtype == t.float32],
+    "typed": lambda t: [repr(t.TypedStorage([2.5], dtype=t.float64)), t.TypedStorage([2]).type()],
+    "wrapped": lambda t: repr(t.FloatStorage(wrap_storage=t.ones(2).untyped_storage())),
+    "buffer": lambda t: t.ByteTensor(t.ByteStorage.from_buffer(b"abcd", count=2, offset=1)),
+    "big": lambda t: [t.FloatStorage.from_buffer(b"abcd", order).tolist() for order in ("big", "little", "native")],
+    "order": lambda t: told(t.FloatStorage.from_buffer, b"abcd"),
+    "untyped": lambda t: repr(t.UntypedStorage.from_buffer(b"abcd", "native", dtype=t.int16)),
+    "alias": lambda t: (lambda s: (t.FloatTensor(s).fill_(4), s.tolist()))(t.FloatStorage([1, 2])),
+    "tensor": lambda t: [t.tensor(t.FloatStorage([1, 2])), t.as_tensor(t.ones(2).storage())],
+    "casts": lambda t: [t.ones(2).storage().half().tolist(), t.UntypedStorage([1, 2]).int().type()],
+    "classes": lambda t: [isinstance(t.ones(1).storage(), k) for k in (t.FloatStorage, t.IntStorage)],
+    "clone": lambda t: (lambda s: [s.clone().fill_(1).tolist(), s.tolist()])(t.IntStorage([5, 6])),
+    "copy_": lambda t: t.IntStorage([5, 6]).copy_(t.IntStorage([7, 8])).tolist(),
+    "copy_.size": lambda t: told(t.IntStorage(2).copy_, t.DoubleStorage(2)),
+    "refused": lambda t: [told(t.UntypedStorage, 2.5), told(t.UntypedStorage, 2, 3).partition(" - ")[0]],
+}
+for name, fn in STORAGES.items():
+    add(f"storage.{name}", fn, grad=False, host=True)
+add(
+    "storage.sizeof",
+    lambda t: [sys.getsizeof(k(1000)) - sys.getsizeof(k()) for k in (t.UntypedStorage, t.FloatStorage)],
+)
+add(
+    "out.resized",
+    lambda t, x: warned(t.add, x, 1, out=t.ones(3))[:1],  # PyTorch says it twice
+    arr(2),
+    grad=False,
+)
+add("resize_.overflow", lambda t: told(t.zeros(1).resize_, 2, 4, 2**29, 2**29), grad=False)

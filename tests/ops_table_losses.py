@@ -50,6 +50,24 @@ losses("l1_loss", PAIRS)
 losses("mse_loss", {k: v for k, v in PAIRS.items() if k != "f32f64"})
 losses("smooth_l1_loss", PAIRS, {}, {"beta": 0.5}, {"beta": 0}, {"beta": -1.0})
 losses("huber_loss", {k: v for k, v in PAIRS.items() if k != "f32f64"}, {}, {"delta": 0.3}, {"delta": 0.0})
+KINDS = {"float": arr(3, 3, dtype=F32), "int": ints(3, 3, hi=2), "bool": arr(3, 3, dtype=BOOL)}
+for op in ("mse_loss", "smooth_l1_loss", "kl_div", "binary_cross_entropy_with_logits", "multilabel_soft_margin_loss"):
+    pairs = {
+        f"{i} {j}": (x, y) for i, x in KINDS.items() for j, y in KINDS.items() if (i, op[:5]) != ("float", "multi")
+    }
+    family(f"{op}.of", lambda t, x, y, op=op: getattr(t.nn.functional, op)(x, y), pairs, grad=False)
+family(
+    "huber_loss.of",
+    lambda t, x, y: t.nn.functional.huber_loss(x, y),
+    {k: (KINDS[k], KINDS[k]) for k in KINDS},
+    grad=False,
+)
+family(
+    "nll_loss.of",
+    lambda t, x, y: t.nn.functional.nll_loss(x, y),
+    {k: (KINDS[k], ints(3, hi=3)) for k in KINDS},
+    grad=False,
+)
 W = {k: PAIRS[k] for k in ("c", "t", "f32", "0d", "badshape")}
 for op in ("l1_loss", "mse_loss", "huber_loss"):
     for red in REDUCTIONS:

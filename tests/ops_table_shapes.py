@@ -371,8 +371,8 @@ for tag, shapes in {"bad": ((2,), (3,)), "neg": ((-1,), (3,))}.items():
 family("index.int32", lambda t, x, i: x[i.int()], {"": (arr(4, 2), ints(3))})
 
 # ---- results whose memory is in order whatever the input's is, so that views fit ----
-for op in ("sum", "nansum", "mean", "norm", "amax", "logsumexp"):
-    for dim in (0, -1, (1, 2)):
+for op in ("sum", "nansum", "mean", "norm", "amax", "logsumexp", "softmax", "log_softmax"):
+    for dim in (0, -1, (1, 2))[: 2 if "softmax" in op else 3]:
         for order in ((0, 2, 1, 3), (3, 2, 1, 0), (2, 3, 0, 1)):
             add(
                 f"order.{op}.{dim}.{order}",
@@ -386,3 +386,15 @@ family(
     {"row": (arr(2, 3, 4), arr(3, dtype=BOOL)), "all": (arr(2, 3, 4), arr(2, 4, 3, dtype=BOOL))},
     strides=True,
 )
+for tag, view in {
+    "t": lambda x: x.transpose(1, 2),
+    "s": lambda x: x[:, ::2].permute(2, 0, 1),
+    "c": lambda x: x,
+}.items():
+    add(
+        f"order.dropout.{tag}",
+        lambda t, x, view=view: t.nn.functional.dropout(view(x), 0.5) * 0,
+        arr(2, 3, 4),
+        strides=True,
+        grad=False,
+    )

@@ -1,5 +1,6 @@
 """Attention and transformers against PyTorch, on every backend."""
 
+import importlib
 import itertools
 import tracemalloc
 import warnings
@@ -7,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 from same import same
+from test_module import tried
 from twins import agree, normal, twins
 
 import polytensor
@@ -246,6 +248,26 @@ def test_merge_masks(oracle):
             return t.nn.MultiheadAttention(4, 2).merge_masks(*both, t.ones(2, 3, 4))
 
         same(call, oracle)
+
+
+def by_corner(t):
+    """Causal masks (2, 3) from either corner, and what is wrong with others."""
+    b = importlib.import_module(f"{t.__name__}.nn.attention.bias")
+    attend = t.nn.functional.scaled_dot_product_attention
+    q, k = t.arange(16.0).double().view(2, 2, 4).div(30).requires_grad_(), t.arange(24.0).double().view(2, 3, 4) / 40
+    out = [list(b.CausalVariant), tried(lambda: b.CausalBias(1, 2, 3)), tried(lambda: b.causal_upper_left(2))]
+    for mask in (b.causal_upper_left(2, 3), b.causal_lower_right(2, 3)):
+        out += [repr(mask), mask.variant, mask.seq_len_q, mask.seq_len_kv, isinstance(mask, t.Tensor)]
+        y = attend(q, k, k, mask, scale=2.0)
+        out += [y, t.autograd.grad(y.sum(), q)[0], attend(query=q, key=k, value=k, attn_mask=mask)]
+        out.append(tried(lambda: attend(q, k, k, mask, is_causal=True)))
+    return [*out, attend(q, q, q, b.causal_lower_right(2, 2))]
+
+
+def test_masks_that_say_their_corner(oracle):
+    same(by_corner, oracle)
+    with pytest.warns(UserWarning, match="Lower right causal bias will produce NaNs"):
+        importlib.import_module("polytensor.nn.attention.bias").causal_lower_right(4, 2)
 
 
 # ---- transformers -------------------------------------------------------------------------------------------------------

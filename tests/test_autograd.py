@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+import warnings
 import weakref
 
 import pytest
@@ -22,8 +23,8 @@ def test_gradients_accumulate(t):
     assert x.grad.tolist() == [5, 7]
     first = x.grad
     x.sum().backward()
-    assert x.grad is first
-    x.grad = None
+    assert x.grad is first and x._grad is first
+    x._grad = None
     (x + x + x).sum().backward()
     assert x.grad.tolist() == [3, 3]
 
@@ -549,3 +550,21 @@ def test_an_infinite_gradient_stops_where_the_derivative_is_zero(oracle, t, text
         eval(text, {"m": m, "v": v}).sum().backward()
         grads.append([str(round(x, 3) + 0.0) for x in (v.grad + 0).tolist()])
     assert grads[1] == grads[0]
+
+
+def test_warnings_that_come_once_come_each_time_if_asked(both):
+    def warned():
+        x = both.leaf([1.0])
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            (x * x).sum().backward(create_graph=True)
+            x.grad = None
+        return sum("Using backward() with create_graph=True" in str(w.message) for w in said)
+
+    warned()
+    assert warned() == 0
+    both.set_warn_always(True)
+    try:
+        assert [warned(), warned()] == [1, 1]
+    finally:
+        both.set_warn_always(False)

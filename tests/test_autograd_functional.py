@@ -66,7 +66,20 @@ def checked(T, rule, **options):
     return T.autograd.gradcheck(f, Y(T, True), check_forward_ad=True, check_backward_ad=False, **options)
 
 
+def slopes_at_zero(T):
+    """Rules that are 0 where their formula is NaN: what they give for g, and forward mode."""
+    x, two, g = T.zeros(1, dtype=T.float64), T.full((1,), 2.0, dtype=T.float64), T.ones(1, dtype=T.float64)
+    fns = T.sinc, lambda a: x**a, lambda a: a**x, lambda a: x ** (a + two), lambda a: a**two
+    found = [T.func.jvp(fn, (x,), (g,)) for fn in fns]
+    for fn in (fns[1], fns[3], lambda a: T.atan2(a, x), lambda a: T.atan2(x, a)):
+        a, v = x.clone().requires_grad_(), g.clone().requires_grad_()
+        (slope,) = T.autograd.grad(fn(a), a, v, create_graph=True)
+        found.append(T.autograd.grad(slope, v))
+    return found
+
+
 FUNCTIONAL = {
+    "slopes at zero": slopes_at_zero,
     "jvp of a Function": duals,
     "jvp of a Function, transformed": lambda T: T.func.jvp(
         lambda a: with_jvp(T).apply(a, Y(T), 3), (Y(T),), (Y(T) + 1,)
@@ -272,6 +285,19 @@ def test_profiles_refuse_unknown_options_and_are_compressed_where_asked(tmp_path
     (path,) = tmp_path.iterdir()
     assert path.name.startswith("worker.") and path.name.endswith(".pt.trace.json.gz")
     assert "aten::exp" in gzip.decompress(path.read_bytes()).decode()
+
+
+def test_events_of_a_profile_come_in_the_order_of_their_starts(both):
+    record = both.profiler.record_function
+    x = both.ones(3)
+    with both.autograd.profiler.profile() as p:
+        with record("outer"):
+            y = x * x
+            with record("inner"):
+                y = y.exp()
+        y.sin()
+    names = ["outer", "aten::mul", "inner", "aten::exp", "aten::sin"]
+    assert [e.name for e in p.function_events if e.name in names] == names
 
 
 def test_operations_and_stacks_in_a_profile(tmp_path, both):

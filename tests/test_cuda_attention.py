@@ -181,8 +181,8 @@ def test_nan_and_inf(backend, reference):
     for mask, causal in ((NONE, False), (NONE, True), (RNG.random((70, 70)) > 0.3, False)):
         expected, logs = reference[0](NUMPY, q, k, v, mask, 1.0, causal)
         got, got_logs = backend.attend(*map(on_twin, (q, k, v, mask)), 1.0, causal)
-        np.testing.assert_allclose(plain(got), expected, rtol=1e-12)
-        np.testing.assert_allclose(plain(got_logs), logs, rtol=1e-12)
+        np.testing.assert_allclose(plain(got), expected, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(plain(got_logs), logs, rtol=1e-12, atol=1e-15)
 
 
 def test_shared_memory_fits_every_card():

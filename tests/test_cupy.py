@@ -156,6 +156,8 @@ def called(node):
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
         node = node.value
+    if isinstance(node, ast.Call) and ast.unparse(node) == "super()":  # a backend's own
+        return None
     root = node.id if isinstance(node, ast.Name) else None
     parts.reverse()
     if root == "self" and parts[:1] == ["xp"]:

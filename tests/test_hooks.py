@@ -98,6 +98,11 @@ HOOKS = {
     ),
     "accumulate on non-leaf": lambda T, x: (x * 2).register_post_accumulate_grad_hook(print),
     "saved": lambda T, x: (lambda n: (n._saved_self, n._saved_other, n.metadata, n.name()))((x * x).grad_fn),
+    "saved itself": lambda T, x: (
+        lambda y, c: (lambda n: (n._saved_self is x, n._saved_other is y, (y * c).grad_fn._saved_other is c))(
+            (x * y).grad_fn
+        )
+    )(x * 2, T.ones(2, dtype=T.float64)),
     "saved result": lambda T, x: (lambda y: y.grad_fn._saved_result.grad_fn is y.grad_fn)(x.exp()),
     "saved and freed": lambda T, x: (lambda y: (y.sum().backward(), y.grad_fn._saved_self))(x * x),
     "raw saved": lambda T, x: (
@@ -636,6 +641,18 @@ def saved_twice(T, retain):
     return x.grad
 
 
+def kept_context(T):
+    kept = []
+
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        kept.append(ctx)
+        return x * 2
+
+    identity(T, forward=forward).apply(leaf(T)).sum().backward()
+    return kept[0].saved_tensors
+
+
 def transformed(T):
     class Cube(T.autograd.Function):
         generate_vmap_rule = True
@@ -692,6 +709,7 @@ FUNCTIONS = {
         *(lambda x: (x, identity(T).apply(x).sum()))(leaf(T))
     ),
     "called": lambda T: T.autograd.Function()(),
+    "a context that outlives its graph": kept_context,
     "transformed": transformed,
 }
 

@@ -207,7 +207,7 @@ def test_what_is_scripted_stays_as_it_is():
 
     assert f(pt.ones(1)) == 2
     model = pt.nn.Linear(2, 2)
-    pt.jit._said.clear()
+    pt.settings._said.clear()
     with pytest.warns(UserWarning, match="returns the module as it is"):
         assert pt.jit.script(model) is model
     with pytest.warns(UserWarning, match="returns the module as it is"):

@@ -571,7 +571,16 @@ def lazy(t):
 
 def buffers(t):
     b = t.nn.Buffer(t.ones(2, requires_grad=True))
+
+    class Older(t.nn.Module):
+        def register_buffer(self, name, tensor):
+            super().register_buffer(name, tensor * 2)
+
+    older = Older()
+    older.b = t.nn.Buffer(t.ones(2))
+    norm = t.nn.InstanceNorm1d(2, track_running_stats=True).double().eval()
     return [
+        older.b, norm(t.ones(1, 2, 3)),
         isinstance(b, t.nn.Buffer), isinstance(b, t.Tensor), isinstance(b, t.nn.Parameter), isinstance(t.ones(1), t.nn.Buffer), b.persistent,
         b.requires_grad, t.nn.Buffer().numel(), repr(t.nn.Parameter(t.ones(2))), t.nn.Parameter(t.ones(1), requires_grad=False).requires_grad,
         t.nn.Parameter().numel(), isinstance(t.nn.Linear(1, 1).weight, t.Tensor),

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from ml_dtypes import bfloat16
 
 from polytensor.backends import conv
+from polytensor.backends.base import Backend
 from polytensor.backends.numpy import NumpyBackend, accumulated
 
 NUMPY = NumpyBackend()
@@ -226,3 +228,59 @@ def test_max_pool_takes_the_first_maximum(kernel):
 def test_quotients_of_nothing_by_many(op):
     fn, none, many = getattr(NUMPY, op), np.ones((0, 1), "f4"), np.ones((1, 5000), "f4")
     assert fn(none, many).shape == fn(many, none).shape == (0, 5000)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i8"])
+@pytest.mark.parametrize("n, width, most", [(700, 33, 600), (900, 16, 90), (600, 20, 5), (1, 9000, 3)])
+def test_rows_added_by_turns(n, width, most, kind):
+    """To the bit as one row after the other, or left to be added in runs."""
+    rng = np.random.default_rng(n)
+    places, rows = rng.integers(0, most, n), (rng.standard_normal((n, width)) * 9).astype(kind)
+    out, expected = np.ones((most, width), kind), np.ones((most, width), kind)
+    for place, row in zip(places, rows, strict=True):
+        expected[place] += row
+    if NUMPY._add_by_turns(out, places, rows):
+        np.testing.assert_array_equal(out, expected)
+    else:
+        assert np.bincount(places).max() > 32
+        assert (out == 1).all()
+    index_put = np.ones((most, width), kind)
+    NUMPY.index_put(index_put, (places,), rows, True)
+    np.testing.assert_allclose(index_put, expected, rtol=1e-4)
+    sums = NUMPY.embedding_sum(rows, most, places, -1, False)
+    np.testing.assert_allclose(sums, expected - 1, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["?", "u1", "i2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "wide", "bfloat16"])
+@pytest.mark.parametrize("shape, dim", [((3000,), 0), ((40, 50), 1), ((64, 33), 0), ((3, 40, 20), 1)])
+def test_stable_orders(shape, dim, kind):
+    """As a stable sort gives them, NaN last, both zeros equal."""
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 2, shape) if kind == "?" else rng.integers(-30, 30, shape)
+    if kind == "bfloat16":
+        kind = bfloat16
+    x = x * (2**57 + 1) if kind == "wide" else x.astype("i8" if kind == "wide" else kind)
+    flat = x.reshape(-1)
+    if x.dtype.kind == "f" or kind is bfloat16:
+        flat[5:400:40], flat[7:300:30], flat[3:500:50], flat[4::20] = np.nan, -np.inf, np.inf, -0.0
+        flat[6:400:40] = -flat[5:400:40]  # NaN of the other sign
+    for descending in (False, True):
+        found = NUMPY.argsort(x, dim, descending)
+        assert found.dtype == np.int64 and found.flags.c_contiguous
+        np.testing.assert_array_equal(found, Backend.argsort(NUMPY, x, dim, descending))
+    first = NUMPY.argselect(x, 1, dim, True)
+    top = np.take_along_axis(x, NUMPY.argsort(x, dim, True), dim).take([0], dim)
+    np.testing.assert_array_equal(np.take_along_axis(x, first, dim).astype("f8"), top.astype("f8"))
+
+
+def test_products_of_integers():
+    """By BLAS in float64 where that is exact, else as they are."""
+    rng = np.random.default_rng(0)
+    for top in (10, 2**27, 2**40):
+        a, b = rng.integers(-top, top, (3, 20, 30)), rng.integers(-top, top, (30, 40))
+        for x in (a, a[0]):
+            found = NUMPY.matmul(x, b)
+            assert found.dtype == np.int64
+            np.testing.assert_array_equal(found, np.matmul(x, b))
+    small = rng.integers(0, 255, (64, 64)).astype("u1")
+    np.testing.assert_array_equal(NUMPY.matmul(small, small), np.matmul(small, small))

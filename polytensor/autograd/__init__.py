@@ -10,6 +10,7 @@ from typing import Any
 
 from ..absent import lacks
 from ..backends.base import DTYPE_OF
+from ..settings import warn_once
 from ..size import Size
 from . import engine
 from . import grad_mode as grad_mode
@@ -28,8 +29,6 @@ from .modes import set_grad_enabled as set_grad_enabled
 from .modes import set_multithreading_enabled as set_multithreading_enabled
 from .node import AccumulateGrad
 from .variable import Variable as Variable
-
-_warned: list[bool] = []  # of the cycle that create_graph makes: once, as PyTorch
 
 
 def _tuple(x: Any) -> tuple[Any, ...]:
@@ -163,15 +162,13 @@ def backward(
     outputs = _tuple(tensors)
     grads = _grads(grad_tensors, len(outputs))
     retain = create_graph if retain_graph is None else retain_graph
-    if create_graph and not _warned:
-        _warned.append(True)
-        warnings.warn(
+    if create_graph:
+        warn_once(
             "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which "
             "can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use "
             "this function, make sure to reset the .grad fields of your parameters to None after use to break the cycle and "
             "avoid the leak.",
-            UserWarning,
-            stacklevel=3,
+            3,
         )
     roots = _roots(outputs, grads, create_graph)
     if inputs is not None:

@@ -359,7 +359,7 @@ class _NodeRef:
         self._ref = ref(node)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._ref(), name)
+        return getattr(self._ref(), name, None)  # None: the node is gone, and what it saved
 
 
 class InplaceFunction(Function):

@@ -252,16 +252,13 @@ class SavedTensor:
 
 def joined(saved: Any, edge: Any, nr: int) -> Any:
     """A saved input with the history that it had when it was saved."""
-    if edge is None:
-        return saved._alias(None, 0)
-    if edge.is_node:
+    if saved is edge or saved._fn is edge and saved._nr == nr:
+        return saved
+    if edge is None or edge.is_node:
         return saved._alias(edge, nr)
-    if saved is edge:
-        return edge
-    from ..ops.table import (
-        ROWS,
-    )  # hooks gave another tensor, or the leaf lost its flag: lead to the leaf by an identity
+    from ..ops.table import ROWS
 
+    # hooks gave another tensor, or the leaf lost its flag: lead to the leaf by an identity
     r = saved._alias(None, 0)
     ROWS["alias"].record((edge,), (), (r,))
     return r

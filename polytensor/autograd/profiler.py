@@ -54,7 +54,7 @@ ELSEWHERE = re.compile("(self_)?(cuda|xpu|device)_(time(_total)?|memory_usage)")
 
 
 class EventList(list[FunctionEvent]):
-    """Events in the order of their ends; which columns a table has."""
+    """Events in the order of their starts; which columns a table has."""
 
     shapes = memory = flops = stacks = False
 
@@ -309,6 +309,7 @@ class profile:
     def __exit__(self, *exc: object) -> None:
         if self.enabled:
             _open.remove(self)
+            self.events.sort(key=lambda e: (e.start, -e.cpu_time_total))
             if self._restore is not None:
                 self._restore()
 

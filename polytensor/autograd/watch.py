@@ -25,6 +25,7 @@ class Packed:
 
     __slots__ = ("unpack", "value")
     _s = None
+    _fn = False  # no history that one could compare
 
     def __init__(self, value: Any, unpack: Any) -> None:
         self.value, self.unpack = value, unpack

@@ -263,6 +263,8 @@ class IndexKernels:
         """Add each of `value` to the part of target that `flat` names in its first n dimensions; equal places in order."""
         if target.flags.c_contiguous and target.dtype.itemsize > 2 and not self.asynchronous:
             inner = prod(target.shape[n:])
+            if self._add_by_turns(target.reshape(-1, inner), flat, value.reshape(-1, inner)):
+                return
             step, out, inside = max(1, (1 << 16) // inner), target.reshape(-1), self.xp.arange(inner)
             for i in range(0, len(flat), step):  # faster than a sort; places of some rows at a time
                 places = flat[i : i + step, None] * inner + inside
@@ -275,6 +277,10 @@ class IndexKernels:
         rows = rows[starts]
         where = rows if n == 1 else self.xp.unravel_index(rows, target.shape[:n])
         target[where] = (target[where].astype(sums.dtype) + sums).astype(target.dtype)
+
+    def _add_by_turns(self, out: Array, places: Array, rows: Array) -> bool:
+        """Add rows to those of `out` at places, equal ones in order; False where that is not done."""
+        return False
 
     def _sum_runs(self, x: Array, starts: Array) -> Array:
         """Sums of runs of rows, each from one of `starts` to the next, in the dtype of x; of 16-bit floats in float32."""

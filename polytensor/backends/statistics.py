@@ -143,7 +143,7 @@ class StatisticsKernels:
 
     # ---- order statistics -------------------------------------------------------------------------------------
     def _order(self: Any, x: Array, dim: int) -> Array:
-        return self.xp.argsort(x.astype(np.float32) if is_half(x) else x, axis=dim, kind="stable")
+        return self.argsort(x, dim, False)
 
     def median(self: Any, x: Array, dim: int, keepdim: bool, skip_nan: bool) -> tuple[Array, Array]:
         """The lower median and the place that it has in a stable sort."""

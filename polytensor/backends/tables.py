@@ -14,6 +14,7 @@ class TableKernels:
     """Mixed into Backend."""
 
     xp: Any
+    checks_rows = False  # whether embedding_rows refuses what is not in [0, len(x))
 
     def embedding_rows(self, x: Array, index: Array, skip: int, by_frequency: bool) -> Array:
         """x[index]; `skip` and `by_frequency` concern the gradient."""
@@ -36,8 +37,8 @@ class TableKernels:
             keep = self.xp.nonzero(flat != skip)[0]
             flat, rows = flat[keep], rows[keep]
         out = self.xp.zeros((count, rows.shape[1]), x.dtype)
-        if flat.size and rows.size:
-            order = self.xp.argsort(flat, kind="stable")
+        if flat.size and rows.size and (by_frequency or not self._add_by_turns(out, flat, rows)):  # type: ignore[attr-defined]
+            order = self.argsort(flat, 0, False)  # type: ignore[attr-defined]
             flat = flat[order]
             first = self.xp.concatenate((self.asarray(np.array([True])), flat[1:] != flat[:-1]))  # type: ignore[attr-defined]
             starts = self.xp.nonzero(first)[0]

@@ -303,7 +303,7 @@ class Builder:
         if "callable" not in block.placed:
             cpu = devices.cpu_device()
             flat, cell = block.on(cpu)
-            moved = self.map_location(UntypedStorage(flat, cpu), block.location)
+            moved = self.map_location(UntypedStorage.of(flat, cpu), block.location)
             if moved is None:
                 dev = self._device(block.location, block.location)
                 found = (*block.on(dev), dev)

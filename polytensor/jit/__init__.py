@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import builtins
 import typing
-import warnings
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
@@ -15,9 +14,9 @@ from typing import Final as Final
 
 from ..absent import missing, refuse, refuse_class
 from ..nn.module import Module
+from ..settings import warn_once
 
 _INSTEAD = "TorchScript compiles to PyTorch's own runtime; call the function or module as it is"
-_said: set[str] = set()
 
 
 def is_scripting() -> bool:
@@ -37,11 +36,8 @@ unused = export = script_if_tracing = ignore
 
 
 def _as_it_is(what: str, obj: Any) -> Any:
-    if isinstance(obj, Module) and what not in _said:
-        _said.add(what)
-        warnings.warn(
-            f"torch.jit.{what} returns the module as it is: PolyTensor runs eagerly.", UserWarning, stacklevel=3
-        )
+    if isinstance(obj, Module):
+        warn_once(f"torch.jit.{what} returns the module as it is: PolyTensor runs eagerly.", 3)
     return obj
 
 

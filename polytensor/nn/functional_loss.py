@@ -8,14 +8,14 @@ from typing import Any
 
 from .. import ops
 from ..autograd import is_grad_enabled, no_grad
-from ..dtypes import int64, promote_types, uint8
+from ..dtypes import int64, uint8
 from ..ops import losses as rows
 from ..ops.halves import rounded_once
 from ..ops.layers import cross_entropy_index, log_softmax
 from ..ops.layers import mse_loss as _mse_loss
 from ..ops.products import linear
 from ..ops.rows import together
-from ..ops.table import PROMOTE, check_tensor, guard, named, prepare, type_name
+from ..ops.table import PROMOTE, check_tensor, guard, named, no_cast, no_kernel, prepare, type_name
 from ..tensor import Tensor
 from ._reduction import REDUCTIONS, chosen, get_enum
 
@@ -29,6 +29,19 @@ __all__ = [
 # ---- reductions ---------------------------------------------------------------------------------------------------------
 def _kind(size_average: Any, reduce: Any, reduction: str) -> int:
     return get_enum(chosen(size_average, reduce, reduction))
+
+
+def _refuse(x: Tensor, kinds: str, kernel: str) -> None:
+    """NotImplementedError for these kinds of dtype, by PyTorch's name of the kernel."""
+    if x._a.dtype.kind in kinds:
+        raise no_kernel(kernel, x)
+
+
+def _floats(loss: str, input: Tensor, target: Tensor) -> list[Tensor]:
+    """Both in their common dtype, which must be of floating point."""
+    x, t = prepare(f"{loss}_loss", PROMOTE, input, target)
+    _refuse(x, "biuc", f"{loss}_cpu")
+    return [x, t]
 
 
 def _reduced(loss: Any, kind: int) -> Tensor:
@@ -84,7 +97,7 @@ def _class_indices(input: Tensor, target: Tensor) -> Tensor:
             f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)} (input {list(input.shape)})"
         )
     if input._a.ndim == 1 and target.numel() != 1:
-        raise ValueError(f"For 1D input, 1D target must have length 1, but got target length: {target.numel()}")
+        raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.numel()}")
     if target.dtype is uint8:
         return target.to(int64)
     if target.dtype is not int64:
@@ -105,6 +118,7 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
         loss = _nll(input.unsqueeze(0), target.reshape(1), weight, ignore_index, kind)
         return loss.reshape(()) if kind or target.dim() == 0 else loss
     _check_weight(weight, input.shape[1])
+    _refuse(input, "biu", "nll_loss_out_frame")
     given = (target,) if weight is None else (target, weight)
     together("nll_loss", input, *given)
     if weight is not None and weight.dtype is not input.dtype:
@@ -234,8 +248,9 @@ def binary_cross_entropy_with_logits(
     kind = _kind(size_average, reduce, reduction)
     if target.shape != input.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    _refuse(input, "biu", "log_sigmoid_cpu")
     if not target.is_floating_point():
-        raise RuntimeError(f"result type {input.dtype} can't be cast to the desired output type {target.dtype}")
+        raise no_cast(input, target)
     if pos_weight is None:
         loss = rows.bce_logits(*prepare("binary_cross_entropy_with_logits", PROMOTE, input, target))
     else:
@@ -283,6 +298,8 @@ def kl_div(
                 stacklevel=2,
             )
         kind = 2 if batchmean else get_enum(reduction)
+    if input._a.dtype.kind in "biu" or target._a.dtype.kind in "biu":
+        raise RuntimeError("kl_div: Integral inputs not supported.")
     if log_target:
         loss = target.exp() * (target - input)
     else:
@@ -297,6 +314,7 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:  # fmt: skip
     """Binary cross-entropy of logits, averaged over the classes. Source: F.multilabel_soft_margin_loss."""
     reduction = chosen(size_average, reduce, reduction)
+    _refuse(input, "biu", "log_sigmoid_cpu")
     loss = target * rows.soft_hinge(input) + (1 - target) * rows.soft_hinge(-input)
     if weight is not None:
         loss = loss * weight
@@ -319,9 +337,8 @@ def mse_loss(
             raise ValueError("Inputs and weight must have the same size.")
         return _weighted((input - target) ** 2, weight, reduction, True)
     kind = get_enum(reduction)
-    if input._a.dtype != target._a.dtype:
-        common = promote_types(input.dtype, target.dtype)
-        input, target = input.to(common), target.to(common)
+    if input._a.dtype != target._a.dtype or input._a.dtype.char not in "fd":
+        input, target = _floats("mse", input, target)
     return _mse_loss(input, target, kind)
 
 
@@ -355,7 +372,9 @@ def smooth_l1_loss(
     kind = _kind(size_average, reduce, reduction)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    return _reduced((input - target).abs() if beta == 0 else _smooth_l1(input, target, beta), kind)
+    return _reduced(
+        (input - target).abs() if beta == 0 else _smooth_l1(*_floats("smooth_l1", input, target), beta), kind
+    )
 
 
 @named("HuberLossBackward0")
@@ -368,7 +387,7 @@ def huber_loss(
         kind = get_enum(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    loss = _smooth_l1(input, target, delta, delta)
+    loss = _smooth_l1(*_floats("huber", input, target), delta, delta)
     if weight is None:
         return _reduced(loss, kind)
     if weight.shape != input.shape:

@@ -8,7 +8,7 @@ from typing import Any
 from .. import ops
 from ..dtypes import int32, int64
 from ..ops import losses as rows
-from ..ops.table import named
+from ..ops.table import named, type_name
 from ..tensor import Tensor
 from ._reduction import get_enum
 from .functional_loss import _kind, _reduced
@@ -98,7 +98,7 @@ def multi_margin_loss(
     if target.dim() > 1 or target.numel() != x.shape[0]:
         raise RuntimeError(f"inconsistent target size, expected {[x.shape[0]]} but got {list(target.shape)}")
     if target.dtype is not int64:
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype}")
+        raise RuntimeError(f"expected scalar type Long but found {type_name(target)}")
     classes = x.shape[1]
     if weight is not None and weight.numel() != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
@@ -125,7 +125,7 @@ def multilabel_margin_loss(
     if target.shape != input.shape:
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
     if target.dtype is not int64:
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype}")
+        raise RuntimeError(f"expected scalar type Long but found {type_name(target)}")
     t = target.reshape(x.shape)
     t._dev.backend.require_range(t._a, -1, x.shape[1], RuntimeError, "target out of range")
     valid = (t < 0).cumsum(1) == 0
@@ -200,6 +200,8 @@ def ctc_loss(
     kind = get_enum(reduction)
     if log_probs.dim() not in (2, 3):
         raise RuntimeError(f"Expected log_probs of shape (T, N, C) or (T, C), got {list(log_probs.shape)}")
+    if not log_probs.numel():
+        raise RuntimeError("log_probs tensor must not be empty")
     if not log_probs.is_floating_point() or log_probs._a.dtype.itemsize < 4:
         raise NotImplementedError(f'"ctc_loss_cpu" not implemented for {log_probs.dtype}')
     if targets.dtype not in (int64, int32):

@@ -120,8 +120,10 @@ class Module(StateDict):
             if isinstance(value, Buffer):
                 if "_buffers" not in d:
                     raise AttributeError("cannot assign buffer before Module.__init__() call")
+                if name in d:
+                    raise KeyError(f"attribute '{name}' already exists")
                 self._forget(name, "_parameters", "_modules")
-                self.register_buffer(name, value, value.persistent)
+                self.register_buffer(name, value, *(() if value.persistent else (False,)))
             else:
                 d["_buffers"][name] = GLOBAL.registered("buffer", self, name, value)
         else:

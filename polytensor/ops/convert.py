@@ -213,6 +213,7 @@ def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = Fa
     Source: torch.Tensor.
     """
     from ..size import Size
+    from ..storage import UntypedStorage
     from .creation import empty
     from .from_data import _is_sequence, as_tensor
 
@@ -229,6 +230,8 @@ def legacy_tensor(args: tuple[Any, ...], dtype: Any, dev: Any, strict: bool = Fa
             raise TypeError(f"expected {_type_name(d)} (got {data.type()})")  # type: ignore[attr-defined]
         data._cell()
         return data._alias(None, 0)
+    if isinstance(data, UntypedStorage):
+        return empty(0, dtype=d, device=dev).set_(data)  # type: ignore[no-any-return]
     if hasattr(data, "__index__") and not isinstance(data, bool) and not _is_sequence(data):
         return empty(data, dtype=d, device=dev)  # type: ignore[no-any-return]
     if data is None or isinstance(data, (bool, int, float, complex)):

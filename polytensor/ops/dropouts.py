@@ -11,6 +11,7 @@ from ..autograd.modes import WATCH, mode
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .random_ops import _reserve, dropout_mask
+from .shape import memory_order
 from .table import ROWS, F, check_tensor, primitive
 
 __all__ = ["alpha_dropout", "dropout", "feature_alpha_dropout", "feature_dropout"]
@@ -45,7 +46,12 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         return _write(x, _nothing(x), inplace)
     if x._a.dtype.kind != "f" or x._a.dtype.itemsize < 4 or WATCH:  # who watches what is saved sees PyTorch's noise
         return _write(x, pw.mul(x, wrap(dropout_mask(x._a.shape, p, _mask_dtype(x), x._dev, None), x._dev)), inplace)
-    y, mask = x._dev.backend.dropout(x._a, *_reserve(None, x._a.size, "half"), p)
+    order = None if x._a.flags.c_contiguous else memory_order(x._a)
+    a = x._a if order is None else x._a.transpose(order)
+    y, mask = x._dev.backend.dropout(a, *_reserve(None, a.size, "half"), p)
+    if order is not None:  # the result lies in memory as x does
+        back = [order.index(i) for i in range(a.ndim)]
+        y, mask = y.transpose(back), mask.transpose(back)
     r = wrap(y, x._dev)
     if x._fn is not None and mode.grad:
         ROWS["masked_scale"].record((x,), (mask, 1.0 / (1.0 - p)), (r,))

@@ -41,7 +41,7 @@ primitive(
 )
 
 
-def _indices(input: Tensor, weight: Tensor, op: str) -> Any:
+def _indices(input: Tensor, weight: Tensor, op: str, check: bool = True) -> Any:
     if input._dev is not weight._dev:
         together(op, weight, input)
     rows = weight._a.shape[0]
@@ -51,6 +51,8 @@ def _indices(input: Tensor, weight: Tensor, op: str) -> Any:
             f"{input.type()} instead (while checking arguments for {op})"
         )
     index = input._a if input.dtype is dtypes.int64 else F.cast(input, dtypes.int64.array)._a
+    if not check:
+        return index
     error: type[Exception] = IndexError
     text = f"index out of range in self: an index is not in [0, {rows}) (indices {list(index.shape)})"
     if op == "embedding_bag":
@@ -93,7 +95,7 @@ def embedding(
     skip = _padding(padding_idx, prod(w._a.shape[:1]))
     if w._a.ndim != 2:
         raise RuntimeError(f"'weight' must be 2-D, got {list(w._a.shape)}")
-    index = _indices(i, w, "embedding")
+    index = _indices(i, w, "embedding", max_norm is not None or not w._dev.backend.checks_rows)
     if max_norm is not None:
         _renorm(w, index, max_norm, norm_type)
     r: Tensor = _rows(w, index, skip, scale_grad_by_freq)

@@ -8,6 +8,8 @@ from typing import Any
 from .. import devices, dtypes
 from ..backends.base import DTYPE_OF, SCALARS
 from ..layouts import check_pinned
+from ..settings import warn_once
+from ..storage import UntypedStorage
 from ..tensor import Tensor, wrap
 from .arguments import NUMBERS, _finish
 from .convert import (
@@ -180,6 +182,8 @@ def _from_data(data: Any, dtype: dtypes.dtype | None, dev: Any) -> Any:
         return backend.from_numpy(_host_cast(backend.host(data), d))
     if isinstance(data, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+    if isinstance(data, UntypedStorage):
+        return _from_data(data._array(), dtype, dev)
     if data.__class__ in SCALARS:
         return backend.from_numpy(_host_cast(backend.host(data), dtype or _known(data)))
     if hasattr(data, "__array_interface__"):
@@ -287,24 +291,13 @@ def from_numpy(ndarray: Any, dev: Any = None) -> Tensor:
         raise TypeError(f"expected np.ndarray (got {'numpy.' if ndarray.__class__ in SCALARS else ''}{name})")
     _foreign(ndarray)
     if not ndarray.flags.writeable:
-        _warn_readonly()
-    dev = dev or devices.cpu_device()
-    return wrap(dev.backend.asarray(ndarray), dev)
-
-
-def _warn_readonly() -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
+        warn_once(
             "The given NumPy array is not writable; writing to the tensor raises ValueError. You may want to copy the "
             "array to protect its data or make it writable before converting it to a tensor.",
-            UserWarning,
-            stacklevel=3,
+            2,
         )
-
-
-_warned = False
+    dev = dev or devices.cpu_device()
+    return wrap(dev.backend.asarray(ndarray), dev)
 
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:

@@ -386,10 +386,7 @@ def _batch_norm(
         y = x if weight is None else pw.mul(x, weight[0])
         return y.clone() if bias is None else pw.add(y, bias[0])  # type: ignore[attr-defined, no-any-return]
     _check_channels(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
-    for t in (weight, bias, running_mean, running_var):
-        if t is not None and t._a.dtype is not x._a.dtype:
-            _check_mixed(x, [t for t in (weight, bias, running_mean, running_var) if t is not None])
-            break
+    _check_mixed(x, weight, bias, running_mean, running_var)
     ndim = x._a.ndim
     dims = (0, *range(2, ndim))
 
@@ -427,18 +424,22 @@ def _batch_norm(
     return _with_half(x, compute, weight, bias, running_mean, running_var)
 
 
-def _check_mixed(x: Tensor, params: list[Tensor]) -> None:
+def _check_mixed(x: Tensor, *given: Tensor | None) -> None:
     """RuntimeError unless all are of one dtype, or x of 16 bits and the parameters of float32."""
-    if x._a.dtype.kind in "biu":
+    dtype = x._a.dtype
+    for wrong in given:
+        if wrong is not None and wrong._a.dtype is not dtype and wrong._a.dtype != dtype:
+            break
+    else:
+        return
+    params = [t for t in given if t is not None]
+    if dtype.kind in "biu":
         return  # refused by another check
-    first = params[0]._a.dtype
-    if first == x._a.dtype:
-        wrong = next((t for t in params if t._a.dtype != first), None)
-        if wrong is not None:
-            raise RuntimeError(f"expected scalar type {type_name(x)} but found {type_name(wrong)}")
-    elif any(t._a.dtype.char != "f" for t in params):
+    if wrong is not params[0]:
+        raise RuntimeError(f"expected scalar type {type_name(x)} but found {type_name(wrong)}")
+    if any(t._a.dtype.char != "f" for t in params):
         raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
-    elif not is_half(x._a.dtype):
+    if not is_half(x._a.dtype):
         raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
 
@@ -495,6 +496,7 @@ def group_norm(
             )
     if prod(shape[2:]) * c // num_groups * n == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
+    _check_mixed(x, weight, bias)
     area = prod(shape[2:])
 
     def compute(x: Tensor, w: Any, b: Any) -> Tensor:
@@ -518,7 +520,10 @@ def instance_norm(
     if not use_input_stats:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+        if not is_half(x._a.dtype):
+            running_mean, running_var = running_mean.to(x.dtype), running_var.to(x.dtype)  # type: ignore[attr-defined]
         return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
+    _check_mixed(x, weight, bias)
     _check_channels(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     dims = tuple(range(2, x._a.ndim))
 

@@ -90,10 +90,10 @@ remainder = binary(
 
 
 def _power_of_exponent(F: Any, g: Any, x: Any, y: Any, out: Any) -> Any:
-    # the derivative is 0 where the base is 0 and the exponent not negative, as in PyTorch
-    zero = F.zeros_of(g)
-    not_negative = F.ge(F.real(y) if is_complex(y) else y, 0)
-    return F.where(F.logical_and(F.eq(x, 0), not_negative), zero, F.mul(g, F.conj(F.mul(out, F.log(x)))))
+    # the derivative is 0 where the base is 0 and the exponent not negative, as in PyTorch; that of the derivative by g, too
+    none = F.logical_and(F.eq(x, 0), F.ge(F.real(y) if is_complex(y) else y, 0))
+    slope = F.where(none, F.zeros_of(out), F.mul(out, F.log(x)))
+    return F.where(none, F.zeros_of(g), F.mul(g, F.conj(slope)))
 
 
 def _power_of_base(F: Any, g: Any, x: Any, y: Any) -> Any:

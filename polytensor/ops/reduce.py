@@ -288,7 +288,10 @@ def nansum(
     x = reducible(input, "nansum", keepdim)
     if out is not None and x._a.dtype.kind not in "biu" and out._a.dtype.kind in "biu":
         raise no_kernel("nansum_cpu", out)
-    x = _to(x if x._a.dtype.kind in "biu" else pw.where(pw.isnan(x), 0, x), dtype)
+    backend = x._dev.backend
+    if x._a.dtype.kind not in "biu" and (backend.asynchronous or backend.may_hold(pw.isnan(sum(x.detach()))._a)):
+        x = pw.where(pw.isnan(x), 0, x)  # without a NaN the sum is none
+    x = _to(x, dtype)
     return renamed(sum(x, dim, keepdim, dtype=dtype, out=out), "NansumBackward0")
 
 

@@ -44,8 +44,8 @@ exp2 = unary("exp2", lambda F, g, out: scaled(F, F.mul(g, F.conj(out)), _log(2))
 def _sinc_rule(F: Any, g: Any, x: Any) -> Any:
     z = scaled(F, x, pi)
     square = scaled(F, F.mul(x, x), pi)
-    slope = F.div(F.sub(F.mul(z, F.cos(z)), F.sin(z)), square)
-    return F.where(F.eq(square, 0), F.zeros_of(g), F.mul(g, F.conj(slope)))
+    slope, top = F.div(F.sub(F.mul(z, F.cos(z)), F.sin(z)), square), F.eq(square, 0)
+    return F.where(top, F.zeros_of(g), F.mul(g, F.conj(F.where(top, F.zeros_of(slope), slope))))
 
 
 sinc = unary("sinc", _sinc_rule, FLOAT)
@@ -54,7 +54,9 @@ sinc.__doc__ = "sin(pi x) / (pi x), 1 at 0. Source: torch.sinc."
 
 def _atan2_part(F: Any, g: Any, x: Any, y: Any, top: Any) -> Any:
     size = F.add(F.mul(x, x), F.mul(y, y))
-    return F.where(F.eq(size, 0), F.zeros_of(g), F.mul(F.mul(g, top), F.reciprocal(size)))
+    empty = F.eq(size, 0)
+    over = F.where(empty, F.zeros_of(size), F.reciprocal(size))
+    return F.where(empty, F.zeros_of(g), F.mul(F.mul(g, top), over))
 
 
 _atan2 = binary(

@@ -244,8 +244,9 @@ def write_out(out: Tensor, r: Tensor, exact: bool = False) -> Tensor:
         if out._a.size:
             warnings.warn(
                 f"An output with one or more elements was resized since it had shape {list(out._a.shape)}, which does not "
-                f"match the required output shape {list(r._a.shape)}. This behavior is deprecated; reuse a tensor t by "
-                "resizing it to zero elements with t.resize_(0).",
+                f"match the required output shape {list(r._a.shape)}. This behavior is deprecated, "
+                "and in a future PyTorch release outputs will not be resized unless they have zero elements. You can "
+                "explicitly reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
                 UserWarning,
                 stacklevel=4,
             )

@@ -12,6 +12,7 @@ from ..dtypes import of as _dtype
 from ..layouts import CHANNELS_LAST, axis_order, preserve_format
 from ..storage import UntypedStorage
 from ..tensor import LEAF, Tensor, check_dim, wrap
+from .arguments import addressable
 from .creation import array_dtype
 from .joining import _pieces
 from .rows import make_view
@@ -332,7 +333,7 @@ def resize_(self: Tensor, *args: Any, size: Any = None, memory_format: Any = Non
     if self._fn is not None:
         raise RuntimeError("cannot resize variables that require grad")
     a, backend = self._a, self._dev.backend
-    n, item = prod(shape), a.dtype.itemsize
+    n, item = prod(addressable(shape)), a.dtype.itemsize
     if memory_format is preserve_format:
         raise RuntimeError("Unsupported memory format Preserve")
     order = axis_order(memory_format, None, shape) or range(len(shape))

@@ -191,6 +191,9 @@ def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scala
         shape, n = x.shape, x.size
         if y.shape == shape:
             count = kx = ky = I64[n]
+        elif not y.ndim:
+            count = kx = I64[n]
+            ky = I64[1]
         else:
             if y.ndim > x.ndim or y.size > n:
                 shape, n = y.shape, y.size

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...layouts import memory_order
 from . import launch
-from .launch import I64, i64, kernel, register
+from .launch import I64, i64, register
 from .rows import INDEX
 from .strided import WORDS, route, word
 
@@ -44,17 +44,18 @@ __global__ void cat_rows(const void* x0, const void* x1, const void* x2, const v
 }
 """
 TAKE = r"""
-// The rows that `index` names, of `rows`; from the end where it is negative. Others put `number` into a flag that is 0.
+// The rows that `index` names, of `rows`; from the end where it is negative. Those out of [low, rows) put `number` into a flag
+// that is 0.
 template <typename W>
-__global__ void take_rows(const void* from, const i64* index, void* to, i64 count, i64 rows, i64 width, i64 number,
-                          unsigned int* flag) {
+__global__ void take_rows(const void* from, const i64* index, void* to, i64 count, i64 low, i64 rows, i64 width,
+                          i64 number, unsigned int* flag) {
     const W* x = reinterpret_cast<const W*>(from);
     W* y = reinterpret_cast<W*>(to);
     i64 n = count * width;
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
         Split at = split(i, width);
         i64 row = index[at.quotient];
-        if (row < -rows || row >= rows) {
+        if (row < low || row >= rows) {
             if (*flag == 0) *flag = (unsigned int)number;
             row = 0;
         }
@@ -102,9 +103,11 @@ def loses_sign(value: Any, made: Array) -> bool:
 class MoveKernels:
     """Mixed into CupyBackend, before Backend."""
 
+    checks_rows = True
     xp: Any
     empty: Any
     faults: Any
+    require_range: Any
     neg: Any
 
     def full(self, shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
@@ -124,13 +127,17 @@ class MoveKernels:
 
     def _move(self, x: Array, out: Array) -> None:
         """All of x, as it lies in memory, into `out`."""
-        size = word(x.data.ptr, out.data.ptr, x.nbytes)
-        n = x.nbytes // size
-        kernel("move", WORDS[size]).over(n, (x, out, I64[n]))
+        n = x.nbytes
+        if n:
+            bits = x.data.ptr | out.data.ptr | n | 16
+            size = bits & -bits
+            launch.ready["move", WORDS[size]].over(n // size, (x, out, I64[n // size]))
 
     def copy(self, a: Array) -> Array:
         out = self.empty(a.shape, a.dtype)
-        if a.size and not self._moved(a, out):
+        if a._c_contiguous:
+            self._move(a, out)
+        elif a.size and not self._moved(a, out):
             out[...] = a
         return out
 
@@ -188,18 +195,23 @@ class MoveKernels:
         return self.take_rows(x, i, f"index is out of bounds for dimension 0 with size {x.shape[0]}")
 
     def embedding_rows(self, x: Array, index: Array, skip: int, by_frequency: bool) -> Array:
+        text = f"index out of range in self: an index is not in [0, {x.shape[0]})"
         if index.dtype != INDEX or not (x.size and index._c_contiguous and x._c_contiguous):
+            self.require_range(index, 0, x.shape[0], IndexError, text)
             return super().embedding_rows(x, index, skip, by_frequency)  # type: ignore[misc]
-        return self.take_rows(x, index, "index out of range in self")
+        return self.take_rows(x, index, text, 0)
 
-    def take_rows(self, x: Array, index: Array, text: str) -> Array:
-        """x[index] for int64 numbers of its first dimension; IndexError(text), later, where one is out of its range."""
+    def take_rows(self, x: Array, index: Array, text: str, low: int | None = None) -> Array:
+        """x[index] for int64 numbers of its first dimension, from `low` on (None: from the end where they are negative);
+        IndexError(text), later, where one is out of its range."""
         shape = x.shape
         out, count = self.empty(index.shape + shape[1:], x.dtype), index.size
         if out.size:
             width = x.nbytes // shape[0]
             size = word(x.data.ptr, out.data.ptr, width)
             faults = self.faults
-            args = (x, index, out, I64[count], I64[shape[0]], I64[width // size], faults.number())
-            kernel("take_rows", WORDS[size]).over(count * width // size, (*args, faults.flag(IndexError, text)))
+            rows, words = shape[0], width // size
+            numbers = (I64[count], I64[-rows if low is None else low], I64[rows], I64[words], faults.number())
+            args = (x, index, out, *numbers, faults.flag(IndexError, text))
+            launch.ready["take_rows", WORDS[size]].over(count * words, args)
         return out

@@ -256,6 +256,20 @@ def weights(shape: Ints, kept: int, w_shape: Ints) -> tuple[int, int, int] | Non
     return groups, each, prod(shape[kept:]) // each
 
 
+@lru_cache(4096)
+def norm_launch(rows: int, n: int, of: Ints, ctype: str, odd: int, eps: float, flags: tuple[bool, ...]) -> Any:
+    """(kernel, grid, block, arguments behind the arrays) of norm_rows. odd: 0 if all arrays begin at multiples of 16 bytes."""
+    v = 1 if odd or (n if of[2] == 1 else of[2]) % VECTOR[ctype] else VECTOR[ctype]
+    held, blocks, threads = spread(rows, n, v)
+    kind = launch.F64 if ctype == "double" else launch.F32
+    return (
+        ("norm_rows", ctype, str(v), held),
+        blocks,
+        threads,
+        (*i64(rows, n, *of), kind[eps], *map(BOOL.__getitem__, flags)),
+    )
+
+
 class CudaNorms:
     """Mixed into CupyBackend."""
 
@@ -290,11 +304,10 @@ class CudaNorms:
         ctype = CTYPE[x.dtype]
         biased, w = b is not None, x if w is None else self.contiguous(w)
         b = self.contiguous(b) if biased else w
-        v = width(n if of[2] == 1 else of[2], ctype, x, y, out, w, b)
-        held, blocks, threads = spread(rows, n, v)
-        flags = (launch.floats(kind)[eps], BOOL[centred], BOOL[out is not y], BOOL[biased], BOOL[kept], BOOL[told])
-        args = (x, w, b, y, out, mean, var, *i64(rows, n, *of), *flags)
-        launch.ready["norm_rows", ctype, str(v), held](blocks, threads, args)
+        places = x.data.ptr | y.data.ptr | out.data.ptr | w.data.ptr | b.data.ptr
+        flags = (centred, out is not y, biased, kept, told)
+        key, blocks, threads, numbers = norm_launch(rows, n, of, ctype, places & 15, eps, flags)
+        launch.ready[key](blocks, threads, (x, w, b, y, out, mean, var, *numbers))
         return out, y, mean, var
 
     def _norm_rows_backward(

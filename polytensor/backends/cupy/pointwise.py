@@ -309,7 +309,11 @@ class CudaPointwise:
         return [self.contiguous(a) for a in arrays], order
 
     def _map(self, key: tuple[str, str], arrays: list[Array], numbers: tuple[Any, ...]) -> Array:
-        arrays, order = self._alike(arrays)
+        order = None
+        for a in arrays:
+            if not a._c_contiguous:
+                arrays, order = self._alike(arrays)
+                break
         x = arrays[0]
         out, n = self.empty(x.shape, x.dtype), x.size
         if n:
@@ -353,12 +357,10 @@ class CudaPointwise:
     def clamp(self, x: Array, lo: Any, hi: Any) -> Array:
         if CTYPE.get(x.dtype) not in FLOATS or lo != lo or hi != hi:
             return super().clamp(x, lo, hi)  # type: ignore[misc]
-        kind = x.dtype.type
-        return self._map(
-            ("map_clamp_between", CTYPE[x.dtype]),
-            [x],
-            (kind(-np.inf if lo is None else lo), kind(np.inf if hi is None else hi)),
-        )
+        bounds = (-np.inf if lo is None else lo, np.inf if hi is None else hi)
+        if x.dtype.itemsize == 2:
+            bounds = tuple([x.dtype.type(v) for v in bounds])
+        return self._map(("map_clamp_between", CTYPE[x.dtype]), [x], bounds)
 
     def masked_scale(self, x: Array, mask: Array, scale: float) -> Array:
         if CTYPE.get(x.dtype) not in FLOATS or mask.shape != x.shape or mask.dtype != np.bool_:

@@ -5,6 +5,7 @@ Words, uniform numbers and masks are the same bits as on the CPU; normal numbers
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -201,6 +202,12 @@ def _below(p: float) -> Any:
     return launch.U32[int(-(-(p * 2.0**24) // 1))]
 
 
+@lru_cache(4096)
+def _odds(p: float, dtype: Any) -> tuple[Any, Any]:
+    """What dropout's kernel takes of p: the words that keep an element, and what it is multiplied by."""
+    return _below(1.0 - p), launch.floats(dtype)[dtype.type(1.0 / (1.0 - p))]
+
+
 def _stream(seed: int, counter: int, where: int) -> tuple[Any, ...]:
     """The key and the counter, in words, and where a graph finds more."""
     if 0 <= seed <= MASK and 0 <= counter <= MASK >> 1:
@@ -267,8 +274,7 @@ class CudaRandom:
         x = self.contiguous(x)
         y, mask = self.empty(x.shape, x.dtype), self.empty(x.shape, np.bool_)
         if x.size:
-            scale = launch.floats(x.dtype)[x.dtype.type(1.0 / (1.0 - p))]
-            args = (*self._words(seed, counter), x, y, mask, launch.I64[x.size], _below(1.0 - p), scale)
+            args = (*self._words(seed, counter), x, y, mask, launch.I64[x.size], *_odds(p, x.dtype))
             launch.ready["philox_dropout", ctype].over(-(-x.size // 8), args)
         return y, mask
 

@@ -323,8 +323,6 @@ class ReduceKernels:
 
     def _shaped(self, y: Any, shape: tuple[int, ...], dims: tuple[int, ...], order: Any, keepdim: bool) -> Any:
         """The flat results as an array, in the order of the original's axes."""
-        if order is None:
-            return y.reshape(left(shape, dims, keepdim))
         kept = [i for i in range(len(shape)) if i not in dims]
         if keepdim:
             back = [order.index(i) for i in range(len(order))]
@@ -367,11 +365,14 @@ class ReduceKernels:
         run = kernel("arg_lines", CTYPES[NAMES[x.dtype]])
         y, whole = self.nothing(np.int64), todo[0][3][1]
         for k, (size, _, blocks, sizes) in enumerate(todo):
-            last = valued and k + 1 == len(todo)
-            out = self.empty(size, np.int64)
-            values = self.empty(size, x.dtype) if last else self.nothing(x.dtype)
-            run(blocks, (256,), (x, y, BOOL[k > 0], out, values, BOOL[last], whole, *sizes, BOOL[smallest]))
+            final = k + 1 == len(todo)
+            shape = left(x.shape, dims, keepdim) if final and order is None else size
+            out = self.empty(shape, np.int64)
+            values = self.empty(shape, x.dtype) if valued and final else self.nothing(x.dtype)
+            run(blocks, (256,), (x, y, BOOL[k > 0], out, values, BOOL[valued and final], whole, *sizes, BOOL[smallest]))
             y = out
+        if order is None:
+            return values, y
         places = self._shaped(y, x.shape, dims, order, keepdim)
         return self._shaped(values, x.shape, dims, order, keepdim) if valued else None, places
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from .launch import CTYPES
+from .launch import CTYPES, i64
 
 Array = Any
 
@@ -100,6 +100,18 @@ def wide(dtype: Any) -> Any:
 def forms(ctypes: Any) -> list[tuple[str, ...]]:
     """The template arguments (type, elements to a pack, packs that a thread holds; 0: none) of a kernel over rows."""
     return [(c, str(v), str(k)) for c in ctypes for v in (VECTOR[c], 1) for k in ((0, 1, 4) if v > 1 else (0, 8))]
+
+
+@lru_cache(4096)
+def along(shape: tuple[int, ...], dim: int, ctype: str, whole: bool) -> tuple[tuple[str, ...], Any, Any, Any] | None:
+    """How a kernel over the rows of a last dimension is launched: (its types, grid, block, the arguments rows and n); None for
+    another dimension. whole: the arrays begin at multiples of 16 bytes."""
+    outer, n, inner = split(shape, dim % len(shape))
+    if inner != 1:
+        return None
+    v = VECTOR[ctype] if whole and n % VECTOR[ctype] == 0 else 1
+    held, blocks, threads = spread(outer, n, v)
+    return (ctype, str(v), held), blocks, threads, i64(outer, n)
 
 
 def width(n: int, ctype: str, *arrays: Array) -> int:

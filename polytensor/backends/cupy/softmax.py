@@ -8,7 +8,7 @@ import numpy as np
 
 from . import launch
 from .launch import BOOL, I32, I64
-from .rows import CTYPE, FLOATS, INDEX, ROWS, VECTOR, forms, split, spread, width
+from .rows import CTYPE, FLOATS, INDEX, ROWS, VECTOR, along, forms, split, width
 
 Array = Any
 
@@ -395,18 +395,20 @@ class CudaSoftmax:
     # ---- softmax ----------------------------------------------------------------------------------------------------
     def _soft(self, dim: int, logs: bool, *arrays: Array) -> Array:
         """softmax of one array, or its derivative of two alike."""
-        arrays = tuple([self.contiguous(a) for a in arrays])
-        x, back = arrays[0], "_backward" * (len(arrays) - 1)
-        out, ctype = self.empty(x.shape, x.dtype), CTYPE[x.dtype]
+        x = arrays[0]
+        out, ctype, places, back = self.empty(x.shape, x.dtype), CTYPE[x.dtype], 0, "_backward" * (len(arrays) - 1)
         if x.size == 0:
             return out
-        outer, n, inner = split(x.shape, dim % x.ndim)
-        if inner == 1:
-            v = width(n, ctype, *arrays)
-            held, blocks, threads = spread(outer, n, v)
-            args = (*arrays, out, I64[outer], I64[n], BOOL[logs])
-            launch.ready["softmax_rows" + back, ctype, str(v), held](blocks, threads, args)
+        for a in arrays:
+            if not a._c_contiguous:
+                return self._soft(dim, logs, *[self.contiguous(b) for b in arrays])
+            places |= a.data.ptr
+        found = along(x.shape, dim, ctype, not places & 15)
+        if found is not None:
+            types, blocks, threads, numbers = found
+            launch.ready["softmax_rows" + back, *types](blocks, threads, (*arrays, out, *numbers, BOOL[logs]))
         else:
+            outer, n, inner = split(x.shape, dim % x.ndim)
             args = (*arrays, out, I64[outer * inner], I64[n], I64[inner], BOOL[logs])
             launch.ready["softmax_columns" + back, ctype].over(outer * inner * 8, args)
         return out

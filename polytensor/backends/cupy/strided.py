@@ -40,6 +40,7 @@ MOVE = r"""
 template <typename W>
 __global__ void move_steps(const void* from, void* to, i64 n, i64 n1, i64 n2, i64 n3, i64 f0, i64 f1, i64 f2, i64 f3,
                            i64 t0, i64 t1, i64 t2, i64 t3) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
         Place at(i, n1, n2, n3);
         reinterpret_cast<W*>(to)[at.in({t0, t1, t2, t3})] = reinterpret_cast<const W*>(from)[at.in({f0, f1, f2, f3})];
@@ -50,6 +51,7 @@ CHOOSE = r"""
 template <typename T>
 __global__ void choose_steps(const bool* c, const T* x, const T* y, T* out, i64 n, i64 n1, i64 n2, i64 n3,
                              i64 c0, i64 c1, i64 c2, i64 c3, i64 x0, i64 x1, i64 x2, i64 x3, i64 y0, i64 y1, i64 y2, i64 y3) {
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
         Place at(i, n1, n2, n3);
         out[i] = c[at.in({c0, c1, c2, c3})] ? x[at.in({x0, x1, x2, x3})] : y[at.in({y0, y1, y2, y3})];
@@ -66,6 +68,7 @@ template <typename T>
 __global__ void {name}(const T* x, const T* y, {result}* out, int op, i64 n, i64 n1, i64 n2, i64 n3,
                        i64 x0, i64 x1, i64 x2, i64 x3, i64 y0, i64 y1, i64 y2, i64 y3) {{
     typedef acc_t<T> A;
+    #pragma unroll 1
     for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {{
         Place at(i, n1, n2, n3);
         A a = load(x + at.in({{x0, x1, x2, x3}})), b = load(y + at.in({{y0, y1, y2, y3}}));

@@ -159,7 +159,11 @@ class NumbaBackend(PointwiseKernels):
         tail = x.shape[x.ndim - len(dims) :]
         form = self._norms.blocks(x.shape, dims) if fits(x) and fits(w) and fits(b) else None
         if form is None or form[0] != 1 or not w.shape == b.shape == tail:
-            return super().normalize_affine(x, w, b, dims, eps)
+            if dims != (2, 3) or x.ndim != 4 or not w.shape == b.shape == (1, *x.shape[1:3], 1):
+                return super().normalize_affine(x, w, b, dims, eps)
+            y, mean, var = self.normalize(x, dims, eps)  # groups of channels
+            planes = y.reshape(x.shape[0], w.size, x.shape[3])
+            return self.scale_channels(planes, w.reshape(-1), b.reshape(-1)).reshape(x.shape), y, mean, var
         return self._norms.normalize(x, dims, form, eps, w, b)  # type: ignore[no-any-return]
 
     def layer_normalize(self, x: Array, w: Array, b: Array, dims: Pair, eps: float) -> Array:
@@ -282,12 +286,12 @@ class NumbaBackend(PointwiseKernels):
                     return out
                 except TypeError:  # not in C order, or read-only
                     pass
-            return self._ufuncs.softmax(x)
+            return self._ufuncs.softmax(x, order="C")
         return self._softmax.softmax(x, False) if self._last(x, dim) else NumpyBackend.softmax(self, x, dim)
 
     def log_softmax(self, x: Array, dim: int) -> Array:
         if (x.dtype is F4 or x.dtype is F8) and 0 < x.size <= TINY and dim == x.ndim - 1:
-            return self._ufuncs.log_softmax(x)
+            return self._ufuncs.log_softmax(x, order="C")
         return self._softmax.softmax(x, True) if self._last(x, dim) else NumpyBackend.log_softmax(self, x, dim)
 
     def softmax_backward(self, g: Array, y: Array, dim: int) -> Array:

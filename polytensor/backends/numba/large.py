@@ -29,7 +29,7 @@ class LargeKernels(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in ("threads", "copies", "scan", "sort", "random", "ufuncs", "spread"):
+        for module in ("threads", "copies", "scan", "sort", "random", "ufuncs", "spread", "halves"):
             setattr(self, "_" + module, import_module("." + module, __package__))
         self._small_first()
         for name, ufunc in self._spread.spread().items():
@@ -42,6 +42,14 @@ class LargeKernels(NumpyBackend):
     _random: Any
     _ufuncs: Any
     _spread: Any
+    _halves: Any
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        if x.size >= FEWEST and (dtype.itemsize == 2 or x.itemsize == 2) and x.flags.carray:
+            found = self._halves.cast(x, np.dtype(dtype))
+            if found is not None:
+                return found
+        return NumpyBackend.cast(self, x, dtype)
 
     # ---- copies -----------------------------------------------------------------------------------------------
     def contiguous(self, x: Array) -> Array:
@@ -105,7 +113,8 @@ class LargeKernels(NumpyBackend):
     # ---- order and running sums -------------------------------------------------------------------------------
     def argsort(self, x: Array, dim: int, descending: bool) -> Array:
         n = x.shape[dim] if x.size >= FEWEST else 0
-        if n < self._sort.SHORTEST or x.dtype.char not in "fdilq" or n >= 2**31:
+        alone = x.dtype.char != "d" and self._threads.get_num_threads() == 1
+        if alone or n < self._sort.SHORTEST or x.dtype.char not in "fdilq" or n >= 2**31:
             return NumpyBackend.argsort(self, x, dim, descending)
         if dim in (-1, x.ndim - 1):
             return self._sort.argsort(self._writeable(x), descending)
