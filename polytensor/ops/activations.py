@@ -12,6 +12,7 @@ from . import pointwise as pw
 from .creation import empty_like
 from .halves import is_half, rounded_once, widened
 from .layers import softmax
+from .operands import plain
 from .random_ops import _uniform, exponential_
 from .rows import together
 from .shape import contiguous, reshape
@@ -124,7 +125,7 @@ NARROW = (_gelu, _gelu_tanh, _silu)  # whose kernels, forward and backward, may 
 
 # ---- fronts ------------------------------------------------------------------------------------------------------------
 def _run(op: str, row: Any, input: Any, *attrs: Any, integers: bool = False) -> Tensor:
-    x = check_tensor(input, op)
+    x, attrs = check_tensor(input, op), tuple([plain(a) for a in attrs])
     kind = x._a.dtype.kind
     if kind in "biuc" and not (integers and kind in "iu"):
         raise no_kernel(f"{op}_cpu", x)
