@@ -335,10 +335,10 @@ def resolve(spec: Any = None, index: int | None = None) -> Device:
         return current_device()
     if isinstance(spec, Device):
         return spec if spec.index is None or spec.type != "cpu" else _intern(spec.backend)
-    if isinstance(spec, int) and not isinstance(spec, bool):
+    if hasattr(spec, "__index__") and not isinstance(spec, bool):
         if not backend_status()["cupy"][0]:
             raise RuntimeError("Cannot access accelerator device when none is available.")
-        spec, index = "cuda", spec
+        spec, index = "cuda", spec.__index__()
     if not isinstance(spec, str):
         raise TypeError(f"device(): expected a string, an int or a device, got {type(spec).__name__}")
     kind, _, number = spec.partition(":")

@@ -1,6 +1,7 @@
 """In-place methods and out= of pointwise ops and reductions, in one pattern for all."""
 
-from ops_table import BOOL, F32, I64, arr, family, ints
+import numpy as np
+from ops_table import BOOL, F32, I64, add, arr, family, ints
 
 UNARY = (
     "abs absolute acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil conj_physical cos cosh "
@@ -143,3 +144,34 @@ for name, fn in PAIRS.items():
     family(f"forms.{name}.outs", _pair(fn, "float64", right), {"c": ONE["c"], "t": ONE["t"]}, grad=False)
     family(f"forms.{name}.outs.wrong", _pair(fn, "int64", right), {"c": ONE["c"]}, grad=False)
     family(f"forms.{name}.outs.wrong2", _pair(fn, "float64", "float32"), {"c": ONE["c"]}, grad=False)
+
+# ---- NumPy's whole numbers, which shapes and draws are made of -----------------------------------------------------------
+I2, I1, I0 = np.int64(2), np.int32(1), np.int64(0)
+for name, fn in {
+    "roll": lambda t, x: [x.roll(I1), x.roll(I1, I0), t.roll(x, (I1, 2), (I0, 1))],
+    "movedim": lambda t, x: [x.movedim(I0, I1), t.moveaxis(x, I1, I0)],
+    "splits": lambda t, x: [x.chunk(I2), x.tensor_split(I2), x.hsplit(I2), x.vsplit(I2), t.dsplit(x.reshape(1, 4, 4), I2)],
+    "pools": lambda t, x: [
+        t.nn.functional.max_pool2d(x[None], I2, padding=I1),
+        t.nn.MaxPool2d(I2)(x[None]), t.nn.MaxPool2d(3, stride=I2)(x[None]), t.nn.functional.lp_pool2d(x[None].abs(), 2, I2),
+    ],
+    "norms": lambda t, x: [t.nn.LayerNorm(I2 * 2)(x.float()), t.nn.RMSNorm(I2 * 2)(x.float())],
+    "alpha": lambda t, x: [x.add(I2, alpha=I2), x.sub(x, alpha=I2), x.clone().add_(I2, alpha=np.float64(0.5)),
+                           t.add(x, np.float32(2), alpha=I2)],
+    "alpha.bad": lambda t, x: x.long().add(x.long(), alpha=np.float64(0.5)),
+    "polygamma": lambda t, x: [t.polygamma(I1, x), x.polygamma(I2), x.polygamma(t.tensor(1))],
+    "dims": lambda t, x: [
+        t.linalg.norm(x, dim=I0), t.fft.fftshift(x, I0), t.fft.fft2(x, dim=(I0, I1)), t.trapezoid(x, dim=I0),
+        t.gradient(x, dim=I0), t.tensordot(x, x, dims=I1), t.tensordot(x, x, ([I0], [I1])), t.frobenius_norm(x, I0),
+    ],
+    "shapes": lambda t, x: t.broadcast_shapes((4, 1), 3),
+    "activations": lambda t, x: [
+        f(x.float()) for F in (t.nn.functional,) for h in (np.float64(0.25),) for f in (
+            lambda x: F.leaky_relu(x, h), lambda x: F.elu(x, h), lambda x: F.celu(x, h), lambda x: F.softplus(x, h, np.int64(1)),
+            lambda x: F.hardtanh(x, -h, h), lambda x: F.softshrink(x, h), lambda x: F.threshold(x, h, h), lambda x: F.rrelu(x, h, h),
+            lambda x: F.leaky_relu(x.half(), h), lambda x: F.layer_norm(x, (4,), eps=h), lambda x: F.gelu(x) * h,
+        )
+    ],
+    "chunk.bad": lambda t, x: x.chunk(2.0),
+}.items():  # fmt: skip
+    add(f"numpy.whole.{name}", fn, arr(4, 4), grad=False)

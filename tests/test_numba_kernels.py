@@ -5,6 +5,7 @@ import math
 import numba_checks
 import numpy as np
 import pytest
+from ml_dtypes import bfloat16
 from numba_checks import NUMBA, NUMPY, SHAPES, layouts, same, values
 
 mode, dtype = numba_checks.mode, numba_checks.dtype
@@ -31,6 +32,25 @@ def test_pointwise(mode, dtype, shape, special):
 def test_scaled_channels(mode, dtype, shape):
     x, scale, shift = values(shape, dtype), values(shape[1], dtype, 1), values(shape[1], dtype, 2)
     same(NUMBA.scale_channels(x, scale, shift), NUMPY.scale_channels(x, scale, shift))
+
+
+@pytest.mark.parametrize("half", [np.float16, bfloat16])
+def test_casts_of_halves(mode, half):
+    """To the bit: every 16-bit number, its neighbours, the middles between two and random bits; NaN stays NaN."""
+    half = np.dtype(half)
+    every = np.arange(2**16, dtype=np.uint16).view(half)
+    wide = every.astype("f4")
+    found = NUMBA.cast(every, np.dtype("f4"))
+    np.testing.assert_array_equal(found.view("u4"), wide.view("u4"))
+    with np.errstate(all="ignore"):
+        middles = ((wide[1:].astype("f8") + wide[:-1]) / 2).astype("f4")
+        random = np.random.default_rng(0).integers(0, 2**32, 100_000, np.uint64).astype("u4").view("f4")
+        near = [np.nextafter(x, np.float32(side)) for x in (wide, middles) for side in (-np.inf, np.inf)]
+        x = np.concatenate([wide, middles, random, *near])
+        expected, found = x.astype(half), NUMBA.cast(x, half)
+    nan = np.isnan(x)
+    np.testing.assert_array_equal(found.view("u2")[~nan], expected.view("u2")[~nan])
+    assert np.isnan(found[nan].astype("f4")).all()
 
 
 def test_exp_over_its_whole_range(dtype):

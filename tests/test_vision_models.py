@@ -84,6 +84,13 @@ def inceptions(m):
     return nn.Sequential(*blocks, nn.Conv2d(1760, 3, 1), parts.InceptionE(3))
 
 
+def efficient(m):
+    """Three stages with both kinds of blocks."""
+    e = m.efficientnet
+    fused = e.FusedMBConvConfig(1, 3, 1, 8, 8, 1), e.FusedMBConvConfig(4, 3, 2, 8, 16, 2)
+    return [*fused, e.MBConvConfig(6, 5, 2, 16, 24, 2, width_mult=1.1, depth_mult=1.2)]
+
+
 SMALL = {
     "resnet18": (lambda m: m.resnet18(num_classes=5), 48),
     "bottleneck": (lambda m: m.resnet.ResNet(m.resnet.Bottleneck, [1, 1, 1, 1], 5), 48),
@@ -93,6 +100,8 @@ SMALL = {
     "vit": (lambda m: m.VisionTransformer(32, 8, 2, 4, 32, 64, num_classes=5, representation_size=16), 32),
     "vgg": (lambda m: m.vgg.make_layers(m.vgg.cfgs["A"], True), 32),
     "alexnet": (lambda m: m.AlexNet(5).features, 64),
+    "mobilenet3": (lambda m: m.mobilenet_v3_small(num_classes=5, width_mult=0.25, reduced_tail=True, dilated=True), 48),
+    "efficientnet": (lambda m: m.EfficientNet(efficient(m), 0.1, num_classes=3, last_channel=32), 48),
     "inception": (inceptions, 11),
 }  # fmt: skip
 

@@ -59,6 +59,7 @@ HOST_NUMBERS = (np.bool_, np.number, np.object_)
 SCALARS = frozenset(np.sctypeDict.values())  # what NumPy returns for 0-d work; the front wraps it back to an array
 UFUNC = np.ufunc
 BITS = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}  # by item size
+SINGLE = np.dtype(np.float32)
 FLOAT16 = frozenset(d.array for d in (dtypes.float16, dtypes.bfloat16) if d.array is not None)
 REST = (Ellipsis,)
 NOWHERE = nullcontext()
@@ -529,7 +530,7 @@ class Backend(
     # ---- products ---------------------------------------------------------------------------------------------
     def matmul(self, a: Array, b: Array) -> Array:
         if a.dtype in FLOAT16:
-            return self.xp.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+            return self.cast(self.matmul(self.cast(a, SINGLE), self.cast(b, SINGLE)), a.dtype)
         return self.xp.matmul(a, b)
 
     bmm = mv = dot = matmul
@@ -538,8 +539,8 @@ class Backend(
         """beta * b + alpha * (x @ y); with beta 0 the values of b do not count."""
         dtype = x.dtype
         if dtype in FLOAT16:  # rounded once
-            b, x, y = (a.astype(np.float32) for a in (b, x, y))
-            return self.addmm(b, x, y, beta, alpha).astype(dtype)
+            b, x, y = (self.cast(a, SINGLE) for a in (b, x, y))
+            return self.cast(self.addmm(b, x, y, beta, alpha), dtype)
         r = self.bmm(x, y) if x.ndim == 3 else self.matmul(x, y)
         if alpha != 1:
             r = r * self.scalar(alpha, dtype)
@@ -567,7 +568,7 @@ class Backend(
 
     def linear(self, x: Array, w: Array, b: Array | None) -> Array:
         if x.dtype in FLOAT16 and b is not None:  # rounded once
-            return self.linear(*(a.astype(np.float32) for a in (x, w, b))).astype(x.dtype)
+            return self.cast(self.linear(*(self.cast(a, SINGLE) for a in (x, w, b))), x.dtype)
         if x.ndim > 2 and w.ndim == 2 and x.size:  # one product instead of one for each of the leading dimensions
             y = self.matmul(x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], w.shape[0])
         else:

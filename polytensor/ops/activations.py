@@ -12,10 +12,11 @@ from . import pointwise as pw
 from .creation import empty_like
 from .halves import is_half, rounded_once, widened
 from .layers import softmax
+from .operands import plain
 from .random_ops import _uniform, exponential_
 from .rows import together
 from .shape import contiguous, reshape
-from .table import ROWS, F, attach, check_tensor, inplace, named, no_kernel, primitive
+from .table import ROWS, F, attach, check_tensor, inplace, named, no_kernel, primitive, type_name
 
 __all__ = [
     "celu", "celu_", "hardshrink", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
@@ -124,7 +125,7 @@ NARROW = (_gelu, _gelu_tanh, _silu)  # whose kernels, forward and backward, may 
 
 # ---- fronts ------------------------------------------------------------------------------------------------------------
 def _run(op: str, row: Any, input: Any, *attrs: Any, integers: bool = False) -> Tensor:
-    x = check_tensor(input, op)
+    x, attrs = check_tensor(input, op), tuple([plain(a) for a in attrs])
     kind = x._a.dtype.kind
     if kind in "biuc" and not (integers and kind in "iu"):
         raise no_kernel(f"{op}_cpu", x)
@@ -172,7 +173,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x, and weight * x for x < 0; weight has one element, or one per channel (dimension 1)."""
     x, w = check_tensor(input, "prelu"), check_tensor(weight, "prelu", "weight")
     if x._a.dtype != w._a.dtype:
-        raise RuntimeError(f"prelu: Type promoting not supported. Got {x.dtype} and {w.dtype}")
+        raise RuntimeError(f"prelu: Type promoting not supported. Got {type_name(x)} and {type_name(w)}")
     if w._dev is not x._dev:
         together("prelu", x, w)
     if w._a.ndim > 1:

@@ -10,7 +10,7 @@ from ..layouts import contiguous_format
 from ..tensor import Tensor, check_dim, wrap
 from .creation import zeros
 from .joining import cat, stack
-from .operands import check_tensors
+from .operands import check_tensors, several
 from .shape import contiguous, expand, flatten, reshape, sizes, transpose, unsqueeze, view
 from .table import F, attach, check_tensor, fresh, named, placed, primitive, result_type, type_name
 from .views import _dim_of
@@ -164,8 +164,7 @@ _roll = primitive("roll", "x", (lambda F, g, shifts, dims: F.roll(g, tuple(-s fo
 @named("RollBackward0")
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Shifted around along `dims`; without them, as if flattened. Source: torch.roll."""
-    moves = (shifts,) if isinstance(shifts, int) else tuple(shifts)
-    axes = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+    moves, axes = several(shifts), () if dims is None else several(dims)
     if not moves:
         raise RuntimeError("`shifts` required")
     if not axes and len(moves) == 1:

@@ -11,6 +11,7 @@ from ..tensor import Tensor
 from .creation import arange
 from .joining import cat
 from .norms import matrix_norm, vector_norm
+from .operands import several
 from .rows import together
 from .scattering import index_reduce
 from .sorting import searchsorted
@@ -47,7 +48,7 @@ def gradient(input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order:
     """
     x = check_tensor(input, "gradient")
     n = x._a.ndim
-    dims = list(range(n)) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    dims = list(range(n)) if dim is None else list(several(dim))
     if isinstance(spacing, Tensor) and not spacing._a.ndim:
         spacing = spacing.item()
     if isinstance(spacing, (tuple, list)):
@@ -129,7 +130,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 # ---- norms ----------------------------------------------------------------------------------------------------------------
 def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Square root of the sum of squares over at most two dimensions. Source: torch.frobenius_norm."""
-    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = several(dim)
     if len(dims) > 2:
         raise RuntimeError(f"Expected at most 2 dimensions, but got {len(dims)} dimensions instead.")
     return vector_norm(check_tensor(input, "frobenius_norm"), 2, dims or None, keepdim, out=out)
@@ -161,7 +162,7 @@ def hash_tensor(
     x: Any = check_tensor(input, "hash_tensor")
     if mode != 0:
         raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
-    dims = sorted({_axis(d, max(x.ndim, 1)) for d in ((dim,) if isinstance(dim, int) else dim)}) or list(range(x.ndim))
+    dims = sorted({_axis(d, max(x.ndim, 1)) for d in several(dim)}) or list(range(x.ndim))
     if not x.numel() and len(dims) == x.ndim and dim == ():
         raise RuntimeError(
             "hash_tensor: Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "

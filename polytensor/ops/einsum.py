@@ -12,6 +12,7 @@ from . import pointwise as pw
 from . import products as mat
 from . import reduce as red
 from . import shape as sh
+from .operands import several
 from .table import PROMOTE, attach, check_tensor, cpp_name, named, prepare, type_name, write_out
 
 __all__ = ["chain_matmul", "einsum", "kron", "tensordot"]
@@ -282,7 +283,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     if isinstance(dims, Tensor):
         dims = dims.tolist() if dims._a.size > 1 else int(dims.item())
     if isinstance(dims, (tuple, list)) and len(dims) == 2:
-        da, db = ([d] if isinstance(d, int) else list(d) for d in dims)
+        da, db = (list(several(d)) for d in dims)
     elif isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")

@@ -10,6 +10,7 @@ from . import pointwise as pw
 from . import shape as sh
 from .creation import array_dtype
 from .joining import cat
+from .operands import several
 from .table import F, check_tensor, give, primitive, type_name
 
 __all__: list[str] = []  # polytensor/fft.py has the names
@@ -96,9 +97,9 @@ def _resize(x: Tensor, d: int, n: int) -> Tensor:
 def _sizes(x: Tensor, s: Any, dim: Any) -> tuple[tuple[int, ...], list[int]]:
     """The dims of an n-dimensional transform, and the length in each (-1: as it is)."""
     ndim = x._a.ndim
-    s = (s,) if isinstance(s, int) else s
+    s = s if s is None else several(s)
     if dim is not None:
-        given = (dim,) if isinstance(dim, int) else tuple(dim)
+        given = several(dim)
         dims = tuple(_dim(x, d) for d in given)
         if len(set(dims)) != len(dims):
             raise RuntimeError("FFT dims must be unique")
@@ -328,7 +329,7 @@ def _shift(input: Tensor, dim: Any, inverse: bool) -> Tensor:
     if dim is None:
         dims: tuple[int, ...] = tuple(range(x._a.ndim))
     else:
-        dims = tuple(_dim(x, d) for d in ((dim,) if isinstance(dim, int) else dim))
+        dims = tuple(_dim(x, d) for d in several(dim))
     if not dims:
         raise RuntimeError("`shifts` required")
     for d in dims:

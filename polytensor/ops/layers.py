@@ -96,7 +96,8 @@ def max_pool2d(
     if x._a.dtype.kind in "bc":
         raise no_kernel("max_pool2d", x)
     kernel = _pair(kernel_size, "kernel_size")
-    stride = kernel if stride is None or stride == [] else _pair(stride, "stride")
+    given = stride is not None and not (isinstance(stride, (tuple, list)) and not stride)
+    stride = _pair(stride, "stride") if given else kernel
     padding, dilation = _pair(padding, "padding"), _pair(dilation, "dilation")
     pool_size(x, kernel, stride, padding, dilation, ceil_mode)
     values, indices = _pool(x, kernel, stride, padding, dilation, ceil_mode)

@@ -14,7 +14,7 @@ from . import shape as sh
 from .factors import as_scalars
 from .halves import is_half, rounded_once, widened
 from .joining import stack
-from .operands import numpy_names
+from .operands import numpy_names, several
 from .rows import placed, primitive, raw_dtype
 from .table import F, attach, check_tensor, named, no_kernel, shape_error, type_name, write_out
 
@@ -184,7 +184,7 @@ def linalg_norm(
 ) -> Tensor:
     """A vector norm, or for two dims and an order, a matrix norm. Source: torch.linalg.norm."""
     check_tensor(input, "linalg_norm")
-    dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = None if dim is None else several(dim)
     if isinstance(ord, Tensor):
         ord = ord.item()
     if dims is not None and len(dims) not in (1, 2):

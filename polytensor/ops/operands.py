@@ -70,6 +70,16 @@ def asked(fn: Any, given: dict[str, Any], error: Exception) -> Any:
     return fn(*args, **kwargs)
 
 
+def several(v: Any) -> tuple[Any, ...]:
+    """A whole number, NumPy's too, or a sequence of them, as a tuple."""
+    return (v.__index__(),) if hasattr(v, "__index__") and not getattr(v, "ndim", 0) else tuple(v)
+
+
+def plain(x: Any) -> Any:
+    """A NumPy scalar as a Python number, which leaves the dtype of what it meets alone; anything else as it is."""
+    return x.item() if x.__class__ in SCALARS else x
+
+
 def operand(x: Any, op: str) -> Any:
     """A Tensor or a Python number; NumPy scalars and arrays are taken too."""
     if isinstance(x, (Tensor, bool, int, float, complex)):

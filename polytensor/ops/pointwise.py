@@ -9,7 +9,7 @@ from .. import dtypes
 from ..autograd.modes import InferenceCell
 from ..tensor import Tensor, check_apart, wrap
 from .halves import is_half, rounded_once, scaled
-from .operands import asked, warn_of_order
+from .operands import asked, operand, warn_of_order
 from .table import (
     COMPARE,
     FLOAT,
@@ -221,7 +221,7 @@ def _scaled(input: Any, other: Any, alpha: Any) -> Any:
     if alpha.__class__ is not int:
         if alpha.__class__ is bool and category != dtypes.BOOL:
             raise RuntimeError("Boolean alpha only supported for Boolean results.")
-        if alpha.__class__ is float and category < dtypes.FLOAT:
+        if isinstance(alpha, float) and category < dtypes.FLOAT:
             raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
         if alpha.__class__ is complex_number and category < dtypes.COMPLEX:
             raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
@@ -260,6 +260,7 @@ def add(input: Any, other: Any, late: Any = None, *, alpha: Any = 1, out: Tensor
         other, alpha = _late("add", other, late)
     if alpha.__class__ is int and alpha == 1:
         return F.add(input, other) if out is None else _add(input, other, out=out)  # type: ignore[no-any-return]
+    other, alpha = operand(other, "add"), operand(alpha, "add")
     r = _half_sum(input, other, alpha)
     return _add(input, _scaled(input, other, alpha), out=out) if r is None else give(r, out)
 
@@ -272,6 +273,7 @@ def sub(input: Any, other: Any, late: Any = None, *, alpha: Any = 1, out: Tensor
         return F.sub(input, other) if out is None else _sub(input, other, out=out)  # type: ignore[no-any-return]
     if isinstance(other, Tensor) and other._a.dtype.kind == "b":
         raise RuntimeError(SUB_BOOL)
+    other, alpha = operand(other, "sub"), operand(alpha, "sub")
     r = _half_sum(input, other, alpha, -1)
     if r is None:
         return _sub(input, _scaled(input, other, alpha), out=out)
@@ -516,6 +518,7 @@ def _with_alpha(plain: Any, fn: Any, name: str) -> Any:
             other, alpha = _late(name, other, late)
         if alpha.__class__ is int and alpha == 1:
             return plain(self, other)  # type: ignore[no-any-return]
+        other, alpha = operand(other, name), operand(alpha, name)
         if is_half(self._a.dtype) and (not isinstance(other, Tensor) or other._a.dtype == self._a.dtype):
             return by_copy(self, other, alpha=alpha)  # type: ignore[no-any-return]
         check_apart(self, other)

@@ -9,7 +9,7 @@ from ..backends.base import DTYPE_OF
 from ..layouts import axis_order, contiguous_format, preserve_format
 from ..size import Size
 from ..tensor import Tensor, check_dim
-from .operands import check_tensors
+from .operands import check_tensors, several
 from .table import ROWS, F, attach, check_tensor, primitive, raw_dtype, renamed, shape_error, type_name
 
 _view, _ = (
@@ -404,8 +404,7 @@ def t(input: Tensor) -> Tensor:
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Move dimensions to new places. Source: torch.movedim."""
     n = input._a.ndim
-    sources = [source] if isinstance(source, int) else list(source)
-    destinations = [destination] if isinstance(destination, int) else list(destination)
+    sources, destinations = list(several(source)), list(several(destination))
     if len(sources) != len(destinations):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({sources} dims) should contain the same number of "
@@ -534,7 +533,7 @@ def broadcast_to(input: Tensor, *args: Any, size: Any = None) -> Tensor:
 
 def broadcast_shapes(*shapes: Any) -> Size:
     """The shape that arrays of these shapes broadcast to. RuntimeError if they do not. Source: torch.broadcast_shapes."""
-    shapes = tuple((s,) if isinstance(s, int) else tuple(s) for s in shapes)
+    shapes = tuple(several(s) for s in shapes)
     n = max(map(len, shapes), default=0)
     result = [1] * n
     for k, shape in enumerate(shapes):

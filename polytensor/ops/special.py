@@ -197,14 +197,12 @@ _polygamma = primitive("polygamma", "x", (lambda F, g, x, n: F.mul(g, F.polygamm
 
 def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The n-th derivative of digamma. (At its poles infinite; PyTorch's trigamma is large there.) Source: torch.polygamma."""
-    if isinstance(n, Tensor) and n._a.ndim == 0 and n._a.dtype.kind in "iu":
-        n = int(n)
-    if not isinstance(n, int) or isinstance(n, bool):
+    if not hasattr(n, "__index__") or isinstance(n, bool):
         raise TypeError(f"polygamma(): argument 'n' (position 1) must be int, not {type(n).__name__}")
-    x = _floats(input, "polygamma")
+    n, x = n.__index__(), _floats(input, "polygamma")
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
-    return give(renamed(digamma(x), "PolygammaBackward0") if n == 0 else _polygamma(x, int(n)), out)
+    return give(renamed(digamma(x), "PolygammaBackward0") if n == 0 else _polygamma(x, n), out)
 
 
 def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:

@@ -181,7 +181,8 @@ def _cuts(name: str, *given: Any) -> Any:
     found = [g for g in given if g is not None]
     if len(found) != 1:
         raise TypeError(f"{name}() received an invalid combination of arguments")
-    return found[0]
+    cuts = found[0]
+    return cuts if isinstance(cuts, Tensor) or not hasattr(cuts, "__index__") else cuts.__index__()
 
 
 def tensor_split(

@@ -29,7 +29,7 @@ class LargeKernels(NumpyBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        for module in ("threads", "copies", "scan", "sort", "random", "ufuncs", "spread"):
+        for module in ("threads", "copies", "scan", "sort", "random", "ufuncs", "spread", "halves"):
             setattr(self, "_" + module, import_module("." + module, __package__))
         self._small_first()
         for name, ufunc in self._spread.spread().items():
@@ -42,6 +42,14 @@ class LargeKernels(NumpyBackend):
     _random: Any
     _ufuncs: Any
     _spread: Any
+    _halves: Any
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        if x.size >= FEWEST and (dtype.itemsize == 2 or x.itemsize == 2) and x.flags.carray:
+            found = self._halves.cast(x, np.dtype(dtype))
+            if found is not None:
+                return found
+        return NumpyBackend.cast(self, x, dtype)
 
     # ---- copies -----------------------------------------------------------------------------------------------
     def contiguous(self, x: Array) -> Array:

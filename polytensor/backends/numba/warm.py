@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base import FLOAT16
 from . import threads
 
 ONE = (1, 1)
@@ -24,6 +25,8 @@ def _run(backend: Any, dtype: Any) -> None:
             f(y, y)
         for f in (backend.silu, backend.gelu, backend.gelu_tanh, backend.normal_cdf, backend.erf):
             f(y)
+    for half in FLOAT16:
+        backend.cast(backend.cast(x, half), x.dtype)
     backend.relu(x)
     backend.clamp(x, 0, 1)
     backend.leaky_relu(x, 0.1)

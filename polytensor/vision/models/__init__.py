@@ -2,14 +2,27 @@
 
 from . import alexnet as _alexnet
 from . import densenet as _densenet
+from . import efficientnet as efficientnet
 from . import inception as inception
+from . import mobilenet as mobilenet
 from . import mobilenetv2 as mobilenetv2
+from . import mobilenetv3 as mobilenetv3
 from . import resnet as resnet
 from . import vgg as vgg
 from . import vision_transformer as vision_transformer
 from .weights import *  # noqa: F403
 
-for _module in (_alexnet, _densenet, inception, mobilenetv2, resnet, vgg, vision_transformer):
+for _module in (
+    _alexnet,
+    _densenet,
+    efficientnet,
+    inception,
+    mobilenetv2,
+    mobilenetv3,
+    resnet,
+    vgg,
+    vision_transformer,
+):
     for _name, _thing in vars(_module).items():
         _builder = _name in list_models()  # noqa: F405
         _class = isinstance(_thing, type) and _thing.__module__ == _module.__name__ and not _name.startswith("_")

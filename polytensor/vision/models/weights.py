@@ -25,12 +25,17 @@ _AT = "https://download.pytorch.org/models/"
 
 
 class _Weights:
-    """A file on the net and how images are prepared for it."""
+    """A file on the net and how images are prepared for it; `half`: to numbers from -1 to 1."""
 
-    def __init__(self, file: str, crop: int = 224, resize: int = 256, bicubic: bool = False) -> None:
+    def __init__(
+        self, file: str, crop: int = 224, resize: int = 256, bicubic: bool = False, half: bool = False
+    ) -> None:
         self.url = _AT + file
         mode = InterpolationMode.BICUBIC if bicubic else InterpolationMode.BILINEAR
-        self.transforms = functools.partial(ImageClassification, crop_size=crop, resize_size=resize, interpolation=mode)
+        how: dict[str, Any] = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)} if half else {}
+        self.transforms = functools.partial(
+            ImageClassification, crop_size=crop, resize_size=resize, interpolation=mode, **how
+        )
         self.size = crop
 
 
@@ -97,7 +102,7 @@ _ENUMS: dict[str, type[WeightsEnum]] = {}
 
 
 def weights_enum(name: str, default: str = "IMAGENET1K_V1", **members: tuple[Any, ...]) -> Any:
-    """An enum of weights: member -> (file, crop, resize, bicubic)."""
+    """An enum of weights: member -> (file, crop, resize, bicubic, half)."""
     values = {key: _Weights(*value) for key, value in members.items()}
     return WeightsEnum(name, {**values, "DEFAULT": values[default]})  # type: ignore[call-overload]
 
