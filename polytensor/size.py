@@ -37,7 +37,7 @@ class Size(tuple[int, ...]):
 
     def __add__(self, other: Any) -> Any:
         if not isinstance(other, tuple):
-            raise TypeError(f'can only concatenate tuple (not "{type(other).__name__}") to torch.Size')
+            raise TypeError(f"can only concatenate tuple (not {type(other).__name__}) to torch.Size")
         r = tuple.__add__(self, other)
         return Size(r) if all(hasattr(v, "__index__") for v in other) else r
 

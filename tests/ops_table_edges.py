@@ -183,3 +183,24 @@ add(
     grad=False,
 )
 add("resize_.overflow", lambda t: told(t.zeros(1).resize_, 2, 4, 2**29, 2**29), grad=False)
+add("Size.concatenated", lambda t: [told(lambda x=x: t.Size([1]) + x) for x in ([2], 5, None, "ab")], grad=False)
+for op, indices, dtypes in [
+    (o, i, d) for o in ("sort", "max", "median") for i, d in (("int64", "float64"), ("int32", "float32"))
+]:
+    add(
+        f"{op}.out.{dtypes}",
+        lambda t, x, op=op, i=indices, d=dtypes: getattr(t, op)(
+            x, 0, out=(t.empty(0, dtype=getattr(t, d)), t.empty(0, dtype=getattr(t, i)))
+        ),
+        arr(2, 3, dtype=F32),
+        grad=False,
+    )
+for op in ("topk", "kthvalue", "mode"):
+    add(
+        f"{op}.out.other",
+        lambda t, x, op=op: getattr(t, op)(x, 1, out=(t.empty(0, dtype=t.float64), t.empty(0, dtype=t.int64))),
+        arr(2, 3, dtype=F32),
+        grad=False,
+    )
+add("new.of_another_dtype", lambda t, x: x.new(t.tensor([1, 2])), arr(2), grad=False)
+add("new.of_a_tensor", lambda t, x: x.new(x), arr(2), grad=False)

@@ -503,7 +503,7 @@ def test_names_that_older_programs_import(oracle):
     from polytensor.utils.collect_env import get_pretty_env_info
 
     def program(t):
-        utils, operators, apply, variable, module = (
+        utils, operators, apply, variable, module, distributed, functions = (
             importlib.import_module(f"{t.__name__}.{name}")
             for name in (
                 "_utils",
@@ -511,6 +511,8 @@ def test_names_that_older_programs_import(oracle):
                 "nn.parallel.parallel_apply",
                 "autograd.variable",
                 "nn.modules.module",
+                "nn.parallel.distributed",
+                "nn.parallel._functions",
             )
         )
         xs = [t.ones(2, 2), t.arange(3.0), t.ones(()), t.ones(4, dtype=t.float64), t.zeros(3), t.zeros(9)]
@@ -522,6 +524,8 @@ def test_names_that_older_programs_import(oracle):
             operators.shape_as_tensor(xs[0]).tolist(), str(operators.shape_as_tensor(xs[2]).dtype)[-5:],
             operators.reshape_from_tensor_shape(xs[0], t.tensor([4, 1])).shape,
             apply.get_a_var([1, {"a": (2, xs[0])}]) is xs[0], apply.get_a_var([1]), variable.Variable is t.autograd.Variable,
+            [t.tolist() for t in distributed._find_tensors([xs[1], {"a": (xs[2], 3)}])],
+            functions._get_stream(t.device("cpu")), issubclass(t.nn.modules.conv._ConvTransposeMixin, t.nn.modules.conv._ConvNd),
             module._addindent("a\nb\nc", 3), t._C._is_tracing(),
         )  # fmt: skip
 

@@ -284,3 +284,14 @@ def test_products_of_integers():
             np.testing.assert_array_equal(found, np.matmul(x, b))
     small = rng.integers(0, 255, (64, 64)).astype("u1")
     np.testing.assert_array_equal(NUMPY.matmul(small, small), np.matmul(small, small))
+
+
+def test_random_words_go_on():
+    """A draw that goes on where the last one ended gives the words of one from the start."""
+    seed, counter = 5, 2**64 - 3
+    for n in (1, 2, 5, 1, 30):
+        found = NUMPY.random_words(seed, counter, n)
+        np.testing.assert_array_equal(found, NumpyBackend().random_words(seed, counter, n))
+        counter += n
+    for other in ((6, counter), (5, 0), (5, counter)):
+        np.testing.assert_array_equal(NUMPY.random_words(*other, 3), NumpyBackend().random_words(*other, 3))

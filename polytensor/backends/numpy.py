@@ -541,16 +541,21 @@ class NumpyBackend(Backend):
         bits = getattr(self._local, "bits", None)
         if bits is None:  # constructing a Philox costs 8 us: keep one and set its state
             bits = self._local.bits = np.random.Philox(0)
-        mask = 2**64 - 1
-        key = np.array([seed & mask, (seed >> 64) & mask], np.uint64)
-        # random_raw steps the counter before each block
-        before = (counter - 1) & (2**256 - 1)
-        words = np.array([(before >> s) & mask for s in (0, 64, 128, 192)], np.uint64)
-        bits.state = {
-            "bit_generator": "Philox", "state": {"counter": words, "key": key},
-            "buffer": np.zeros(4, np.uint64), "buffer_pos": 4, "has_uint32": 0, "uinteger": 0,
-        }  # fmt: skip
-        return bits.random_raw(4 * nblocks)
+            self._local.next = None
+        if self._local.next != (seed, counter):  # else it stands where the last draw left it
+            mask = 2**64 - 1
+            key = np.array([seed & mask, (seed >> 64) & mask], np.uint64)
+            # random_raw steps the counter before each block
+            before = (counter - 1) & (2**256 - 1)
+            words = np.array([(before >> s) & mask for s in (0, 64, 128, 192)], np.uint64)
+            bits.state = {
+                "bit_generator": "Philox", "state": {"counter": words, "key": key},
+                "buffer": np.zeros(4, np.uint64), "buffer_pos": 4, "has_uint32": 0, "uinteger": 0,
+            }  # fmt: skip
+        self._local.next = None  # until it is known that the draw was finished
+        found = bits.random_raw(4 * nblocks)
+        self._local.next = seed, counter + nblocks
+        return found
 
     def memory_info(self) -> dict[str, int]:
         page = os.sysconf("SC_PAGE_SIZE")

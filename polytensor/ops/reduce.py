@@ -19,7 +19,6 @@ from .table import (
     F,
     attach,
     check_tensor,
-    cpp_name,
     named,
     no_kernel,
     prepare,
@@ -393,9 +392,7 @@ def pair_out(result: Any, pair: Any, out: Any) -> Any:
     values, indices = pair
     if out is None:
         return result(packed(values), packed(indices))
-    if out[1]._a.dtype != indices._a.dtype:
-        raise RuntimeError(f"Expected out tensor to have dtype long int, but got {cpp_name(out[1])} instead")
-    return result(write_out(out[0], values), write_out(out[1], indices))
+    return result(write_out(out[0], values, True), write_out(out[1], indices, True))
 
 
 def _extreme(name: str, whole: Any, along: Any, pairwise: Any, result: Any) -> Any:

@@ -18,7 +18,7 @@ __all__ = ["argsort", "bucketize", "isin", "kthvalue", "msort", "searchsorted", 
 def _pair(kind: Any, out: Any, values: Tensor, indices: Tensor) -> Any:
     if out is None:
         return kind(values, indices)
-    return kind(write_out(out[0], values), write_out(out[1], indices, True))
+    return kind(write_out(out[0], values, True), write_out(out[1], indices, True))
 
 
 def _order(x: Tensor, dim: int, descending: bool) -> Tensor:
