@@ -12,6 +12,11 @@ import pytest
 import polytensor as pt
 
 LINES = r"""
+[C._get_device_index(x, True) for x in (1, "cuda:1", torch.device("cuda", 2), "cuda", None)]
+C._get_device_index("cpu", allow_cpu=True)
+C._get_device_index("cpu")
+C._get_device_index("cuda")
+C._get_device_index(None)
 torch._foreach_add(xs, 1)
 torch._foreach_add(xs, [1, 2])
 torch._foreach_add(xs, xs, alpha=2)
@@ -184,6 +189,7 @@ def outcome(torch, text):
         "collections": collections,
         "xs": [torch.ones(2), torch.tensor([2.5, 0.5])],
     }
+    names["C"] = importlib.import_module(f"{torch.__name__}.cuda._utils")
     names["P"] = importlib.import_module(f"{torch.__name__}.utils._pytree")
     names["O"] = importlib.import_module(f"{torch.__name__}.optim.optimizer")
     try:
@@ -503,7 +509,7 @@ def test_names_that_older_programs_import(oracle):
     from polytensor.utils.collect_env import get_pretty_env_info
 
     def program(t):
-        utils, operators, apply, variable, module = (
+        utils, operators, apply, variable, module, distributed, functions = (
             importlib.import_module(f"{t.__name__}.{name}")
             for name in (
                 "_utils",
@@ -511,6 +517,8 @@ def test_names_that_older_programs_import(oracle):
                 "nn.parallel.parallel_apply",
                 "autograd.variable",
                 "nn.modules.module",
+                "nn.parallel.distributed",
+                "nn.parallel._functions",
             )
         )
         xs = [t.ones(2, 2), t.arange(3.0), t.ones(()), t.ones(4, dtype=t.float64), t.zeros(3), t.zeros(9)]
@@ -522,6 +530,8 @@ def test_names_that_older_programs_import(oracle):
             operators.shape_as_tensor(xs[0]).tolist(), str(operators.shape_as_tensor(xs[2]).dtype)[-5:],
             operators.reshape_from_tensor_shape(xs[0], t.tensor([4, 1])).shape,
             apply.get_a_var([1, {"a": (2, xs[0])}]) is xs[0], apply.get_a_var([1]), variable.Variable is t.autograd.Variable,
+            [t.tolist() for t in distributed._find_tensors([xs[1], {"a": (xs[2], 3)}])],
+            functions._get_stream(t.device("cpu")), issubclass(t.nn.modules.conv._ConvTransposeMixin, t.nn.modules.conv._ConvNd),
             module._addindent("a\nb\nc", 3), t._C._is_tracing(),
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from .operands import plain
 from .random_ops import _uniform, exponential_
 from .rows import together
 from .shape import contiguous, reshape
-from .table import ROWS, F, attach, check_tensor, inplace, named, no_kernel, primitive
+from .table import ROWS, F, attach, check_tensor, inplace, named, no_kernel, primitive, type_name
 
 __all__ = [
     "celu", "celu_", "hardshrink", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_",
@@ -173,7 +173,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x, and weight * x for x < 0; weight has one element, or one per channel (dimension 1)."""
     x, w = check_tensor(input, "prelu"), check_tensor(weight, "prelu", "weight")
     if x._a.dtype != w._a.dtype:
-        raise RuntimeError(f"prelu: Type promoting not supported. Got {x.dtype} and {w.dtype}")
+        raise RuntimeError(f"prelu: Type promoting not supported. Got {type_name(x)} and {type_name(w)}")
     if w._dev is not x._dev:
         together("prelu", x, w)
     if w._a.ndim > 1:

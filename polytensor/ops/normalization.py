@@ -287,12 +287,16 @@ def _last(op: str, input: Any, normalized_shape: Any, *params: Any) -> tuple[Ten
     return x, tuple(range(x._a.ndim - len(shape), x._a.ndim))
 
 
+KERNELS = {"layer_norm": "LayerNormKernelImpl", "group_norm": "GroupNormKernelImpl", "instance_norm": "batch_norm"}
+
+
 def _with_half(x: Tensor, compute: Any, *params: Any) -> Tensor:
     """Run in float32 for half types, rounding once."""
     if is_half(x._a.dtype):
         return F.cast(compute(widened(x), *[widened(p) for p in params]), x._a.dtype)  # type: ignore[no-any-return]
     if x._a.dtype.kind in "biu":
-        raise no_kernel(compute.__qualname__.split(".")[0].lstrip("_"), x)
+        op = compute.__qualname__.split(".")[0].lstrip("_")
+        raise no_kernel(KERNELS.get(op, op), x)
     return compute(x, *params)  # type: ignore[no-any-return]
 
 

@@ -195,6 +195,9 @@ class _ConvTransposeNd(_ConvNd):
         )  # type: ignore[no-any-return]
 
 
+_ConvTransposeMixin = _ConvTransposeNd
+
+
 class ConvTranspose1d(_ConvTransposeNd):
     """The adjoint of Conv1d; weight (in, out / groups, k). Source: torch.nn.ConvTranspose1d."""
 

@@ -9,6 +9,20 @@ from typing import Any
 
 from . import comm
 
+_streams: dict[int, Any] = {}
+
+
+def _get_stream(device: Any) -> Any:
+    """The stream of a CUDA device on which what goes there is copied in the background; None for the CPU."""
+    if device.type != "cuda":
+        return None
+    from ...cuda import Stream
+
+    index = device.index or 0
+    if index not in _streams:
+        _streams[index] = Stream(index)
+    return _streams[index]
+
 
 class Broadcast:
     """The inputs on each device, one device after the other."""

@@ -11,6 +11,7 @@ from ...amp.autocast_mode import autocast, get_autocast_dtype, is_autocast_enabl
 from ...autograd.modes import is_grad_enabled, set_grad_enabled
 from ...devices import Device
 from ...tensor import Tensor
+from .distributed import _find_tensors
 from .scatter_gather import as_device
 
 __all__ = ["get_a_var", "parallel_apply"]
@@ -18,10 +19,7 @@ __all__ = ["get_a_var", "parallel_apply"]
 
 def get_a_var(obj: Any) -> Tensor | None:
     """The first Tensor in `obj` and the lists, tuples and dicts in it."""
-    if isinstance(obj, Tensor):
-        return obj
-    parts = obj.values() if isinstance(obj, dict) else obj if isinstance(obj, (list, tuple)) else ()
-    return next((t for t in map(get_a_var, parts) if t is not None), None)
+    return next(iter(_find_tensors(obj)), None)
 
 
 def _place(x: Any) -> Any:
