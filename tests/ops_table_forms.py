@@ -175,3 +175,23 @@ for name, fn in {
     "chunk.bad": lambda t, x: x.chunk(2.0),
 }.items():  # fmt: skip
     add(f"numpy.whole.{name}", fn, arr(4, 4), grad=False)
+
+# ---- tensors without dimensions where PyTorch takes a number -----------------------------------------------------------
+for name, fn in {
+    "activations": lambda t, x: [
+        f(x, t.tensor(0.25)) for f in (t.nn.functional.leaky_relu, t.nn.functional.elu, t.nn.functional.celu,
+                                       t.nn.functional.hardshrink, t.nn.functional.softplus)
+    ],
+    "norms": lambda t, x: [
+        t.nn.functional.layer_norm(x, (4,), eps=t.tensor(1e-5)), t.nn.functional.rms_norm(x, (4,), eps=t.tensor(1e-5)),
+        t.nn.functional.group_norm(x, t.tensor(2), eps=t.tensor(1e-5)),
+        t.nn.functional.batch_norm(x, None, None, None, None, True, t.tensor(0.1), t.tensor(1e-5)),
+        t.nn.functional.instance_norm(x[None], eps=t.tensor(1e-5)),
+    ],
+    "attention": lambda t, x: t.nn.functional.scaled_dot_product_attention(x[None], x[None], x[None], scale=t.tensor(0.3)),
+    "scatter": lambda t, x: [
+        t.scatter(x, 1, t.tensor([[0], [2]]), value=t.tensor(2.0)), x.clone().scatter_(0, t.tensor([[1]]), value=t.tensor(3)),
+    ],
+    "sizes": lambda t, x: [x.split(t.tensor(3)), x.chunk(t.tensor(2)), x.roll(t.tensor(1)), x.movedim(t.tensor(0), t.tensor(1))],
+}.items():  # fmt: skip
+    add(f"tensor.numbers.{name}", fn, arr(4, 4))

@@ -9,6 +9,7 @@ from ..dtypes import int64
 from ..tensor import Tensor, check_dim, wrap
 from .arguments import checked
 from .indexing import _index_put, getitem, index_put
+from .operands import plain
 from .pointwise import remainder
 from .pointwise import where as where_
 from .reduce import packed
@@ -214,7 +215,7 @@ def scatter(
 
     reduce: None, 'add' or 'multiply'. Source: torch.scatter.
     """
-    src = value if src is None else src
+    src = plain(value) if src is None else src
     if reduce is None:
         r = _scattered(input, dim, index, src, "scatter", _scatter, False)
         return give(r if isinstance(src, Tensor) else renamed(r, "ScatterBackward1"), out, True)
