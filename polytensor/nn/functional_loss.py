@@ -37,11 +37,13 @@ def _refuse(x: Tensor, kinds: str, kernel: str) -> None:
         raise no_kernel(kernel, x)
 
 
-def _floats(loss: str, input: Tensor, target: Tensor) -> list[Tensor]:
+def _floats(loss: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Both in their common dtype, which must be of floating point."""
+    if input._a.dtype == target._a.dtype and input._a.dtype.char in "fd":
+        return input, target
     x, t = prepare(f"{loss}_loss", PROMOTE, input, target)
     _refuse(x, "biuc", f"{loss}_cpu")
-    return [x, t]
+    return x, t
 
 
 def _reduced(loss: Any, kind: int) -> Tensor:
@@ -337,9 +339,7 @@ def mse_loss(
             raise ValueError("Inputs and weight must have the same size.")
         return _weighted((input - target) ** 2, weight, reduction, True)
     kind = get_enum(reduction)
-    if input._a.dtype != target._a.dtype or input._a.dtype.char not in "fd":
-        input, target = _floats("mse", input, target)
-    return _mse_loss(input, target, kind)
+    return _mse_loss(*_floats("mse", input, target), kind)
 
 
 def l1_loss(

@@ -125,7 +125,7 @@ NARROW = (_gelu, _gelu_tanh, _silu)  # whose kernels, forward and backward, may 
 
 # ---- fronts ------------------------------------------------------------------------------------------------------------
 def _run(op: str, row: Any, input: Any, *attrs: Any, integers: bool = False) -> Tensor:
-    x, attrs = check_tensor(input, op), tuple([plain(a) for a in attrs])
+    x, attrs = check_tensor(input, op), tuple([a if a.__class__ is float else plain(a) for a in attrs])
     kind = x._a.dtype.kind
     if kind in "biuc" and not (integers and kind in "iu"):
         raise no_kernel(f"{op}_cpu", x)

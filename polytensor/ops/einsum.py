@@ -185,6 +185,23 @@ def _reduced(x: Tensor, labels: Labels, keep: Any) -> tuple[Tensor, Labels]:
     return red.sum(x, drop, dtype=x.dtype), tuple(s for s in labels if s in keep)
 
 
+@lru_cache(1024)
+def _plan(a: Labels, b: Labels, output: Labels, keep: frozenset[Any]) -> tuple[Any, ...]:
+    """How two operands become matrices: (all labels in the order of `output`, whether the second stands first, the order of
+    dimensions of each, how many of them are of the batch, of rows and summed over, the labels of the product)."""
+    place = {**dict.fromkeys((*a, *b), len(output)), **{s: i for i, s in enumerate(output)}}.__getitem__
+    every = tuple(sorted(dict.fromkeys((*a, *b)), key=place))
+    both = [s for s in every if s in a and s in b]
+    batch, inner = [s for s in both if s in keep], [s for s in both if s not in keep]
+    rows, columns = [s for s in every if s not in b], [s for s in every if s not in a]
+    swap = bool(rows and columns and place(columns[-1]) < place(rows[0]))
+    if swap:
+        a, rows, b, columns = b, columns, a, rows
+    first = tuple(a.index(s) for s in (*batch, *rows, *inner))
+    second = tuple(b.index(s) for s in (*batch, *inner, *columns))
+    return every, swap, first, second, len(batch), len(rows), len(inner), (*batch, *rows, *columns)
+
+
 def _pair(x: Tensor, a: Labels, y: Tensor, b: Labels, output: Labels, keep: Any) -> tuple[Tensor, Labels]:
     """Contract two operands over the labels that are not in `keep`, by one batched product of matrices.
 
@@ -192,36 +209,27 @@ def _pair(x: Tensor, a: Labels, y: Tensor, b: Labels, output: Labels, keep: Any)
     """
     x, a = _reduced(x, a, {*keep, *b})
     y, b = _reduced(y, b, {*keep, *a})
-
-    def place(s: Any) -> int:
-        return output.index(s) if s in output else len(output)
-
-    inner = [s for s in a if s in b and s not in keep]
-    if not inner:
-        every, parts = sorted(dict.fromkeys((*a, *b)), key=place), []
-        for t, labels in ((x, a), (y, b)):
-            order = [labels.index(s) for s in every if s in labels]
+    every, swap, first, second, nb, nr, ni, labels = _plan(a, b, output, frozenset(keep))
+    if not ni:
+        parts = []
+        for t, own in ((x, a), (y, b)):
+            order = [own.index(s) for s in every if s in own]
             t = sh.permute(t, order) if order != sorted(order) else t
             sizes = iter(t._a.shape)
             parts.append(
-                t if len(labels) == len(every) else sh.reshape(t, [next(sizes) if s in labels else 1 for s in every])
+                t if len(own) == len(every) else sh.reshape(t, [next(sizes) if s in own else 1 for s in every])
             )
-        return pw.mul(*parts), tuple(every)
-    batch = sorted((s for s in a if s in b and s in keep), key=place)
-    rows, columns = sorted((s for s in a if s not in b), key=place), sorted((s for s in b if s not in a), key=place)
-    if rows and columns and place(columns[-1]) < place(rows[0]):
-        x, a, rows, y, b, columns = y, b, columns, x, a, rows
-    x = sh.permute(x, [a.index(s) for s in (*batch, *rows, *inner)])
-    y = sh.permute(y, [b.index(s) for s in (*batch, *inner, *columns)])
-    nb, nr, ni = len(batch), len(rows), len(inner)
+        return pw.mul(*parts), every
+    x, y = (y, x) if swap else (x, y)
+    x, y = sh.permute(x, first), sh.permute(y, second)
     p, q = x._a.shape, y._a.shape
     m, k, n = prod(p[nb : nb + nr]), prod(p[nb + nr :]), prod(q[nb + ni :])
-    if batch:
+    if nb:
         c = prod(p[:nb])
         r = mat.bmm(sh.reshape(x, (c, m, k)), sh.reshape(y, (c, k, n)))
     else:
         r = mat.mm(sh.reshape(x, (m, k)), sh.reshape(y, (k, n)))
-    return sh.reshape(r, (*p[: nb + nr], *q[nb + ni :])), (*batch, *rows, *columns)
+    return sh.reshape(r, (*p[: nb + nr], *q[nb + ni :])), labels
 
 
 def einsum(*args: Any) -> Tensor:

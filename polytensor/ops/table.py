@@ -514,10 +514,10 @@ def binary(
                     or exact and c is int and d.kind == "i"
                 ):  # fmt: skip
                     other = constant(self._dev, d, other)
+            elif isinstance(other, Tensor) and (a.base is not None or other._a.base is not None):
+                check_apart(self, other)
             if isinstance(other, Tensor) and other._fn is None and other._dev is self._dev:
                 b = other._a
-                if a.base is not None or b.base is not None:
-                    check_apart(self, other)
                 kernel = getattr(self._dev.backend, name)
                 kernel = kernel if kernel.__class__ is UFUNC else getattr(kernel, "into", None)
                 if (
