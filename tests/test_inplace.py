@@ -285,6 +285,20 @@ def test_a_write_to_a_part_of_what_is_read_is_refused(write, device, oracle):
     assert outcome(polytensor, device) == outcome(oracle, "cpu")
 
 
+@pytest.mark.parametrize("source", [(1, 3), (2, 3), (4,), (0,)], ids=str)
+def test_a_write_does_not_make_its_tensor_grow(source, both):
+    t = both
+    grows = len(source) > 1
+    text = (
+        rf"output with shape \[3\] doesn't match the broadcast shape \[{source[0]}, 3\]"
+        if grows
+        else r"tensor a \(3\) must"
+    )
+    for write in (lambda x, y: x.copy_(y), lambda x, y: (x * 1).copy_(y), lambda x, y: x.long().div_(y.long())):
+        with pytest.raises(RuntimeError, match=text):
+            write(t.arange(3.0), t.ones(source))
+
+
 def test_results_share_no_part_of_what_is_read(both):
     x = both.arange(6.0)
     for fn in (lambda: both.exp(x[:5], out=x[1:]), lambda: both.add(x[:5], 1, out=x[1:])):

@@ -18,6 +18,7 @@ from .table import (
     F,
     attach,
     binary,
+    check_grows,
     check_tensor,
     constant,
     give,
@@ -473,7 +474,8 @@ def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
         try:
             return F.overwrite(x, src)  # type: ignore[no-any-return]
         except ValueError:
-            raise shape_error(self._a, src._a) from None
+            check_grows(self._a, src._a, "copy_")
+            raise
 
     return _inplace_of(self, overwrite, "copy_", src)
 

@@ -266,13 +266,15 @@ def no_fit(have: Any, want: Any, op: str) -> RuntimeError:
     return RuntimeError(f"output with shape {list(have)} doesn't match the broadcast shape {list(want)} (in {op})")
 
 
-def check_grows(have: tuple[int, ...], other: tuple[int, ...], op: str) -> None:
-    """RuntimeError if an operand in place would have to grow."""
-    n = max(len(have), len(other))
-    pairs = zip((1,) * (n - len(have)) + have, (1,) * (n - len(other)) + other, strict=True)
+def check_grows(a: Any, b: Any, op: str) -> None:
+    """RuntimeError if an array would have to grow, or to change, to take another one in place."""
+    n = max(a.ndim, b.ndim)
+    pairs = list(zip((1,) * (n - a.ndim) + a.shape, (1,) * (n - b.ndim) + b.shape, strict=True))
+    if any(i != j and 1 not in (i, j) for i, j in pairs):
+        raise shape_error(a, b)
     full = [max(i, j) if i and j else 0 for i, j in pairs]
-    if full != list(have):
-        raise no_fit(have, full, op)
+    if full != list(a.shape):
+        raise no_fit(a.shape, full, op)
 
 
 def finish_inplace(x: Tensor, r: Tensor, op: str) -> Tensor:
@@ -530,7 +532,7 @@ def binary(
             return by_copy(self, other)  # type: ignore[no-any-return]
         except NotImplementedError:  # that the result does not fit is said first
             if isinstance(other, Tensor):
-                check_grows(self._a.shape, other._a.shape, name + "_")
+                check_grows(self._a, other._a, name + "_")
             want = dtypes.to_float(result_type(self, other)) if kind == FLOAT else result_type(self, other)
             have = DTYPE_OF[self._a.dtype]
             if kind != COMPARE and not dtypes.can_cast(want, have):
