@@ -188,6 +188,7 @@ DTYPES = {
     "group norm": lambda t, f, i: f.group_norm(i, 1),
     "instance norm": lambda t, f, i: f.instance_norm(i[None]),
     "prelu": lambda t, f, i: f.prelu(i * 1.0, t.ones(1, dtype=t.float64)),
+    "bias": lambda t, f, i: f.linear(i * 1.0, i * 1.0, t.ones(2, dtype=t.float64)),
     "lerp": lambda t, f, i: t.lerp(i * 1.0, t.ones(2, 2, dtype=t.bfloat16), 0.5),
 }
 
