@@ -202,3 +202,5 @@ for op in ("topk", "kthvalue", "mode"):
         arr(2, 3, dtype=F32),
         grad=False,
     )
+add("new.of_another_dtype", lambda t, x: x.new(t.tensor([1, 2])), arr(2), grad=False)
+add("new.of_a_tensor", lambda t, x: x.new(x), arr(2), grad=False)

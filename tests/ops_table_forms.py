@@ -155,6 +155,10 @@ for name, fn in {
         t.nn.functional.max_pool2d(x[None], I2, padding=I1),
         t.nn.MaxPool2d(I2)(x[None]), t.nn.MaxPool2d(3, stride=I2)(x[None]), t.nn.functional.lp_pool2d(x[None].abs(), 2, I2),
     ],
+    "arrays": lambda t, x: [
+        t.nn.Unfold(k, stride=k)(x[None, None]) for k in (np.array([2, 1]), t.tensor([2, 1]), range(1, 3))
+    ],
+    "threads": lambda t, x: [t.set_num_threads(np.int64(t.get_num_threads())), t.get_num_threads() > 0],
     "norms": lambda t, x: [t.nn.LayerNorm(I2 * 2)(x.float()), t.nn.RMSNorm(I2 * 2)(x.float())],
     "alpha": lambda t, x: [x.add(I2, alpha=I2), x.sub(x, alpha=I2), x.clone().add_(I2, alpha=np.float64(0.5)),
                            t.add(x, np.float32(2), alpha=I2)],
@@ -175,3 +179,23 @@ for name, fn in {
     "chunk.bad": lambda t, x: x.chunk(2.0),
 }.items():  # fmt: skip
     add(f"numpy.whole.{name}", fn, arr(4, 4), grad=False)
+
+# ---- tensors without dimensions where PyTorch takes a number -----------------------------------------------------------
+for name, fn in {
+    "activations": lambda t, x: [
+        f(x, t.tensor(0.25)) for f in (t.nn.functional.leaky_relu, t.nn.functional.elu, t.nn.functional.celu,
+                                       t.nn.functional.hardshrink, t.nn.functional.softplus)
+    ],
+    "norms": lambda t, x: [
+        t.nn.functional.layer_norm(x, (4,), eps=t.tensor(1e-5)), t.nn.functional.rms_norm(x, (4,), eps=t.tensor(1e-5)),
+        t.nn.functional.group_norm(x, t.tensor(2), eps=t.tensor(1e-5)),
+        t.nn.functional.batch_norm(x, None, None, None, None, True, t.tensor(0.1), t.tensor(1e-5)),
+        t.nn.functional.instance_norm(x[None], eps=t.tensor(1e-5)),
+    ],
+    "attention": lambda t, x: t.nn.functional.scaled_dot_product_attention(x[None], x[None], x[None], scale=t.tensor(0.3)),
+    "scatter": lambda t, x: [
+        t.scatter(x, 1, t.tensor([[0], [2]]), value=t.tensor(2.0)), x.clone().scatter_(0, t.tensor([[1]]), value=t.tensor(3)),
+    ],
+    "sizes": lambda t, x: [x.split(t.tensor(3)), x.chunk(t.tensor(2)), x.roll(t.tensor(1)), x.movedim(t.tensor(0), t.tensor(1))],
+}.items():  # fmt: skip
+    add(f"tensor.numbers.{name}", fn, arr(4, 4))

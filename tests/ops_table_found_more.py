@@ -347,6 +347,8 @@ for name, shape in {"row": (1, 2), "two": (2, 3), "ones": (1, 1), "count": (3,)}
 # ---- empty inputs of layers, and a target of input's shape that holds classes ----
 add("linear.no_features", lambda t, x, w, b: t.nn.functional.linear(x, w, b), arr(0), arr(2, 0), arr(2))
 add("linear.no_features.no_bias", lambda t, x, w: t.nn.functional.linear(x, w), arr(3, 1, 0), arr(2, 0))
+for shape, count in (((2, 2, 3), 2), ((1, 3), 2), ((2, 3), 3)):
+    add(f"linear.wrong.{shape}", lambda t, x, w, b: t.nn.functional.linear(x, w, b), arr(4, 3), arr(*shape), arr(count))
 for shape in ((), (1,), (2, 3)):
     add(
         f"cross_entropy.classes.{len(shape)}",

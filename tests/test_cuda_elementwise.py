@@ -223,3 +223,16 @@ def test_copies_with_steps(gpu, launches, shape, dtype):
                 [*layouts(host, shape)][j][...] = [*layouts(host, shape)][k].copy()
                 np.testing.assert_array_equal(np.asarray(fresh), host)
     assert 0 in shape or "move_steps" in launches
+
+
+def test_arrays_in_one_order_are_gone_over_in_packs(gpu, launches):
+    """As two in channels-last, and one with a number or a row for its channels."""
+    x = gpu.from_numpy(np.arange(120.0).reshape(2, 3, 5, 4)).transpose(0, 3, 1, 2)
+    channels = gpu.from_numpy(np.arange(4.0)).reshape(1, 4, 1, 1)
+    for y in (x[::-1][::-1], channels, gpu.from_numpy(np.array(3.0))):
+        found = gpu.mul(x, y)
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(x) * np.asarray(y))
+        assert found.strides == x.strides
+    found = gpu.where(gpu.lt(x, channels), x, channels)
+    np.testing.assert_array_equal(np.asarray(found), np.minimum(np.asarray(x), np.asarray(channels)))
+    assert launches == ["two_mul"] * 3 + ["two_lt", "choose"]

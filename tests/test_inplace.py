@@ -291,3 +291,26 @@ def test_results_share_no_part_of_what_is_read(both):
         with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor refer to"):
             fn()
     assert both.add(x, 1, out=x) is x and x.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_items_of_the_tensor_itself(both):
+    """Assignment broadcasts first: a part that is repeated may be of the memory that is written; one of its size may not."""
+    t = both
+    for write, expected in (
+        (lambda x: x.__setitem__(1, x[1][2]), [[0, 1, 2], [5, 5, 5]]),
+        (lambda x: x.__setitem__(1, x[1, 1:2]), [[0, 1, 2], [4, 4, 4]]),
+        (lambda x: x.__setitem__(slice(None), x[1]), [[3, 4, 5], [3, 4, 5]]),
+        (lambda x: x.__setitem__(x > 3, x[0, 1]), [[0, 1, 2], [3, 1, 1]]),
+        (lambda x: x.__setitem__(slice(None), x), [[0, 1, 2], [3, 4, 5]]),
+    ):
+        x = t.arange(6.0).reshape(2, 3) * 1
+        write(x)
+        assert x.tolist() == expected
+    x = t.arange(3.0) * 1
+    with pytest.raises(RuntimeError, match="single memory location"):
+        x[1:] = x[:-1]
+    with pytest.raises(RuntimeError, match="expand|must match"):
+        x[1:] = t.ones(3)
+    y = t.leaf([1.0, 2.0, 3.0]) * 1
+    y[:] = y[1]
+    assert y.tolist() == [2, 2, 2] and y.requires_grad

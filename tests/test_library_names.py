@@ -12,6 +12,14 @@ import pytest
 import polytensor as pt
 
 LINES = r"""
+[C._get_device_index(x, True) for x in (1, "cuda:1", torch.device("cuda", 2), "cuda", None)]
+C._get_device_index("cpu", allow_cpu=True)
+C._get_device_index("cpu")
+C._get_device_index("cuda")
+C._get_device_index(None)
+torch.nn.modules.loss.Module is torch.nn.modules.conv.Module, torch.nn.modules.conv._pair(3), torch.nn.modules.conv._triple(3)
+torch.nn.modules.transformer._get_clones(torch.nn.ReLU(), 2), torch.nn.modules.transformer._get_activation_fn("relu").__name__
+torch.nn.modules.transformer._get_activation_fn("tanh")
 torch._foreach_add(xs, 1)
 torch._foreach_add(xs, [1, 2])
 torch._foreach_add(xs, xs, alpha=2)
@@ -184,6 +192,7 @@ def outcome(torch, text):
         "collections": collections,
         "xs": [torch.ones(2), torch.tensor([2.5, 0.5])],
     }
+    names["C"] = importlib.import_module(f"{torch.__name__}.cuda._utils")
     names["P"] = importlib.import_module(f"{torch.__name__}.utils._pytree")
     names["O"] = importlib.import_module(f"{torch.__name__}.optim.optimizer")
     try:

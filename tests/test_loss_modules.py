@@ -172,3 +172,27 @@ def test_linear_cross_entropy_in_chunks(kw, device):
 def test_linear_cross_entropy_options(kw, oracle):
     same(lambda t: repr(t.nn.LinearCrossEntropyOptions(**kw)), oracle)
     same(lambda t: repr(t.nn.LinearCrossEntropyLoss(5, 3, options=t.nn.LinearCrossEntropyOptions(**kw))), oracle)
+
+
+DTYPES = {
+    "mse": lambda t, f, i: f.mse_loss(i, i),
+    "smooth l1": lambda t, f, i: f.smooth_l1_loss(i, i),
+    "huber": lambda t, f, i: f.huber_loss(i, i),
+    "kl": lambda t, f, i: f.kl_div(i, i),
+    "nll": lambda t, f, i: f.nll_loss(i, i[0]),
+    "logits": lambda t, f, i: f.binary_cross_entropy_with_logits(i * 1.0, i),
+    "logits of integers": lambda t, f, i: f.binary_cross_entropy_with_logits(i, i * 1.0),
+    "labels": lambda t, f, i: f.multilabel_margin_loss(i * 1.0, i * 1.0),
+    "ctc": lambda t, f, i: f.ctc_loss(t.zeros(4, 1, 3, dtype=t.bfloat16), i[:1], i[0, :1] + 4, i[0, :1] + 2),
+    "layer norm": lambda t, f, i: f.layer_norm(i, (2,)),
+    "group norm": lambda t, f, i: f.group_norm(i, 1),
+    "instance norm": lambda t, f, i: f.instance_norm(i[None]),
+    "prelu": lambda t, f, i: f.prelu(i * 1.0, t.ones(1, dtype=t.float64)),
+    "bias": lambda t, f, i: f.linear(i * 1.0, i * 1.0, t.ones(2, dtype=t.float64)),
+    "lerp": lambda t, f, i: t.lerp(i * 1.0, t.ones(2, 2, dtype=t.bfloat16), 0.5),
+}
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_texts_of_dtypes_that_do_not_fit(name, oracle):
+    same(lambda t: DTYPES[name](t, t.nn.functional, t.tensor([[0, 1], [1, 0]])), oracle)

@@ -100,6 +100,7 @@ SMALL = {
     "vit": (lambda m: m.VisionTransformer(32, 8, 2, 4, 32, 64, num_classes=5, representation_size=16), 32),
     "vgg": (lambda m: m.vgg.make_layers(m.vgg.cfgs["A"], True), 32),
     "alexnet": (lambda m: m.AlexNet(5).features, 64),
+    "squeezenet": (lambda m: m.squeezenet1_1(num_classes=5), 36),
     "mobilenet3": (lambda m: m.mobilenet_v3_small(num_classes=5, width_mult=0.25, reduced_tail=True, dilated=True), 48),
     "efficientnet": (lambda m: m.EfficientNet(efficient(m), 0.1, num_classes=3, last_channel=32), 48),
     "inception": (inceptions, 11),

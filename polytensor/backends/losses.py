@@ -86,7 +86,7 @@ class LossKernels:
 
     def _targets(self, t: Array, classes: int, ignore_index: int) -> tuple[Array, Array | None]:
         """Class indices made safe to gather with, and the mask of kept rows (None: all)."""
-        bad = (t < 0) | (t >= classes)
+        bad = t.view("uint64") >= classes  # or negative
         if self.asynchronous:
             keep = t != ignore_index
             self.require(self.xp.logical_not(bad & keep), IndexError, "Target is out of bounds.")

@@ -81,27 +81,6 @@ def dense(x: Any) -> Any:
     return out
 
 
-def bounded(x: Any, low: Any, high: Any) -> Any:
-    """x, but at least `low` and at most `high`: 0-d arrays or None.
-
-    np.maximum and np.minimum do not run in vectors where one operand has no steps: large arrays meet rows of that number.
-    """
-    out = None
-    for ufunc, bound in ((np.maximum, low), (np.minimum, high)):
-        if bound is None:
-            continue
-        if x.size < 4 * RUN or not x.flags.c_contiguous or x.dtype != bound.dtype:
-            x = ufunc(x, bound)
-            continue
-        out = np.empty(x.shape, x.dtype) if out is None else out
-        flat, to, row, whole = x.reshape(-1), out.reshape(-1), np.full(RUN, bound), x.size // RUN * RUN
-        ufunc(flat[:whole].reshape(-1, RUN), row, out=to[:whole].reshape(-1, RUN))
-        if whole < x.size:
-            ufunc(flat[whole:], row[: x.size - whole], out=to[whole:])
-        x = out
-    return x
-
-
 def run_sums(x: Any, n: int) -> Any:
     """The sums of runs of n elements of a contiguous array, or None where that does not pay.
 
@@ -451,13 +430,21 @@ class NumpyBackend(Backend):
 
     def relu(self, x: Any) -> Any:
         zero = _ZERO if x.dtype is _F4 else self._zeros[x.dtype]
-        return np.maximum(x, zero) if x.size < LARGE else bounded(x, zero, None)
+        return np.maximum(x, zero) if x.size < LARGE else self.clamp(x, 0, None)
+
+    def relu_within(self, x: Any) -> None:
+        if x.dtype.char in "fd":
+            x.clip(0, np.inf, out=x)
+        else:
+            super().relu_within(x)
 
     def clamp(self, x: Any, lo: Any, hi: Any) -> Any:
-        if x.size < 4 * RUN:
+        # clip goes once and in vectors over the elements, which maximum and minimum with a number do not
+        d = x.dtype
+        if d.kind not in "fiu" or x.size < LARGE and (lo is None or hi is None):
             return super().clamp(x, lo, hi)
-        low, high = (None if v is None else self.scalar(v, x.dtype) for v in (lo, hi))
-        return bounded(x, low, high)
+        ends = (-np.inf, np.inf) if d.kind == "f" else (np.iinfo(d).min, np.iinfo(d).max)
+        return x.clip(self.scalar(ends[0] if lo is None else lo, d), self.scalar(ends[1] if hi is None else hi, d))
 
     def sigmoid(self, x: Any) -> Any:
         if x.dtype is not _F4 and x.dtype in FLOAT16:

@@ -8,7 +8,7 @@ from typing import Any
 from .. import ops
 from ..dtypes import int32, int64
 from ..ops import losses as rows
-from ..ops.table import named, type_name
+from ..ops.table import named, no_kernel, type_name
 from ..tensor import Tensor
 from ._reduction import get_enum
 from .functional_loss import _kind, _reduced
@@ -203,7 +203,7 @@ def ctc_loss(
     if not log_probs.numel():
         raise RuntimeError("log_probs tensor must not be empty")
     if not log_probs.is_floating_point() or log_probs._a.dtype.itemsize < 4:
-        raise NotImplementedError(f'"ctc_loss_cpu" not implemented for {log_probs.dtype}')
+        raise no_kernel("ctc_loss_cpu", log_probs)
     if targets.dtype not in (int64, int32):
         raise RuntimeError(f"targets must be Long or Int, got {targets.dtype}")
     batched = log_probs.dim() == 3

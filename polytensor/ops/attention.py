@@ -13,6 +13,7 @@ from .creation import zeros
 from .dropouts import dropout
 from .joining import cat
 from .layers import softmax
+from .operands import plain
 from .padding import pad
 from .products import linear, matmul
 from .recompute import gradients
@@ -40,6 +41,7 @@ def scaled_dot_product_attention(
         check_tensor(t, "scaled_dot_product_attention", n)
         for t, n in ((query, "query"), (key, "key"), (value, "value"))
     )
+    scale = plain(scale)
     if not q._a.dtype == k._a.dtype == v._a.dtype:
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "

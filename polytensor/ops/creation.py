@@ -225,7 +225,9 @@ def new_tensor(
 
 def new_legacy(self: Tensor, *args: Any, size: Any = None, device: Any = None) -> Tensor:
     """The legacy constructor with self's dtype: new(2, 3), new([1, 2])."""
-    return legacy_tensor(args, self.dtype, self._dev if device is None else devices.resolve(device), size=size)
+    return legacy_tensor(
+        args, self.dtype, self._dev if device is None else devices.resolve(device), strict=True, size=size
+    )
 
 
 # ---- ranges ----------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from .table import (
     attach,
     binary,
     check_tensor,
+    cpp_name,
     give,
     inplace,
     is_bool,
@@ -125,8 +126,7 @@ Tensor.fmod = fmod
 def _same_dtypes(name: str, x: Tensor, **others: Any) -> None:
     for role, y in others.items():
         if y._a.dtype != x._a.dtype:
-            have, want = ({"Float": "float", "Double": "double"}.get(type_name(t), type_name(t)) for t in (y, x))
-            raise RuntimeError(f"expected dtype {want} for `{role}` but got dtype {have}")
+            raise RuntimeError(f"expected dtype {cpp_name(x)} for `{role}` but got dtype {cpp_name(y)}")
 
 
 def _lerp_weight(F: Any, g: Any, x: Any, y: Any) -> Any:

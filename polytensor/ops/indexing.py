@@ -294,11 +294,9 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         value = value[0]  # type: ignore[index]
         shape = value._a.shape
     if advanced is None:
-        try:
-            view.copy_(value)  # type: ignore[attr-defined]
-        except RuntimeError:
-            value.expand(view._a.shape)  # its error has PyTorch's words
-            raise
+        if shape != view._a.shape and (shape or value._a.base is not None):  # else copy_ would refuse a part of `self`
+            value = value.expand(view._a.shape)
+        view.copy_(value)  # type: ignore[attr-defined]
         if not basic and mode.grad and self._v is None and not shape and self._a.ndim:
             renamed(self, "FillBackward3")
     else:
@@ -331,7 +329,8 @@ def _check_fits(self: Tensor, index: tuple[Any, ...], values: Tensor) -> None:
 def _put(self: Tensor, index: tuple[Any, ...], values: Tensor, accumulate: bool, given: Any = ()) -> Tensor:
     """Write values (broadcast, converted) where the parsed `index` points, in place; `given`: the index before that."""
     self._check_inplace()
-    check_apart(self, values)
+    if values._a.size != 1 or any(i.__class__ is not slice and i.dtype.kind != "b" for i in index):
+        check_apart(self, values)
     if values._a.dtype != self._a.dtype:
         values = F.cast(values, self._a.dtype)
     backend = self._dev.backend

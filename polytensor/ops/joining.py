@@ -9,7 +9,7 @@ from .. import dtypes
 from ..autograd.modes import mode
 from ..backends.base import DTYPE_OF
 from ..tensor import Tensor, check_dim, wrap
-from .operands import asked
+from .operands import asked, plain
 from .shape import _select, _slice, unsqueeze
 from .table import ROWS, F, Row, attach, check_tensor, renamed, result_type, same_device, type_name, write_out
 
@@ -203,6 +203,7 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Ten
 
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of a size (the last may be smaller) or of given sizes, as views. Source: torch.split."""
+    split_size_or_sections = plain(split_size_or_sections)
     if not isinstance(split_size_or_sections, int):
         return split_with_sizes(tensor, split_size_or_sections, dim)
     size = split_size_or_sections

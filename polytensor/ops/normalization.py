@@ -14,6 +14,7 @@ from ..backends.resample import average_plan
 from ..tensor import Tensor, wrap
 from . import pointwise as pw
 from .halves import is_half, widened
+from .operands import plain
 from .rows import raw_dtype, together
 from .shape import contiguous, reshape
 from .table import F, check_tensor, fresh, is_complex, named, no_kernel, primitive, type_name
@@ -235,6 +236,7 @@ def layer_norm(
 ) -> Tensor:  # fmt: skip
     """Mean 0 and variance 1 over the last dimensions, which are `normalized_shape`; then times weight plus bias."""
     x, dims = _last("layer_norm", input, normalized_shape, weight, bias)
+    eps = plain(eps)
     if x._dev.backend.remakes_norms and weight is not None and bias is not None and x._a.dtype.kind in "fV":
         if weight._a.dtype == bias._a.dtype == x._a.dtype:
             if x._a.size and (not mode.grad or x._fn is weight._fn is bias._fn is None):
@@ -287,12 +289,16 @@ def _last(op: str, input: Any, normalized_shape: Any, *params: Any) -> tuple[Ten
     return x, tuple(range(x._a.ndim - len(shape), x._a.ndim))
 
 
+KERNELS = {"layer_norm": "LayerNormKernelImpl", "group_norm": "GroupNormKernelImpl", "instance_norm": "batch_norm"}
+
+
 def _with_half(x: Tensor, compute: Any, *params: Any) -> Tensor:
     """Run in float32 for half types, rounding once."""
     if is_half(x._a.dtype):
         return F.cast(compute(widened(x), *[widened(p) for p in params]), x._a.dtype)  # type: ignore[no-any-return]
     if x._a.dtype.kind in "biu":
-        raise no_kernel(compute.__qualname__.split(".")[0].lstrip("_"), x)
+        op = compute.__qualname__.split(".")[0].lstrip("_")
+        raise no_kernel(KERNELS.get(op, op), x)
     return compute(x, *params)  # type: ignore[no-any-return]
 
 
@@ -302,7 +308,7 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     if x._a.ndim < dims:
         raise ValueError(f"Input tensor must have at least {dims} dimensions, but got {x._a.ndim}")
     x, dims = _last("rms_norm", x, normalized_shape, weight)
-    e: float = 0.0 if eps is None else eps
+    e: float = 0.0 if eps is None else plain(eps)
     if eps is None and x._a.dtype.kind not in "biu":
         e = dtypes.float_limits(dtypes.float32 if is_half(x._a.dtype) else x.dtype).eps
 
@@ -370,7 +376,7 @@ def _batch_norm(
     input: Tensor, running_mean: Any, running_var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float,
     clip: bool,
 ) -> Tensor:  # fmt: skip
-    x = check_tensor(input, "batch_norm")
+    x, momentum, eps = check_tensor(input, "batch_norm"), plain(momentum), plain(eps)
     shape = x._a.shape
     if training and x._a.ndim > 1 and prod(shape) == shape[1] and shape[1]:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
@@ -476,7 +482,7 @@ def group_norm(
     cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
     """Mean 0 and variance 1 per sample and group of channels; then times weight plus bias per channel."""
-    x = check_tensor(input, "group_norm")
+    x, num_groups, eps = check_tensor(input, "group_norm"), plain(num_groups), plain(eps)
     if x._a.ndim < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {x._a.ndim}")
     shape = x._a.shape
@@ -513,7 +519,7 @@ def instance_norm(
     cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
     """Mean 0 and variance 1 per sample and channel; running statistics are averages over the samples."""
-    x = check_tensor(input, "instance_norm")
+    x, momentum, eps = check_tensor(input, "instance_norm"), plain(momentum), plain(eps)
     shape = x._a.shape
     if use_input_stats and prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {x.shape}")

@@ -76,8 +76,8 @@ def several(v: Any) -> tuple[Any, ...]:
 
 
 def plain(x: Any) -> Any:
-    """A NumPy scalar as a Python number, which leaves the dtype of what it meets alone; anything else as it is."""
-    return x.item() if x.__class__ in SCALARS else x
+    """A NumPy scalar or a tensor without dimensions as the Python number that rules and kernels take; else `x` itself."""
+    return x.item() if x.__class__ in SCALARS or isinstance(x, Tensor) and not x._a.ndim else x
 
 
 def operand(x: Any, op: str) -> Any:

@@ -574,6 +574,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             raise RuntimeError("mat2 must be a matrix, got 1-D tensor (linear with a weight of one dimension)")
         y = matmul(input, weight)
         return y if bias is None else pw.add(y, bias)
+    if w.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {w.ndim}D (the weight of linear)")
+    if bias is not None and (bias._a.shape != w.shape[:1] or bias._a.dtype is not x.dtype):
+        if bias._a.dtype != x.dtype:
+            raise RuntimeError(
+                f"self and mat2 must have the same dtype, but got {type_name(bias)} and {type_name(weight)}"
+            )
+        sh.expand(bias, (*x.shape[:-1], len(w)))
     r: Tensor = _linear_plain(input, weight) if bias is None else _linear_bias(bias, input, weight)
     if x.ndim != 2 and r._fn is not None:
         if bias is not None:

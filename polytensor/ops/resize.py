@@ -122,7 +122,7 @@ def interpolate(
     if dtype.kind in "biuc" and not (
         x.dtype is dtypes.uint8 and (mode.startswith("nearest") or (n == 2 and mode != "area"))
     ):
-        raise NotImplementedError(f"\"compute_indices_weights_{mode.split('-')[0]}\" not implemented for '{x.dtype}'")
+        raise no_kernel(f"compute_indices_weights_{mode.split('-')[0]}", x)
     wide = dtype.itemsize == 2 or (dtype.kind == "u" and not mode.startswith("nearest"))
     y = F.cast(x, dtypes.float32.array) if wide else x
     whole = wide and dtype.kind == "u"

@@ -7,7 +7,6 @@ operand may be a number, or rows that are repeated (a bias). Everything else goe
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -154,21 +153,6 @@ register("choose", PLACE + CHOOSE, [(c,) for c in (*TYPES, "bool")])
 BOOLS = np.dtype(np.bool_)
 
 
-def period(x: Array, shape: tuple[int, ...]) -> int:
-    """The elements after which x begins anew in an array of `shape`; 0 if it is not made of whole rows of it."""
-    own = x.shape
-    if own == shape:
-        return int(x.size)
-    if x.size == 1 and len(own) <= len(shape):
-        return 1
-    if 0 < len(own) <= len(shape):
-        while own and own[0] == 1:
-            own = own[1:]
-        if own == shape[len(shape) - len(own) :]:
-            return int(x.size)
-    return 0
-
-
 def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scalar: Any, result: Any = None) -> Any:
     """The kernel for two arrays of one dtype, or an array and a number; `plain` takes what it does not."""
     known = {d: (("two_" + name, c), 16 // d.itemsize, result or d) for d, c in CTYPE.items() if c in types}
@@ -186,34 +170,21 @@ def binary(name: str, types: Any, plain: Callable[..., Array], empty: Any, scala
         if found is None or other is not dtype:
             return plain(x, y)
         key, each, made = found
-        if not (x._c_contiguous and y._c_contiguous):
-            return far(x, y, key[1], made)
         shape, n = x.shape, x.size
-        if y.shape == shape:
-            count = kx = ky = I64[n]
-        elif not y.ndim:
-            count = kx = I64[n]
-            ky = I64[1]
-        else:
-            if y.ndim > x.ndim or y.size > n:
-                shape, n = y.shape, y.size
-            px, py = period(x, shape), period(y, shape)
-            if not (px and py):
-                return far(x, y, key[1], made)
-            count, kx, ky = I64[n], I64[px], I64[py]
-        out = empty(shape, made)
-        if n:
-            launch.ready[key].over(n, (x, y, out, count, kx, ky), each)
-        return out
-
-    def far(x: Array, y: Array, ctype: str, made: Any) -> Array:
-        found = pairing(stance(x), stance(y))
-        if found is None:
+        if x._c_contiguous and y._c_contiguous and (y.shape == shape or not y.ndim):
+            out, count = empty(shape, made), I64[n]
+            if n:
+                launch.ready[key].over(n, (x, y, out, count, count, count if y.ndim else I64[1]), each)
+            return out
+        way = pairing(stance(x), stance(y))
+        if way is None:
             return plain(x, y)
-        shape, back, n, numbers = found
+        shape, back, n, periodic, numbers = way
         out = empty(shape, made)
-        if n:
-            launch.ready[steps, ctype].over(n, (x, y, out, I32[op], *numbers))
+        if n and periodic:
+            launch.ready[key].over(n, (x, y, out, *numbers), each)
+        elif n:
+            launch.ready[steps, key[1]].over(n, (x, y, out, I32[op], *numbers))
         return out if back is None else out.transpose(back)
 
     def into(x: Array, y: Array, out: Array) -> Array | None:
@@ -265,23 +236,18 @@ def chooser(plain: Callable[..., Array], empty: Any) -> Any:
             return plain(condition, x, y)
         if key is None or not fits:
             return plain(condition, x, y)
-        if condition._c_contiguous and x._c_contiguous and y._c_contiguous:
-            shape, n = condition.shape, condition.size
-            pc = px = py = n
-            if not x.shape == shape == y.shape:
-                shape = max([a.shape for a in (condition, x, y)], key=lambda s: (len(s), prod(s)))
-                n, pc, px, py = prod(shape), period(condition, shape), period(x, shape), period(y, shape)
-            if pc and px and py:
-                out = empty(shape, x.dtype)
-                args = (condition, x, y, out, I64[n], I64[pc], I64[px], I64[py])
-                launch.ready[key].over(n, args, 16 // x.dtype.itemsize)
-                return out
-        found = pairing(stance(condition), stance(x), stance(y))
-        if found is None:
-            return plain(condition, x, y)
-        shape, back, n, numbers = found
+        shape, n = x.shape, x.size
+        if condition.shape == shape == y.shape and condition._c_contiguous and x._c_contiguous and y._c_contiguous:
+            back, periodic, numbers = None, True, (I64[n],) * 4
+        else:
+            found = pairing(stance(condition), stance(x), stance(y))
+            if found is None:
+                return plain(condition, x, y)
+            shape, back, n, periodic, numbers = found
         out = empty(shape, x.dtype)
-        if n:
+        if n and periodic:
+            launch.ready[key].over(n, (condition, x, y, out, *numbers), 16 // x.dtype.itemsize)
+        elif n:
             launch.ready["choose_steps", key[1]].over(n, (condition, x, y, out, *numbers))
         return out if back is None else out.transpose(back)
 

@@ -126,10 +126,24 @@ def route(shape: Ints, come: Ints, go: Ints, itemsize: int, places: int) -> Any:
     return ("move_steps", WORDS[size]), prod([n for n, _ in dims]), numbers, reach
 
 
+def period(dims: list[tuple[int, Ints]], k: int, size: int) -> int:
+    """The elements (of `size` bytes) after which array k begins anew, gone over in the order of dims; 0 for other layouts."""
+    n, inner = 1, True
+    for count, steps in reversed(dims):
+        if inner and steps[k] == n * size:
+            n *= count
+        elif steps[k] == 0:
+            inner = False
+        else:
+            return 0
+    return n
+
+
 @lru_cache(4096)
 def pairing(*arrays: tuple[Ints, Ints, int]) -> Any:
     """How to go over arrays of (shape, strides, bytes of an element) that are broadcast: (the shape in memory of a result that
-    lies there as the first whole operand does, its axes or None, elements, arguments). None for what is left to CuPy."""
+    lies there as the first whole operand does, its axes or None, elements, whether each array begins anew after some elements,
+    the arguments: n and these numbers, or n, sizes and strides). None for what is left to CuPy."""
     shape = np.broadcast_shapes(*[a[0] for a in arrays])
     ndim, size = len(shape), prod(shape)
     steps = []
@@ -140,9 +154,10 @@ def pairing(*arrays: tuple[Ints, Ints, int]) -> Any:
     order = memory_order(whole[0], whole[1]) if whole and size else None
     axes = order or tuple(range(ndim))
     dims = merged([(shape[i], tuple([s[i] for s in steps])) for i in axes])
-    numbers = _numbers(dims, tuple([a[2] for a in arrays]))
+    periods = [period(dims, k, a[2]) for k, a in enumerate(arrays)]
+    numbers = i64(size, *periods) if all(periods) else _numbers(dims, tuple([a[2] for a in arrays]))
     back = None if order is None else tuple([order.index(i) for i in range(ndim)])
-    return None if numbers is None else (tuple([shape[i] for i in axes]), back, size, numbers)
+    return None if numbers is None else (tuple([shape[i] for i in axes]), back, size, all(periods), numbers)
 
 
 def stance(x: Array) -> tuple[Ints, Ints, int]:

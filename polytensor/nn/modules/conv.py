@@ -13,6 +13,8 @@ from ..lazy import LazyModuleMixin
 from ..module import Module
 from ..parameter import UninitializedParameter
 from .utils import _ntuple, _reverse_repeat_tuple, _single, held
+from .utils import _pair as _pair
+from .utils import _triple as _triple
 
 __all__ = [
     "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "LazyConv1d", "LazyConv2d",

@@ -56,6 +56,7 @@ class RNNBase(Module):
                 stacklevel=3,
             )
         for name, value, kind in (
+            ("input_size", input_size, int),
             ("hidden_size", hidden_size, int),
             ("bias", bias, bool),
             ("batch_first", batch_first, bool),

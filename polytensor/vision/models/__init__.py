@@ -8,6 +8,7 @@ from . import mobilenet as mobilenet
 from . import mobilenetv2 as mobilenetv2
 from . import mobilenetv3 as mobilenetv3
 from . import resnet as resnet
+from . import squeezenet as squeezenet
 from . import vgg as vgg
 from . import vision_transformer as vision_transformer
 from .weights import *  # noqa: F403
@@ -20,6 +21,7 @@ for _module in (
     mobilenetv2,
     mobilenetv3,
     resnet,
+    squeezenet,
     vgg,
     vision_transformer,
 ):
