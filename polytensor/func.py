@@ -16,6 +16,7 @@ from .autograd import engine
 from .autograd import grad as _autograd_grad
 from .autograd.batching import level
 from .autograd.batching import vmap as vmap
+from .autograd.forward_ad import writable
 from .autograd.modes import enable_grad, mode, pulling
 from .autograd.pytree import tree_flatten, tree_map, tree_unflatten
 from .ops.creation import zeros_like
@@ -320,7 +321,7 @@ def _linear(func: Function, primals: tuple[Any, ...], argnums: Any, has_aux: boo
     with _transform():
         flat, spec = tree_flatten(primals if argnums is None else _sliced(primals, argnums))
         xs = [here.track(x) for x in flat]
-        tracked = tree_unflatten(xs, spec)
+        tracked = tree_unflatten([writable(x) for x in xs], spec)
         out = func(*(tracked if argnums is None else _placed(primals, tracked, argnums)))
         out, aux = _split_aux(out, has_aux, JVP)
         outs, _ = tree_flatten(out)

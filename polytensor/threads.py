@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 
 from . import devices
 
@@ -20,12 +21,12 @@ def get_num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Limit the threads of BLAS and of jitted kernels alike. Source: torch.set_num_threads."""
     global _chosen
-    if not isinstance(n, int):
+    if not isinstance(n, Integral):
         raise RuntimeError(f"set_num_threads expects an int, but got {type(n).__name__}")
     if n <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
-    _chosen = n
-    devices.current_device().backend.set_num_threads(n)
+    _chosen = int(n)
+    devices.current_device().backend.set_num_threads(_chosen)
 
 
 _interop: int | None = None
@@ -39,10 +40,10 @@ def get_num_interop_threads() -> int:
 def set_num_interop_threads(n: int) -> None:
     """Kept and reported: ops never run side by side on their own. Source: torch.set_num_interop_threads."""
     global _interop
-    if not isinstance(n, int):
+    if not isinstance(n, Integral):
         raise RuntimeError(f"set_num_interop_threads expects an int, but got {type(n).__name__}")
     if n <= 0:
         raise RuntimeError("set_num_interop_threads expects a positive integer")
     if _interop is not None:
         raise RuntimeError("Error: cannot set number of interop threads after set_num_interop_threads was called")
-    _interop = n
+    _interop = int(n)

@@ -155,6 +155,10 @@ for name, fn in {
         t.nn.functional.max_pool2d(x[None], I2, padding=I1),
         t.nn.MaxPool2d(I2)(x[None]), t.nn.MaxPool2d(3, stride=I2)(x[None]), t.nn.functional.lp_pool2d(x[None].abs(), 2, I2),
     ],
+    "arrays": lambda t, x: [
+        t.nn.Unfold(k, stride=k)(x[None, None]) for k in (np.array([2, 1]), t.tensor([2, 1]), range(1, 3))
+    ],
+    "threads": lambda t, x: [t.set_num_threads(np.int64(t.get_num_threads())), t.get_num_threads() > 0],
     "norms": lambda t, x: [t.nn.LayerNorm(I2 * 2)(x.float()), t.nn.RMSNorm(I2 * 2)(x.float())],
     "alpha": lambda t, x: [x.add(I2, alpha=I2), x.sub(x, alpha=I2), x.clone().add_(I2, alpha=np.float64(0.5)),
                            t.add(x, np.float32(2), alpha=I2)],

@@ -155,6 +155,18 @@ def test_threads():
         DataLoader(Infos(), worker_method="fibre")
 
 
+class Seeds(Dataset):
+    def __len__(self):
+        return 16
+
+    def __getitem__(self, i):
+        return pt.initial_seed()
+
+
+def test_seeds_make_tensors():
+    assert len({int(b) for b in DataLoader(Seeds())}) == 16
+
+
 class Infos(Dataset):
     def __len__(self):
         return 4

@@ -247,6 +247,13 @@ FUNC = {
     "jvp of jvp": lambda T: T.func.jvp(
         lambda x: T.func.jvp(lambda q: q**3, (x,), (T.ones_like(x),))[1], (Y(T),), (Y(T),)
     ),
+    "jvp in place": lambda T: (
+        x := Y(T),
+        T.func.jvp(lambda a, b: (a.mul_(b), a.sin(), b), (x, Y(T) + 1), (Y(T), T.ones_like(x))),
+    ),
+    "jvp in place of a view": lambda T: T.func.jvp(lambda a: (a[1:].mul_(3.0), a * a)[1], (Y(T),), (Y(T),)),
+    "vmap of jvp in place": lambda T: T.vmap(lambda a: T.func.jvp(lambda b: b.add_(1).sin(), (a.clone(),), (a,)))(X(T)),
+    "jacfwd in place": lambda T: T.func.jacfwd(lambda a: T.relu_(a) * a)(Y(T)),
     "jacrev": lambda T: T.func.jacrev(lambda x: x.sin(), chunk_size=2)(Y(T)),
     "jacrev chunk 0": lambda T: T.func.jacrev(lambda x: x, chunk_size=0),
     "jacrev argnums": lambda T: T.func.jacrev(lambda a, b: (a * b).sum(), argnums=(0, 1))(Y(T), Y(T)),

@@ -25,6 +25,8 @@ def test_pointwise(mode, dtype, shape, special):
             same(NUMBA.silu_backward(g, x), NUMPY.silu_backward(g, x))
             same(NUMBA.leaky_relu_backward(g, x, 0.3), NUMPY.leaky_relu_backward(g, x, 0.3), 0)
             same(NUMBA.between(g, x, -0.5, 0.5), NUMPY.between(g, x, -0.5, 0.5), 0)
+            same(NUMBA.hardswish(x), NUMPY.hardswish(x))
+            same(NUMBA.hardswish_backward(g, x), NUMPY.hardswish_backward(g, x))
             same(NUMBA.smooth_l1(x, 0.3), NUMPY.smooth_l1(x, 0.3))
 
 

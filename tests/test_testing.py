@@ -14,7 +14,7 @@ import polytensor
 from polytensor.testing import assert_close, check_equivalence
 
 NAN = float("nan")
-# (actual, expected, options), with tensors given as (values, dtype name)
+# (actual, expected, options), with tensors given as (values, dtype name) or (values, dtype name, device)
 PAIRS = {
     "close": (([1.0, 2.0], "float32"), ([1.0, 2.000001], "float32"), {}),
     "far": (([[1.0, 2.0], [3.0, 5.0]], "float64"), ([[1.0, 2.5], [3.0, 4.0]], "float64"), {}),
@@ -49,12 +49,19 @@ PAIRS = {
     "msg": (1.0, 2.0, {"msg": "own words"}),
     "msgcall": (1.0, 2.0, {"msg": lambda text: "before\n" + text}),
     "empty": (([], "float32"), ([], "float32"), {}),
+    "meta": (([1.0], "float32", "meta"), ([2.0], "float32", "meta"), {}),
+    "metashape": (([1.0], "float32", "meta"), ([1.0, 2.0], "float32", "meta"), {}),
+    "metadevice": (([1.0], "float32", "meta"), ([1.0], "float32"), {}),
+    "nodevice": (([1.0], "float32"), ([2.0], "float32", "meta"), {"check_device": False}),
 }
 
 
 def outcome(module, actual, expected, options, check="assert_close"):
     def make(x):
-        return module.tensor(x[0], dtype=getattr(module, x[1])) if isinstance(x, tuple) else x
+        if not isinstance(x, tuple):
+            return x
+        values, dtype, *device = x
+        return module.tensor(values, dtype=getattr(module, dtype), device=device[0] if device else None)
 
     try:
         getattr(module.testing, check)(make(actual), make(expected), **options)

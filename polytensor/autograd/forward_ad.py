@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from . import grad as _grad
 from .modes import enable_grad, mode, pulling
+from .node import aliased
 
 __all__ = [
     "UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual",
@@ -63,21 +64,17 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
             f"supported. Tensor is of size {list(tensor.shape)} while the given forward gradient is of size "
             f"{list(tangent.shape)}."
         )
-    # gradients of the origin make tangents; the dual Tensor may be written to in place, which gives it another history
-    origin = _same(tensor) if tensor._fn is not None else tensor.detach().requires_grad_()
-    dual = _same(origin)
+    # gradients of the origin make tangents
+    origin = writable(tensor) if tensor._fn is not None else tensor.detach().requires_grad_()
+    dual = writable(origin)
     _levels[level].append((origin, tangent, dual, dual._version))
     return dual
 
 
-def _same(tensor: Any) -> Any:
-    """The same memory, recorded as an op's result that is no view."""
-    from ..ops.table import ROWS
-
-    tensor._cell()
-    r = tensor._alias(None, 0)
-    ROWS["alias"].record((tensor,), (), (r,))
-    return r
+def writable(origin: Any) -> Any:
+    """The same memory and version as no leaf and no view: writes in place give it another history."""
+    origin._cell()
+    return aliased(origin, origin)
 
 
 def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:

@@ -256,11 +256,15 @@ def joined(saved: Any, edge: Any, nr: int) -> Any:
         return saved
     if edge is None or edge.is_node:
         return saved._alias(edge, nr)
+    return aliased(saved, edge)  # hooks gave another tensor, or the leaf lost its flag
+
+
+def aliased(tensor: Any, origin: Any) -> Any:
+    """The memory of `tensor`, recorded as the result of an identity of `origin`; no view."""
     from ..ops.table import ROWS
 
-    # hooks gave another tensor, or the leaf lost its flag: lead to the leaf by an identity
-    r = saved._alias(None, 0)
-    ROWS["alias"].record((edge,), (), (r,))
+    r = tensor._alias(None, 0)
+    ROWS["alias"].record((origin,), (), (r,))
     return r
 
 

@@ -119,6 +119,12 @@ class ActivationKernels:
         y /= 6
         return y
 
+    def hardswish_backward(self, g: Array, x: Array) -> Array:
+        middle = x * (1 / 3)
+        middle += 0.5
+        middle *= g
+        return self.where(x < 3, self.keep(middle, x > -3), g)  # type: ignore[attr-defined]
+
     def hardshrink(self, x: Array, lambd: float) -> Array:
         return self.where((x >= -lambd) & (x <= lambd), self.xp.zeros_like(x), x)
 

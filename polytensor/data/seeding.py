@@ -12,9 +12,9 @@ SETUP = 2**64 - 1  # in the place of a batch's number: while a worker is set up
 
 
 def batch_seed(base: int, batch: int) -> int:
-    """64 bits from the epoch's base seed, which the loader draws anew for each epoch, and the batch's number."""
+    """63 bits (an int64, as PyTorch's) from the epoch's base seed, drawn anew for each epoch, and the batch's number."""
     words = base.to_bytes(8, "little") + batch.to_bytes(8, "little")
-    return int.from_bytes(blake2b(words, digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(words, digest_size=8).digest(), "little") >> 1
 
 
 def seed_all(seed: int) -> None:

@@ -84,6 +84,9 @@ def nll_loss(
 ) -> Tensor:  # fmt: skip
     """-weight[t] * input[t]; input (N, C), (C,) or (N, C, d1, ...). The mean is weighted. Source: F.nll_loss."""
     kind = _kind(size_average, reduce, reduction)
+    check_tensor(target, "nll_loss_nd", "target")
+    if not input.dim():
+        raise ValueError("Expected 1 or more dimensions (got 0)")
     return _nll(input, _class_indices(input, target), weight, ignore_index, kind)
 
 
@@ -300,6 +303,7 @@ def kl_div(
                 stacklevel=2,
             )
         kind = 2 if batchmean else get_enum(reduction)
+    check_tensor(target, "kl_div", "target")
     if input._a.dtype.kind in "biu" or target._a.dtype.kind in "biu":
         raise RuntimeError("kl_div: Integral inputs not supported.")
     if log_target:

@@ -65,8 +65,13 @@ def _between(g: Tensor, x: Tensor, lo: float, hi: float) -> Tensor:
     return F.keep(g, F.logical_and(F.gt(x, lo), F.lt(x, hi)))  # type: ignore[no-any-return]
 
 
+def _hardswish_backward(g: Tensor, x: Tensor) -> Tensor:
+    middle = F.mul(g, F.add(F.mul(x, 1 / 3), 0.5))
+    return F.where(F.lt(x, 3), F.where(F.gt(x, -3), middle, F.zeros_of(g)), g)  # type: ignore[no-any-return]
+
+
 F.gelu_tanh_backward, F.silu_backward = _gelu_tanh_backward, _silu_backward
-F.leaky_relu_backward, F.between = _leaky_relu_backward, _between
+F.leaky_relu_backward, F.between, F.hardswish_backward = _leaky_relu_backward, _between, _hardswish_backward
 
 
 def _mish_rule(F: Any, g: Any, x: Any) -> Any:
@@ -77,11 +82,6 @@ def _mish_rule(F: Any, g: Any, x: Any) -> Any:
 def _softplus_rule(F: Any, g: Any, x: Any, beta: float, threshold: float) -> Any:
     z = F.mul(x, beta)
     return F.where(F.gt(z, threshold), g, F.mul(g, F.sigmoid(z)))
-
-
-def _hardswish_rule(F: Any, g: Any, x: Any) -> Any:
-    middle = F.mul(g, F.add(F.mul(x, 1 / 3), 0.5))
-    return F.where(F.lt(x, 3), F.where(F.gt(x, -3), middle, F.zeros_of(g)), g)
 
 
 def _shrink_rule(F: Any, g: Any, x: Any, lambd: float) -> Any:
@@ -111,7 +111,7 @@ _silu = primitive("silu", "x", (lambda F, g, x: F.silu_backward(g, x),))
 _mish = primitive("mish", "x", (_mish_rule,))
 _hardtanh = primitive("hardtanh", "x", (lambda F, g, x, lo, hi: F.between(g, x, lo, hi),), "lo hi")
 _hardsigmoid = primitive("hardsigmoid", "x", (lambda F, g, x: F.mul(F.between(g, x, -3, 3), 1 / 6),))
-_hardswish = primitive("hardswish", "x", (_hardswish_rule,))
+_hardswish = primitive("hardswish", "x", (lambda F, g, x: F.hardswish_backward(g, x),))
 _hardshrink = primitive("hardshrink", "x", (_shrink_rule,), "lambd")
 _softshrink = primitive("softshrink", "x", (_shrink_rule,), "lambd")
 _threshold = primitive(

@@ -7,6 +7,7 @@ from typing import Any
 from ..tensor import Tensor
 from . import pointwise as pw
 from .halves import widened
+from .operands import several
 from .padding import constant_pad
 from .shape import reshape, squeeze, unsqueeze
 from .table import F, check_tensor, cpp_name, primitive, renamed, same_device, type_name
@@ -89,15 +90,15 @@ CONV2D, CONVND = _rows("conv2d"), _rows("convnd")
 
 def ntuple(v: Any, n: int, what: str = "") -> tuple[int, ...]:
     """An int, or a sequence of one or n ints, as n ints."""
-    if isinstance(v, (tuple, list)):
-        if len(v) == n:
-            return tuple([int(i) for i in v])
-        if len(v) == 1:
-            return (int(v[0]),) * n
-        raise RuntimeError(
-            f"expected {what or 'argument'} to be a single integer value or a list of {n} values, but got {list(v)}"
-        )
-    return (v.__index__(),) * n
+    if not isinstance(v, (tuple, list)):
+        v = several(v)
+    if len(v) == n:
+        return tuple([int(i) for i in v])
+    if len(v) == 1:
+        return (int(v[0]),) * n
+    raise RuntimeError(
+        f"expected {what or 'argument'} to be a single integer value or a list of {n} values, but got {list(v)}"
+    )
 
 
 def _checked(op: str, n: int, input: Any, weight: Any, bias: Any) -> tuple[Tensor, Tensor, bool]:

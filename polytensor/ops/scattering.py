@@ -150,7 +150,7 @@ def _dims(x: Tensor) -> int:
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None) -> Tensor:
     """out[i][j] = input[index[i][j]][j] for dim 0, and so on; gradients are dense always. Source: torch.gather."""
     d = check_dim(dim, input._a.ndim)
-    same_device("gather", input, index)
+    same_device("gather", input, check_tensor(index, "gather", "index"))
     shape = index._a.shape
     if index._a.size == 0:
         x, index = reshape(input, -1)[:0], _nothing(index)
@@ -431,6 +431,7 @@ def _check_mask(mask: Tensor, message: str) -> None:
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A number or 0-dim tensor where mask (bool, broadcast) holds. Source: torch.masked_fill."""
     _zero_dim(value, "masked_fill_")
+    check_tensor(mask, "masked_fill", "mask")
     _check_mask(mask, f"masked_fill_ only supports boolean masks, but got mask with dtype {cpp_name(mask)}")
     r = packed(where_(mask, _value_for(input, value), input))
     return renamed(r, f"MaskedFillBackward{int(isinstance(value, Tensor))}")
@@ -439,7 +440,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 @named("MaskedSelectBackward0")
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The elements where mask (bool, broadcast) holds, 1-D. Source: torch.masked_select."""
-    _check_mask(mask, "masked_select: expected BoolTensor for mask")
+    _check_mask(check_tensor(mask, "masked_select", "mask"), "masked_select: expected BoolTensor for mask")
     x, m = broadcast_tensors(input, mask)
     return give(getitem(x, m) if x._a.ndim else getitem(reshape(x, 1), reshape(m, 1)), out, True)
 
@@ -547,7 +548,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
 
     Source: torch.take_along_dim.
     """
-    kind = type_name(indices)
+    kind = type_name(check_tensor(indices, "take_along_dim", "indices"))
     _long_index(indices, f"torch.take_along_dim(): dtype of indices should be Long but got {kind}", narrow=False)
     if dim is None:
         return gather(reshape(input, -1), 0, reshape(indices, -1), out=out)

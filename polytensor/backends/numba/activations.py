@@ -107,6 +107,16 @@ class PointwiseKernels(LargeKernels):
             return self._pointwise.backward(self._pointwise.between_kernel, self._dense(g), x, lo, hi)
         return super().between(g, x, lo, hi)
 
+    def hardswish(self, x: Array) -> Array:
+        if x.size >= POINTWISE and fits(x):
+            return self._pointwise.unary(self._pointwise.hardswish_kernel, 0.07, x)
+        return super().hardswish(x)
+
+    def hardswish_backward(self, g: Array, x: Array) -> Array:
+        if fits(x) and g.shape == x.shape:
+            return self._pointwise.backward(self._pointwise.hardswish_backward_kernel, self._dense(g), x, 1 / 3)
+        return super().hardswish_backward(g, x)
+
     def smooth_l1(self, d: Array, beta: float) -> Array:
         if fits(d):
             return self._pointwise.unary(self._pointwise.smooth_l1_kernel, 0.1, d, d.dtype.type(beta))

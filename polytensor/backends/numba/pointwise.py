@@ -234,6 +234,29 @@ def _between(g: Any, x: Any, low: Any, high: Any, out: Any) -> None:
             o[i] = gs[i] if (xs[i] > low) & (xs[i] < high) else zero
 
 
+def _hardswish(x: Any, out: Any) -> None:
+    zero, three, six = x.dtype.type(0), x.dtype.type(3), x.dtype.type(6)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        xs, o = x[s], out[s]
+        for i in range(o.size):
+            v = xs[i] + three
+            v = zero if v < zero else v  # NaN stays
+            v = six if v > six else v
+            o[i] = v * xs[i] / six
+
+
+def _hardswish_backward(g: Any, x: Any, third: Any, out: Any) -> None:
+    zero, half, three = x.dtype.type(0), x.dtype.type(0.5), x.dtype.type(3)
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        s = span(b, x.size, BLOCK)
+        gs, xs, o = g[s], x[s], out[s]
+        for i in range(o.size):
+            middle = gs[i] * (xs[i] * third + half)
+            inside = middle if xs[i] > -three else zero
+            o[i] = inside if xs[i] < three else gs[i]
+
+
 def _smooth_l1(d: Any, beta: Any, out: Any) -> None:
     half = d.dtype.type(0.5)
     for b in prange((d.size + BLOCK - 1) // BLOCK):
@@ -317,6 +340,8 @@ mse_backward_kernel = Kernel(_mse_backward)
 silu_backward_kernel = Kernel(_silu_backward)
 leaky_relu_backward_kernel = Kernel(_leaky_relu_backward)
 between_kernel = Kernel(_between)
+hardswish_kernel = Kernel(_hardswish)
+hardswish_backward_kernel = Kernel(_hardswish_backward)
 smooth_l1_kernel = Kernel(_smooth_l1)
 scale_planes_kernel = Kernel(_scale_planes)
 

@@ -32,6 +32,7 @@ def _run(backend: Any, dtype: Any) -> None:
     backend.leaky_relu(x, 0.1)
     backend.leaky_relu_backward(x, x, 0.1)
     backend.silu_backward(x, x)
+    backend.hardswish_backward(x, backend.hardswish(x))
     backend.between(x, x, -0.5, 0.5)
     backend.smooth_l1(x, 1.0)
     backend.scale_channels(x.reshape(4, 4, 64, 64), x[0, :4].copy(), x[0, :4].copy())
