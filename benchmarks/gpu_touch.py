@@ -70,6 +70,7 @@ def elements(t: Any, made: Callable[..., Any]) -> Iterator[Any]:
         for other in (made(5, 37), made(37), made(())):
             yield fn(made(5, 37), other)
     yield t.where(made(5, 37) > 0, made(37), made(()))
+    yield t.where(made(37, 5).T > 0, made(5, 74)[:, ::2], made(5, 1))
     for fn in (lambda x: x * 0.1, lambda x: x / 0.3, lambda x: t.add(x, x, alpha=0.3), lambda x: t.lerp(x, -x, 0.3)):
         yield from (fn(made(5, 37).to(kind)) for kind in (t.float16, t.bfloat16))  # numbers that 16 bits do not hold
     for fn in (t.remainder, t.floor_divide):

@@ -193,7 +193,7 @@ def test_wrong_arguments_are_told():
         ((x, np.int32(1)), "argument 1 is int32, the parameter is signed of 8 bytes"),
         ((x, np.uint64(1)), "argument 1 is uint64"),
         ((x, np.float64(1)), "argument 1 is float64"),
-        ((x, 1), "neither an array of CuPy nor a NumPy scalar"),
+        ((x, 1.0), "neither an array of CuPy nor a NumPy scalar"),
         ((wide, good), "an array of float64, the parameter points to float of 4 bytes"),
         ((x.view(np.int32), good), "an array of int32"),
         ((np.zeros(4, np.float32), good), "neither an array of CuPy nor"),

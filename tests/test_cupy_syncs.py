@@ -32,7 +32,7 @@ MAY_WAIT = {
     "backends/statistics.py cumprod_backward": "another formula where there are zeros (as in PyTorch)",
     "ops/arguments.py number": NUMBER, "ops/arguments.py _shape": NUMBER, "ops/elementwise.py _scale": NUMBER,
     "ops/fills.py _fill_value": NUMBER, "ops/from_data.py _plain": NUMBER, "ops/indexing.py _parse": NUMBER, "ops/indexing.py _bound": NUMBER,
-    "ops/activations.py celu": NUMBER, "ops/joining.py chunk": NUMBER, "ops/operands.py plain": NUMBER,
+    "ops/activations.py celu": NUMBER, "ops/convolution.py ntuple": NUMBER, "ops/joining.py chunk": NUMBER, "ops/operands.py plain": NUMBER,
     "ops/operands.py several": NUMBER, "ops/special.py polygamma": NUMBER,
     "ops/shape.py narrow": NUMBER, "ops/shape.py select": NUMBER, "ops/calculus.py cond": NUMBER,
     "ops/elementwise.py allclose": ANSWER, "ops/fills.py is_nonzero": ANSWER, "ops/pointwise.py equal": ANSWER,

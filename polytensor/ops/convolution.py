@@ -93,7 +93,7 @@ def ntuple(v: Any, n: int, what: str = "") -> tuple[int, ...]:
     if not isinstance(v, (tuple, list)):
         v = several(v)
     if len(v) == n:
-        return tuple([int(i) for i in v])
+        return tuple(map(int, v))
     if len(v) == 1:
         return (int(v[0]),) * n
     raise RuntimeError(
