@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dtypes import int64
 from ..ops.activations import celu as celu
 from ..ops.activations import celu_ as celu_
 from ..ops.activations import elu as elu
@@ -58,6 +57,7 @@ from ..ops.dropouts import dropout3d as dropout3d
 from ..ops.dropouts import feature_alpha_dropout as feature_alpha_dropout
 from ..ops.embedding import embedding as embedding
 from ..ops.embedding import embedding_bag as embedding_bag
+from ..ops.embedding import one_hot as one_hot
 from ..ops.grouped import grouped_mm as grouped_mm
 from ..ops.layers import log_softmax as _log_softmax
 from ..ops.layers import max_pool2d as max_pool2d
@@ -111,8 +111,7 @@ from ..ops.resize import unfold as unfold
 from ..ops.resize import upsample as upsample
 from ..ops.resize import upsample_bilinear as upsample_bilinear
 from ..ops.resize import upsample_nearest as upsample_nearest
-from ..ops.table import check_tensor
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 from . import _reduction as _Reduction  # noqa: F401, N812
 from .functional_loss import *  # noqa: F403
 from .functional_margin import *  # noqa: F403
@@ -139,24 +138,3 @@ def max_pool2d_with_indices(
 ) -> Any:  # fmt: skip
     """max_pool2d and, always, the indices."""
     return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
-
-
-def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
-    """Class indices (int64) to rows of 0 and 1 (int64)."""
-    if check_tensor(input, "one_hot").dtype is not int64:
-        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    backend = input._dev.backend
-    backend.require(
-        backend.ge(input._a, backend.scalar(0, input._a.dtype)), RuntimeError, "Class values must be non-negative."
-    )
-    if num_classes == -1:
-        if not input.numel():
-            raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        num_classes = int(input.max()) + 1  # type: ignore[attr-defined]
-    else:
-        text = "Class values must be smaller than num_classes."
-        backend.require(backend.lt(input._a, backend.scalar(num_classes, input._a.dtype)), RuntimeError, text)
-    rows = backend.zeros((*input._a.shape, num_classes), int64.array)
-    places = input._a[..., None]
-    backend.scatter(rows, input._a.ndim, places, backend.full(places.shape, 1, int64.array))
-    return wrap(rows, input._dev)

@@ -224,3 +224,24 @@ def embedding_bag(
     if mode == "mean":
         r = pw.div(r, wrap(lengths.clip(1, None).astype(w._a.dtype)[:, None], w._dev))
     return r  # type: ignore[no-any-return]
+
+
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """Class indices (int64) to rows of 0 and 1 (int64). Source: F.one_hot."""
+    if check_tensor(input, "one_hot").dtype is not dtypes.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    backend = input._dev.backend
+    backend.require(
+        backend.ge(input._a, backend.scalar(0, input._a.dtype)), RuntimeError, "Class values must be non-negative."
+    )
+    if num_classes == -1:
+        if not input.numel():
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        num_classes = int(input.max()) + 1  # type: ignore[attr-defined]
+    else:
+        text = "Class values must be smaller than num_classes."
+        backend.require(backend.lt(input._a, backend.scalar(num_classes, input._a.dtype)), RuntimeError, text)
+    rows = backend.zeros((*input._a.shape, num_classes), dtypes.int64.array)
+    places = input._a[..., None]
+    backend.scatter(rows, input._a.ndim, places, backend.full(places.shape, 1, dtypes.int64.array))
+    return wrap(rows, input._dev)
