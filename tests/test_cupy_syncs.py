@@ -23,7 +23,7 @@ PASSES = "as many passes as values ask for"
 MAY_WAIT = {
     "backends/indexing.py index": SIZE, "backends/indexing.py index_put": SIZE, "backends/indexing.py nonzero": SIZE,
     "backends/statistics.py unique": SIZE, "backends/statistics.py bincount": SIZE, "ops/statistics.py bincount": SIZE,
-    "ops/arranging.py _repeated_index": SIZE, "ops/arranging.py repeat_interleave": SIZE, "nn/functional.py one_hot": SIZE,
+    "ops/arranging.py _repeated_index": SIZE, "ops/arranging.py repeat_interleave": SIZE, "ops/embedding.py one_hot": SIZE,
     "nn/functional_margin.py multilabel_margin_loss": SIZE, "nn/functional_margin.py ctc_loss": SIZE,
     "nn/loss.py forward": SIZE, "nn/loss.py predict": SIZE, "backends/tables.py bags_of": SIZE,
     "ops/embedding.py embedding_bag": SIZE, "ops/grouped.py grouped_mm": SIZE, "ops/views.py tensor_split": SIZE,
