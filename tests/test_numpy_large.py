@@ -273,6 +273,12 @@ def test_stable_orders(shape, dim, kind):
     np.testing.assert_array_equal(np.take_along_axis(x, first, dim).astype("f8"), top.astype("f8"))
 
 
+@pytest.mark.parametrize("end", [2**63 - 1, 2**63 - 2**31, 2**63 - 2**31 - 1, -(2**63) + 9])
+def test_orders_at_the_ends_of_int64(end):
+    x = end - np.random.default_rng(0).integers(0, 9, 3000)
+    np.testing.assert_array_equal(NUMPY.argsort(x, 0, False), np.argsort(x, kind="stable"))
+
+
 def test_products_of_integers():
     """By BLAS in float64 where that is exact, else as they are."""
     rng = np.random.default_rng(0)

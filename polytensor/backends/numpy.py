@@ -154,7 +154,7 @@ def order_keys(x: Any) -> Any:
     if x.itemsize < 4:
         return x.astype(np.int64)
     low, high = int(x.min()), int(x.max())
-    if high - low >= 2**32 or high >= 2**63:
+    if high - low >= 2**32 or high >= 2**63 - 2**31:
         return None
     return x.astype(np.int64) - (low + 2**31)
 

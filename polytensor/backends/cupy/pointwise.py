@@ -298,7 +298,6 @@ class CudaPointwise:
     xp: Any
     empty: Any
     contiguous: Any
-    is_dense: Any
 
     def _alike(self, arrays: list[Array]) -> tuple[list[Array], tuple[int, ...] | None]:
         """Arrays of one shape that fill their memory, with the axes in the order that the first one has them in; that order."""

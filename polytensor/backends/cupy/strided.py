@@ -161,5 +161,5 @@ def pairing(*arrays: tuple[Ints, Ints, int]) -> Any:
 
 
 def stance(x: Array) -> tuple[Ints, Ints, int]:
-    """What `pairing` asks for."""
+    """(shape, strides, bytes of an element), as `pairing` and attention's `reading` take arrays."""
     return x.shape, x.strides, x.dtype.itemsize
