@@ -1,6 +1,7 @@
 """`axis` for `dim`, `keepdims` for `keepdim`, `x` for `input`, as PyTorch takes them everywhere.
 
 The reductions take them by themselves. What is listed here is wrapped for the user; the library calls it unwrapped.
+fft and linalg wrap their own.
 """
 
 from __future__ import annotations

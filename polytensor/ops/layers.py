@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..backends.conv import out_size
 from ..tensor import Tensor, check_dim, wrap
 from . import pointwise as pw
 from .halves import rounded_once
@@ -44,8 +45,6 @@ primitive("max_pool2d_gather", "x", (lambda F, u, x_shape, index: F.max_pool2d_g
 
 def pool_size(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> tuple[int, ...]:
     """The size of a pool's output, after the checks that all pools share."""
-    from ..backends.conv import out_size
-
     if min(kernel) <= 0:
         raise RuntimeError(f"kernel size should be greater than zero, but got {list(kernel)}")
     if 0 in stride:

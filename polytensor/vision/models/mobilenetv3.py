@@ -22,7 +22,7 @@ MobileNet_V3_Large_Weights = weights_enum(
 MobileNet_V3_Small_Weights = weights_enum(
     "MobileNet_V3_Small_Weights", IMAGENET1K_V1=("mobilenet_v3_small-047dcff4.pth",)
 )
-# kernel, channels within, channels out, squeezed, activation, stride; from the row of 7 on a reduced tail is half as wide
+# kernel, channels within, channels out, squeezed, activation, stride; a reduced tail halves the last three rows out, two within
 _LARGE = [
     (3, 16, 16, False, "RE", 1), (3, 64, 24, False, "RE", 2), (3, 72, 24, False, "RE", 1), (5, 72, 40, True, "RE", 2),
     (5, 120, 40, True, "RE", 1), (5, 120, 40, True, "RE", 1), (3, 240, 80, False, "HS", 2), (3, 200, 80, False, "HS", 1),
